@@ -1,0 +1,81 @@
+/** The contract between an encoder and everything above it. */
+
+/** How one encode call treats its inputs. */
+export interface EncodeOptions {
+  /** Cut inputs longer than `maxTokens`; false refuses them with `input_too_long`. */
+  readonly truncate: boolean
+  /** Which end is cut away. */
+  readonly truncationDirection: 'left' | 'right'
+  /** L2-normalised vectors, or the pooled ones as they are. */
+  readonly normalize: boolean
+  /** Text put before every input; its tokens count. */
+  readonly prompt?: string | undefined
+  /** Leaves the queue when aborted; a run already inside ONNX Runtime ends first. */
+  readonly signal?: AbortSignal | undefined
+  /** Called after each finished part with the number of inputs done so far. */
+  readonly onProgress?: ((done: number) => void) | undefined
+  /** Heads to apply to every vector in the same pass; see `setProjection`. */
+  readonly project?: boolean | undefined
+}
+
+/** Vectors in the order of the inputs. */
+export interface EncodedBatch {
+  /** Shape [inputs, dimension], row-major. */
+  readonly vectors: Float32Array
+  readonly dimension: number
+  /** Tokens that ran, special tokens and prompt included, per input. */
+  readonly tokens: Uint32Array
+  /** 1 where an input was cut, per input. */
+  readonly truncated: Uint8Array
+  /** Shape [inputs, columns] of the projection in force when asked for, else null. */
+  readonly scores: Float32Array | null
+  /** Identity of the projection that made `scores`. */
+  readonly projectionId: number
+  /** Milliseconds spent by stage, summed over runs (workers overlap). */
+  readonly timings: { readonly queueMs: number; readonly tokenizeMs: number; readonly runMs: number }
+}
+
+/** A stacked affine map: scores = W·x + b for all heads at once. */
+export interface Projection {
+  /** Increases with every change; a batch names the one it was made with. */
+  readonly id: number
+  readonly columns: number
+  /** Shape [dimension, columns], row-major. */
+  readonly weights: Float32Array
+  /** Shape [columns]. */
+  readonly bias: Float32Array
+}
+
+/** What identifies an encoder to callers. */
+export interface EncoderInfo {
+  readonly name: string
+  readonly version: number
+  readonly modality: 'text'
+  readonly dimension: number
+  readonly maxTokens: number
+  readonly pooling: string
+  readonly family: string
+  readonly fingerprint: string
+  readonly precision: 'float32' | 'float16' | 'int8'
+  readonly prompts: Readonly<Record<string, string>>
+  readonly defaultPrompt: string | null
+  /** The execution provider that really runs: `cpu`, `cuda` or `webgpu`. */
+  readonly device: string
+  readonly workers: number
+}
+
+/** A loaded, self-tested encoder. */
+export interface Encoder {
+  readonly info: EncoderInfo
+  /**
+   * Turns texts into vectors.
+   * @throws EspalierError `input_too_long` (param `inputs[i]`), `overloaded`, `request_cancelled`, `shutting_down`
+   */
+  encode(inputs: readonly string[], options: EncodeOptions): Promise<EncodedBatch>
+  /** Replaces the stacked heads in every worker; resolves when all have it. Null removes them. */
+  setProjection(projection: Projection | null): Promise<void>
+  /** Waiting inputs and tokens, for probes, metrics and admission. */
+  load(): { readonly queuedInputs: number; readonly queuedTokens: number; readonly busyWorkers: number }
+  /** Stops intake, lets accepted work finish, releases sessions. Never interrupts a run. */
+  close(): Promise<void>
+}
