@@ -32,7 +32,11 @@ export interface EncodedBatch {
   /** Identity of the projection that made `scores`. */
   readonly projectionId: number
   /** Milliseconds spent by stage, summed over runs (workers overlap). */
-  readonly timings: { readonly queueMs: number; readonly tokenizeMs: number; readonly runMs: number }
+  readonly timings: {
+    readonly queueMs: number
+    readonly tokenizeMs: number
+    readonly runMs: number
+  }
 }
 
 /** A stacked affine map: scores = W·x + b for all heads at once. */
@@ -75,7 +79,11 @@ export interface Encoder {
   /** Replaces the stacked heads in every worker; resolves when all have it. Null removes them. */
   setProjection(projection: Projection | null): Promise<void>
   /** Waiting inputs and tokens, for probes, metrics and admission. */
-  load(): { readonly queuedInputs: number; readonly queuedTokens: number; readonly busyWorkers: number }
+  load(): {
+    readonly queuedInputs: number
+    readonly queuedTokens: number
+    readonly busyWorkers: number
+  }
   /** Stops intake, lets accepted work finish, releases sessions. Never interrupts a run. */
   close(): Promise<void>
 }
