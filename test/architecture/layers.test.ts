@@ -1,0 +1,198 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { checkTree, MAX_LINES, type SourceTree } from './check-layers.ts'
+import { readSourceFacts } from './source-facts.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+function readProject(): SourceTree {
+  const tree = new Map<string, string>()
+  for (const top of ['functions', 'shared', 'cdk', 'infra', 'test']) {
+    for (const path of listSources(top)) tree.set(path, readFileSync(`${root}${path}`, 'utf8'))
+  }
+  return tree
+}
+
+function listSources(folder: string): string[] {
+  let entries: string[]
+  try {
+    entries = readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+  } catch {
+    return []
+  }
+  return entries
+    .map((entry) => `${folder}/${entry.replaceAll('\\', '/')}`)
+    .filter((path) => /\.m?ts$/.test(path) && !path.includes('node_modules/'))
+}
+
+/** Violations of a tree of one file. */
+function check(path: string, source: string): string[] {
+  return checkTree(new Map([[path, source]]))
+}
+
+describe('the project', () => {
+  it('keeps its layers and house rules', () => {
+    const tree = readProject()
+    expect(tree.has('shared/lib/errors.ts')).toBe(true)
+    expect(checkTree(tree)).toEqual([])
+  })
+})
+
+describe('layer rules', () => {
+  it.each([
+    ['shared/lib/a.ts', `import { b } from '../head/b.ts'`, 'shared/head/b.ts'],
+    ['shared/head/a.ts', `import type { B } from '../runtime/b.ts'`, 'shared/runtime/b.ts'],
+    ['shared/head/a.ts', `export * from '../training/b.ts'`, 'shared/training/b.ts'],
+    ['shared/runtime/a.ts', `export { b } from '../encoder/b.ts'`, 'shared/encoder/b.ts'],
+    ['shared/encoder/a.ts', `const b = await import('../service/b.ts')`, 'shared/service/b.ts'],
+    ['shared/encoder/a.ts', `type B = import('../registry/b.ts').B`, 'shared/registry/b.ts'],
+    ['shared/service/a.ts', `import { b } from '../../functions/boot.ts'`, 'functions/boot.ts'],
+    ['shared/service/a.ts', `import { b } from '../runtime/b.ts'`, 'shared/runtime/b.ts'],
+    ['shared/lib/a.ts', `import { b } from '../../test/b.ts'`, 'test/b.ts'],
+    ['shared/exporter/a.ts', `import { b } from '../encoder/b.ts'`, 'shared/encoder/b.ts'],
+    ['shared/contract/a.ts', `import { b } from '../lib/b.ts'`, 'shared/lib/b.ts'],
+    [
+      'functions/api/routes/a.ts',
+      `import { b } from '../../../shared/encoder/b.ts'`,
+      'encoder/b.ts',
+    ],
+    ['functions/cli/a.ts', `import { b } from '../../shared/runtime/b.ts'`, 'shared/runtime/b.ts'],
+    ['cdk/a.ts', `import { b } from '../shared/service/b.ts'`, 'shared/service/b.ts'],
+  ])('%s: refuses %s', (path, source, target) => {
+    const [message, ...more] = check(path, source)
+    expect(more).toEqual([])
+    expect(message).toContain(`${path}:1 imports`)
+    expect(message).toContain(target)
+    expect(message).toContain('may import')
+  })
+
+  it.each([
+    ['shared/client/a.ts', `import type { B } from '../contract/b.ts'`],
+    ['shared/encoder/a.ts', `import { b } from '../runtime/b.ts'`],
+    ['shared/runtime/a.ts', `import { b } from '../onnx/b.ts'`],
+    ['shared/training/a.ts', `import type { Row } from '../dataset/b.ts'`],
+    ['shared/service/train-head.ts', `const t = await import('../training/fit.ts')`],
+    ['shared/service/train-head.ts', `import type { Fit } from '../training/fit.ts'`],
+    ['functions/api/routes/a.ts', `import type { B } from '../../../shared/service/b.ts'`],
+    ['functions/cli/commands/a.ts', `import type { B } from '../../../shared/training/b.ts'`],
+    ['functions/boot.ts', `import { b } from '../shared/runtime/b.ts'`],
+  ])('%s: allows %s', (path, source) => {
+    expect(check(path, source)).toEqual([])
+  })
+
+  it.each([
+    ['shared/client/a.ts', `import { b } from '../contract/b.ts'`],
+    ['shared/client/a.ts', `import { type B } from '../contract/b.ts'`],
+    ['shared/training/a.ts', `import { b } from '../dataset/b.ts'`],
+    ['shared/service/train-head.ts', `import { fit } from '../training/fit.ts'`],
+    ['functions/cli/a.ts', `const t = await import('../../shared/training/b.ts')`],
+  ])('%s: says how %s is allowed', (path, source) => {
+    expect(check(path, source)[0]).toMatch(/ as .*, allowed is /)
+  })
+
+  it('names an unknown area', () => {
+    expect(check('shared/misc/a.ts', '')[0]).toContain('misc is no area of the tree')
+  })
+})
+
+describe('package rules', () => {
+  it.each([
+    ['shared/service/a.ts', 'hono', 'functions/api'],
+    ['functions/cli/a.ts', '@hono/node-server', 'functions/api'],
+    ['functions/api/a.ts', '@aws-sdk/client-s3', 'BlobStore'],
+    ['shared/registry/store-file.ts', '@aws-sdk/client-s3', 'BlobStore'],
+    ['shared/encoder/a.ts', 'onnxruntime-node', 'shared/runtime'],
+    ['shared/contract/a.ts', '@hono/zod-openapi', 'functions/api'],
+    ['shared/contract/a.ts', 'node:fs', 'zod alone'],
+    ['shared/lib/a.ts', 'pino', 'lib may use zod'],
+    ['shared/dataset/a.ts', 'hyparquet', 'dataset may use csv-parse'],
+  ])('%s may not import %s', (path, name, hint) => {
+    for (const source of [`import x from '${name}'`, `const x = await import('${name}')`]) {
+      const [message] = check(path, source)
+      expect(message).toContain(`imports ${name}`)
+      expect(message).toContain(hint)
+    }
+  })
+
+  it.each([
+    ['functions/api/app.ts', 'hono/cors'],
+    ['shared/registry/store-s3.ts', '@aws-sdk/client-s3'],
+    ['shared/runtime/session.ts', 'onnxruntime-node'],
+    ['shared/dataset/csv.ts', 'csv-parse/sync'],
+  ])('%s may import %s', (path, name) => {
+    expect(check(path, `import x from '${name}'`)).toEqual([])
+  })
+})
+
+describe('house rules', () => {
+  it.each([
+    ['const a = process.env.PORT', 'process.env'],
+    [`const a = process['env']`, 'process.env'],
+    ['const { env } = process', 'process.env'],
+    [`import { env } from 'node:process'`, 'process.env'],
+    ['export default function f() {}', 'default export'],
+    ['export default 1', 'default export'],
+    ['const a = 1\nexport { a as default }', 'default export'],
+    ['export function f(a: any) {}', 'any'],
+    ['enum A { B }', 'enum'],
+  ])('finds %s', (source, what) => {
+    expect(check('shared/lib/a.ts', source)[0]).toContain(`has ${what}: `)
+  })
+
+  it('lets boot read the environment and config files export a default', () => {
+    expect(check('functions/boot.ts', 'export const e = process.env')).toEqual([])
+    expect(check('cdk/x.config.ts', 'export default {}')).toEqual([])
+  })
+
+  it('is not fooled by comments, strings or names', () => {
+    const source = `// process.env, any, enum\nconst s = "import x from 'hono'"\nconst any = { env: s }\nexport const e = any.env\n`
+    expect(check('shared/lib/a.ts', source)).toEqual([])
+  })
+
+  it('counts lines', () => {
+    const lines = (count: number) => 'const a = 1\n'.repeat(count)
+    expect(check('shared/lib/a.ts', lines(MAX_LINES))).toEqual([])
+    expect(check('shared/lib/a.ts', lines(MAX_LINES + 1))[0]).toContain('split it by purpose')
+  })
+})
+
+describe('the serving closure', () => {
+  const tree = (trainHead: string) =>
+    new Map([
+      ['functions/api/server.ts', `import { boot } from '../boot.ts'`],
+      ['functions/boot.ts', `import { trainHead } from '../shared/service/train-head.ts'`],
+      ['shared/service/train-head.ts', trainHead],
+      ['shared/training/fit.ts', 'export const fit = 1'],
+    ])
+
+  it('refuses a static path to training and shows it', () => {
+    const found = checkTree(tree(`import { fit } from '../training/fit.ts'`))
+    expect(found.at(-1)).toContain(
+      'functions/api/server.ts → functions/boot.ts → shared/service/train-head.ts → shared/training/fit.ts',
+    )
+  })
+
+  it('allows types and dynamic imports', () => {
+    expect(checkTree(tree(`import type { Fit } from '../training/fit.ts'`))).toEqual([])
+    expect(checkTree(tree(`const f = await import('../training/fit.ts')`))).toEqual([])
+  })
+})
+
+describe('readSourceFacts', () => {
+  it('tells kinds and lines apart', () => {
+    const source = [
+      `import type { A } from './a.ts'`,
+      `import './b.ts'`,
+      `export type { C } from './c.ts'`,
+      'const d = await import(`./d.ts`)',
+      'const e = await import(d)',
+    ].join('\n')
+    expect(readSourceFacts(source).imports).toEqual([
+      { specifier: './a.ts', kind: 'types', line: 1 },
+      { specifier: './b.ts', kind: 'static', line: 2 },
+      { specifier: './c.ts', kind: 'types', line: 3 },
+      { specifier: './d.ts', kind: 'dynamic', line: 4 },
+    ])
+  })
+})
