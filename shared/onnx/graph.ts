@@ -109,6 +109,11 @@ export class GraphBuilder {
     return name
   }
 
+  /** True if a constant of that name exists. */
+  has(name: string): boolean {
+    return this.#initializers.has(name)
+  }
+
   /** A small int64 vector, as shapes and axes are given; equal ones are shared. */
   int64s(...values: number[]): string {
     const name = `i64_${values.join('_').replaceAll('-', 'm')}`

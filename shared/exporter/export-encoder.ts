@@ -1,0 +1,254 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import {
+  ENCODER_MANIFEST_FILE,
+  type EncoderManifest,
+  type GraphSpec,
+  type Precision,
+} from '../lib/encoder-manifest.ts'
+import { EspalierError } from '../lib/errors.ts'
+import type { Progress } from '../lib/logger.ts'
+import { type Existing, writeFolder } from './artifact-folder.ts'
+import { measureRanges } from './calibrate.ts'
+import { type Calibration, parseCalibration, roundRanges } from './calibration-file.ts'
+import { readCalibrationTexts } from './calibration-texts.ts'
+import { buildEncoderGraph, type Dialect, GRAPH_NAMES } from './encoder-graph.ts'
+import { computeFamily, computeFingerprint, sha256 } from './fingerprint.ts'
+import { createFloatDialect } from './float-dialect.ts'
+import { importForeign } from './foreign-onnx.ts'
+import { measureGolden, minCosines, readGolden } from './golden.ts'
+import { createInt8Dialect, INT8_SCHEME } from './int8-dialect.ts'
+import { readJsonFile } from './json-file.ts'
+import { type FileEntry, writeHashedFile, writeModel } from './model-file.ts'
+import { createNumerics } from './numerics.ts'
+import type { Pooling } from './source-config.ts'
+import { readSourceFolder, type SourceFolder } from './source-folder.ts'
+import { type EncoderWeights, loadDense, loadWeights } from './weights.ts'
+
+const TOKENIZER_FILE = 'tokenizer.json'
+const CALIBRATION_FILE = 'calibration.json'
+
+/** What to export, and how. */
+export interface ExportEncoderOptions {
+  /** A Hugging Face folder; nothing in it is changed. */
+  readonly folder: string
+  /** The artifact folder to make; it appears whole or not at all. */
+  readonly output: string
+  readonly name?: string | undefined
+  readonly precisions: readonly Precision[]
+  /** Texts for int8, one a line; not needed where the folder brings `calibration.json`. */
+  readonly calibration?: string | undefined
+  readonly pooling?: Pooling | undefined
+  readonly maxTokens?: number | undefined
+  /** Threads of the calibration run. @default 1 */
+  readonly threads?: number | undefined
+  /** @default 'refuse' */
+  readonly existing?: Existing | undefined
+  readonly onProgress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Bumped when artifacts of an older export should be made again. */
+export const EXPORTER_VERSION = 'espalier-export-1'
+
+/**
+ * Turns a Hugging Face folder of a BERT-family encoder, or a foreign ONNX encoder, into an encoder artifact.
+ * @throws EspalierError `unsupported_model` or `invalid_model_file` in one line that names the file
+ */
+export async function exportEncoder(options: ExportEncoderOptions): Promise<EncoderManifest> {
+  const { folder, output, onProgress, signal } = options
+  if (options.precisions.length === 0) {
+    throw new EspalierError('invalid_request', 'no precision to export')
+  }
+  const source = await readSourceFolder(folder, options)
+  let manifest: EncoderManifest | undefined
+  await writeFolder(output, options.existing ?? 'refuse', async (target) => {
+    const draft =
+      source.network.kind === 'onnx'
+        ? await exportForeign(source, source.network.path, options, target)
+        : await exportWeights(source, options, target)
+    signal?.throwIfAborted()
+    onProgress?.('checking', 0, 1)
+    const golden = await readGolden(folder)
+    const proven = golden ? { ...draft, golden } : await measureGolden(target, draft)
+    await writeHashedFile(join(target, ENCODER_MANIFEST_FILE), [
+      new TextEncoder().encode(`${JSON.stringify(proven, null, 1)}\n`),
+    ])
+    signal?.throwIfAborted()
+    onProgress?.('checking', 1, 1)
+    manifest = proven
+  })
+  return manifest as EncoderManifest
+}
+
+/** The parts of a manifest that the two kinds of network fill in differently. */
+interface NetworkPart {
+  readonly architecture: EncoderManifest['architecture']
+  readonly dimension: number
+  readonly family: string
+  readonly graphs: EncoderManifest['graphs']
+  readonly quantization: EncoderManifest['quantization']
+  readonly files: Readonly<Record<string, FileEntry>>
+}
+
+async function finishManifest(
+  source: SourceFolder,
+  target: string,
+  part: NetworkPart,
+): Promise<EncoderManifest> {
+  const tokenizer = await writeHashedFile(join(target, TOKENIZER_FILE), [source.tokenizerBytes])
+  const { sentence } = source
+  return {
+    schema: 1,
+    kind: 'embedding',
+    modality: 'text',
+    name: source.name,
+    architecture: part.architecture,
+    dimension: part.dimension,
+    maxTokens: source.maxTokens,
+    pooling: sentence.pooling,
+    normalize: sentence.normalize,
+    prompts: { ...sentence.prompts },
+    defaultPrompt: sentence.defaultPrompt,
+    padId: source.padId,
+    family: part.family,
+    tokenizer: TOKENIZER_FILE,
+    graphs: part.graphs,
+    quantization: part.quantization,
+    golden: [],
+    minCosine: minCosines(Object.keys(part.graphs) as Precision[]),
+    files: { ...part.files, [TOKENIZER_FILE]: tokenizer },
+    createdWith: EXPORTER_VERSION,
+  }
+}
+
+async function exportWeights(
+  source: SourceFolder,
+  options: ExportEncoderOptions,
+  target: string,
+): Promise<EncoderManifest> {
+  if (source.network.kind !== 'weights') throw new EspalierError('internal', 'no weights')
+  const { config } = source.network
+  const { onProgress, signal, precisions } = options
+  onProgress?.('reading weights', 0, 1)
+  const weights = await loadWeights(source.folder, config, source.sentence.dense)
+  onProgress?.('reading weights', 1, 1)
+  const { architecture, heads, activation, layerNormEpsilon } = config
+  const family = familyOf(source, weights.digest, {
+    architecture,
+    heads,
+    activation,
+    layerNormEpsilon,
+  })
+  const calibration = precisions.includes('int8') ? await calibrate(source, weights, options) : null
+  const files: Record<string, FileEntry> = {}
+  const graphs: Partial<Record<Precision, GraphSpec>> = {}
+  for (const [index, precision] of precisions.entries()) {
+    signal?.throwIfAborted()
+    onProgress?.('writing graphs', index, precisions.length)
+    const graph = buildEncoderGraph(
+      weights,
+      source.sentence.pooling,
+      createDialect(precision, weights, calibration),
+    )
+    const written = await writeModel(graph, target, precision)
+    Object.assign(files, written)
+    const quantization =
+      precision === 'int8' && calibration
+        ? { scheme: INT8_SCHEME, calibration: sha256(JSON.stringify(calibration.ranges)) }
+        : null
+    graphs[precision] = {
+      fingerprint: computeFingerprint(family, precision, quantization),
+      file: `${precision}.onnx`,
+      data: Object.keys(written).find((name) => name.endsWith('.data')) ?? null,
+      inputs: [
+        { name: GRAPH_NAMES.ids, role: 'ids', type: 'int32' },
+        { name: GRAPH_NAMES.mask, role: 'mask', type: 'float32' },
+      ],
+      embedding: GRAPH_NAMES.embedding,
+      pooled: GRAPH_NAMES.pooled,
+      hidden: null,
+      pooling: null,
+    }
+  }
+  onProgress?.('writing graphs', precisions.length, precisions.length)
+  if (calibration) {
+    const text = new TextEncoder().encode(`${JSON.stringify(calibration)}\n`)
+    files[CALIBRATION_FILE] = await writeHashedFile(join(target, CALIBRATION_FILE), [text])
+  }
+  return finishManifest(source, target, {
+    architecture,
+    dimension: weights.dense?.outputs ?? config.hidden,
+    family,
+    graphs,
+    quantization: calibration ? { scheme: INT8_SCHEME, calibration: CALIBRATION_FILE } : null,
+    files,
+  })
+}
+
+function createDialect(
+  precision: Precision,
+  weights: EncoderWeights,
+  calibration: Calibration | null,
+): Dialect {
+  if (precision === 'int8' && calibration) {
+    return createInt8Dialect(weights, parseCalibration(calibration, weights))
+  }
+  const type = precision === 'float16' ? 'float16' : 'float32'
+  return createFloatDialect(weights, createNumerics(type, weights.config.layerNormEpsilon))
+}
+
+/** Ranges that ship with the folder, unless the caller brings texts of their own. */
+async function calibrate(
+  source: SourceFolder,
+  weights: EncoderWeights,
+  options: ExportEncoderOptions,
+): Promise<Calibration> {
+  const shipped = await readJsonFile(join(source.folder, CALIBRATION_FILE), z.unknown())
+  if (shipped !== null) {
+    parseCalibration(shipped, weights)
+    return shipped as Calibration
+  }
+  if (options.calibration === undefined) {
+    throw new EspalierError('invalid_request', 'int8 needs calibration texts: --calibration FILE')
+  }
+  const { tokenizer, maxTokens } = source
+  const texts = await readCalibrationTexts(options.calibration, tokenizer, maxTokens)
+  const { threads = 1, onProgress, signal } = options
+  const ranges = await measureRanges(weights, texts.ids, { threads, onProgress, signal })
+  return roundRanges(ranges, texts.sha256)
+}
+
+async function exportForeign(
+  source: SourceFolder,
+  path: string,
+  options: ExportEncoderOptions,
+  target: string,
+): Promise<EncoderManifest> {
+  const dense = source.sentence.dense && (await loadDense(source.sentence.dense))
+  options.onProgress?.('copying graph', 0, 1)
+  const foreign = await importForeign(path, target, source.sentence.pooling, dense)
+  options.onProgress?.('copying graph', 1, 1)
+  const hashes = Object.entries(foreign.files).map(([name, entry]) => `${name}:${entry.sha256}`)
+  const family = familyOf(source, sha256(hashes.sort().join('\n')), { architecture: 'onnx' })
+  return finishManifest(source, target, {
+    architecture: 'onnx',
+    dimension: foreign.dimension,
+    family,
+    graphs: {
+      float32: { ...foreign.spec, fingerprint: computeFingerprint(family, 'float32', null) },
+    },
+    quantization: null,
+    files: foreign.files,
+  })
+}
+
+function familyOf(
+  { sentence, tokenizerSha256 }: SourceFolder,
+  weights: string,
+  architecture: Readonly<Record<string, string | number>>,
+): string {
+  const { pooling, normalize, prompts, defaultPrompt } = sentence
+  const parts = { weights, tokenizer: tokenizerSha256, pooling, normalize, prompts, defaultPrompt }
+  return computeFamily({ ...parts, architecture })
+}

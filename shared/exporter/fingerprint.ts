@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import type { Precision } from '../lib/encoder-manifest.ts'
+
+/** Raised whenever the float graphs change in a way that moves vectors. */
+const GRAPH_REVISION = 1
+
+/** What makes vectors comparable. */
+export interface FamilyParts {
+  /** sha256 of the weights, whatever file layout they came in. */
+  readonly weights: string
+  /** sha256 of tokenizer.json. */
+  readonly tokenizer: string
+  readonly pooling: string
+  readonly normalize: boolean
+  readonly prompts: Readonly<Record<string, string>>
+  readonly defaultPrompt: string | null
+  /** Numbers outside the weights that enter the computation. */
+  readonly architecture: Readonly<Record<string, string | number>>
+}
+
+/** sha256 over what makes vectors comparable: a head names it and is refused on any other. */
+export function computeFamily(parts: FamilyParts): string {
+  return hashJson({ ...parts, prompts: Object.entries(parts.prompts).sort() })
+}
+
+/** sha256 over what decides the bits of a vector on one kind of CPU. */
+export function computeFingerprint(
+  family: string,
+  precision: Precision,
+  quantization: { readonly scheme: string; readonly calibration: string } | null,
+): string {
+  return hashJson({ family, precision, quantization, revision: GRAPH_REVISION })
+}
+
+/** Hex sha256 of bytes or text. */
+export function sha256(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+function hashJson(value: object): string {
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return sha256(JSON.stringify(entries))
+}

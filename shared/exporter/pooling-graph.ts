@@ -1,0 +1,75 @@
+import { type Graph, GraphBuilder, MICROSOFT_DOMAIN } from '../onnx/graph.ts'
+import type { Pooling } from './source-config.ts'
+import type { EncoderWeights } from './weights.ts'
+
+/** What pooling starts from. */
+export interface PoolingInput {
+  /** Hidden states [batch, tokens, hidden], float32. */
+  readonly states: string
+  /** 1 for tokens and 0 for padding, [batch, tokens], float32. */
+  readonly mask: string
+  readonly pooling: Pooling
+  readonly hidden: number
+  readonly dense: EncoderWeights['dense']
+}
+
+/** Below this norm a vector is left as it is; the guard of torch.nn.functional.normalize. */
+const MIN_NORM = 1e-12
+/** The guard of sentence-transformers' mean pooling. */
+const MIN_COUNT = 1e-9
+
+/** Adds pooling, an optional dense layer and L2 normalisation; declares `pooled` and `embedding`. */
+export function addPooling(g: GraphBuilder, input: PoolingInput): void {
+  const pooled = addDense(g, addPooled(g, input), input.dense)
+  const dimension = input.dense?.outputs ?? input.hidden
+  const norm = g.op('ReduceL2', [pooled], { axes: [1], keepdims: 1 })
+  const guard = g.constant('min_norm', 'float32', [], Float32Array.of(MIN_NORM))
+  const embedding = g.op('Div', [pooled, g.op('Max', [norm, guard])])
+  g.output('pooled', pooled, 'float32', ['batch', dimension])
+  g.output('embedding', embedding, 'float32', ['batch', dimension])
+}
+
+/** The graph behind a foreign encoder: hidden states and mask → `pooled` and `embedding`. */
+export function buildPoolingGraph(
+  pooling: Pooling,
+  hidden: number,
+  dense: EncoderWeights['dense'],
+): Graph {
+  const g = new GraphBuilder('pooling')
+  const states = g.input('hidden', 'float32', ['batch', 'tokens', hidden])
+  const mask = g.input('mask', 'float32', ['batch', 'tokens'])
+  addPooling(g, { states, mask, pooling, hidden, dense })
+  return g.build()
+}
+
+function addPooled(g: GraphBuilder, { states, mask, pooling }: PoolingInput): string {
+  if (pooling === 'cls') {
+    const first = g.op('Slice', [states, g.int64s(0), g.int64s(1), g.int64s(1)])
+    return g.op('Squeeze', [first, g.int64s(1)])
+  }
+  const weights = g.op('Unsqueeze', [mask, g.int64s(2)])
+  if (pooling === 'max') {
+    const one = g.constant('pool_one', 'float32', [], Float32Array.of(1))
+    const lowest = g.constant('pool_lowest', 'float32', [], Float32Array.of(1e9))
+    const penalty = g.op('Mul', [g.op('Sub', [weights, one]), lowest])
+    // Padding becomes its value times 0 minus 1e9, so that tokens keep their exact bits.
+    const masked = g.op('Add', [g.op('Mul', [states, weights]), penalty])
+    return g.op('ReduceMax', [masked], { axes: [1], keepdims: 0 })
+  }
+  const rows = g.op('Unsqueeze', [mask, g.int64s(1)])
+  const sum = g.op('Squeeze', [g.op('MatMul', [rows, states]), g.int64s(1)])
+  const count = g.op('ReduceSum', [mask, g.int64s(1)], { keepdims: 1 })
+  const guard = g.constant('min_count', 'float32', [], Float32Array.of(MIN_COUNT))
+  return g.op('Div', [sum, g.op('Max', [count, guard])])
+}
+
+function addDense(g: GraphBuilder, pooled: string, dense: EncoderWeights['dense']): string {
+  if (!dense) return pooled
+  const weight = g.constant('dense.weight', 'float32', [dense.outputs, dense.inputs], dense.weight)
+  const bias = g.constant('dense.bias', 'float32', [dense.outputs], dense.bias)
+  const value = g.op('Gemm', [pooled, weight, bias], { transB: 1 })
+  if (dense.activation === 'Identity') return value
+  if (dense.activation === 'ReLU') return g.op('Relu', [value])
+  if (dense.activation === 'GELU') return g.op('Gelu', [value], {}, { domain: MICROSOFT_DOMAIN })
+  return g.op(dense.activation, [value])
+}
