@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { ByteSink } from './byte-sink.ts'
+import { dataError } from './data-error.ts'
+
+/** A file that appears whole or not at all. */
+export interface AtomicFile extends ByteSink {
+  /** Overwrites bytes already written. */
+  patch(bytes: Uint8Array, position: number): Promise<void>
+}
+
+/**
+ * Opens a file to be written beside its name and renamed at the end; a file that is there stays until then.
+ * What is no ordinary file (a pipe, /dev/null) is written directly.
+ * @throws EspalierError `invalid_data` where the folder is missing or not writable
+ */
+export async function openAtomicFile(path: string): Promise<AtomicFile> {
+  // A link keeps pointing where it points.
+  const target = await realpath(path).catch(() => path)
+  const info = await stat(target).catch(() => null)
+  if (info?.isDirectory()) throw dataError(path, null, 'this is a folder; name a file')
+  const direct = info !== null && !info.isFile()
+  const temporary = direct
+    ? target
+    : join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
+  const handle = await open(temporary, direct ? 'w' : 'wx').catch((cause: unknown) => {
+    throw dataError(path, null, explainFailure(cause), cause)
+  })
+  return new RenamedFile(path, target, direct ? null : temporary, handle)
+}
+
+class RenamedFile implements AtomicFile {
+  readonly #path: string
+  readonly #target: string
+  readonly #temporary: string | null
+  readonly #handle: FileHandle
+  #open = true
+
+  constructor(path: string, target: string, temporary: string | null, handle: FileHandle) {
+    this.#path = path
+    this.#target = target
+    this.#temporary = temporary
+    this.#handle = handle
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#guard(() => this.#handle.writeFile(bytes))
+  }
+
+  async patch(bytes: Uint8Array, position: number): Promise<void> {
+    await this.#guard(() => this.#handle.write(bytes, 0, bytes.length, position))
+  }
+
+  async commit(): Promise<void> {
+    await this.#guard(async () => {
+      if (this.#temporary !== null) await this.#handle.sync()
+      this.#open = false
+      await this.#handle.close()
+      if (this.#temporary !== null) await rename(this.#temporary, this.#target)
+    })
+  }
+
+  async discard(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.#handle.close()
+    if (this.#temporary !== null) await rm(this.#temporary, { force: true })
+  }
+
+  async #guard(action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action()
+    } catch (cause) {
+      throw dataError(this.#path, null, explainFailure(cause), cause)
+    }
+  }
+}
+
+function explainFailure(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  if (code === 'ENOENT') return 'its folder does not exist'
+  if (code === 'EACCES' || code === 'EPERM') return 'not writable: permission denied'
+  if (code === 'ENOSPC') return 'the disk is full'
+  return `cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`
+}

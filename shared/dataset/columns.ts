@@ -1,0 +1,82 @@
+import { dataError } from './data-error.ts'
+import type { DataRow } from './types.ts'
+
+/** Names taken for the text column when none is given, in this order, whatever their case. */
+export const TEXT_COLUMNS = [
+  'text',
+  'texts',
+  'sentence',
+  'utterance',
+  'query',
+  'question',
+  'input',
+  'content',
+  'message',
+  'document',
+] as const
+
+/** Names taken for the label column when none is given, in this order, whatever their case. */
+export const LABEL_COLUMNS = [
+  'label',
+  'labels',
+  'category',
+  'categories',
+  'intent',
+  'class',
+  'target',
+  'tag',
+  'tags',
+  'topic',
+] as const
+
+/**
+ * The column that holds the texts: the one asked for, else the first of `TEXT_COLUMNS`, else the only one.
+ * @throws EspalierError `invalid_data` listing the columns that there are
+ */
+export function pickTextColumn(name: string, row: DataRow, asked?: string): string {
+  if (asked === undefined && row.columns.length === 1) return row.columns[0]!
+  return pickColumn(name, row, 'text', asked, TEXT_COLUMNS)
+}
+
+/**
+ * The column that holds the labels: the one asked for, else the first of `LABEL_COLUMNS`.
+ * @throws EspalierError `invalid_data` listing the columns that there are
+ */
+export function pickLabelColumn(name: string, row: DataRow, asked?: string): string {
+  return pickColumn(name, row, 'label', asked, LABEL_COLUMNS)
+}
+
+function pickColumn(
+  name: string,
+  row: DataRow,
+  role: 'text' | 'label',
+  asked: string | undefined,
+  defaults: readonly string[],
+): string {
+  if (asked !== undefined) {
+    if (row.columns.includes(asked)) return asked
+    throw dataError(name, null, `no column "${asked}"; the columns are ${listColumns(row)}`)
+  }
+  for (const candidate of defaults) {
+    const found = row.columns.find((column) => column.toLowerCase() === candidate)
+    if (found !== undefined) return found
+  }
+  throw dataError(
+    name,
+    null,
+    `which column is the ${role}? Pass --${role}-column; the columns are ${listColumns(row)} ` +
+      '(or pass --no-header where the first row is data)',
+  )
+}
+
+const MAX_LISTED = 20
+const MAX_NAME_LENGTH = 40
+
+function listColumns(row: DataRow): string {
+  const shown = row.columns.slice(0, MAX_LISTED).map((column) => {
+    const short = column.length > MAX_NAME_LENGTH ? `${column.slice(0, MAX_NAME_LENGTH)}…` : column
+    return `"${short}"`
+  })
+  const rest = row.columns.length - shown.length
+  return rest > 0 ? `${shown.join(', ')} and ${rest} more` : shown.join(', ')
+}

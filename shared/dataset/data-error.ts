@@ -1,0 +1,34 @@
+import { EspalierError } from '../lib/errors.ts'
+import { isLongerThanBytes } from '../lib/text.ts'
+import type { RowLimits } from './types.ts'
+
+/** An `invalid_data` error that names the source and, where there is one, the line. */
+export function dataError(
+  name: string,
+  line: number | null,
+  message: string,
+  cause?: unknown,
+): EspalierError {
+  const place = line === null ? name : `${name} line ${line}`
+  return new EspalierError('invalid_data', `${place}: ${message}`, { param: name, cause })
+}
+
+/** A number of bytes as people read it: `4 MiB`, `900 bytes`. */
+export function formatBytes(bytes: number): string {
+  if (bytes >= 1 << 20 && bytes % (1 << 20) === 0) return `${bytes / (1 << 20)} MiB`
+  if (bytes >= 1024 && bytes % 1024 === 0) return `${bytes / 1024} KiB`
+  return `${bytes} bytes`
+}
+
+/** @throws EspalierError `invalid_data` where a field is longer than `maxFieldBytes` */
+export function checkFieldLength(
+  name: string,
+  line: number,
+  column: string,
+  value: string,
+  limits: RowLimits,
+): void {
+  if (!isLongerThanBytes(value, limits.maxFieldBytes)) return
+  const limit = formatBytes(limits.maxFieldBytes)
+  throw dataError(name, line, `the field "${column}" is longer than ${limit}`)
+}

@@ -1,0 +1,210 @@
+import { dataError } from './data-error.ts'
+import {
+  type DatasetWarning,
+  type DatasetWarningCode,
+  describeWarnings,
+  WarningCounter,
+} from './summary.ts'
+
+/** A text with its labels: one where the data are single-label, none or more where multi-label. */
+export interface LabelledExample {
+  readonly text: string
+  readonly labels: readonly string[]
+}
+
+/** How rows become examples. */
+export interface ExampleOptions {
+  /** Splits a string cell into several labels and makes the data multi-label. */
+  readonly labelSeparator?: string | undefined
+  /** True merges repeated rows of a text into one with all their labels. @default whether a cell is a list */
+  readonly multiLabel?: boolean | undefined
+  /** What happens to repeated rows with the same labels; a test set keeps them. @default drop */
+  readonly duplicates?: 'drop' | 'keep' | undefined
+  /** Accept a single class, as a test set may have. @default false */
+  readonly allowOneClass?: boolean | undefined
+  /** @default 10,000 */
+  readonly maxClasses?: number | undefined
+}
+
+/** A row as read: the label cell is a string, or a list where JSONL has one. */
+export interface LabelledRow {
+  readonly line: number
+  readonly text: string
+  readonly label: string | readonly string[]
+}
+
+/** Examples made of rows. */
+export interface AssembledExamples {
+  readonly examples: LabelledExample[]
+  /** Examples per class, in the classes' order. */
+  readonly classCounts: ReadonlyMap<string, number>
+  readonly multiLabel: boolean
+  readonly warnings: readonly DatasetWarning[]
+}
+
+const MAX_CLASSES = 10_000
+
+type Counters = Record<DatasetWarningCode, WarningCounter>
+
+/**
+ * Turns rows into examples: drops the empty, notes or merges the repeated, and checks the classes.
+ * Two texts are the same when they are equal but for space around them; labels lose that space.
+ * @throws EspalierError `invalid_data` where nothing is left or there is nothing to tell apart
+ */
+export function assembleExamples(
+  name: string,
+  labelColumn: string,
+  rows: readonly LabelledRow[],
+  options: ExampleOptions,
+): AssembledExamples {
+  const counters: Counters = {
+    empty_texts: new WarningCounter(),
+    empty_labels: new WarningCounter(),
+    duplicates: new WarningCounter(),
+    contradictions: new WarningCounter(),
+    merged_rows: new WarningCounter(),
+    similar_labels: new WarningCounter(),
+    single_example_classes: new WarningCounter(),
+  }
+  const { labelSeparator: separator } = options
+  const list = rows.find((row) => typeof row.label !== 'string')
+  if (list !== undefined && options.multiLabel === false) {
+    throw dataError(name, list.line, `"${labelColumn}" is a list, but one label is expected`)
+  }
+  const multiLabel = options.multiLabel ?? (separator !== undefined || list !== undefined)
+  const labelled = rows.flatMap((row) => {
+    if (row.text.trim() === '') {
+      counters.empty_texts.add(`line ${row.line}`)
+      return []
+    }
+    const labels = splitLabels(row.label, separator)
+    // A list may be empty where a text has none of the labels; an empty cell of one label says nothing.
+    if (labels.length === 0 && !multiLabel) {
+      counters.empty_labels.add(`line ${row.line}`)
+      return []
+    }
+    return [{ line: row.line, text: row.text, labels }]
+  })
+  const examples = multiLabel
+    ? mergeRepeated(labelled, counters, options.duplicates !== 'keep')
+    : noteRepeated(labelled, counters, options.duplicates !== 'keep')
+  const classCounts = countClasses(name, labelColumn, examples, options.maxClasses ?? MAX_CLASSES)
+  checkClasses(name, labelColumn, examples, classCounts, multiLabel, options)
+  noteClasses(classCounts, counters)
+  return { examples, classCounts, multiLabel, warnings: describeWarnings(counters) }
+}
+
+interface SplitRow extends LabelledExample {
+  readonly line: number
+}
+
+function splitLabels(label: string | readonly string[], separator?: string): string[] {
+  const parts = typeof label !== 'string' ? label : separator ? label.split(separator) : [label]
+  return [...new Set(parts.map((part) => part.trim()).filter((part) => part !== ''))]
+}
+
+function noteRepeated(rows: readonly SplitRow[], counters: Counters, drop: boolean) {
+  const examples: LabelledExample[] = []
+  // The label of a text when it is met, then a list once there is a second one.
+  const seen = new Map<string, string | string[]>()
+  for (const { line, text, labels } of rows) {
+    const key = text.trim()
+    const label = labels[0]!
+    const known = seen.get(key)
+    if (known === label || (Array.isArray(known) && known.includes(label))) {
+      counters.duplicates.add(`line ${line}`)
+      if (drop) continue
+    } else if (known === undefined) {
+      seen.set(key, label)
+    } else if (Array.isArray(known)) {
+      known.push(label)
+    } else {
+      counters.contradictions.add(`line ${line}: "${known}" and "${label}"`)
+      seen.set(key, [known, label])
+    }
+    examples.push({ text, labels })
+  }
+  return examples
+}
+
+function mergeRepeated(rows: readonly SplitRow[], counters: Counters, drop: boolean) {
+  const merged = new Map<string, { text: string; labels: string[] }>()
+  const repeats: LabelledExample[] = []
+  for (const { line, text, labels } of rows) {
+    const key = text.trim()
+    const known = merged.get(key)
+    if (known === undefined) {
+      merged.set(key, { text, labels: [...labels] })
+      continue
+    }
+    const added = labels.filter((label) => !known.labels.includes(label))
+    if (added.length > 0) {
+      counters.merged_rows.add(`line ${line}`)
+      known.labels.push(...added)
+    } else {
+      counters.duplicates.add(`line ${line}`)
+      if (!drop) repeats.push({ text, labels: known.labels })
+    }
+  }
+  const examples = [...merged.values(), ...repeats]
+  for (const { labels } of merged.values()) labels.sort(compareCodeUnits)
+  return examples
+}
+
+function countClasses(
+  name: string,
+  column: string,
+  examples: readonly LabelledExample[],
+  maxClasses: number,
+): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { labels } of examples) {
+    for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
+    if (counts.size > maxClasses) {
+      const hint = `is "${column}" really the label?`
+      throw dataError(name, null, `more than ${maxClasses} different labels; ${hint}`)
+    }
+  }
+  return new Map([...counts].sort(([a], [b]) => compareCodeUnits(a, b)))
+}
+
+function checkClasses(
+  name: string,
+  column: string,
+  examples: readonly LabelledExample[],
+  counts: ReadonlyMap<string, number>,
+  multiLabel: boolean,
+  options: ExampleOptions,
+): void {
+  if (examples.length === 0) throw dataError(name, null, 'no row has both a text and a label')
+  if (counts.size === 0) throw dataError(name, null, `no row has a label in "${column}"`)
+  if (options.allowOneClass === true) return
+  const [only, count] = [...counts][0]!
+  if (counts.size === 1 && (!multiLabel || count === examples.length)) {
+    throw dataError(name, null, `every row has the label "${only}"; two classes are needed`)
+  }
+  if (counts.size === examples.length && !multiLabel && counts.size > 2) {
+    const hint = `is "${column}" really the label?`
+    throw dataError(name, null, `every row has a label of its own; ${hint}`)
+  }
+}
+
+function noteClasses(counts: ReadonlyMap<string, number>, counters: Counters): void {
+  const groups = new Map<string, string[]>()
+  for (const [label, count] of counts) {
+    if (count === 1) counters.single_example_classes.add(`"${label}"`)
+    const key = label.toLowerCase().replace(/\s+/gu, '')
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [label])
+    else group.push(label)
+  }
+  for (const group of groups.values()) {
+    if (group.length > 1) {
+      counters.similar_labels.add(group.map((label) => `"${label}"`).join(' = '))
+    }
+  }
+}
+
+function compareCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

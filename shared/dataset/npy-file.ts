@@ -1,0 +1,91 @@
+import { open } from 'node:fs/promises'
+import { endianness } from 'node:os'
+import { openAtomicFile } from './atomic-file.ts'
+import { dataError, formatBytes } from './data-error.ts'
+import { encodeNpyHeader, type NpyHeader, parseNpyHeader } from './npy.ts'
+import type { VectorWriter } from './vector-writer.ts'
+
+/** The longest header of format 1.0. */
+const MAX_HEADER_BYTES = 10 + 65535
+const READ_BYTES = 1 << 20
+const MAX_ARRAY_BYTES = 2 ** 32
+
+/**
+ * Writes float32 vectors into a .npy file whose row count is patched in at the end.
+ * @throws EspalierError `invalid_data` where the file cannot be written
+ */
+export async function openNpyWriter(path: string, dimension: number): Promise<VectorWriter> {
+  const file = await openAtomicFile(path)
+  let values = 0
+  await file.write(encodeNpyHeader(0, dimension))
+  return {
+    async write(rows) {
+      for (const { vector } of rows) {
+        if (vector.length !== dimension) {
+          throw new RangeError(`a vector of ${vector.length} numbers, not ${dimension}`)
+        }
+      }
+      values += rows.length * dimension
+      await file.write(Buffer.concat(rows.map(({ vector }) => toLittleEndian(vector))))
+    },
+    async commit() {
+      await file.patch(encodeNpyHeader(values / dimension, dimension), 0)
+      await file.commit()
+    },
+    discard: () => file.discard(),
+  }
+}
+
+/** A whole .npy file in memory. */
+export interface NpyArray {
+  readonly rows: number
+  readonly dimension: number
+  /** Shape [rows, dimension], row-major. */
+  readonly data: Float32Array
+}
+
+/**
+ * Reads a .npy file of float32 [rows, dimension].
+ * @throws EspalierError `invalid_data` where it is something else, cut off, or above `maxBytes`
+ */
+export async function readNpy(path: string, maxBytes: number = MAX_ARRAY_BYTES): Promise<NpyArray> {
+  const handle = await open(path).catch((cause: unknown) => {
+    throw dataError(path, null, 'cannot be opened', cause)
+  })
+  try {
+    const { size } = await handle.stat()
+    const head = Buffer.alloc(Math.min(size, MAX_HEADER_BYTES))
+    await handle.read(head, 0, head.length, 0)
+    const header = parseNpyHeader(path, head)
+    const bytes = checkSize(path, header, size, maxBytes)
+    const buffer = Buffer.from(new ArrayBuffer(bytes))
+    for (let at = 0; at < bytes; ) {
+      const length = Math.min(READ_BYTES, bytes - at)
+      const { bytesRead } = await handle.read(buffer, at, length, header.dataOffset + at)
+      if (bytesRead === 0) throw dataError(path, null, 'the file was cut while it was read')
+      at += bytesRead
+    }
+    if (endianness() === 'BE') buffer.swap32()
+    const data = new Float32Array(buffer.buffer, 0, bytes / 4)
+    return { rows: header.rows, dimension: header.dimension, data }
+  } finally {
+    await handle.close()
+  }
+}
+
+function checkSize(path: string, header: NpyHeader, size: number, maxBytes: number): number {
+  const bytes = header.rows * header.dimension * 4
+  if (bytes > maxBytes) {
+    throw dataError(path, null, `the array is larger than ${formatBytes(maxBytes)}`)
+  }
+  if (header.dataOffset + bytes !== size) {
+    const expected = header.dataOffset + bytes
+    throw dataError(path, null, `${size} bytes where its header promises ${expected}`)
+  }
+  return bytes
+}
+
+function toLittleEndian(vector: Float32Array): Buffer {
+  const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)
+  return endianness() === 'BE' ? Buffer.from(bytes).swap32() : bytes
+}

@@ -1,0 +1,94 @@
+import { findLoneSurrogate } from '../lib/text.ts'
+import { checkFieldLength, dataError } from './data-error.ts'
+import { readDelimited } from './delimited.ts'
+import { readLines } from './lines.ts'
+import {
+  type DataRow,
+  type DataSource,
+  DEFAULT_ROW_LIMITS,
+  type RowLimits,
+  type RowOptions,
+} from './types.ts'
+import { validateUtf8 } from './utf8.ts'
+
+/**
+ * Streams the rows of a source, in bounded memory whatever its size.
+ * @throws EspalierError `invalid_data` naming the source, the line and the fix
+ */
+export async function* readRows(
+  source: DataSource,
+  options: RowOptions = {},
+): AsyncGenerator<DataRow> {
+  const limits = { ...DEFAULT_ROW_LIMITS, ...options.limits }
+  const chunks = validateUtf8(source.name, source.open(options.signal))
+  switch (source.format) {
+    case 'csv':
+    case 'tsv':
+      yield* readDelimited(source.name, source.format, chunks, options.header ?? true, limits)
+      break
+    case 'jsonl':
+      yield* readJsonLines(source.name, chunks, limits)
+      break
+    case 'txt':
+      yield* readTextLines(source.name, chunks, limits)
+      break
+  }
+}
+
+async function* readJsonLines(
+  name: string,
+  chunks: AsyncIterable<Buffer>,
+  limits: RowLimits,
+): AsyncGenerator<DataRow> {
+  let columns: readonly string[] | null = null
+  for await (const lines of readLines(name, chunks, limits)) {
+    for (const { line, text } of lines) {
+      if (text.trim() === '') continue
+      const cells = parseObject(name, line, text)
+      for (const [key, value] of Object.entries(cells)) {
+        for (const text of Array.isArray(value) ? value : [value]) {
+          if (typeof text === 'string') checkField(name, line, key, text, limits)
+        }
+      }
+      columns ??= Object.keys(cells)
+      yield { line, columns, cells }
+    }
+  }
+}
+
+function parseObject(name: string, line: number, text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    const hint = line === 1 && text.trim() === '[' ? '; write one object a line, without [ ]' : ''
+    throw dataError(name, line, `not JSON${hint}`, cause)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const hint = Array.isArray(value) ? '; write one object a line, without [ ]' : ''
+    throw dataError(name, line, `not a JSON object${hint}`)
+  }
+  // Without a prototype, so that a column named "toString" is absent where it is absent.
+  return Object.assign(Object.create(null), value)
+}
+
+async function* readTextLines(
+  name: string,
+  chunks: AsyncIterable<Buffer>,
+  limits: RowLimits,
+): AsyncGenerator<DataRow> {
+  const columns = ['text']
+  for await (const lines of readLines(name, chunks, limits)) {
+    for (const { line, text } of lines) {
+      checkFieldLength(name, line, 'text', text, limits)
+      yield { line, columns, cells: { text } }
+    }
+  }
+}
+
+function checkField(name: string, line: number, key: string, value: string, limits: RowLimits) {
+  if (findLoneSurrogate(value) !== -1) {
+    throw dataError(name, line, `"${key}" has half of a surrogate pair (\\ud800…\\udfff)`)
+  }
+  checkFieldLength(name, line, key, value, limits)
+}

@@ -1,0 +1,83 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { addAbortSignal, type Readable } from 'node:stream'
+import { EspalierError } from '../lib/errors.ts'
+import { dataError } from './data-error.ts'
+import { DATA_FORMATS, type DataFormat, type DataSource } from './types.ts'
+
+const READ_CHUNK_BYTES = 256 * 1024
+
+const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
+  '.csv': 'csv',
+  '.tsv': 'tsv',
+  '.tab': 'tsv',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.txt': 'txt',
+}
+
+/**
+ * The format that a name's extension means.
+ * @throws EspalierError `invalid_request` where the extension says nothing
+ */
+export function formatFromName(name: string): DataFormat {
+  const format = EXTENSIONS[extname(name).toLowerCase()]
+  if (format !== undefined) return format
+  throw new EspalierError(
+    'invalid_request',
+    `${name}: the name does not say the format; pass --format ${DATA_FORMATS.join('|')}`,
+    { param: name },
+  )
+}
+
+/**
+ * A file to read rows from.
+ * @throws EspalierError `invalid_data` where there is no such file, `invalid_request` where its format is unknown
+ */
+export async function openFileSource(path: string, format?: DataFormat): Promise<DataSource> {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw dataError(path, null, explainOpenFailure(cause), cause)
+  })
+  if (info.isDirectory()) throw dataError(path, null, 'this is a folder; name a file')
+  return {
+    name: path,
+    format: format ?? formatFromName(path),
+    // A pipe such as /dev/stdin or <(…) can be read only once.
+    repeatable: info.isFile(),
+    open: (signal) =>
+      guardRead(
+        path,
+        createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, ...(signal && { signal }) }),
+      ),
+  }
+}
+
+/** Rows from an open stream, such as stdin; it can be read once. */
+export function streamSource(name: string, stream: Readable, format: DataFormat): DataSource {
+  return {
+    name,
+    format,
+    repeatable: false,
+    open: (signal) =>
+      guardRead(name, signal === undefined ? stream : addAbortSignal(signal, stream)),
+  }
+}
+
+async function* guardRead(name: string, stream: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of stream) {
+      yield typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array)
+    }
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === 'AbortError') throw cause
+    throw dataError(name, null, explainOpenFailure(cause), cause)
+  }
+}
+
+function explainOpenFailure(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  if (code === 'ENOENT') return 'no such file'
+  if (code === 'EACCES' || code === 'EPERM') return 'not readable: permission denied'
+  return `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`
+}

@@ -1,0 +1,40 @@
+/** The row formats that we read. `txt` is one text a line. */
+export const DATA_FORMATS = ['csv', 'tsv', 'jsonl', 'txt'] as const
+export type DataFormat = (typeof DATA_FORMATS)[number]
+
+/** Where rows come from: a file, or a stream that can be read once. */
+export interface DataSource {
+  /** What messages call it: the path as the user wrote it, or `stdin`. */
+  readonly name: string
+  readonly format: DataFormat
+  /** True where `open` may be called again, for a counting pass before the work. */
+  readonly repeatable: boolean
+  open(signal?: AbortSignal): AsyncIterable<Uint8Array>
+}
+
+/** Bounds on one row, so that a file of any size is read in bounded memory. */
+export interface RowLimits {
+  /** @default 1 MiB */
+  readonly maxFieldBytes: number
+  /** @default 4 MiB */
+  readonly maxRowBytes: number
+}
+
+export const DEFAULT_ROW_LIMITS: RowLimits = { maxFieldBytes: 1 << 20, maxRowBytes: 4 << 20 }
+
+/** One row: where it starts, and its cells by column name. CSV, TSV and text cells are strings. */
+export interface DataRow {
+  /** Line on which the row starts, from 1. */
+  readonly line: number
+  /** The header's columns, or the keys of the first JSON object. */
+  readonly columns: readonly string[]
+  readonly cells: Readonly<Record<string, unknown>>
+}
+
+/** How rows are read. */
+export interface RowOptions {
+  /** False where CSV or TSV has no header row: columns are then named `1`, `2`, … @default true */
+  readonly header?: boolean | undefined
+  readonly limits?: Partial<RowLimits> | undefined
+  readonly signal?: AbortSignal | undefined
+}

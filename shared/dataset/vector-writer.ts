@@ -1,0 +1,35 @@
+import { FloatJsonWriter } from '../lib/float-json.ts'
+import type { ByteSink } from './byte-sink.ts'
+
+/** A vector on its way into a file, and what is written beside it where the format allows. */
+export interface VectorRow {
+  /** Shape [dimension]. */
+  readonly vector: Float32Array
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Takes vectors in order; nothing is visible under a file's name before `commit`. */
+export interface VectorWriter {
+  /** Resolves when the rows are handed on, which is the back-pressure. */
+  write(rows: readonly VectorRow[]): Promise<void>
+  commit(): Promise<void>
+  discard(): Promise<void>
+}
+
+/** JSON lines: the fields of each row and, last, `embedding` with 9 significant digits. */
+export function createJsonVectorWriter(sink: ByteSink): VectorWriter {
+  const json = new FloatJsonWriter()
+  return {
+    async write(rows) {
+      for (const { vector, fields } of rows) {
+        const head = JSON.stringify(fields).slice(0, -1)
+        json.text(`${head}${head === '{' ? '' : ','}"embedding":`)
+        json.floats(vector)
+        json.text('}\n')
+      }
+      await sink.write(json.take())
+    },
+    commit: () => sink.commit(),
+    discard: () => sink.discard(),
+  }
+}
