@@ -1,0 +1,51 @@
+import { EspalierError } from '../lib/errors.ts'
+
+/** Weight of the newest job in the moving average of speed. */
+const SMOOTHING = 0.1
+const MAX_RETRY_SECONDS = 60
+
+/** Bounds of the queue. */
+export interface AdmissionLimits {
+  /** Most estimated tokens that wait; a single larger request is let in when nothing else waits. */
+  readonly maxQueueTokens: number
+  /** Longest expected wait that is still accepted, milliseconds. */
+  readonly maxQueueWaitMs: number
+}
+
+/** Decides who may wait, from the length of the queue and the speed at which it drains. */
+export class Admission {
+  readonly #limits: AdmissionLimits
+  /** Tokens a millisecond of one worker; null before the first job. */
+  #speed: number | null = null
+
+  constructor(limits: AdmissionLimits) {
+    this.#limits = limits
+  }
+
+  /** @throws EspalierError `overloaded` with the seconds after which the queue should be shorter */
+  check(queuedTokens: number, newTokens: number, workers: number): void {
+    if (queuedTokens === 0) return
+    const waitMs = this.#waitMs(queuedTokens, workers)
+    const fits = queuedTokens + newTokens <= this.#limits.maxQueueTokens
+    if (fits && waitMs <= this.#limits.maxQueueWaitMs) return
+    throw this.overloaded(queuedTokens, workers)
+  }
+
+  /** The error for work that is refused, or that waited too long. */
+  overloaded(queuedTokens: number, workers: number): EspalierError {
+    const seconds = Math.ceil(this.#waitMs(queuedTokens, workers) / 1000)
+    const retryAfterSeconds = Math.min(MAX_RETRY_SECONDS, Math.max(1, seconds))
+    const message = `the queue is full (${queuedTokens} tokens wait): try again in ${retryAfterSeconds} s`
+    return new EspalierError('overloaded', message, { retryAfterSeconds })
+  }
+
+  /** Learns from a finished job. */
+  finished(tokens: number, ms: number): void {
+    const speed = tokens / Math.max(ms, 0.1)
+    this.#speed = this.#speed === null ? speed : this.#speed + SMOOTHING * (speed - this.#speed)
+  }
+
+  #waitMs(queuedTokens: number, workers: number): number {
+    return this.#speed === null ? 0 : queuedTokens / (this.#speed * Math.max(1, workers))
+  }
+}

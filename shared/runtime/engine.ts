@@ -1,0 +1,244 @@
+import { join } from 'node:path'
+import { EspalierError } from '../lib/errors.ts'
+import { CPU_GROUPING, type Group, type GroupingLimits, groupByLength } from './grouping.ts'
+import { JobOutput } from './job-output.ts'
+import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
+import {
+  type Job,
+  type JobMode,
+  type JobResult,
+  toWireError,
+  type WireProjection,
+  type WorkerInit,
+} from './protocol.ts'
+import { verifyGoldens } from './self-test.ts'
+import type { Device } from './session.ts'
+import { openTextGraph, type TextGraph } from './text-graph.ts'
+import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
+
+/** GPUs want larger runs; padding costs them little. */
+const GPU_GROUPING: GroupingLimits = { maxTokens: 16_384, slackTokens: 256, slackRatio: 0.25 }
+
+/** What a worker thread runs; its calls must not overlap. */
+export interface Engine {
+  readonly device: Device
+  /** Why another device than the wanted one runs; null if it does. */
+  readonly fallback: string | null
+  run(job: Job): Promise<JobResult>
+  addProjection(projection: WireProjection): Promise<void>
+  dropProjection(id: number): Promise<void>
+  release(): Promise<void>
+}
+
+/**
+ * Loads tokenizer and graph and proves them on the manifest's golden texts.
+ * @throws EspalierError `invalid_model_file`, `invalid_config` (device), `self_test_failed`
+ */
+export async function createEngine(init: WorkerInit): Promise<Engine> {
+  const { artifactDir, manifest } = init
+  const tokenizer = await loadTokenizer(join(artifactDir, manifest.tokenizer))
+  const { graph, device, fallback } = await openOnDevice(init)
+  const engine = new TextEngine(init, tokenizer, graph, device, fallback)
+  try {
+    await verifyGoldens(engine, manifest, init.precision)
+    return engine
+  } catch (error) {
+    await engine.release()
+    throw error
+  }
+}
+
+interface OpenedGraph {
+  readonly graph: TextGraph
+  readonly device: Device
+  readonly fallback: string | null
+}
+
+async function openOnDevice(init: WorkerInit): Promise<OpenedGraph> {
+  const { artifactDir, manifest, precision, device } = init
+  const spec = manifest.graphs[precision]
+  if (!spec) {
+    const offered = Object.keys(manifest.graphs).join(', ')
+    const message = `${manifest.name} has no ${precision} graph; it offers ${offered}`
+    throw new EspalierError('invalid_config', message)
+  }
+  const wanted = device === 'auto' ? 'cuda' : device
+  if (wanted !== 'cpu') {
+    try {
+      const graph = await openTextGraph(artifactDir, manifest, spec, wanted)
+      return { graph, device: wanted, fallback: null }
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      if (device !== 'auto') {
+        const message = `device ${device} does not work here: ${reason}; use cpu or auto`
+        throw new EspalierError('invalid_config', message, { cause })
+      }
+      const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
+      return { graph, device: 'cpu', fallback: reason }
+    }
+  }
+  const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
+  return { graph, device: 'cpu', fallback: null }
+}
+
+/** Rows of a job that share a graph run: same outputs, same projection. */
+interface Batch {
+  readonly mode: JobMode
+  readonly members: readonly number[]
+}
+
+class TextEngine implements Engine {
+  readonly device: Device
+  readonly fallback: string | null
+  readonly #init: WorkerInit
+  readonly #tokenizer: Tokenizer
+  readonly #graph: TextGraph
+  readonly #grouping: GroupingLimits
+  readonly #projections = new Map<number, ProjectionKernel>()
+
+  constructor(
+    init: WorkerInit,
+    tokenizer: Tokenizer,
+    graph: TextGraph,
+    device: Device,
+    fallback: string | null,
+  ) {
+    this.#init = init
+    this.#tokenizer = tokenizer
+    this.#graph = graph
+    this.device = device
+    this.fallback = fallback
+    this.#grouping = device === 'cpu' ? CPU_GROUPING : GPU_GROUPING
+  }
+
+  async run(job: Job): Promise<JobResult> {
+    const started = performance.now()
+    const output = new JobOutput(job, this.#init.manifest.dimension)
+    const ids = job.texts.map((text, index) => this.#tokenize(text, index, job, output))
+    const tokenized = performance.now()
+    for (const batch of splitByMode(job, output)) {
+      const lengths = batch.members.map((member) => ids[member]?.length ?? 0)
+      for (const group of groupByLength(lengths, this.#grouping)) {
+        const members = group.members.map((at) => batch.members[at] as number)
+        await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output)
+      }
+    }
+    const ended = performance.now()
+    return output.finish(tokenized - started, ended - tokenized)
+  }
+
+  async addProjection(projection: WireProjection): Promise<void> {
+    const kernel = await createProjectionKernel(projection, this.#init.manifest.dimension)
+    this.#projections.set(projection.id, kernel)
+  }
+
+  async dropProjection(id: number): Promise<void> {
+    const kernel = this.#projections.get(id)
+    this.#projections.delete(id)
+    await kernel?.release()
+  }
+
+  async release(): Promise<void> {
+    for (const id of [...this.#projections.keys()]) await this.dropProjection(id)
+    await this.#graph.release()
+  }
+
+  #tokenize(text: string, index: number, job: Job, output: JobOutput): readonly number[] {
+    const mode = modeAt(job, index)
+    try {
+      const { ids, truncated } = this.#tokenizer.encode(mode.prompt + text, {
+        maxTokens: this.#init.manifest.maxTokens,
+        truncate: mode.truncate,
+        truncationDirection: mode.truncationDirection,
+      })
+      output.tokens[index] = ids.length
+      output.truncated[index] = truncated ? 1 : 0
+      return ids
+    } catch (error) {
+      output.fail(index, toWireError(error))
+      return []
+    }
+  }
+
+  /** A group that fails is halved until the input at fault fails alone. */
+  async #runOrBisect(
+    ids: readonly (readonly number[])[],
+    group: Group,
+    mode: JobMode,
+    output: JobOutput,
+  ): Promise<void> {
+    try {
+      await this.#runGroup(ids, group, mode, output)
+    } catch (error) {
+      const { members } = group
+      if (members.length === 1) return output.fail(members[0] as number, toWireError(error))
+      const middle = members.length >> 1
+      for (const half of [members.slice(0, middle), members.slice(middle)]) {
+        const width = Math.max(...half.map((member) => ids[member]?.length ?? 0))
+        await this.#runOrBisect(ids, { members: half, width }, mode, output)
+      }
+    }
+  }
+
+  async #runGroup(
+    ids: readonly (readonly number[])[],
+    group: Group,
+    mode: JobMode,
+    output: JobOutput,
+  ): Promise<void> {
+    const kernel = mode.projection === 0 ? undefined : this.#projections.get(mode.projection)
+    if (mode.projection !== 0 && !kernel) {
+      throw new EspalierError('internal', `projection ${mode.projection} is not loaded`)
+    }
+    const { manifest } = this.#init
+    const hasPooled = manifest.graphs[this.#init.precision]?.pooled != null
+    const normalized = mode.normalize || kernel !== undefined
+    const usePooled = !mode.normalize && (manifest.normalize || hasPooled)
+    const outputs = await this.#graph.run(ids, group, {
+      embedding: normalized || !usePooled,
+      pooled: usePooled,
+    })
+    const raw = usePooled ? outputs.pooled : outputs.embedding
+    const unit = normalized && !manifest.normalize ? toUnit(outputs.embedding) : outputs.embedding
+    const vectors = (mode.normalize ? unit : raw) as Float32Array
+    output.setVectors(group.members, vectors)
+    if (kernel) {
+      const rows = group.members.length
+      const scores = await kernel.project(unit as Float32Array, rows)
+      output.setScores(mode.projection, kernel.columns, group.members, scores)
+    }
+
+    function toUnit(matrix: Float32Array | null): Float32Array {
+      return normalizeRows(matrix as Float32Array, manifest.dimension)
+    }
+  }
+}
+
+function modeAt(job: Job, index: number): JobMode {
+  return job.modes[job.modeOf[index] as number] as JobMode
+}
+
+function splitByMode(job: Job, output: JobOutput): Batch[] {
+  const batches = new Map<string, { mode: JobMode; members: number[] }>()
+  for (let index = 0; index < job.texts.length; index++) {
+    if (output.hasFailed(index)) continue
+    const mode = modeAt(job, index)
+    const key = `${mode.normalize} ${mode.projection}`
+    const batch = batches.get(key)
+    if (batch) batch.members.push(index)
+    else batches.set(key, { mode, members: [index] })
+  }
+  return [...batches.values()]
+}
+
+/** Unit rows; a zero row stays zero. */
+function normalizeRows(matrix: Float32Array, dimension: number): Float32Array {
+  const unit = new Float32Array(matrix.length)
+  for (let from = 0; from < matrix.length; from += dimension) {
+    let sum = 0
+    for (let i = from; i < from + dimension; i++) sum += (matrix[i] as number) ** 2
+    const scale = sum > 0 ? 1 / Math.sqrt(sum) : 0
+    for (let i = from; i < from + dimension; i++) unit[i] = (matrix[i] as number) * scale
+  }
+  return unit
+}

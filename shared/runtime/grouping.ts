@@ -1,0 +1,54 @@
+/** Limits of one padded run. */
+export interface GroupingLimits {
+  /** Most padded tokens of a run (texts × longest); a longer single text runs alone. */
+  readonly maxTokens: number
+  /** Padding that a run may waste: this many tokens … */
+  readonly slackTokens: number
+  /** … plus this share of its real tokens. */
+  readonly slackRatio: number
+}
+
+/**
+ * Limits measured best on CPUs: activations of about 512 tokens stay in a core's own cache, and light
+ * padding fills runs where exact lengths are rare.
+ */
+export const CPU_GROUPING: GroupingLimits = { maxTokens: 512, slackTokens: 24, slackRatio: 0.15 }
+
+/** Inputs that run together: positions in the caller's list, and the padded length. */
+export interface Group {
+  readonly members: readonly number[]
+  readonly width: number
+}
+
+/**
+ * Puts inputs of near-equal length together: longest first, each group as long as the token budget and
+ * the waste limit allow. Every input is in exactly one group.
+ * @param lengths real tokens of each input
+ */
+export function groupByLength(lengths: ArrayLike<number>, limits: GroupingLimits): Group[] {
+  const order = Array.from({ length: lengths.length }, (_, i) => i)
+  order.sort((a, b) => length(b) - length(a) || a - b)
+  const groups: Group[] = []
+  let start = 0
+  while (start < order.length) {
+    const width = length(order[start] as number)
+    let real = width
+    let end = start + 1
+    while (end < order.length) {
+      const padded = width * (end - start + 1)
+      const nextReal = real + length(order[end] as number)
+      const waste = padded - nextReal
+      if (padded > limits.maxTokens) break
+      if (waste > limits.slackTokens + limits.slackRatio * nextReal) break
+      real = nextReal
+      end += 1
+    }
+    groups.push({ members: order.slice(start, end), width })
+    start = end
+  }
+  return groups
+
+  function length(index: number): number {
+    return lengths[index] as number
+  }
+}

@@ -1,0 +1,68 @@
+import type { Job, JobResult, ProjectionScores, WireError } from './protocol.ts'
+
+/** The result of a job while it fills. */
+export class JobOutput {
+  readonly tokens: Uint32Array
+  readonly truncated: Uint8Array
+  readonly #dimension: number
+  readonly #vectors: Float32Array
+  readonly #scores = new Map<number, ProjectionScores>()
+  readonly #failures = new Map<number, WireError>()
+
+  constructor(job: Job, dimension: number) {
+    this.#dimension = dimension
+    this.tokens = new Uint32Array(job.texts.length)
+    this.truncated = new Uint8Array(job.texts.length)
+    this.#vectors = new Float32Array(job.texts.length * dimension)
+  }
+
+  fail(index: number, error: WireError): void {
+    this.#failures.set(index, error)
+  }
+
+  hasFailed(index: number): boolean {
+    return this.#failures.has(index)
+  }
+
+  setVectors(members: readonly number[], vectors: Float32Array): void {
+    copyRows(this.#vectors, vectors, members, this.#dimension)
+  }
+
+  setScores(
+    projection: number,
+    columns: number,
+    members: readonly number[],
+    scores: Float32Array,
+  ): void {
+    let target = this.#scores.get(projection)
+    if (!target) {
+      const values = new Float32Array(this.tokens.length * columns)
+      target = { projection, columns, values }
+      this.#scores.set(projection, target)
+    }
+    copyRows(target.values, scores, members, columns)
+  }
+
+  finish(tokenizeMs: number, runMs: number): JobResult {
+    return {
+      vectors: this.#vectors,
+      tokens: this.tokens,
+      truncated: this.truncated,
+      scores: [...this.#scores.values()],
+      failures: Array.from(this.#failures, ([index, error]) => ({ index, error })),
+      tokenizeMs,
+      runMs,
+    }
+  }
+}
+
+function copyRows(
+  target: Float32Array,
+  source: Float32Array,
+  members: readonly number[],
+  size: number,
+): void {
+  members.forEach((member, row) => {
+    target.set(source.subarray(row * size, (row + 1) * size), member * size)
+  })
+}

@@ -1,0 +1,93 @@
+import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
+import { type ErrorCode, EspalierError } from '../lib/errors.ts'
+import type { Device } from './session.ts'
+
+/** The messages between the pool and its workers. A worker answers in the order of arrival. */
+
+/** What a worker is started with. */
+export interface WorkerInit {
+  readonly artifactDir: string
+  readonly manifest: EncoderManifest
+  readonly precision: Precision
+  /** `auto` tries CUDA and falls back to the CPU. */
+  readonly device: Device | 'auto'
+}
+
+/** How the inputs of one request are to be treated; a job carries one for each request in it. */
+export interface JobMode {
+  readonly prompt: string
+  readonly truncate: boolean
+  readonly truncationDirection: 'left' | 'right'
+  /** L2-normalised vectors, or the pooled ones as they are. */
+  readonly normalize: boolean
+  /** Identity of the projection to apply; 0 for none. */
+  readonly projection: number
+}
+
+/** Inputs for one worker, possibly of several requests. */
+export interface Job {
+  readonly texts: readonly string[]
+  readonly modes: readonly JobMode[]
+  /** Index into `modes`, per text. */
+  readonly modeOf: Uint8Array | Uint16Array
+}
+
+/** An error in a form that survives the thread boundary. */
+export interface WireError {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** What a worker made of a job; rows in the order of the job's texts. */
+export interface JobResult {
+  /** Shape [texts, dimension]. */
+  readonly vectors: Float32Array
+  readonly tokens: Uint32Array
+  readonly truncated: Uint8Array
+  /** One entry for each projection that was applied. */
+  readonly scores: readonly ProjectionScores[]
+  /** Inputs that failed on their own; their rows are zero. */
+  readonly failures: readonly { readonly index: number; readonly error: WireError }[]
+  readonly tokenizeMs: number
+  readonly runMs: number
+}
+
+/** Scores of a job under one projection; rows of texts that did not ask for it are zero. */
+export interface ProjectionScores {
+  readonly projection: number
+  readonly columns: number
+  /** Shape [texts, columns]. */
+  readonly values: Float32Array
+}
+
+/** A stacked affine map as it travels: scores = x·weights + bias. */
+export interface WireProjection {
+  readonly id: number
+  readonly columns: number
+  readonly weights: Float32Array
+  readonly bias: Float32Array
+}
+
+export type ToWorker =
+  | { readonly type: 'run'; readonly id: number; readonly job: Job }
+  | { readonly type: 'project'; readonly id: number; readonly projection: WireProjection }
+  | { readonly type: 'unproject'; readonly id: number; readonly projection: number }
+  | { readonly type: 'stop' }
+
+export type FromWorker =
+  | { readonly type: 'ready'; readonly device: Device; readonly fallback: string | null }
+  | { readonly type: 'failed'; readonly error: WireError }
+  | { readonly type: 'result'; readonly id: number; readonly result: JobResult }
+  | { readonly type: 'done'; readonly id: number }
+  | { readonly type: 'error'; readonly id: number; readonly error: WireError }
+
+/** Keeps code and message; an unknown failure becomes `internal`. */
+export function toWireError(error: unknown): WireError {
+  if (error instanceof EspalierError) return { code: error.code, message: error.message }
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
+}
+
+/** The error that a worker reported, as one of ours. */
+export function fromWireError(error: WireError): EspalierError {
+  return new EspalierError(error.code, error.message)
+}

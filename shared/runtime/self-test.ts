@@ -1,0 +1,61 @@
+import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { fromWireError, type Job, type JobResult } from './protocol.ts'
+
+const DEFAULT_MIN_COSINE = 0.999
+
+/**
+ * Runs the manifest's golden texts and compares the vectors: a runtime or CPU that computes something else
+ * must not serve. Warms the graph as well.
+ * @throws EspalierError `self_test_failed`
+ */
+export async function verifyGoldens(
+  engine: { run(job: Job): Promise<JobResult> },
+  manifest: EncoderManifest,
+  precision: Precision,
+): Promise<void> {
+  const golden = manifest.golden.flatMap(({ text, vectors }) => {
+    const expected = vectors[precision]
+    return expected ? [{ text, expected }] : []
+  })
+  if (golden.length === 0) return
+  const result = await engine.run({
+    texts: golden.map(({ text }) => text),
+    modes: [
+      { prompt: '', truncate: true, truncationDirection: 'right', normalize: true, projection: 0 },
+    ],
+    modeOf: new Uint16Array(golden.length),
+  })
+  const failure = result.failures[0]
+  if (failure) {
+    const { message } = fromWireError(failure.error)
+    const what = `golden text ${failure.index} of ${manifest.name}`
+    throw new EspalierError('self_test_failed', `${what} cannot be encoded: ${message}`)
+  }
+  const minimum = manifest.minCosine[precision] ?? DEFAULT_MIN_COSINE
+  golden.forEach(({ expected }, row) => {
+    const from = row * manifest.dimension
+    const vector = result.vectors.subarray(from, from + manifest.dimension)
+    const found = cosine(vector, expected)
+    if (found >= minimum) return
+    throw new EspalierError(
+      'self_test_failed',
+      `${manifest.name} ${precision}: this machine gives other vectors than the artifact was made with ` +
+        `(golden text ${row}: cosine ${found.toFixed(6)}, at least ${minimum} wanted); export it again here`,
+    )
+  })
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return 0
+  let dot = 0
+  let aa = 0
+  let bb = 0
+  for (let i = 0; i < a.length; i++) {
+    dot += (a[i] as number) * (b[i] as number)
+    aa += (a[i] as number) ** 2
+    bb += (b[i] as number) ** 2
+  }
+  const norm = Math.sqrt(aa * bb)
+  return norm > 0 ? dot / norm : 0
+}

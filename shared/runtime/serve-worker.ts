@@ -1,0 +1,56 @@
+import type { MessagePort } from 'node:worker_threads'
+import { createEngine, type Engine } from './engine.ts'
+import {
+  type FromWorker,
+  type JobResult,
+  type ToWorker,
+  toWireError,
+  type WorkerInit,
+} from './protocol.ts'
+
+/**
+ * The life of a worker: load, report, answer messages one after another, and on `stop` release what is
+ * inside ONNX Runtime before the port closes and the thread ends by itself.
+ */
+export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<void> {
+  const send = (message: FromWorker, transfer: ArrayBuffer[] = []) =>
+    port.postMessage(message, transfer)
+  let engine: Engine
+  try {
+    engine = await createEngine(init)
+  } catch (error) {
+    send({ type: 'failed', error: toWireError(error) })
+    return port.close()
+  }
+  let last = Promise.resolve()
+  port.on('message', (message: ToWorker) => {
+    last = last.then(() => handle(message))
+  })
+  send({ type: 'ready', device: engine.device, fallback: engine.fallback })
+
+  async function handle(message: ToWorker): Promise<void> {
+    if (message.type === 'stop') {
+      await engine.release()
+      return port.close()
+    }
+    const { id } = message
+    try {
+      if (message.type === 'run') {
+        const result = await engine.run(message.job)
+        return send({ type: 'result', id, result }, buffersOf(result))
+      }
+      if (message.type === 'project') await engine.addProjection(message.projection)
+      else await engine.dropProjection(message.projection)
+      send({ type: 'done', id })
+    } catch (error) {
+      send({ type: 'error', id, error: toWireError(error) })
+    }
+  }
+}
+
+function buffersOf(result: JobResult): ArrayBuffer[] {
+  const scores = result.scores.map(({ values }) => values)
+  return [result.vectors, result.tokens, result.truncated, ...scores].map(
+    (array) => array.buffer as ArrayBuffer,
+  )
+}

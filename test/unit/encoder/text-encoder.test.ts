@@ -1,0 +1,331 @@
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createTextEncoder, type TextEncoderOptions } from '../../../shared/encoder/text-encoder.ts'
+import type { EncodeOptions, Encoder } from '../../../shared/encoder/types.ts'
+import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+import { silentLogger } from '../../../shared/lib/logger.ts'
+import {
+  TINY_DIMENSION,
+  TINY_MAX_TOKENS,
+  TINY_VOCABULARY,
+  tinyEmbedding,
+  tinyPooled,
+  tinyRow,
+  writeTinyEncoder,
+} from '../../fakes/tiny-encoder.ts'
+import { bundleWorker } from '../../worker-bundle.ts'
+
+const OPTIONS: EncodeOptions = { truncate: true, truncationDirection: 'right', normalize: true }
+const LIMITS = { maxQueueTokens: 100_000, maxQueueWaitMs: 60_000, maxTextBytes: 1_000_000 }
+
+let folder: string
+let workerUrl: URL
+let manifest: EncoderManifest
+const opened: Encoder[] = []
+
+beforeAll(async () => {
+  workerUrl = await bundleWorker()
+  folder = await mkdtemp(join(tmpdir(), 'tiny-encoder-'))
+  manifest = await writeTinyEncoder(folder)
+})
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((encoder) => encoder.close()))
+})
+
+afterAll(() => rm(folder, { recursive: true }))
+
+async function open(changes: Partial<TextEncoderOptions> = {}): Promise<Encoder> {
+  const encoder = await createTextEncoder({
+    artifactDir: folder,
+    manifest,
+    precision: 'float32',
+    version: 1,
+    workers: 2,
+    device: 'cpu',
+    workerUrl,
+    limits: LIMITS,
+    log: silentLogger,
+    ...changes,
+  })
+  opened.push(encoder)
+  return encoder
+}
+
+/** Ids of a text of whole vocabulary words. */
+function idsOf(text: string): number[] {
+  return [2, ...text.split(' ').map((word) => TINY_VOCABULARY.indexOf(word)), 3]
+}
+
+function rowOf(vectors: Float32Array, row: number, width = TINY_DIMENSION): number[] {
+  return [...vectors.subarray(row * width, (row + 1) * width)]
+}
+
+function expectClose(actual: readonly number[], expected: readonly number[]): void {
+  expect(actual).toHaveLength(expected.length)
+  actual.forEach((x, i) => {
+    expect(x).toBeCloseTo(expected[i] as number, 5)
+  })
+}
+
+describe('encode', () => {
+  test('gives vectors, token counts and order of the inputs', async () => {
+    const encoder = await open()
+    const words = TINY_VOCABULARY.slice(5, 19)
+    const texts = Array.from({ length: 300 }, (_, i) =>
+      Array.from({ length: 1 + (i % 11) }, (_, j) => words[(i * 7 + j * 3) % 14]).join(' '),
+    )
+    const batch = await encoder.encode(texts, OPTIONS)
+    texts.forEach((text, i) => {
+      expectClose(rowOf(batch.vectors, i), tinyEmbedding(idsOf(text)))
+    })
+    expect([...batch.tokens]).toEqual(texts.map((text) => idsOf(text).length))
+    expect(batch.truncated.every((flag) => flag === 0)).toBe(true)
+    expect(batch.scores).toBeNull()
+  })
+
+  test('gives pooled vectors when normalisation is off', async () => {
+    const encoder = await open({ workers: 1 })
+    const batch = await encoder.encode(['the cat', 'dog'], { ...OPTIONS, normalize: false })
+    expectClose(rowOf(batch.vectors, 0), tinyPooled(idsOf('the cat')))
+    expectClose(rowOf(batch.vectors, 1), tinyPooled(idsOf('dog')))
+  })
+
+  test('cuts left or right, keeps the special tokens, says so', async () => {
+    const encoder = await open({ workers: 1 })
+    const text = `${'cat '.repeat(30)}${'dog '.repeat(30)}`
+    const kept = TINY_MAX_TOKENS - 2
+    const right = await encoder.encode([text], OPTIONS)
+    expectClose(rowOf(right.vectors, 0), tinyEmbedding(idsOf(Array(kept).fill('cat').join(' '))))
+    const left = await encoder.encode([text, 'cat'], { ...OPTIONS, truncationDirection: 'left' })
+    expectClose(rowOf(left.vectors, 0), tinyEmbedding(idsOf(Array(kept).fill('dog').join(' '))))
+    expect([...left.tokens]).toEqual([TINY_MAX_TOKENS, 3])
+    expect([...left.truncated]).toEqual([1, 0])
+  })
+
+  test('puts the prompt before every input', async () => {
+    const encoder = await open({ workers: 1 })
+    const batch = await encoder.encode(['cat', 'dog'], { ...OPTIONS, prompt: 'the ' })
+    expectClose(rowOf(batch.vectors, 1), tinyEmbedding(idsOf('the dog')))
+    expect([...batch.tokens]).toEqual([4, 4])
+  })
+
+  test('runs requests of different modes together', async () => {
+    const encoder = await open({ workers: 1 })
+    const [a, b, c] = await Promise.all([
+      encoder.encode(['cat'], OPTIONS),
+      encoder.encode(['cat'], { ...OPTIONS, normalize: false }),
+      encoder.encode(['cat'], { ...OPTIONS, prompt: 'the ' }),
+    ])
+    expectClose([...a.vectors], tinyEmbedding(idsOf('cat')))
+    expectClose([...b.vectors], tinyPooled(idsOf('cat')))
+    expectClose([...c.vectors], tinyEmbedding(idsOf('the cat')))
+  })
+
+  test('answers an empty list and reports progress up to the last input', async () => {
+    const encoder = await open({ workers: 1 })
+    expect((await encoder.encode([], OPTIONS)).vectors).toHaveLength(0)
+    const seen: number[] = []
+    await encoder.encode(Array(500).fill('the cat sat'), {
+      ...OPTIONS,
+      onProgress: (done) => seen.push(done),
+    })
+    expect(seen.at(-1)).toBe(500)
+    expect(seen).toEqual(seen.toSorted((x, y) => x - y))
+  })
+
+  test('runs a foreign graph with its pooling graph', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'tiny-foreign-'))
+    const foreign = await writeTinyEncoder(other, { foreign: true })
+    const encoder = await open({ artifactDir: other, manifest: foreign, workers: 1 })
+    const batch = await encoder.encode(['the cat', 'dog ran in rain'], OPTIONS)
+    expectClose(rowOf(batch.vectors, 1), tinyEmbedding(idsOf('dog ran in rain')))
+    await rm(other, { recursive: true })
+  })
+})
+
+describe('bad input', () => {
+  test('names the input that is too long, too large or not Unicode; the next request works', async () => {
+    const encoder = await open({ workers: 1, limits: { ...LIMITS, maxTextBytes: 1000 } })
+    const long = 'cat '.repeat(40)
+    await expect(
+      encoder.encode(['cat', long], { ...OPTIONS, truncate: false }),
+    ).rejects.toMatchObject({ code: 'input_too_long', param: 'inputs[1]' })
+    await expect(encoder.encode(['cat', 'x'.repeat(1001)], OPTIONS)).rejects.toMatchObject({
+      code: 'input_too_large',
+      param: 'inputs[1]',
+    })
+    await expect(encoder.encode(['a', 'b', 'x\ud800y'], OPTIONS)).rejects.toMatchObject({
+      code: 'invalid_request',
+      param: 'inputs[2]',
+      message: expect.stringContaining('inputs[2]'),
+    })
+    await expect(encoder.encode(['cat\u0000'], OPTIONS)).resolves.toMatchObject({ dimension: 8 })
+  })
+
+  test('a bad input fails its own request only', async () => {
+    const encoder = await open({ workers: 1 })
+    const results = await Promise.allSettled([
+      encoder.encode(['cat'], OPTIONS),
+      encoder.encode(['\udfff'], OPTIONS),
+      encoder.encode(['dog'], OPTIONS),
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  })
+})
+
+describe('projection', () => {
+  const columns = 3
+  function projection(id: number, factor: number) {
+    const weights = Float32Array.from(
+      { length: TINY_DIMENSION * columns },
+      (_, i) => factor * (i % 5),
+    )
+    return { id, columns, weights, bias: Float32Array.of(0.5, -1, factor) }
+  }
+  function scoresOf(text: string, { weights, bias }: ReturnType<typeof projection>): number[] {
+    const x = tinyEmbedding(idsOf(text))
+    return Array.from(bias, (b, c) =>
+      x.reduce((sum, value, d) => sum + value * (weights[d * columns + c] as number), b),
+    )
+  }
+
+  test('scores all heads in the same pass, on normalised vectors', async () => {
+    const encoder = await open()
+    await encoder.setProjection(projection(7, 1))
+    const options = { ...OPTIONS, normalize: false, project: true }
+    const batch = await encoder.encode(['the cat', 'dog'], options)
+    expect(batch.projectionId).toBe(7)
+    const scores = batch.scores as Float32Array
+    expectClose(rowOf(scores, 1, columns), scoresOf('dog', projection(7, 1)))
+    expect((await encoder.encode(['dog'], OPTIONS)).scores).toBeNull()
+  })
+
+  test('a request keeps the projection it was accepted with while another takes over', async () => {
+    const encoder = await open()
+    await encoder.setProjection(projection(1, 1))
+    const texts = Array(3000).fill('the cat sat on a mat')
+    const old = encoder.encode(texts, { ...OPTIONS, project: true })
+    const changed = encoder.setProjection(projection(2, 3))
+    const batch = await old
+    await changed
+    expect(batch.projectionId).toBe(1)
+    const expected = scoresOf('the cat sat on a mat', projection(1, 1))
+    expectClose(rowOf(batch.scores as Float32Array, 0, columns), expected)
+    expectClose(rowOf(batch.scores as Float32Array, 2999, columns), expected)
+    const next = await encoder.encode(['dog'], { ...OPTIONS, project: true })
+    expect(next.projectionId).toBe(2)
+    expectClose([...(next.scores as Float32Array)], scoresOf('dog', projection(2, 3)))
+    await encoder.setProjection(null)
+    const none = await encoder.encode(['dog'], { ...OPTIONS, project: true })
+    expect(none.scores).toBeNull()
+    expect(none.projectionId).toBe(0)
+  })
+
+  test('refuses one that does not fit', async () => {
+    const encoder = await open({ workers: 1 })
+    const wrong = { ...projection(1, 1), weights: new Float32Array(5) }
+    await expect(encoder.setProjection(wrong)).rejects.toMatchObject({ code: 'internal' })
+  })
+})
+
+describe('queue', () => {
+  test('refuses what does not fit, with the time to wait', async () => {
+    const encoder = await open({ workers: 1, limits: { ...LIMITS, maxQueueTokens: 2000 } })
+    const first = encoder.encode(Array(2000).fill('the cat sat'), OPTIONS)
+    await expect(encoder.encode(Array(1000).fill('cat'), OPTIONS)).rejects.toMatchObject({
+      code: 'overloaded',
+      retryAfterSeconds: expect.any(Number),
+    })
+    await first
+    await encoder.encode(['cat'], OPTIONS)
+  })
+
+  test('an aborted request leaves the queue at once', async () => {
+    const encoder = await open({ workers: 1 })
+    const controller = new AbortController()
+    const options = { ...OPTIONS, signal: controller.signal }
+    const request = encoder.encode(Array(5000).fill('the cat sat'), options)
+    expect(encoder.load().queuedInputs).toBeGreaterThan(0)
+    controller.abort()
+    expect(encoder.load()).toMatchObject({ queuedInputs: 0, queuedTokens: 0 })
+    await expect(request).rejects.toMatchObject({ code: 'request_cancelled' })
+    await expect(encoder.encode(['cat'], options)).rejects.toMatchObject({
+      code: 'request_cancelled',
+    })
+    await encoder.encode(['cat'], OPTIONS)
+  })
+
+  test('closing answers what was accepted and refuses what comes later', async () => {
+    const encoder = await open()
+    const accepted = encoder.encode(Array(1000).fill('the cat sat'), OPTIONS)
+    const closing = encoder.close()
+    await expect(encoder.encode(['cat'], OPTIONS)).rejects.toMatchObject({ code: 'shutting_down' })
+    expect((await accepted).vectors).toHaveLength(1000 * TINY_DIMENSION)
+    await closing
+    await encoder.close()
+  })
+})
+
+describe('loading', () => {
+  test('says what runs', async () => {
+    const encoder = await open()
+    expect(encoder.info).toMatchObject({
+      name: 'tiny',
+      version: 1,
+      dimension: TINY_DIMENSION,
+      fingerprint: 'a'.repeat(64),
+      precision: 'float32',
+      device: 'cpu',
+      workers: 2,
+    })
+  })
+
+  test('refuses an altered, cut or missing file by name and hash', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'tiny-broken-'))
+    const broken = await writeTinyEncoder(other)
+    const load = () => open({ artifactDir: other, manifest: broken })
+    await rm(join(other, 'float32.data'))
+    await expect(load()).rejects.toThrow(/float32\.data.*missing/)
+    await writeFile(
+      join(other, 'float32.data'),
+      Buffer.alloc(broken.files['float32.data']?.bytes ?? 0),
+    )
+    await expect(load()).rejects.toMatchObject({
+      code: 'artifact_corrupt',
+      message: expect.stringMatching(/float32\.data.*[0-9a-f]{64}.*[0-9a-f]{64}/),
+    })
+    await truncate(join(other, 'tokenizer.json'), 10)
+    await expect(load()).rejects.toThrow(/tokenizer\.json.* 10 bytes/)
+    await rm(other, { recursive: true })
+  })
+
+  test('refuses vectors that differ from the golden ones', async () => {
+    const golden = [{ text: 'cat sat', vectors: { float32: tinyRow(9) } }]
+    await expect(open({ manifest: { ...manifest, golden } })).rejects.toMatchObject({
+      code: 'self_test_failed',
+      message: expect.stringMatching(/tiny float32.*cosine/),
+    })
+  })
+
+  test('refuses a precision that the artifact lacks', async () => {
+    await expect(open({ precision: 'int8' })).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining('float32'),
+    })
+  })
+
+  test('without a GPU, cuda fails clearly and auto runs on the CPU and says so', async () => {
+    await expect(open({ device: 'cuda' })).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringMatching(/device cuda .* use cpu or auto/s),
+    })
+    const warnings: object[] = []
+    const log = { ...silentLogger, warn: (fields: object) => warnings.push(fields) }
+    const encoder = await open({ device: 'auto', log })
+    expect(encoder.info.device).toBe('cpu')
+    expect(warnings).toHaveLength(1)
+  })
+})

@@ -1,0 +1,26 @@
+import { mkdirSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+
+/**
+ * Bundles the encoder worker from the present sources and returns its URL. It lies under node_modules, so
+ * that its packages are found; one file per process, so that test files may run side by side.
+ */
+export async function bundleWorker(): Promise<URL> {
+  const folder = `${root}node_modules/.cache/espalier-test`
+  mkdirSync(folder, { recursive: true })
+  const outfile = `${folder}/encoder-worker-${process.pid}.mjs`
+  await build({
+    entryPoints: [`${root}shared/runtime/worker.ts`],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'warning',
+  })
+  return pathToFileURL(outfile)
+}
