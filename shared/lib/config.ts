@@ -1,0 +1,228 @@
+import { z } from 'zod'
+import { precisionSchema } from './encoder-manifest.ts'
+import { EspalierError } from './errors.ts'
+import { nearestName } from './nearest.ts'
+import { quote } from './quote.ts'
+
+/** What documentation says about one environment variable. */
+interface VariableMeta {
+  readonly variable: string
+  readonly doc: string
+  /** Unit of the value; empty where it has none. */
+  readonly unit: string
+  /** What is allowed, as an error message says it. */
+  readonly allowed: string
+  /** Said instead of a default that the process works out at start. */
+  readonly defaultText?: string
+}
+
+const variables = z.registry<VariableMeta>()
+
+function choice<const T extends readonly [string, ...string[]]>(
+  values: T,
+  fallback: NoInfer<T[number]>,
+  meta: Omit<VariableMeta, 'allowed' | 'unit'>,
+) {
+  return z
+    .enum(values)
+    .default(fallback as T[number])
+    .register(variables, { ...meta, unit: '', allowed: `one of ${values.join(', ')}` })
+}
+
+function whole(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^[0-9]{1,15}$/)
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+}
+
+function integer(min: number, max: number, fallback: number, meta: Omit<VariableMeta, 'allowed'>) {
+  return whole(min, max)
+    .default(fallback)
+    .register(variables, { ...meta, allowed: `a whole number from ${min} to ${max}` })
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+const HOUR_MS = 3_600_000
+
+/** Every environment variable of the product, once. */
+const configSchema = z.object({
+  port: integer(0, 65_535, 8080, {
+    variable: 'PORT',
+    unit: '',
+    doc: 'Port to listen on; 0 takes a free one.',
+  }),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9.:_-]{1,253}$/)
+    .default('127.0.0.1')
+    .register(variables, {
+      variable: 'HOST',
+      unit: '',
+      allowed: 'a host name or an address, such as 127.0.0.1 or 0.0.0.0',
+      doc: 'Address to listen on; container images set 0.0.0.0.',
+    }),
+  registry: z
+    .string()
+    .regex(/^(?:file:.+|memory:)$/)
+    .default('file:./registry')
+    .register(variables, {
+      variable: 'ESPALIER_REGISTRY',
+      unit: '',
+      allowed: 'file:DIRECTORY or memory:',
+      doc: 'Where versions and aliases of models are kept.',
+    }),
+  cache: z.string().optional().register(variables, {
+    variable: 'ESPALIER_CACHE',
+    unit: '',
+    allowed: 'a folder',
+    doc: 'Folder for exported graphs and verified files.',
+    defaultText: '$XDG_CACHE_HOME/espalier, else ~/.cache/espalier',
+  }),
+  encoder: z.string().max(4096).default('all-MiniLM-L6-v2').register(variables, {
+    variable: 'ESPALIER_ENCODER',
+    unit: '',
+    allowed: 'the name of an encoder or the folder of one',
+    doc: 'The encoder to serve: a built-in or registered name, or a folder.',
+  }),
+  precision: choice(precisionSchema.options as ['float32', 'float16', 'int8'], 'int8', {
+    variable: 'ESPALIER_PRECISION',
+    doc: 'Which graph of the weights runs: int8 and float32 on CPUs, float16 on GPUs.',
+  }),
+  workers: whole(1, 256).optional().register(variables, {
+    variable: 'ESPALIER_WORKERS',
+    unit: 'threads',
+    allowed: 'a whole number from 1 to 256',
+    doc: 'Worker threads that run the encoder, one core each.',
+    defaultText: 'usable cores',
+  }),
+  device: choice(['cpu', 'cuda', 'webgpu', 'auto'], 'cpu', {
+    variable: 'ESPALIER_DEVICE',
+    doc: 'Execution provider; auto takes a GPU where there is one.',
+  }),
+  logLevel: choice(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
+    variable: 'ESPALIER_LOG_LEVEL',
+    doc: 'Least severe log line that is written.',
+  }),
+  pollSeconds: integer(1, 3600, 2, {
+    variable: 'ESPALIER_POLL_SECONDS',
+    unit: 'seconds',
+    doc: 'How often a server looks for promoted and rolled back versions.',
+  }),
+  headsBytes: integer(MIB, 64 * GIB, 256 * MIB, {
+    variable: 'ESPALIER_HEADS_BYTES',
+    unit: 'bytes',
+    doc: 'Memory that loaded classifier heads may take; the least used go first.',
+  }),
+  maxInputs: integer(1, 65_536, 2048, {
+    variable: 'ESPALIER_MAX_INPUTS',
+    unit: 'inputs',
+    doc: 'Most inputs of one request.',
+  }),
+  maxBodyBytes: integer(KIB, 512 * MIB, 16 * MIB, {
+    variable: 'ESPALIER_MAX_BODY_BYTES',
+    unit: 'bytes',
+    doc: 'Largest request body.',
+  }),
+  maxTextBytes: integer(1, 256 * MIB, MIB, {
+    variable: 'ESPALIER_MAX_TEXT_BYTES',
+    unit: 'bytes',
+    doc: 'Longest single text, in UTF-8.',
+  }),
+  maxRequests: integer(1, 65_536, 512, {
+    variable: 'ESPALIER_MAX_REQUESTS',
+    unit: 'requests',
+    doc: 'Most inference requests held at once; further ones get 429.',
+  }),
+  maxQueueTokens: integer(1, 1_000_000_000, 1_048_576, {
+    variable: 'ESPALIER_MAX_QUEUE_TOKENS',
+    unit: 'tokens',
+    doc: 'Tokens that may wait for a worker; requests beyond get 429.',
+  }),
+  queueTimeoutMs: integer(1, HOUR_MS, 60_000, {
+    variable: 'ESPALIER_QUEUE_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'Longest wait for a worker, then 429.',
+  }),
+  shutdownTimeoutMs: integer(0, HOUR_MS, 25_000, {
+    variable: 'ESPALIER_SHUTDOWN_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'How long accepted requests may take to finish after SIGTERM before they are cut off.',
+  }),
+  requestTimeoutMs: integer(1, HOUR_MS, 60_000, {
+    variable: 'ESPALIER_REQUEST_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'Longest time to receive a whole request, then 408.',
+  }),
+  headersTimeoutMs: integer(1, HOUR_MS, 10_000, {
+    variable: 'ESPALIER_HEADERS_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'Longest time to receive the headers of a request, then 408.',
+  }),
+  keepAliveTimeoutMs: integer(1, HOUR_MS, 65_000, {
+    variable: 'ESPALIER_KEEP_ALIVE_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'How long an idle connection stays open; longer than that of the load balancer in front.',
+  }),
+})
+
+/** The settings of a process, parsed once at its start. `cache` and `workers` are filled by boot. */
+export type Config = Readonly<z.output<typeof configSchema>>
+
+/** One environment variable as data, for documentation and `--help`. */
+export interface ConfigVariable {
+  readonly key: keyof Config
+  readonly name: string
+  readonly doc: string
+  readonly unit: string
+  readonly allowed: string
+  readonly default: string
+}
+
+/** Every environment variable, in the order of documentation. */
+export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.entries(configSchema.shape).map(
+  ([key, schema]) => {
+    const meta = variables.get(schema)
+    if (!meta) throw new Error(`${key} has no documentation`)
+    const { variable: name, doc, unit, allowed, defaultText } = meta
+    const fallback = schema instanceof z.ZodDefault ? String(schema.def.defaultValue) : ''
+    return { key: key as keyof Config, name, doc, unit, allowed, default: defaultText ?? fallback }
+  },
+)
+
+/**
+ * Reads the settings from environment variables; empty ones count as absent.
+ * @throws EspalierError `invalid_config`: one line with the variable, its value and what is allowed
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    CONFIG_VARIABLES.map(({ key, name }) => [key, env[name]?.trim() || undefined]),
+  )
+  const parsed = configSchema.safeParse(given)
+  if (parsed.success) return parsed.data
+  const wrong = CONFIG_VARIABLES.find(({ key }) => key === parsed.error.issues[0]?.path[0])
+  if (!wrong) throw parsed.error
+  const value = quote(given[wrong.key] ?? '')
+  throw new EspalierError(
+    'invalid_config',
+    `${wrong.name} is ${value}; it must be ${wrong.allowed}`,
+    {
+      param: wrong.name,
+    },
+  )
+}
+
+/** One warning for each `ESPALIER_…` variable that means nothing, with the nearest that does. */
+export function findUnknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = CONFIG_VARIABLES.map(({ name }) => name)
+  return Object.keys(env)
+    .filter((name) => name.startsWith('ESPALIER_') && !known.includes(name))
+    .sort()
+    .map((name) => {
+      const nearest = nearestName(name, known)
+      return `${name} is not a setting${nearest ? `; did you mean ${nearest}?` : ''}`
+    })
+}

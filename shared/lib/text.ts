@@ -1,0 +1,12 @@
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** Index of the first lone surrogate of a text in UTF-16 units, or -1: such a text has no UTF-8 form. */
+export function findLoneSurrogate(text: string): number {
+  return text.search(LONE_SURROGATE)
+}
+
+/** True where a text takes more than `limit` bytes in UTF-8; long texts are not measured needlessly. */
+export function isLongerThanBytes(text: string, limit: number): boolean {
+  if (text.length > limit) return true
+  return text.length * 3 > limit && Buffer.byteLength(text) > limit
+}
