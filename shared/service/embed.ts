@@ -1,0 +1,110 @@
+import type { EncodedBatch, Encoder, EncoderInfo } from '../encoder/types.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { quote } from '../lib/quote.ts'
+import { checkTexts, type InputLimits, nameInput } from './check-inputs.ts'
+import type { EncoderDirectory } from './models.ts'
+
+/** What `embed` works with. */
+export interface EmbedDeps {
+  readonly encoders: EncoderDirectory
+  readonly limits: InputLimits
+}
+
+/** One embedding request, whatever surface it came from. */
+export interface EmbedInput {
+  readonly inputs: string | readonly string[]
+  /** The caller's name of the field that holds the inputs, for error messages. */
+  readonly field: string
+  readonly model?: string | undefined
+  readonly truncate?: boolean | undefined
+  readonly truncationDirection?: 'left' | 'right' | undefined
+  readonly normalize?: boolean | undefined
+  readonly promptName?: string | undefined
+  readonly dimensions?: number | undefined
+  readonly expectedFingerprint?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Vectors, and which model made them. */
+export interface EmbedResult {
+  readonly info: EncoderInfo
+  readonly batch: EncodedBatch
+}
+
+/**
+ * Turns texts into vectors with the model that the caller names.
+ * @throws EspalierError naming the field at fault, in the caller's words
+ */
+export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<EmbedResult> {
+  const single = typeof request.inputs === 'string'
+  const texts = typeof request.inputs === 'string' ? [request.inputs] : request.inputs
+  const encoder = deps.encoders.resolve(request.model)
+  checkTexts(texts, request.field, single, deps.limits)
+  checkDimensions(encoder.info, request.dimensions)
+  checkFingerprint(encoder.info, request.expectedFingerprint)
+  const options = {
+    truncate: request.truncate ?? true,
+    truncationDirection: request.truncationDirection ?? 'right',
+    normalize: request.normalize ?? true,
+    prompt: findPrompt(encoder.info, request.promptName),
+    signal: request.signal,
+  } as const
+  const batch = await encodeAs(encoder, texts, options, request.field, single)
+  return { info: encoder.info, batch }
+}
+
+/** Encodes, and puts the caller's field name into an error that names `inputs[i]`. */
+async function encodeAs(
+  encoder: Encoder,
+  texts: readonly string[],
+  options: Parameters<Encoder['encode']>[1],
+  field: string,
+  single: boolean,
+): Promise<EncodedBatch> {
+  try {
+    return await encoder.encode(texts, options)
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.param === undefined) throw error
+    const index = /^inputs\[(\d+)\]$/.exec(error.param)?.[1]
+    if (index === undefined) throw error
+    const param = nameInput(field, Number(index), single)
+    throw new EspalierError(error.code, error.message.replace(error.param, param), {
+      cause: error,
+      param,
+    })
+  }
+}
+
+function checkDimensions(info: EncoderInfo, dimensions: number | undefined): void {
+  if (dimensions === undefined || dimensions === info.dimension) return
+  throw new EspalierError(
+    'unsupported_dimensions',
+    `dimensions is ${dimensions}; ${info.name} makes vectors of ${info.dimension} and no other length`,
+    { param: 'dimensions' },
+  )
+}
+
+function checkFingerprint(info: EncoderInfo, expected: string | undefined): void {
+  if (expected === undefined || expected === info.fingerprint) return
+  throw new EspalierError(
+    'fingerprint_mismatch',
+    `the expected fingerprint is ${quote(expected)}; ${info.name}@v${info.version} has ${info.fingerprint}`,
+    { param: 'x-espalier-fingerprint' },
+  )
+}
+
+/**
+ * The text that a prompt's name stands for; without a name the encoder's default, if it has one.
+ * @throws EspalierError `invalid_request` listing the prompts that there are
+ */
+export function findPrompt(info: EncoderInfo, promptName: string | undefined): string | undefined {
+  const name = promptName ?? info.defaultPrompt
+  if (name === null) return undefined
+  if (Object.hasOwn(info.prompts, name)) return info.prompts[name]
+  const known = Object.keys(info.prompts).sort().join(', ')
+  throw new EspalierError(
+    'invalid_request',
+    `there is no prompt ${quote(name)}; ${info.name} has ${known ? `these: ${known}` : 'none'}`,
+    { param: 'prompt_name' },
+  )
+}

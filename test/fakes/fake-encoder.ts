@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto'
+import type { EncodedBatch, Encoder, EncoderInfo } from '../../shared/encoder/types.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
+
+/** What a test may choose about the fake. */
+export interface FakeEncoderOptions extends Partial<EncoderInfo> {
+  /** Awaited inside every `encode`, so that a test can hold requests in flight. */
+  readonly gate?: () => Promise<void>
+}
+
+/**
+ * A small real encoder: each vector is a hash of the text, the same on every machine, and tokens are
+ * words plus two. It truncates, normalises, refuses and closes as the contract says.
+ */
+export function createFakeEncoder({ gate, ...given }: FakeEncoderOptions = {}): Encoder {
+  const info: EncoderInfo = {
+    name: 'fake-encoder',
+    version: 1,
+    modality: 'text',
+    dimension: 8,
+    maxTokens: 16,
+    pooling: 'mean',
+    family: 'a'.repeat(64),
+    fingerprint: 'f'.repeat(64),
+    precision: 'float32',
+    prompts: {},
+    defaultPrompt: null,
+    device: 'cpu',
+    workers: 1,
+    ...given,
+  }
+  let columns: { id: number; count: number } | null = null
+  let busy = 0
+  let closed = false
+
+  async function encode(
+    ...[inputs, options]: Parameters<Encoder['encode']>
+  ): Promise<EncodedBatch> {
+    if (closed) throw new EspalierError('shutting_down', 'the encoder is closed')
+    const tokens = new Uint32Array(inputs.length)
+    const truncated = new Uint8Array(inputs.length)
+    const vectors = new Float32Array(inputs.length * info.dimension)
+    for (const [i, input] of inputs.entries()) {
+      const words = `${options.prompt ?? ''}${input}`.split(/\s+/).filter(Boolean)
+      const kept = info.maxTokens - 2
+      if (words.length > kept) {
+        if (!options.truncate) {
+          throw new EspalierError(
+            'input_too_long',
+            `inputs[${i}] has ${words.length + 2} tokens; the limit is ${info.maxTokens}`,
+            { param: `inputs[${i}]` },
+          )
+        }
+        truncated[i] = 1
+        if (options.truncationDirection === 'right') words.length = kept
+        else words.splice(0, words.length - kept)
+      }
+      tokens[i] = words.length + 2
+      vectors.set(
+        hashVector(words.join(' '), info.dimension, options.normalize),
+        i * info.dimension,
+      )
+    }
+    busy++
+    try {
+      await gate?.()
+      if (options.signal?.aborted) throw new EspalierError('request_cancelled', 'the caller left')
+    } finally {
+      busy--
+    }
+    options.onProgress?.(inputs.length)
+    return {
+      vectors,
+      dimension: info.dimension,
+      tokens,
+      truncated,
+      scores: options.project && columns ? new Float32Array(inputs.length * columns.count) : null,
+      projectionId: columns?.id ?? 0,
+      timings: { queueMs: 0, tokenizeMs: 0, runMs: 0 },
+    }
+  }
+
+  return {
+    info,
+    encode,
+    async setProjection(projection) {
+      columns = projection && { id: projection.id, count: projection.columns }
+    },
+    load: () => ({ queuedInputs: 0, queuedTokens: 0, busyWorkers: busy }),
+    async close() {
+      closed = true
+    },
+  }
+}
+
+/** A vector of numbers in [-1, 1) from the bytes of sha256, at unit length if asked. */
+function hashVector(text: string, dimension: number, normalize: boolean): Float32Array {
+  const vector = new Float32Array(dimension)
+  for (let start = 0; start < dimension; start += 8) {
+    const bytes = createHash('sha256').update(`${start}:${text}`).digest()
+    for (let i = 0; i < 8 && start + i < dimension; i++) {
+      vector[start + i] = bytes.readInt32LE(i * 4) / 2 ** 31
+    }
+  }
+  if (!normalize) return vector
+  const norm = Math.hypot(...vector)
+  return vector.map((value) => value / norm)
+}
