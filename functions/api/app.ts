@@ -1,0 +1,50 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { every } from 'hono/combine'
+import { createHttpMetrics } from './metrics.ts'
+import { admission } from './middleware/admission.ts'
+import { jsonContentType } from './middleware/content-type.ts'
+import { draining } from './middleware/draining.ts'
+import { handleErrors } from './middleware/handle-errors.ts'
+import { jsonBody } from './middleware/json-body.ts'
+import { notFound } from './middleware/not-found.ts'
+import { requestLog } from './middleware/request-log.ts'
+import { requestRecord } from './middleware/request-record.ts'
+import { timingHeaders } from './middleware/timing-headers.ts'
+import { addEmbedRoute } from './routes/embed.ts'
+import { addHealthRoutes } from './routes/health.ts'
+import { addInfoRoute } from './routes/info.ts'
+import { addMetricsRoute } from './routes/metrics.ts'
+import { addModelRoutes } from './routes/models.ts'
+import { addOpenAIEmbeddingsRoute } from './routes/openai-embeddings.ts'
+import { addOpenApiRoute } from './routes/openapi.ts'
+import type { ApiApp, ApiDeps, ApiEnv, ApiMiddleware } from './types.ts'
+
+/** Builds the application: every route over the parts given. It knows no port and no platform. */
+export function createApp(deps: ApiDeps): ApiApp {
+  const { config, clock, log, readiness, encoders } = deps
+  const app: ApiApp = new OpenAPIHono<ApiEnv>()
+  const sendError = handleErrors(log)
+  const metrics = deps.metrics ? createHttpMetrics(deps.metrics, encoders) : null
+
+  app.use(requestRecord(clock))
+  app.use(requestLog(clock, log, metrics))
+  app.use(timingHeaders(clock))
+  app.use(draining(readiness))
+  app.onError(sendError)
+  app.notFound(notFound(app, sendError))
+
+  // The door of every inference route: a permit first, then the content type, then the bounded body.
+  const door: ApiMiddleware = every(
+    admission(config.maxRequests, readiness),
+    jsonContentType(),
+    jsonBody(config.maxBodyBytes),
+  )
+  addEmbedRoute(app, deps, door)
+  addOpenAIEmbeddingsRoute(app, deps, door)
+  addModelRoutes(app, deps)
+  addInfoRoute(app, deps)
+  addHealthRoutes(app, deps)
+  if (deps.metrics) addMetricsRoute(app, deps.metrics)
+  addOpenApiRoute(app, deps)
+  return app
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import {
+  embedRequestSchema,
+  embedResponseSchema,
+  FINGERPRINT_HEADER,
+} from '../../../shared/contract/embed.ts'
+import { describeRoute } from '../describe-route.ts'
+import { parseBody } from '../parse-body.ts'
+import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { recordUsage } from '../usage.ts'
+import { vectorsToJson } from '../vector-json.ts'
+
+/** `POST /embed`, in the shape of text-embeddings-inference. */
+export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
+  describeRoute(app, {
+    method: 'post',
+    path: '/embed',
+    summary: 'Turn texts into vectors',
+    tag: 'embeddings',
+    headers: z.object({ [FINGERPRINT_HEADER]: z.string().optional() }),
+    body: embedRequestSchema,
+    response: embedResponseSchema,
+    errors: 'tei',
+  })
+  app.post('/embed', door, async (c) => {
+    const body = parseBody(c, embedRequestSchema, deps.config.maxInputs)
+    const result = await deps.services.embed({
+      inputs: body.inputs,
+      field: 'inputs',
+      model: body.model ?? undefined,
+      truncate: body.truncate ?? undefined,
+      truncationDirection: body.truncation_direction?.toLowerCase() === 'left' ? 'left' : 'right',
+      normalize: body.normalize ?? undefined,
+      promptName: body.prompt_name ?? undefined,
+      dimensions: body.dimensions ?? undefined,
+      expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
+      signal: c.req.raw.signal,
+    })
+    recordUsage(c, result)
+    const json = await vectorsToJson(result.batch)
+    return c.body(json, 200, { 'content-type': 'application/json' })
+  })
+}

@@ -1,0 +1,42 @@
+import { type Info, infoSchema } from '../../../shared/contract/info.ts'
+import { describeRoute } from '../describe-route.ts'
+import type { ApiApp, ApiDeps } from '../types.ts'
+
+/** `GET /info`: the default encoder and the limits, for clients of text-embeddings-inference and people. */
+export function addInfoRoute(app: ApiApp, { encoders, config, version }: ApiDeps): void {
+  describeRoute(app, {
+    method: 'get',
+    path: '/info',
+    summary: 'Describe the default encoder and the limits',
+    tag: 'models',
+    response: infoSchema,
+  })
+  app.get('/info', (c) => {
+    const { info } = encoders.resolve()
+    const answer: Info = {
+      model_id: info.name,
+      model_sha: info.family,
+      model_dtype: info.precision,
+      served_model_name: info.name,
+      model_type: { embedding: { pooling: info.pooling } },
+      max_concurrent_requests: config.maxRequests,
+      max_input_length: info.maxTokens,
+      max_batch_tokens: config.maxQueueTokens,
+      max_client_batch_size: config.maxInputs,
+      auto_truncate: true,
+      tokenization_workers: info.workers,
+      version,
+      model_version: info.version,
+      dimension: info.dimension,
+      family: info.family,
+      fingerprint: info.fingerprint,
+      device: info.device,
+      workers: info.workers,
+      prompts: { ...info.prompts },
+      default_prompt_name: info.defaultPrompt,
+      max_body_bytes: config.maxBodyBytes,
+      max_text_bytes: config.maxTextBytes,
+    }
+    return c.json(answer)
+  })
+}

@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { modelListSchema, modelSchema } from '../../../shared/contract/models.ts'
+import { describeEncoder } from '../describe-model.ts'
+import { describeRoute } from '../describe-route.ts'
+import type { ApiApp, ApiDeps } from '../types.ts'
+
+/** `GET /v1/models` and `GET /v1/models/{id}`; the id may name a version or an alias. */
+export function addModelRoutes(app: ApiApp, { encoders }: ApiDeps): void {
+  describeRoute(app, {
+    method: 'get',
+    path: '/v1/models',
+    summary: 'List the models',
+    tag: 'models',
+    response: modelListSchema,
+  })
+  app.get('/v1/models', (c) => {
+    return c.json({ object: 'list', data: encoders.list().map(describeEncoder) })
+  })
+
+  describeRoute(app, {
+    method: 'get',
+    path: '/v1/models/{id}',
+    summary: 'Describe one model',
+    tag: 'models',
+    params: z.object({ id: z.string() }),
+    response: modelSchema,
+  })
+  app.get('/v1/models/:id', (c) => {
+    const { info } = encoders.resolve(c.req.param('id'))
+    const entry = encoders.list().find((candidate) => candidate.info.name === info.name)
+    return c.json(describeEncoder({ ...entry!, info }))
+  })
+}

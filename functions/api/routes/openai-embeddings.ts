@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { FINGERPRINT_HEADER } from '../../../shared/contract/embed.ts'
+import {
+  openaiEmbeddingsRequestSchema,
+  openaiEmbeddingsResponseSchema,
+} from '../../../shared/contract/openai-embeddings.ts'
+import { describeRoute } from '../describe-route.ts'
+import { parseBody } from '../parse-body.ts'
+import { refuseTokenInput } from '../token-input.ts'
+import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { recordUsage } from '../usage.ts'
+import { embeddingsToJson } from '../vector-json.ts'
+
+/** `POST /v1/embeddings`, in the shape of OpenAI. */
+export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
+  describeRoute(app, {
+    method: 'post',
+    path: '/v1/embeddings',
+    summary: 'Turn texts into vectors, for clients of OpenAI',
+    tag: 'embeddings',
+    headers: z.object({ [FINGERPRINT_HEADER]: z.string().optional() }),
+    body: openaiEmbeddingsRequestSchema,
+    response: openaiEmbeddingsResponseSchema,
+  })
+  app.post('/v1/embeddings', door, async (c) => {
+    refuseTokenInput(c.get('body'))
+    const body = parseBody(c, openaiEmbeddingsRequestSchema, deps.config.maxInputs)
+    const result = await deps.services.embed({
+      inputs: body.input,
+      field: 'input',
+      model: body.model ?? undefined,
+      truncate: body.truncate ?? undefined,
+      promptName: body.prompt_name ?? undefined,
+      dimensions: body.dimensions ?? undefined,
+      expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
+      signal: c.req.raw.signal,
+    })
+    const { model, tokens } = recordUsage(c, result)
+    const usage = { prompt_tokens: tokens, total_tokens: tokens }
+    const tail = `,"model":${JSON.stringify(model)},"usage":${JSON.stringify(usage)}}`
+    const json = await embeddingsToJson(result.batch, body.encoding_format ?? 'float', tail)
+    return c.body(json, 200, { 'content-type': 'application/json' })
+  })
+}

@@ -1,0 +1,59 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Registry } from 'prom-client'
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { Config } from '../../shared/lib/config.ts'
+import type { ErrorCode } from '../../shared/lib/errors.ts'
+import type { Logger } from '../../shared/lib/logger.ts'
+import type { EncoderDirectory } from '../../shared/service/models.ts'
+import type { Readiness } from '../../shared/service/readiness.ts'
+import type { Services } from '../../shared/service/services.ts'
+
+/** Everything that the application works with; `functions/boot.ts` builds it. */
+export interface ApiDeps {
+  readonly services: Services
+  readonly encoders: EncoderDirectory
+  readonly config: Config
+  readonly log: Logger
+  readonly clock: Clock
+  readonly readiness: Readiness
+  /** Version of the product. */
+  readonly version: string
+  /** A registry of its own for each application; without one there is no `/metrics`. */
+  readonly metrics?: Registry | undefined
+}
+
+/** What a finished inference leaves for headers, log line and metrics, so that they never disagree. */
+export interface Usage {
+  /** `name@v1`. */
+  readonly model: string
+  readonly inputs: number
+  readonly tokens: number
+  readonly truncated: number
+  readonly queueMs: number
+  readonly tokenizeMs: number
+  readonly runMs: number
+}
+
+/** One request, from its first byte to its log line. */
+export interface RequestRecord {
+  readonly id: string
+  readonly startedMs: number
+  readonly traceparent: string | undefined
+  bodyBytes: number
+  usage: Usage | null
+  errorCode: ErrorCode | null
+}
+
+/** What middleware leaves in the context. */
+export interface ApiEnv {
+  Variables: {
+    record: RequestRecord
+    /** The parsed JSON of the request, not yet checked against a schema. */
+    body: unknown
+  }
+}
+
+export type ApiApp = OpenAPIHono<ApiEnv>
+export type ApiContext = Context<ApiEnv>
+export type ApiMiddleware = MiddlewareHandler<ApiEnv>

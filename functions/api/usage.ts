@@ -1,0 +1,22 @@
+import { FINGERPRINT_HEADER, MODEL_HEADER } from '../../shared/contract/embed.ts'
+import { formatModelVersion } from '../../shared/lib/model-address.ts'
+import type { EmbedResult } from '../../shared/service/embed.ts'
+import type { ApiContext, Usage } from './types.ts'
+
+/** Puts what an inference cost into the record of its request, and which model ran into the headers. */
+export function recordUsage(c: ApiContext, { info, batch }: EmbedResult): Usage {
+  const usage: Usage = {
+    model: formatModelVersion(info),
+    inputs: batch.tokens.length,
+    tokens: batch.tokens.reduce((sum, count) => sum + count, 0),
+    truncated: batch.truncated.reduce((sum, cut) => sum + cut, 0),
+    ...batch.timings,
+  }
+  c.get('record').usage = usage
+  c.header(MODEL_HEADER, usage.model)
+  c.header(FINGERPRINT_HEADER, info.fingerprint)
+  c.header('x-compute-type', info.device === 'cpu' ? 'cpu' : 'gpu')
+  c.header('x-compute-tokens', String(usage.tokens))
+  c.header('x-truncated', String(usage.truncated))
+  return usage
+}

@@ -1,0 +1,54 @@
+import { Registry } from 'prom-client'
+import type { ServerDeps } from '../../functions/api/server.ts'
+import type { Encoder } from '../../shared/encoder/types.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { parseConfig } from '../../shared/lib/config.ts'
+import type { Logger } from '../../shared/lib/logger.ts'
+import { createStaticDirectory } from '../../shared/service/models.ts'
+import { createReadiness } from '../../shared/service/readiness.ts'
+import { createServices } from '../../shared/service/services.ts'
+import { createFakeEncoder } from './fake-encoder.ts'
+
+/** A log line as a test sees it. */
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly message: string | undefined
+}
+
+/** A logger that keeps its lines. */
+export function createMemoryLogger(): Logger & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = []
+  const write = (level: LogLine['level']) => (fields: object, message?: string) => {
+    lines.push({ level, fields: { ...fields }, message })
+  }
+  return {
+    lines,
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+  }
+}
+
+/** Parts of a server around a fake encoder; ready unless told otherwise. */
+export function createApiDeps(
+  options: { encoder?: Encoder; env?: Record<string, string>; starting?: boolean } = {},
+): ServerDeps & { readonly log: ReturnType<typeof createMemoryLogger> } {
+  const encoder = options.encoder ?? createFakeEncoder()
+  const config = parseConfig({ PORT: '0', ...options.env })
+  const encoders = createStaticDirectory([encoder], 1_700_000_000)
+  const readiness = createReadiness()
+  if (!options.starting) readiness.markReady()
+  return {
+    services: createServices({ encoders, limits: config }),
+    encoders,
+    config,
+    log: createMemoryLogger(),
+    clock: systemClock,
+    readiness,
+    version: '0.0.0',
+    metrics: new Registry(),
+    close: () => encoder.close(),
+  }
+}
