@@ -1,0 +1,47 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EspalierError } from '../lib/errors.ts'
+import { quote } from '../lib/quote.ts'
+import type { BlobStore } from './blob-store.ts'
+
+/**
+ * Opens the store that a URL names: `file:./folder` (relative to `cwd`), `file:///folder` or `memory:`. Each
+ * kind is loaded when it is asked for.
+ * @throws EspalierError `invalid_config` for any other URL
+ */
+export async function openBlobStore(
+  url: string,
+  options: { cwd?: string } = {},
+): Promise<BlobStore> {
+  if (url === 'memory:') {
+    const { openMemoryStore } = await import('./store-memory.ts')
+    return openMemoryStore()
+  }
+  if (url.startsWith('file:') && url.length > 'file:'.length) {
+    const { openDirectoryStore } = await import('./store-directory.ts')
+    return openDirectoryStore(folderOf(url, options.cwd ?? process.cwd()), url)
+  }
+  if (url.startsWith('s3://')) {
+    throw new EspalierError(
+      'invalid_config',
+      `registry ${quote(url)}: s3:// registries are not available yet; use file:./registry`,
+    )
+  }
+  throw new EspalierError(
+    'invalid_config',
+    `registry ${quote(url)}: expected file:./registry or memory:`,
+  )
+}
+
+function folderOf(url: string, cwd: string): string {
+  if (!url.startsWith('file://')) return resolve(cwd, url.slice('file:'.length))
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    throw new EspalierError(
+      'invalid_config',
+      `registry ${quote(url)}: a file URL has three slashes and an absolute path; for a relative one write file:./registry`,
+      { cause: error },
+    )
+  }
+}

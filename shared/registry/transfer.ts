@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import type { Transferred } from './blob-store.ts'
+
+const CHUNK_BYTES = 1024 * 1024
+
+/** Lower-case hex sha256. */
+export function hashBytes(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex')
+}
+
+/** The file's bytes in chunks; each chunk is valid until the next is asked for. */
+export async function* readChunks(
+  path: string,
+  signal?: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+    while (true) {
+      signal?.throwIfAborted()
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, null)
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Length and sha256 of a local file. */
+export async function hashFile(
+  path: string,
+  signal?: AbortSignal | undefined,
+): Promise<Transferred> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for await (const chunk of readChunks(path, signal)) {
+    hash.update(chunk)
+    bytes += chunk.byteLength
+  }
+  return { bytes, sha256: hash.digest('hex') }
+}
+
+/**
+ * Writes chunks into a new file, hashing on the way, and syncs it to disk. On any failure no file is left.
+ * @param tooLarge makes the error for a source that goes on after `maxBytes`
+ */
+export async function writeChunks(
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  path: string,
+  options: { maxBytes: number; tooLarge: () => Error; signal?: AbortSignal | undefined },
+): Promise<Transferred> {
+  const file = await open(path, 'wx')
+  let whole = false
+  try {
+    const hash = createHash('sha256')
+    let bytes = 0
+    for await (const chunk of source) {
+      options.signal?.throwIfAborted()
+      bytes += chunk.byteLength
+      if (bytes > options.maxBytes) throw options.tooLarge()
+      // The disk works while this thread hashes.
+      const writing = file.writeFile(chunk)
+      hash.update(chunk)
+      await writing
+    }
+    options.signal?.throwIfAborted()
+    await file.sync()
+    whole = true
+    return { bytes, sha256: hash.digest('hex') }
+  } finally {
+    await file.close()
+    if (!whole) await rm(path, { force: true })
+  }
+}
