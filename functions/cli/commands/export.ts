@@ -1,0 +1,95 @@
+import { basename, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { type Precision, precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
+import type { CommandContext } from '../context.ts'
+import { listOf, oneOf, wholeNumber } from '../options.ts'
+
+const POOLINGS = ['mean', 'cls', 'max'] as const
+
+interface ExportOptions {
+  readonly output?: string
+  readonly name?: string
+  readonly precision: readonly Precision[]
+  readonly calibration?: string
+  readonly pooling?: (typeof POOLINGS)[number]
+  readonly maxTokens?: number
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+/** `espalier export FOLDER` */
+export function addExportCommand(program: Command, context: CommandContext): void {
+  program
+    .command('export')
+    .summary('turn a Hugging Face folder into an encoder')
+    .description(
+      'Turn a Hugging Face folder (config.json, model.safetensors, tokenizer.json) of a BERT-family encoder, ' +
+        'or one with a foreign onnx/model.onnx, into an encoder artifact.',
+    )
+    .argument('<folder>', 'the Hugging Face folder; nothing in it is changed')
+    .option(
+      '-o, --output <folder>',
+      'folder to make; default: the name of FOLDER in the current one, with -encoder',
+    )
+    .option('--name <name>', "name of the encoder; default: the folder's")
+    .option(
+      '--precision <list>',
+      'graphs to write: int8, float32, float16, separated by commas',
+      listOf(precisionSchema.options),
+      ['float32', 'int8'],
+    )
+    .option(
+      '--calibration <file>',
+      'texts like yours, one a line, to calibrate int8 on; default: texts that ship',
+    )
+    .option(
+      '--pooling <kind>',
+      "mean, cls or max; default: the folder's 1_Pooling",
+      oneOf(POOLINGS),
+    )
+    .option(
+      '--max-tokens <n>',
+      "longest input in tokens; default: the folder's",
+      wholeNumber(2, 32_768),
+    )
+    .option('--json', 'print the manifest')
+    .option('-q, --quiet', 'no progress on stderr')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  espalier export ./bge-small-en-v1.5 --output ./encoders/bge-small
+  espalier export ./my-encoder --precision int8 --calibration my-texts.txt
+  ESPALIER_ENCODER=./encoders/bge-small espalier serve`,
+    )
+    .action((folder: string, options: ExportOptions) => exportFolder(context, folder, options))
+}
+
+async function exportFolder(
+  context: CommandContext,
+  folder: string,
+  { precision: precisions, json, quiet, ...options }: ExportOptions,
+): Promise<void> {
+  const output = options.output ?? `${basename(resolve(folder))}-encoder`
+  const display = context.progress(quiet === true)
+  try {
+    const boot = await context.boot()
+    const manifest = await boot.exportEncoder({
+      ...options,
+      folder,
+      output,
+      precisions,
+      onProgress: display.report,
+      signal: context.signal,
+    })
+    display.stop()
+    if (json === true) return await context.print(JSON.stringify(manifest, null, 2))
+    const graphs = Object.keys(manifest.graphs).join(', ')
+    await context.print(
+      `${output}: ${manifest.name} (${manifest.architecture}, ${manifest.dimension} numbers, ` +
+        `${manifest.maxTokens} tokens, ${manifest.pooling} pooling), graphs: ${graphs}`,
+    )
+  } finally {
+    display.stop()
+  }
+}

@@ -1,0 +1,54 @@
+import type { Command } from 'commander'
+import type { ModelSummary } from '../../../shared/service/model-summary.ts'
+import type { CommandContext } from '../context.ts'
+import { formatTable } from '../table.ts'
+
+/** `espalier models` */
+export function addModelsCommand(program: Command, context: CommandContext): void {
+  program
+    .command('models')
+    .summary('list encoders and classifiers')
+    .description('List the models of the registry and the built-in ones.')
+    .option('--json', 'print a JSON array')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  espalier models
+  espalier models --json`,
+    )
+    .action(async ({ json }: { json?: boolean }) => {
+      const boot = await context.boot()
+      const models = await boot.listModels()
+      await context.print(json === true ? JSON.stringify(models, null, 2) : formatModels(models))
+    })
+}
+
+function formatModels(models: readonly ModelSummary[]): string {
+  if (models.length === 0) return 'no models'
+  const heading = ['NAME', 'KIND', 'VERSIONS', 'ALIASES', 'OUTPUT', 'SOURCE']
+  return formatTable([heading, ...models.map(describeModel)])
+}
+
+function describeModel(model: ModelSummary): string[] {
+  const aliases = Object.entries(model.aliases).map(([alias, version]) => `${alias}=v${version}`)
+  const output =
+    model.kind === 'embedding'
+      ? `${model.dimension ?? '?'} numbers`
+      : `${model.labels ?? '?'} labels`
+  return [
+    model.name,
+    model.kind,
+    formatVersions(model.versions),
+    aliases.join(' ') || '-',
+    output,
+    model.source,
+  ]
+}
+
+/** `v3`, or the first and last of several: `v1…v7 (6)`. */
+function formatVersions(versions: readonly number[]): string {
+  const [first] = versions
+  if (first === undefined) return '-'
+  return versions.length === 1 ? `v${first}` : `v${first}…v${versions.at(-1)} (${versions.length})`
+}

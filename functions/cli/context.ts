@@ -1,0 +1,25 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { Boot } from '../boot.ts'
+import type { ProgressDisplay } from './progress.ts'
+
+/** A stream that may be a terminal. */
+export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** What a command works with; nothing else reaches the process. */
+export interface CommandContext {
+  /** Builds the parts on first use, so that `--help` needs none of them. */
+  boot(): Promise<Boot>
+  readonly stdin: Readable
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+  /** Aborted by Ctrl-C, by SIGTERM, and when nobody reads stdout any more. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  /** Writes a line to stdout, waiting where it is slow. */
+  print(line: string): Promise<void>
+  /** Shows progress on stderr: a bar on a terminal, a line now and then elsewhere, nothing when quiet. */
+  progress(quiet: boolean): ProgressDisplay
+  /** Sets the exit code of a command that ends well. */
+  exitWith(code: number): void
+}

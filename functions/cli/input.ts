@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { openFileSource, streamSource } from '../../shared/dataset/source.ts'
+import { DATA_FORMATS, type DataFormat, type DataSource } from '../../shared/dataset/types.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
+import type { CommandContext } from './context.ts'
+import { oneOf } from './options.ts'
+
+/** Options of every command that reads rows. */
+export interface InputOptions {
+  readonly format?: DataFormat
+  readonly header: boolean
+  readonly textColumn?: string
+}
+
+/** Adds the options of `InputOptions`. */
+export function addInputOptions(command: Command): Command {
+  return command
+    .option(
+      '--format <format>',
+      `${DATA_FORMATS.join(', ')}; default: by the file's extension`,
+      oneOf(DATA_FORMATS),
+    )
+    .option(
+      '--text-column <name>',
+      'column of the texts; default: text, sentence, utterance, query, …',
+    )
+    .option('--no-header', 'CSV or TSV without a header row; columns are then named 1, 2, …')
+}
+
+/**
+ * The rows that a command's argument means: a file, or `-` for stdin.
+ * @throws EspalierError `invalid_request` where the format is not known, `invalid_data` where there is no file
+ */
+export async function openInput(
+  context: CommandContext,
+  file: string,
+  format: DataFormat | undefined,
+): Promise<DataSource> {
+  if (file !== '-') return openFileSource(file, format)
+  if (format !== undefined) return streamSource('stdin', context.stdin, format)
+  throw new EspalierError(
+    'invalid_request',
+    `stdin: say what comes in, with --format ${DATA_FORMATS.join('|')}`,
+  )
+}

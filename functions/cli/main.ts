@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import packageJson from '../../package.json' with { type: 'json' }
+import { runCli } from './run-cli.ts'
+
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // Once: the work ends in order; a second signal has its default effect and ends the process at once.
+  process.once(signal, () => interrupted.abort(signal))
+}
+
+// The exit code is set and the process left to end by itself: exiting while a worker is inside ONNX
+// Runtime would crash it.
+process.exitCode = await runCli(process.argv.slice(2), {
+  boot: async () => (await import('../boot.ts')).createBoot({ version: packageJson.version }),
+  version: packageJson.version,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupted.signal,
+})
+// An unread stdin would keep the process waiting.
+process.stdin.destroy()

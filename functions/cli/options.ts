@@ -1,0 +1,32 @@
+import { InvalidArgumentError } from 'commander'
+
+/** A parser of whole numbers from `min` to `max`, for an option's argument. */
+export function wholeNumber(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+/** A parser of one word out of several. */
+export function oneOf<const T extends string>(words: readonly T[]): (value: string) => T {
+  return (value) => {
+    const word = words.find((candidate) => candidate === value)
+    if (word !== undefined) return word
+    throw new InvalidArgumentError(`It must be one of ${words.join(', ')}.`)
+  }
+}
+
+/** A parser of a comma-separated list without repetition. */
+export function listOf<const T extends string>(words: readonly T[]): (value: string) => T[] {
+  const parse = oneOf(words)
+  return (value) => [...new Set(value.split(',').map((word) => parse(word.trim())))]
+}
+
+/** A parser of comma-separated names. */
+export function nameList(value: string): string[] {
+  const names = value.split(',').map((name) => name.trim())
+  if (names.every((name) => name !== '')) return [...new Set(names)]
+  throw new InvalidArgumentError('It must be names separated by commas.')
+}

@@ -1,0 +1,113 @@
+import type { Readable } from 'node:stream'
+import { Command } from 'commander'
+import { type Clock, systemClock } from '../../shared/lib/clock.ts'
+import type { Boot } from '../boot.ts'
+import { addEmbedCommand } from './commands/embed.ts'
+import { addExportCommand } from './commands/export.ts'
+import { addModelsCommand } from './commands/models.ts'
+import { addServeCommand } from './commands/serve.ts'
+import type { CommandContext, OutputStream } from './context.ts'
+import { EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
+import { createProgress } from './progress.ts'
+import { describeFailure, toOneLine } from './report-error.ts'
+
+/** What the command line gets from its process. */
+export interface CliDeps {
+  /** Builds the parts; called at most once, and not at all for `--help`. */
+  readonly boot: () => Promise<Boot>
+  readonly version: string
+  readonly stdin: Readable
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+  /** Aborted with the signal's name as reason: `SIGINT` or `SIGTERM`. */
+  readonly signal: AbortSignal
+  readonly clock?: Clock
+}
+
+/**
+ * Runs one command line, without the program's name, and resolves with its exit code once everything is
+ * closed: 0, 1 for a failure, 2 for wrong usage, 130 and 143 after Ctrl-C and SIGTERM.
+ */
+export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
+  const { stdout, stderr, clock = systemClock } = deps
+  let exitCode = EXIT_OK
+  let boot: Promise<Boot> | null = null
+  let debug = false
+  const deaf = new AbortController()
+  const onOutputError = (error: Error): void => deaf.abort(error)
+  const ignore = (): void => {}
+  stdout.on('error', onOutputError)
+  stderr.on('error', ignore)
+
+  const context: CommandContext = {
+    async boot() {
+      boot ??= deps.boot()
+      const built = await boot
+      debug = built.config.logLevel === 'debug'
+      return built
+    },
+    stdin: deps.stdin,
+    stdout,
+    stderr,
+    signal: AbortSignal.any([deps.signal, deaf.signal]),
+    clock,
+    print: (line) =>
+      new Promise((resolve, reject) => {
+        stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()))
+      }),
+    progress: (quiet) => createProgress(stderr, clock, quiet),
+    exitWith(code) {
+      exitCode = code
+    },
+  }
+
+  try {
+    await createProgram(context, deps.version).parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (deps.signal.aborted) {
+      stderr.write('espalier: interrupted\n')
+      return deps.signal.reason === 'SIGTERM' ? EXIT_TERMINATED : EXIT_INTERRUPTED
+    }
+    // Whoever read our output has what they wanted, as `head` does.
+    if (isClosedPipe(error) || isClosedPipe(deaf.signal.reason)) return EXIT_OK
+    const failure = describeFailure(deaf.signal.aborted ? deaf.signal.reason : error)
+    if (failure.message !== null) stderr.write(`espalier: ${toOneLine(failure.message)}\n`)
+    if (debug && error instanceof Error) stderr.write(`${error.stack}\n`)
+    return failure.exitCode
+  } finally {
+    // A late error of a stream must not bring the process down.
+    stdout.on('error', ignore)
+    stdout.off('error', onOutputError)
+  }
+}
+
+function createProgram(context: CommandContext, version: string): Command {
+  const program = new Command('espalier')
+    .description('Embeddings and your own classifiers on ONNX Runtime: one encoder, many heads.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.stdout.write(text),
+      writeErr: (text) => void context.stderr.write(text),
+      // Errors are ours to print, on one line.
+      outputError: () => {},
+    })
+    .addHelpText(
+      'after',
+      '\nSettings are environment variables too: see docs/configuration.md.\n' +
+        'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
+    )
+  addServeCommand(program, context)
+  addEmbedCommand(program, context)
+  addExportCommand(program, context)
+  addModelsCommand(program, context)
+  return program
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE'
+}

@@ -1,0 +1,102 @@
+import type { Boot, ExportFolderOptions, OpenEncoderOptions } from '../../functions/boot.ts'
+import { parseConfig } from '../../shared/lib/config.ts'
+import type { EncoderManifest } from '../../shared/lib/encoder-manifest.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
+import { silentLogger } from '../../shared/lib/logger.ts'
+import type { ModelSummary } from '../../shared/service/model-summary.ts'
+import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
+
+/** What a test may choose about the fake parts. */
+export interface FakeBootOptions {
+  readonly env?: Record<string, string>
+  readonly encoder?: FakeEncoderOptions
+  readonly models?: readonly ModelSummary[]
+}
+
+/** Parts around a fake encoder, and what was asked of them. */
+export interface FakeBoot extends Boot {
+  readonly opened: OpenEncoderOptions[]
+  readonly exported: ExportFolderOptions[]
+  /** Encoders opened and not closed. */
+  readonly openEncoders: () => number
+}
+
+/** A boot whose encoder hashes texts, whose export writes nothing, and whose server answers nothing. */
+export function createFakeBoot({ env = {}, encoder, models = [] }: FakeBootOptions = {}): FakeBoot {
+  const opened: OpenEncoderOptions[] = []
+  const exported: ExportFolderOptions[] = []
+  let open = 0
+  return {
+    config: parseConfig(env),
+    log: silentLogger,
+    opened,
+    exported,
+    openEncoders: () => open,
+    async openEncoder(options = {}) {
+      opened.push(options)
+      if (options.model === 'missing') {
+        throw new EspalierError('model_not_found', 'there is no model "missing"')
+      }
+      open++
+      const real = createFakeEncoder(encoder)
+      return {
+        ...real,
+        async close() {
+          await real.close()
+          open--
+        },
+      }
+    },
+    async exportEncoder(options) {
+      exported.push(options)
+      options.onProgress?.('calibrating', 1, 2)
+      options.signal?.throwIfAborted()
+      return createManifest(options)
+    },
+    async listModels() {
+      return models
+    },
+    async serve({ port = 8080, signal } = {}) {
+      const closed = new Promise<number>((resolve) => {
+        if (signal?.aborted) resolve(0)
+        signal?.addEventListener('abort', () => resolve(0))
+      })
+      return { url: `http://0.0.0.0:${port}`, closed }
+    },
+  }
+}
+
+function createManifest({ name = 'tiny', precisions }: ExportFolderOptions): EncoderManifest {
+  const graph = {
+    fingerprint: 'f'.repeat(64),
+    file: 'model.onnx',
+    data: null,
+    inputs: [{ name: 'ids', role: 'ids' as const, type: 'int64' as const }],
+    embedding: 'embedding',
+    pooled: null,
+    hidden: null,
+    pooling: null,
+  }
+  return {
+    schema: 1,
+    kind: 'embedding',
+    modality: 'text',
+    name,
+    architecture: 'bert',
+    dimension: 8,
+    maxTokens: 16,
+    pooling: 'mean',
+    normalize: true,
+    prompts: {},
+    defaultPrompt: null,
+    padId: 0,
+    family: 'a'.repeat(64),
+    tokenizer: 'tokenizer.json',
+    graphs: Object.fromEntries(precisions.map((precision) => [precision, graph])),
+    quantization: null,
+    golden: [],
+    minCosine: {},
+    files: {},
+    createdWith: 'fake',
+  }
+}
