@@ -37,7 +37,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   const door: ApiMiddleware = every(
     admission(config.maxRequests, readiness),
     jsonContentType(),
-    jsonBody(config.maxBodyBytes),
+    jsonBody(config),
   )
   addEmbedRoute(app, deps, door)
   addOpenAIEmbeddingsRoute(app, deps, door)

@@ -5,11 +5,6 @@ export const textInputsSchema = z
   .union([z.string(), z.array(z.string())])
   .describe('A text, or a list of texts. No text may be empty.')
 
-/** Reads a text or a list of texts as a list. */
-export function toInputList(inputs: string | readonly string[]): readonly string[] {
-  return typeof inputs === 'string' ? [inputs] : inputs
-}
-
 /** A model as a client names it. */
 export const modelAddressSchema = z
   .string()

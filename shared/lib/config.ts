@@ -137,6 +137,11 @@ const configSchema = z.object({
     unit: 'requests',
     doc: 'Most inference requests held at once; further ones get 429.',
   }),
+  maxHeldBytes: integer(KIB, 64 * GIB, 256 * MIB, {
+    variable: 'ESPALIER_MAX_HELD_BYTES',
+    unit: 'bytes',
+    doc: 'Most bytes of bodies held at once by all requests; further ones get 429.',
+  }),
   maxQueueTokens: integer(1, 1_000_000_000, 1_048_576, {
     variable: 'ESPALIER_MAX_QUEUE_TOKENS',
     unit: 'tokens',

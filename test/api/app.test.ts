@@ -161,31 +161,53 @@ describe('faults of our own', () => {
   })
 })
 
+/** An application whose encoder holds every request until opened; `full` tells that `count` are inside. */
+function createHeldApp(count: number, env: Record<string, string>) {
+  const opened = withResolvers()
+  const full = withResolvers()
+  let inside = 0
+  const encoder = createFakeEncoder({
+    gate: () => {
+      if (++inside === count) full.resolve()
+      return opened.promise
+    },
+  })
+  return {
+    app: createApp(createApiDeps({ encoder, env })),
+    full: full.promise,
+    open: opened.resolve,
+  }
+}
+
 describe('admission', () => {
   it('holds a bounded number of requests', async () => {
-    let open = () => {}
-    const gate = new Promise<void>((resolve) => {
-      open = resolve
-    })
-    let inside = 0
-    const { promise: full, resolve: isFull } = withResolvers()
-    const encoder = createFakeEncoder({
-      gate: () => {
-        if (++inside === 2) isFull()
-        return gate
-      },
-    })
-    const own = createApp(createApiDeps({ encoder, env: { ESPALIER_MAX_REQUESTS: '2' } }))
-    const held = [1, 2].map(() => postJson(own, '/embed', { inputs: 'a' }))
-    await full
-    const refused = await postJson(own, '/embed', { inputs: 'a' })
+    const held = createHeldApp(2, { ESPALIER_MAX_REQUESTS: '2' })
+    const asked = [1, 2].map(() => postJson(held.app, '/embed', { inputs: 'a' }))
+    await held.full
+    const refused = await postJson(held.app, '/embed', { inputs: 'a' })
     expect(refused.status).toBe(429)
     expect(refused.headers.get('retry-after')).toBe('1')
     expect(teiErrorBodySchema.parse(await refused.json()).error_type).toBe('Overloaded')
-    expect((await own.request('/livez')).status).toBe(200)
-    open()
-    for (const answer of await Promise.all(held)) expect(answer.status).toBe(200)
-    expect((await postJson(own, '/embed', { inputs: 'a' })).status).toBe(200)
+    expect((await held.app.request('/livez')).status).toBe(200)
+    held.open()
+    for (const answer of await Promise.all(asked)) expect(answer.status).toBe(200)
+    expect((await postJson(held.app, '/embed', { inputs: 'a' })).status).toBe(200)
+  })
+
+  it('holds a bounded number of bytes, and lets a lone large body in', async () => {
+    const held = createHeldApp(1, { ESPALIER_MAX_HELD_BYTES: '2048' })
+    const large = { inputs: 'x'.repeat(4000) }
+    const asked = postJson(held.app, '/embed', large)
+    await held.full
+    const refused = await postJson(held.app, '/v1/embeddings', { input: 'a' })
+    expect(refused.status).toBe(429)
+    expect(errorBodySchema.parse(await refused.json()).error).toMatchObject({
+      code: 'overloaded',
+      type: 'rate_limit_error',
+    })
+    held.open()
+    expect((await asked).status).toBe(200)
+    expect((await postJson(held.app, '/embed', large)).status).toBe(200)
   })
 })
 

@@ -7,36 +7,54 @@ import type { ApiContext, ApiMiddleware } from '../types.ts'
 /** No request of ours nests deeper than a handful. */
 const MAX_DEPTH = 64
 
-/** Reads the body up to `limit` bytes and leaves its JSON in the context. */
-export function jsonBody(limit: number): ApiMiddleware {
+/** What bounds the bodies. */
+export interface BodyLimits {
+  readonly maxBodyBytes: number
+  /** Of all requests together, from the first byte of a body to its answer. */
+  readonly maxHeldBytes: number
+}
+
+/** Reads bounded bodies and leaves their JSON in the context. */
+export function jsonBody({ maxBodyBytes, maxHeldBytes }: BodyLimits): ApiMiddleware {
+  let heldBytes = 0
+
+  async function readBody(c: ApiContext): Promise<Buffer> {
+    const record = c.get('record')
+    const declared = c.req.header('content-length')
+    if (declared !== undefined && Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    const parts: Uint8Array[] = []
+    for await (const part of c.req.raw.body ?? []) {
+      record.bodyBytes += part.byteLength
+      heldBytes += part.byteLength
+      if (record.bodyBytes > maxBodyBytes) throw tooLarge(maxBodyBytes)
+      // The only body may be larger: what one request may hold is the other limit.
+      if (heldBytes > maxHeldBytes && heldBytes > record.bodyBytes) throw tooMuchHeld(maxHeldBytes)
+      parts.push(part)
+    }
+    return Buffer.concat(parts)
+  }
+
   return async function readJsonBody(c, next) {
-    const bytes = await readBody(c, limit)
-    c.get('record').bodyBytes = bytes.length
-    c.set('body', parseJson(bytes))
-    await next()
+    try {
+      const bytes = await readBody(c).catch((cause: unknown) => {
+        if (cause instanceof EspalierError) throw cause
+        throw new EspalierError('request_cancelled', 'the body ended early', { cause })
+      })
+      c.set('body', parseJson(bytes))
+      await next()
+    } finally {
+      heldBytes -= c.get('record').bodyBytes
+    }
   }
 }
 
-async function readBody(c: ApiContext, limit: number): Promise<Buffer> {
-  const tooLarge = (size: string) =>
-    new EspalierError('body_too_large', `the body has ${size} bytes; the limit is ${limit} bytes`)
-  const declared = c.req.header('content-length')
-  if (declared !== undefined && Number(declared) > limit) throw tooLarge(declared)
-  const stream = c.req.raw.body
-  if (!stream) return Buffer.alloc(0)
-  const parts: Uint8Array[] = []
-  let size = 0
-  try {
-    for await (const part of stream) {
-      size += part.byteLength
-      if (size > limit) throw tooLarge(`more than ${limit}`)
-      parts.push(part)
-    }
-  } catch (error) {
-    if (error instanceof EspalierError) throw error
-    throw new EspalierError('request_cancelled', 'the body ended early', { cause: error })
-  }
-  return Buffer.concat(parts, size)
+function tooLarge(limit: number): EspalierError {
+  return new EspalierError('body_too_large', `the body is too large; the limit is ${limit} bytes`)
+}
+
+function tooMuchHeld(limit: number): EspalierError {
+  const message = `the server holds ${limit} bytes of requests, its limit; try again shortly`
+  return new EspalierError('overloaded', message, { retryAfterSeconds: 1 })
 }
 
 function parseJson(bytes: Buffer): unknown {

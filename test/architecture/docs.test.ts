@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { ERROR_STATUS } from '../../functions/api/errors.ts'
+import { CONFIG_VARIABLES } from '../../shared/lib/config.ts'
+import { ERROR_CODES } from '../../shared/lib/errors.ts'
+
+const root = new URL('../../', import.meta.url)
+
+function readPage(path: string): string {
+  return readFileSync(new URL(path, root), 'utf8')
+}
+
+/** The cells of every table row that opens with a code word. */
+function readRows(page: string): string[][] {
+  return page
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+}
+
+describe('docs/errors.md', () => {
+  const rows = readRows(readPage('docs/errors.md'))
+
+  it('lists every error code, and nothing else, in the order of the source', () => {
+    expect(rows.map(([code]) => code)).toEqual(ERROR_CODES.map((code) => `\`${code}\``))
+  })
+
+  it.each(ERROR_CODES)('gives the statuses, the meaning and the fix of %s', (code) => {
+    const [, status, tei, meaning, fix] = rows.find(([name]) => name === `\`${code}\``) ?? []
+    const expected = ERROR_STATUS[code]
+    expect(status).toBe(String(expected.status))
+    expect(tei).toBe(expected.tei.join(' '))
+    expect(meaning).toMatch(/^[A-Z].*\.$/)
+    expect(fix).toMatch(/\.$/)
+  })
+})
+
+describe('docs/configuration.md', () => {
+  const rows = readRows(readPage('docs/configuration.md'))
+
+  it('lists every variable with default, unit, meaning and what is allowed, and nothing else', () => {
+    expect(rows).toEqual(
+      CONFIG_VARIABLES.map(({ name, default: fallback, unit, doc, allowed }) => [
+        `\`${name}\``,
+        `\`${fallback}\``,
+        unit,
+        doc,
+        allowed,
+      ]),
+    )
+  })
+})
+
+describe('every page', () => {
+  const entries = readdirSync(root, { recursive: false, encoding: 'utf8' })
+  const pages = [
+    ...entries.filter((name) => name.endsWith('.md')),
+    ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ]
+
+  it.each(pages)('%s names only settings that exist', (page) => {
+    const known = new Set(CONFIG_VARIABLES.map(({ name }) => name))
+    const named = readPage(page).match(/\bESPALIER_[A-Z_]*[A-Z]\b/g) ?? []
+    expect([...new Set(named)].filter((name) => !known.has(name))).toEqual([])
+  })
+})
