@@ -2,6 +2,9 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { runCli } from './run-cli.ts'
 
+const { version } = packageJson
+/** The folder that holds `dist` and `infra`, also where the command is reached through a link. */
+const root = new URL('..', import.meta.url)
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   // Once: the work ends in order; a second signal has its default effect and ends the process at once.
@@ -11,8 +14,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 // The exit code is set and the process left to end by itself: exiting while a worker is inside ONNX
 // Runtime would crash it.
 process.exitCode = await runCli(process.argv.slice(2), {
-  boot: async () => (await import('../boot.ts')).createBoot({ version: packageJson.version }),
-  version: packageJson.version,
+  boot: async () => (await import('../boot.ts')).createBoot({ root, version }),
+  version,
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,

@@ -1,10 +1,12 @@
-import type { Boot, ExportFolderOptions, OpenEncoderOptions } from '../../functions/boot.ts'
+import type { Boot, OpenOptions } from '../../functions/boot.ts'
 import { parseConfig } from '../../shared/lib/config.ts'
 import type { EncoderManifest } from '../../shared/lib/encoder-manifest.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
 import type { ModelSummary } from '../../shared/service/model-summary.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
+
+type ExportRequest = Parameters<Boot['exportEncoder']>[0]
 
 /** What a test may choose about the fake parts. */
 export interface FakeBootOptions {
@@ -15,16 +17,16 @@ export interface FakeBootOptions {
 
 /** Parts around a fake encoder, and what was asked of them. */
 export interface FakeBoot extends Boot {
-  readonly opened: OpenEncoderOptions[]
-  readonly exported: ExportFolderOptions[]
+  readonly opened: OpenOptions[]
+  readonly exported: ExportRequest[]
   /** Encoders opened and not closed. */
   readonly openEncoders: () => number
 }
 
 /** A boot whose encoder hashes texts, whose export writes nothing, and whose server answers nothing. */
 export function createFakeBoot({ env = {}, encoder, models = [] }: FakeBootOptions = {}): FakeBoot {
-  const opened: OpenEncoderOptions[] = []
-  const exported: ExportFolderOptions[] = []
+  const opened: OpenOptions[] = []
+  const exported: ExportRequest[] = []
   let open = 0
   return {
     config: parseConfig(env),
@@ -66,7 +68,7 @@ export function createFakeBoot({ env = {}, encoder, models = [] }: FakeBootOptio
   }
 }
 
-function createManifest({ name = 'tiny', precisions }: ExportFolderOptions): EncoderManifest {
+function createManifest({ name = 'tiny', precisions }: ExportRequest): EncoderManifest {
   const graph = {
     fingerprint: 'f'.repeat(64),
     file: 'model.onnx',
