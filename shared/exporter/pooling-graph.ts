@@ -56,8 +56,12 @@ function addPooled(g: GraphBuilder, { states, mask, pooling }: PoolingInput): st
     const masked = g.op('Add', [g.op('Mul', [states, weights]), penalty])
     return g.op('ReduceMax', [masked], { axes: [1], keepdims: 0 })
   }
-  const rows = g.op('Unsqueeze', [mask, g.int64s(1)])
-  const sum = g.op('Squeeze', [g.op('MatMul', [rows, states]), g.int64s(1)])
+  // Two equal rows, one result: ONNX Runtime's kernel for a single row groups its terms by the length, so
+  // that padding would change the last bit; the one for more rows adds them in order. ReduceSum is no better.
+  const rows = g.op('Expand', [g.op('Unsqueeze', [mask, g.int64s(1)]), g.int64s(1, 2, 1)])
+  const sums = g.op('MatMul', [rows, states])
+  const first = g.op('Slice', [sums, g.int64s(0), g.int64s(1), g.int64s(1)])
+  const sum = g.op('Squeeze', [first, g.int64s(1)])
   const count = g.op('ReduceSum', [mask, g.int64s(1)], { keepdims: 1 })
   const guard = g.constant('min_count', 'float32', [], Float32Array.of(MIN_COUNT))
   return g.op('Div', [sum, g.op('Max', [count, guard])])
