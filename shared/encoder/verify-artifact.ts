@@ -26,28 +26,43 @@ export async function verifyArtifact(
   manifest: EncoderManifest,
   files: readonly string[],
 ): Promise<void> {
-  for (const file of files) await verifyFile(artifactDir, manifest, file)
+  for (const file of files) {
+    const wanted = manifest.files[file]
+    if (!wanted) throw corrupt(file, 'the manifest does not list it')
+    await verifyFile(join(artifactDir, file), file, wanted)
+  }
 }
 
-async function verifyFile(dir: string, manifest: EncoderManifest, file: string): Promise<void> {
-  const wanted = manifest.files[file]
-  if (!wanted) throw corrupt(file, 'the manifest does not list it')
-  const path = join(dir, file)
+/**
+ * Checks one file.
+ * @param name what messages call it
+ * @throws EspalierError `artifact_corrupt` naming the file and both values
+ */
+export async function verifyFile(
+  path: string,
+  name: string,
+  wanted: { readonly sha256: string; readonly bytes: number },
+): Promise<void> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw corrupt(file, 'it is missing', cause)
+    throw corrupt(name, 'it is missing', cause)
   })
   if (found.size !== wanted.bytes) {
-    throw corrupt(file, `it has ${found.size} bytes, the manifest says ${wanted.bytes}`)
+    throw corrupt(name, `it has ${found.size} bytes, the manifest says ${wanted.bytes}`)
   }
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk)
-  const sha256 = hash.digest('hex')
+  const sha256 = await hashFile(path)
   if (sha256 !== wanted.sha256) {
-    throw corrupt(file, `its sha256 is ${sha256}, the manifest says ${wanted.sha256}`)
+    throw corrupt(name, `its sha256 is ${sha256}, the manifest says ${wanted.sha256}`)
   }
 }
 
-function corrupt(file: string, what: string, cause?: unknown): EspalierError {
-  const message = `${file} of the encoder artifact is damaged: ${what}; export or download it again`
+/** Hex sha256 of a file, read in pieces. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+function corrupt(name: string, what: string, cause?: unknown): EspalierError {
+  const message = `${name} of the encoder is damaged: ${what}; export or download it again`
   return new EspalierError('artifact_corrupt', message, { cause })
 }

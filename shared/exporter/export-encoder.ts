@@ -36,8 +36,10 @@ export interface ExportEncoderOptions {
   readonly output: string
   readonly name?: string | undefined
   readonly precisions: readonly Precision[]
-  /** Texts for int8, one a line; not needed where the folder brings `calibration.json`. */
+  /** The caller's own texts for int8, one a line; they win over ranges that the folder brings. */
   readonly calibration?: string | undefined
+  /** Texts for folders that bring no `calibration.json`. */
+  readonly defaultCalibration?: string | undefined
   readonly pooling?: Pooling | undefined
   readonly maxTokens?: number | undefined
   /** Threads of the calibration run. @default 1 */
@@ -204,16 +206,19 @@ async function calibrate(
   weights: EncoderWeights,
   options: ExportEncoderOptions,
 ): Promise<Calibration> {
-  const shipped = await readJsonFile(join(source.folder, CALIBRATION_FILE), z.unknown())
-  if (shipped !== null) {
-    parseCalibration(shipped, weights)
-    return shipped as Calibration
-  }
   if (options.calibration === undefined) {
+    const shipped = await readJsonFile(join(source.folder, CALIBRATION_FILE), z.unknown())
+    if (shipped !== null) {
+      parseCalibration(shipped, weights)
+      return shipped as Calibration
+    }
+  }
+  const file = options.calibration ?? options.defaultCalibration
+  if (file === undefined) {
     throw new EspalierError('invalid_request', 'int8 needs calibration texts: --calibration FILE')
   }
   const { tokenizer, maxTokens } = source
-  const texts = await readCalibrationTexts(options.calibration, tokenizer, maxTokens)
+  const texts = await readCalibrationTexts(file, tokenizer, maxTokens)
   const { threads = 1, onProgress, signal } = options
   const ranges = await measureRanges(weights, texts.ids, { threads, onProgress, signal })
   return roundRanges(ranges, texts.sha256)

@@ -84,7 +84,7 @@ async function encodeGolden(
           projection: 0,
         },
       ],
-      modeOf: new Uint8Array(GOLDEN_TEXTS.length),
+      modeOf: new Uint16Array(GOLDEN_TEXTS.length),
     })
     const failure = result.failures[0]
     if (failure) throw new EspalierError(failure.error.code, failure.error.message)

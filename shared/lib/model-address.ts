@@ -38,7 +38,8 @@ export function parseModelAddress(text: string, param = 'model'): ModelAddress {
   const fail = (message: string) =>
     new EspalierError('invalid_name', `${param} ${quote(text)}: ${message}`, { param })
   const at = text.indexOf('@')
-  const name = at < 0 ? text : text.slice(0, at)
+  // Names are kept in lower case, so that clients may write all-MiniLM-L6-v2 as its authors do.
+  const name = (at < 0 ? text : text.slice(0, at)).toLowerCase()
   if (!isModelName(name)) {
     throw fail(
       'a model name is 1 to 63 characters of a-z, 0-9, ".", "_" and "-", starts with a letter or digit and has no ".."',

@@ -2,16 +2,16 @@
  * Makes infra/models/all-MiniLM-L6-v2 from the original float32 folder: weights rounded to float16, int8
  * ranges measured on infra/calibration/texts.txt, golden vectors of the original weights.
  *
- *   npx tsx infra/models/make-builtin-encoder.ts <folder of sentence-transformers/all-MiniLM-L6-v2>
+ *   npx tsx infra/make-builtin-encoder.ts <folder of sentence-transformers/all-MiniLM-L6-v2>
  */
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { exportEncoder } from '../../shared/exporter/export-encoder.ts'
-import { hashFile } from '../../shared/exporter/model-file.ts'
-import { openSafetensors } from '../../shared/exporter/safetensors.ts'
-import { encodeFloat16 } from '../../shared/lib/float16.ts'
+import { exportEncoder } from '../shared/exporter/export-encoder.ts'
+import { hashFile } from '../shared/exporter/model-file.ts'
+import { openSafetensors } from '../shared/exporter/safetensors.ts'
+import { encodeFloat16 } from '../shared/lib/float16.ts'
 
 const COPIED = [
   'config.json',
@@ -25,18 +25,23 @@ const COPIED = [
 
 async function main(original: string | undefined): Promise<void> {
   if (!original) throw new Error('name the folder of the original model')
-  const target = fileURLToPath(new URL('all-MiniLM-L6-v2', import.meta.url))
-  const calibration = fileURLToPath(new URL('../calibration/texts.txt', import.meta.url))
+  const target = fileURLToPath(new URL('models/all-MiniLM-L6-v2', import.meta.url))
+  const calibration = fileURLToPath(new URL('calibration/texts.txt', import.meta.url))
   await rm(target, { recursive: true, force: true })
   for (const file of COPIED) {
     await mkdir(dirname(join(target, file)), { recursive: true })
     await copyFile(join(original, file), join(target, file))
+    await chmod(join(target, file), 0o644)
   }
   await writeHalfPrecision(join(original, 'model.safetensors'), join(target, 'model.safetensors'))
   const scratch = await mkdtemp(join(tmpdir(), 'espalier-'))
   try {
     const exact = join(scratch, 'exact')
-    const reference = await exportEncoder({ folder: original, output: exact, precisions: ['float32'] })
+    const reference = await exportEncoder({
+      folder: original,
+      output: exact,
+      precisions: ['float32'],
+    })
     const output = join(scratch, 'rounded')
     const rounded = await exportEncoder({
       folder: target,
@@ -55,19 +60,19 @@ async function main(original: string | undefined): Promise<void> {
       },
     }))
     await writeFile(join(target, 'golden.json'), `${JSON.stringify({ golden })}\n`)
+    await writeSourceList(target, rounded.family)
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
-  await writeSourceList(target)
 }
 
 /** Files and hashes: what a first start verifies, and what names its place in the cache. */
-async function writeSourceList(target: string): Promise<void> {
+async function writeSourceList(target: string, family: string): Promise<void> {
   const files: Record<string, { sha256: string; bytes: number }> = {}
   for (const file of [...COPIED, 'calibration.json', 'golden.json', 'model.safetensors']) {
     files[file] = await hashFile(join(target, file))
   }
-  const list = { schema: 1, name: 'all-minilm-l6-v2', license: 'Apache-2.0', files }
+  const list = { schema: 1, name: 'all-minilm-l6-v2', license: 'Apache-2.0', family, files }
   await writeFile(join(target, 'source.json'), `${JSON.stringify(list, null, 2)}\n`)
 }
 

@@ -1,0 +1,146 @@
+/** Builds the real parts from the environment; everything above gets them as arguments. */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger as PinoLogger } from 'pino'
+import type { Encoder } from '../shared/encoder/types.ts'
+import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
+import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
+import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
+import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
+import { usableCores } from '../shared/lib/usable-cores.ts'
+import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
+import type { ModelSummary } from '../shared/service/model-summary.ts'
+
+/** How an encoder is opened; what is left out comes from the configuration. */
+export interface OpenOptions {
+  readonly model?: string | undefined
+  readonly precision?: Precision | undefined
+  readonly workers?: number | undefined
+  readonly onProgress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a server is started. */
+export interface ServeOptions extends OpenOptions {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+}
+
+/** A running server; `closed` resolves with the exit code. */
+export interface RunningServer {
+  readonly url: string
+  readonly closed: Promise<number>
+}
+
+/** What a process can be made of. */
+export interface Boot {
+  readonly config: Config
+  readonly log: Logger
+  /** Opens the encoder that a name means, exporting it into the cache on first use. */
+  openEncoder(options?: OpenOptions): Promise<Encoder>
+  /** Exports a Hugging Face folder into an artifact folder. */
+  exportEncoder(
+    options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
+  ): Promise<EncoderManifest>
+  listModels(): Promise<readonly ModelSummary[]>
+  /** Listens until the signal aborts. */
+  serve(options?: ServeOptions): Promise<RunningServer>
+}
+
+/** Reads the environment once. @throws EspalierError `invalid_config` naming the variable */
+export function createBoot(options: {
+  readonly env?: NodeJS.ProcessEnv
+  /** The folder that holds `dist/` and `infra/`. */
+  readonly root: URL
+  readonly version: string
+}): Boot {
+  const env = options.env ?? process.env
+  const { root } = options
+  const config = parseConfig(env)
+  const log = createLazyLogger(config)
+  for (const warning of findUnknownVariables(env)) log.warn({}, warning)
+  const workers = config.workers ?? usableCores()
+  const artifacts: ArtifactOptions = {
+    builtinFolder: fileURLToPath(new URL('infra/models', root)),
+    calibrationTexts: fileURLToPath(new URL('infra/calibration/texts.txt', root)),
+    cacheFolder: config.cache ?? defaultCache(env),
+    threads: workers,
+  }
+
+  async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
+    const service = await import('../shared/service/open-encoder.ts')
+    return service.openEncoder(
+      {
+        ...artifacts,
+        workerUrl: new URL('dist/encoder-worker.js', root),
+        workers: open.workers ?? workers,
+        device: config.device,
+        limits: {
+          maxQueueTokens: config.maxQueueTokens,
+          maxQueueWaitMs: config.queueTimeoutMs,
+          maxTextBytes: config.maxTextBytes,
+        },
+        log,
+      },
+      {
+        encoder: open.model ?? config.encoder,
+        precision: open.precision ?? config.precision,
+        onProgress: open.onProgress,
+        signal: open.signal,
+      },
+    )
+  }
+
+  return {
+    config,
+    log,
+    openEncoder,
+    async exportEncoder(request) {
+      const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
+      const { calibrationTexts: defaultCalibration, threads } = artifacts
+      return exportEncoder({ ...request, defaultCalibration, threads })
+    },
+    async listModels() {
+      const { summarizeBuiltins } = await import('../shared/service/list-builtins.ts')
+      return summarizeBuiltins(artifacts)
+    },
+    async serve(serve = {}) {
+      const { startEncoderServer } = await import('./serve.ts')
+      const encoder = await openEncoder(serve)
+      const listening = {
+        ...config,
+        host: serve.host ?? config.host,
+        port: serve.port ?? config.port,
+      }
+      return startEncoderServer({
+        encoder,
+        config: listening,
+        log,
+        version: options.version,
+        signal: serve.signal,
+      })
+    },
+  }
+}
+
+function defaultCache(env: NodeJS.ProcessEnv): string {
+  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'espalier')
+}
+
+/** pino on stderr, loaded with the first line that is logged. */
+function createLazyLogger({ logLevel }: Config): Logger {
+  if (logLevel === 'silent') return silentLogger
+  let lines: Promise<PinoLogger> | undefined
+  const open = async () => {
+    const { pino } = await import('pino')
+    return pino({ level: logLevel, base: null }, pino.destination(2))
+  }
+  const write =
+    (level: keyof Logger) =>
+    (fields: object, message?: string): void => {
+      lines ??= open()
+      void lines.then((logger) => logger[level](fields, message))
+    }
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}

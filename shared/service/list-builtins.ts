@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CHAMPION } from '../lib/model-address.ts'
+import { type ArtifactOptions, listBuiltins } from './encoder-artifacts.ts'
+import type { ModelSummary } from './model-summary.ts'
+
+const hiddenSchema = z.looseObject({ hidden_size: z.number() })
+
+/** The built-in encoders as lists show them, read from their configuration without an export. */
+export async function summarizeBuiltins(
+  options: Pick<ArtifactOptions, 'builtinFolder'>,
+): Promise<ModelSummary[]> {
+  const builtins = await listBuiltins(options)
+  return Promise.all(
+    builtins.map(async ({ name, folder, family }) => {
+      const path = join(options.builtinFolder, folder, 'config.json')
+      const config = hiddenSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+      return {
+        name,
+        kind: 'embedding' as const,
+        source: 'built-in' as const,
+        versions: [1],
+        aliases: { [CHAMPION]: 1 },
+        family,
+        dimension: config.hidden_size,
+        labels: null,
+      }
+    }),
+  )
+}

@@ -1,0 +1,45 @@
+import { rm } from 'node:fs/promises'
+import { createTextEncoder, type EncoderLimits } from '../encoder/text-encoder.ts'
+import type { Encoder } from '../encoder/types.ts'
+import { isEspalierError } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './encoder-artifacts.ts'
+
+/** What every encoder of a process shares. */
+export interface OpenEncoderDeps extends ArtifactOptions {
+  readonly workerUrl: URL
+  readonly workers: number
+  readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
+  readonly limits: EncoderLimits
+  readonly log: Logger
+}
+
+/**
+ * Opens an encoder by name or folder. A damaged file in the cache is refused and the export made again;
+ * a damaged file anywhere else is the caller's to replace.
+ * @throws EspalierError `model_not_found`, `artifact_corrupt`, `self_test_failed` …
+ */
+export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
+  const artifact = await prepareArtifact(deps, wanted)
+  const { workerUrl, workers, device, limits, log } = deps
+  const load = (from: typeof artifact) =>
+    createTextEncoder({
+      artifactDir: from.folder,
+      manifest: from.manifest,
+      precision: wanted.precision,
+      version: 1,
+      workers,
+      device,
+      workerUrl,
+      limits,
+      log,
+    })
+  try {
+    return await load(artifact)
+  } catch (error) {
+    if (!artifact.cached || !isEspalierError(error, 'artifact_corrupt')) throw error
+    log.warn({ folder: artifact.folder, reason: error.message }, 'cached encoder refused')
+    await rm(artifact.folder, { recursive: true, force: true })
+    return load(await prepareArtifact(deps, wanted))
+  }
+}
