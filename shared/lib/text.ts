@@ -1,8 +1,11 @@
 const LONE_SURROGATE = /\p{Surrogate}/u
 
+/** Part of every Node since 20; TypeScript lists it under ES2024. */
+type CheckableString = string & { isWellFormed(): boolean }
+
 /** Index of the first lone surrogate of a text in UTF-16 units, or -1: such a text has no UTF-8 form. */
 export function findLoneSurrogate(text: string): number {
-  return text.search(LONE_SURROGATE)
+  return (text as CheckableString).isWellFormed() ? -1 : text.search(LONE_SURROGATE)
 }
 
 /** True where a text takes more than `limit` bytes in UTF-8; long texts are not measured needlessly. */
