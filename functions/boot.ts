@@ -106,7 +106,7 @@ export function createBoot(options: {
       return summarizeBuiltins(artifacts)
     },
     async serve(serve = {}) {
-      const { startEncoderServer } = await import('./serve.ts')
+      const { startEncoderServer } = await import('./api/start.ts')
       const encoder = await openEncoder(serve)
       const listening = {
         ...config,

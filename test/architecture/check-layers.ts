@@ -50,6 +50,8 @@ function checkImports(path: string, file: SourceFacts): string[] {
 function checkOwnImport(path: string, area: string, entry: SourceImport): string | null {
   const target = join(dirname(path), entry.specifier)
   if (!/\.(ts|json)$/.test(target)) return `imports ${target}: name the file, ending in .ts`
+  // The product's own name and version.
+  if (target === 'package.json') return null
   const targetArea = areaOf(target)
   const rule = AREA_RULES[area]
   if (targetArea === area || rule === undefined) return null

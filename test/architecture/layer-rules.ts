@@ -37,10 +37,14 @@ const lib = { lib: 'value' } as const
 /** The areas and their arrows. */
 export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   boot: {
-    imports: Object.fromEntries(sharedLayers.map((layer) => [layer, 'value' as const])),
+    imports: {
+      ...Object.fromEntries(sharedLayers.map((layer) => [layer, 'value' as const])),
+      api: 'dynamic',
+    },
     packages: 'any',
     builtins: true,
-    instead: 'boot.ts builds the parts and knows no HTTP and no command line',
+    instead:
+      'boot.ts builds the parts and knows no command line; the server is loaded when asked for',
   },
   'api/routes': {
     imports: { api: 'value', contract: 'value', service: 'types', lib: 'value' },

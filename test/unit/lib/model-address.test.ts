@@ -19,7 +19,7 @@ describe('parseModelAddress', () => {
     'a@v01',
     'a@7',
     'a@v1@v2',
-    'A',
+    'Ä',
     '../x',
     'a..b',
     'a/b',
@@ -34,6 +34,10 @@ describe('parseModelAddress', () => {
     expect(() => parseModelAddress(text)).toThrow(
       expect.objectContaining({ code: 'invalid_name', param: 'model' }),
     )
+  })
+
+  it('takes names in any case, as the authors of models write them', () => {
+    expect(parseModelAddress('all-MiniLM-L6-v2@v1').name).toBe('all-minilm-l6-v2')
   })
 
   it('reads back every name, version and alias', () => {

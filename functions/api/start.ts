@@ -1,12 +1,12 @@
 import { Registry } from 'prom-client'
-import type { Encoder } from '../shared/encoder/types.ts'
-import { systemClock } from '../shared/lib/clock.ts'
-import type { Config } from '../shared/lib/config.ts'
-import type { Logger } from '../shared/lib/logger.ts'
-import { createStaticDirectory } from '../shared/service/models.ts'
-import { createReadiness } from '../shared/service/readiness.ts'
-import { createServices } from '../shared/service/services.ts'
-import { startServer } from './api/server.ts'
+import type { Encoder } from '../../shared/encoder/types.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import type { Config } from '../../shared/lib/config.ts'
+import type { Logger } from '../../shared/lib/logger.ts'
+import { createStaticDirectory } from '../../shared/service/models.ts'
+import { createReadiness } from '../../shared/service/readiness.ts'
+import { createServices } from '../../shared/service/services.ts'
+import { startServer } from './server.ts'
 
 /** What a server is started from. */
 export interface ServeParts {
