@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger as PinoLogger } from 'pino'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
+import { systemClock } from '../shared/lib/clock.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
 import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
 import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
@@ -106,21 +107,58 @@ export function createBoot(options: {
       return summarizeBuiltins(artifacts)
     },
     async serve(serve = {}) {
-      const { startEncoderServer } = await import('./api/start.ts')
       const encoder = await openEncoder(serve)
-      const listening = {
-        ...config,
-        host: serve.host ?? config.host,
-        port: serve.port ?? config.port,
-      }
-      return startEncoderServer({
-        encoder,
-        config: listening,
-        log,
-        version: options.version,
-        signal: serve.signal,
-      })
+      const host = serve.host ?? config.host
+      const port = serve.port ?? config.port
+      const parts = { encoder, config: { ...config, host, port }, log, version: options.version }
+      return startEncoderServer(parts, serve.signal)
     },
+  }
+}
+
+/** What a server is started from. */
+interface ServeParts {
+  readonly encoder: Encoder
+  readonly config: Config
+  readonly log: Logger
+  readonly version: string
+}
+
+/** Starts the HTTP server over a loaded encoder; aborting the signal stops it in order. */
+async function startEncoderServer(
+  { encoder, config, log, version }: ServeParts,
+  signal: AbortSignal | undefined,
+): Promise<RunningServer> {
+  try {
+    const [{ startServer }, { createStaticDirectory }, { createReadiness }, { createServices }] =
+      await Promise.all([
+        import('./api/server.ts'),
+        import('../shared/service/models.ts'),
+        import('../shared/service/readiness.ts'),
+        import('../shared/service/services.ts'),
+      ])
+    const { Registry } = await import('prom-client')
+    const encoders = createStaticDirectory([encoder], Math.floor(systemClock.wallMs() / 1000))
+    const readiness = createReadiness()
+    const server = await startServer({
+      services: createServices({ encoders, limits: config }),
+      encoders,
+      config,
+      log,
+      clock: systemClock,
+      readiness,
+      version,
+      metrics: new Registry(),
+      close: () => encoder.close(),
+    })
+    readiness.markReady()
+    const stop = () => void server.stop(String(signal?.reason ?? 'stopped'))
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    return { url: server.url, closed: server.stopped }
+  } catch (error) {
+    await encoder.close()
+    throw error
   }
 }
 

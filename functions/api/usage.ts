@@ -10,7 +10,9 @@ export function recordUsage(c: ApiContext, { info, batch }: EmbedResult): Usage 
     inputs: batch.tokens.length,
     tokens: batch.tokens.reduce((sum, count) => sum + count, 0),
     truncated: batch.truncated.reduce((sum, cut) => sum + cut, 0),
-    ...batch.timings,
+    queueMs: roundMs(batch.timings.queueMs),
+    tokenizeMs: roundMs(batch.timings.tokenizeMs),
+    runMs: roundMs(batch.timings.runMs),
   }
   c.get('record').usage = usage
   c.header(MODEL_HEADER, usage.model)
@@ -19,4 +21,9 @@ export function recordUsage(c: ApiContext, { info, batch }: EmbedResult): Usage 
   c.header('x-compute-tokens', String(usage.tokens))
   c.header('x-truncated', String(usage.truncated))
   return usage
+}
+
+/** To whole microseconds. */
+function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
