@@ -36,6 +36,7 @@ class RenamedFile implements AtomicFile {
   readonly #temporary: string | null
   readonly #handle: FileHandle
   #open = true
+  #committed = false
 
   constructor(path: string, target: string, temporary: string | null, handle: FileHandle) {
     this.#path = path
@@ -55,17 +56,22 @@ class RenamedFile implements AtomicFile {
   async commit(): Promise<void> {
     await this.#guard(async () => {
       if (this.#temporary !== null) await this.#handle.sync()
-      this.#open = false
-      await this.#handle.close()
+      await this.#close()
       if (this.#temporary !== null) await rename(this.#temporary, this.#target)
+      this.#committed = true
     })
   }
 
   async discard(): Promise<void> {
+    if (this.#committed) return
+    await this.#close()
+    if (this.#temporary !== null) await rm(this.#temporary, { force: true })
+  }
+
+  async #close(): Promise<void> {
     if (!this.#open) return
     this.#open = false
     await this.#handle.close()
-    if (this.#temporary !== null) await rm(this.#temporary, { force: true })
   }
 
   async #guard(action: () => Promise<unknown>): Promise<void> {

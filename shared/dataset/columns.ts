@@ -1,5 +1,5 @@
 import { dataError } from './data-error.ts'
-import type { DataRow } from './types.ts'
+import type { DataRow, DataSource } from './types.ts'
 
 /** Names taken for the text column when none is given, in this order, whatever their case. */
 export const TEXT_COLUMNS = [
@@ -33,21 +33,21 @@ export const LABEL_COLUMNS = [
  * The column that holds the texts: the one asked for, else the first of `TEXT_COLUMNS`, else the only one.
  * @throws EspalierError `invalid_data` listing the columns that there are
  */
-export function pickTextColumn(name: string, row: DataRow, asked?: string): string {
+export function pickTextColumn(source: DataSource, row: DataRow, asked?: string): string {
   if (asked === undefined && row.columns.length === 1) return row.columns[0]!
-  return pickColumn(name, row, 'text', asked, TEXT_COLUMNS)
+  return pickColumn(source, row, 'text', asked, TEXT_COLUMNS)
 }
 
 /**
  * The column that holds the labels: the one asked for, else the first of `LABEL_COLUMNS`.
  * @throws EspalierError `invalid_data` listing the columns that there are
  */
-export function pickLabelColumn(name: string, row: DataRow, asked?: string): string {
-  return pickColumn(name, row, 'label', asked, LABEL_COLUMNS)
+export function pickLabelColumn(source: DataSource, row: DataRow, asked?: string): string {
+  return pickColumn(source, row, 'label', asked, LABEL_COLUMNS)
 }
 
 function pickColumn(
-  name: string,
+  source: DataSource,
   row: DataRow,
   role: 'text' | 'label',
   asked: string | undefined,
@@ -55,17 +55,19 @@ function pickColumn(
 ): string {
   if (asked !== undefined) {
     if (row.columns.includes(asked)) return asked
-    throw dataError(name, null, `no column "${asked}"; the columns are ${listColumns(row)}`)
+    throw dataError(source.name, null, `no column "${asked}"; the columns are ${listColumns(row)}`)
   }
   for (const candidate of defaults) {
     const found = row.columns.find((column) => column.toLowerCase() === candidate)
     if (found !== undefined) return found
   }
+  const named = row.columns.some((column, i) => column !== String(i + 1))
+  const headed = named && (source.format === 'csv' || source.format === 'tsv')
   throw dataError(
-    name,
+    source.name,
     null,
-    `which column is the ${role}? Pass --${role}-column; the columns are ${listColumns(row)} ` +
-      '(or pass --no-header where the first row is data)',
+    `which column is the ${role}? Pass --${role}-column; the columns are ${listColumns(row)}` +
+      (headed ? ' (or pass --no-header where the first row is data)' : ''),
   )
 }
 

@@ -69,8 +69,8 @@ export async function readLabelled(
   let length = 0
   for await (const row of readRows(source, options)) {
     columns ??= {
-      text: pickTextColumn(source.name, row, options.textColumn),
-      label: pickLabelColumn(source.name, row, options.labelColumn),
+      text: pickTextColumn(source, row, options.textColumn),
+      label: pickLabelColumn(source, row, options.labelColumn),
     }
     const text = readTextCell(source.name, row, columns.text)
     length += text.length

@@ -11,25 +11,33 @@ const READ_BYTES = 1 << 20
 const MAX_ARRAY_BYTES = 2 ** 32
 
 /**
- * Writes float32 vectors into a .npy file whose row count is patched in at the end.
+ * Writes float32 vectors into a .npy file. Its header is patched in at the end, when the row count is known;
+ * the first vector says how long all are.
  * @throws EspalierError `invalid_data` where the file cannot be written
  */
-export async function openNpyWriter(path: string, dimension: number): Promise<VectorWriter> {
+export async function openNpyWriter(path: string): Promise<VectorWriter> {
   const file = await openAtomicFile(path)
-  let values = 0
-  await file.write(encodeNpyHeader(0, dimension))
+  let rows = 0
+  let dimension: number | null = null
+  try {
+    await file.write(encodeNpyHeader(0, 0))
+  } catch (error) {
+    await file.discard()
+    throw error
+  }
   return {
-    async write(rows) {
-      for (const { vector } of rows) {
+    async write(batch) {
+      for (const { vector } of batch) {
+        dimension ??= vector.length
         if (vector.length !== dimension) {
           throw new RangeError(`a vector of ${vector.length} numbers, not ${dimension}`)
         }
       }
-      values += rows.length * dimension
-      await file.write(Buffer.concat(rows.map(({ vector }) => toLittleEndian(vector))))
+      rows += batch.length
+      await file.write(Buffer.concat(batch.map(({ vector }) => toLittleEndian(vector))))
     },
     async commit() {
-      await file.patch(encodeNpyHeader(values / dimension, dimension), 0)
+      await file.patch(encodeNpyHeader(rows, dimension ?? 0), 0)
       await file.commit()
     },
     discard: () => file.discard(),

@@ -22,8 +22,16 @@ const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
  * @throws EspalierError `invalid_request` where the extension says nothing
  */
 export function formatFromName(name: string): DataFormat {
-  const format = EXTENSIONS[extname(name).toLowerCase()]
+  const extension = extname(name).toLowerCase()
+  const format = EXTENSIONS[extension]
   if (format !== undefined) return format
+  if (extension === '.json') {
+    throw new EspalierError(
+      'invalid_request',
+      `${name}: a JSON document is not read; write one object a line, e.g. jq -c '.[]' IN > OUT.jsonl`,
+      { param: name },
+    )
+  }
   throw new EspalierError(
     'invalid_request',
     `${name}: the name does not say the format; pass --format ${DATA_FORMATS.join('|')}`,

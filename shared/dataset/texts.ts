@@ -31,7 +31,7 @@ export async function* readTexts(
   let index = -1
   for await (const row of readRows(source, options)) {
     index++
-    column ??= pickTextColumn(source.name, row, options.textColumn)
+    column ??= pickTextColumn(source, row, options.textColumn)
     const text = readTextCell(source.name, row, column)
     if (text.trim() !== '') yield { index, text, row }
     else if (options.skipEmpty !== true) {

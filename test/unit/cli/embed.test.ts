@@ -146,6 +146,10 @@ describe('bad input', () => {
     const csv = await file('late.csv', `text\n${'x\n'.repeat(5000)}"\n`)
     expect((await runCommand(['embed', csv], { boot })).stdout).toBe('')
     expect(boot.opened).toEqual([])
+    const good = await file('good.csv', 'text\nx\n')
+    const run = await runCommand(['embed', good, '-o', path('no/out.npy')], { boot })
+    expect(run.stderr).toMatch(/^espalier: .*out\.npy: its folder does not exist\n$/)
+    expect(boot.opened).toEqual([])
   })
 
   it('leaves an older output as it was', async () => {

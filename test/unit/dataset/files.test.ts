@@ -26,6 +26,7 @@ describe('sources', () => {
   it('knows a format by its extension', () => {
     expect(formatFromName('a/B.CSV')).toBe('csv')
     expect(formatFromName('x.ndjson')).toBe('jsonl')
+    expect(() => formatFromName('data.json')).toThrow('data.json: a JSON document is not read')
     expect(() => formatFromName('data.xls')).toThrow(
       'data.xls: the name does not say the format; pass --format csv|tsv|jsonl|txt',
     )
@@ -107,11 +108,11 @@ describe('.npy', () => {
     const row = fc.float32Array({ minLength: 3, maxLength: 3 })
     await fc.assert(
       fc.asyncProperty(fc.array(row, { maxLength: 20 }), async (rows) => {
-        const writer = await openNpyWriter(path('r.npy'), 3)
+        const writer = await openNpyWriter(path('r.npy'))
         for (const vector of rows) await writer.write([{ vector, fields: {} }])
         await writer.commit()
         const array = await readNpy(path('r.npy'))
-        expect([array.rows, array.dimension]).toEqual([rows.length, 3])
+        expect([array.rows, array.dimension]).toEqual([rows.length, rows.length && 3])
         const expected = Float32Array.from(rows.flatMap((vector) => [...vector]))
         expect(new Uint32Array(array.data.buffer)).toEqual(new Uint32Array(expected.buffer))
       }),
