@@ -1,0 +1,58 @@
+import type { Head } from './head.ts'
+import { alignUp, type BlockType, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
+
+interface Block {
+  readonly name: string
+  readonly type: BlockType
+  readonly data: Float32Array | Int32Array | Int8Array
+}
+
+/**
+ * Writes a head: magic, schema and header length (little-endian), a JSON header, then aligned blocks of
+ * numbers in the order of the header. The same head gives the same bytes.
+ */
+export function encodeHead(head: Head): Uint8Array {
+  const { memory, detector } = head
+  const blocks: Block[] = []
+  const add = (name: string, type: BlockType, data: Block['data'] | null | undefined): void => {
+    if (data) blocks.push({ name, type, data })
+  }
+  add('weights', 'float32', head.weights)
+  add('bias', 'float32', head.bias)
+  add('adjustment', 'float32', head.adjustment)
+  add('thresholds', 'float32', head.thresholds)
+  add('memory.embeddings', 'int8', memory?.embeddings)
+  add('memory.scales', 'float32', memory?.scales)
+  add('memory.labels', 'int32', memory?.labels)
+  add('detector.projection', 'float32', detector?.projection)
+  add('detector.offset', 'float32', detector?.offset)
+  add('detector.means', 'float32', detector?.means)
+  add('detector.background', 'float32', detector?.background)
+  const header = new TextEncoder().encode(
+    JSON.stringify({
+      family: head.family,
+      dimension: head.dimension,
+      labels: head.labels,
+      activation: head.activation,
+      temperature: head.temperature,
+      memory: memory && { k: memory.k, temperature: memory.temperature, weight: memory.weight },
+      detector: detector && { threshold: detector.threshold },
+      blocks: blocks.map(({ name, type, data }) => ({ name, type, length: data.length })),
+    }),
+  )
+  let size = HEADER_OFFSET + header.length
+  for (const { data } of blocks) size = alignUp(size) + data.byteLength
+  const bytes = new Uint8Array(size)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, MAGIC, true)
+  view.setUint32(4, SCHEMA, true)
+  view.setUint32(8, header.length, true)
+  bytes.set(header, HEADER_OFFSET)
+  let offset = HEADER_OFFSET + header.length
+  for (const { data } of blocks) {
+    offset = alignUp(offset)
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset)
+    offset += data.byteLength
+  }
+  return bytes
+}

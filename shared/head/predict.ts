@@ -1,0 +1,154 @@
+import { EspalierError } from '../lib/errors.ts'
+import { detectorRank, type Head } from './head.ts'
+import { addVotes, type Neighbours } from './neighbours.ts'
+
+/** What a head needs of each row: its columns of the stacked product, and its nearest memories. */
+export interface HeadInput {
+  /** Row-major scores; row r of this head starts at r · stride + offset. */
+  readonly scores: Float32Array
+  readonly rows: number
+  /** Columns of all heads together. */
+  readonly stride: number
+  /** First column of this head. */
+  readonly offset: number
+  /** Required where the head has a memory. */
+  readonly neighbours?: Neighbours | undefined
+}
+
+export interface LabelScore {
+  readonly label: string
+  readonly score: number
+}
+
+export interface Prediction {
+  /** The best label; null where none reaches its threshold. */
+  readonly label: string | null
+  /** The best label's probability, also where it stays below the threshold. */
+  readonly score: number
+  /** Softmax: the `topK` best. Sigmoid: those that hold, best first, cut to `topK`. */
+  readonly labels: readonly LabelScore[]
+  /** Null where the head has no detector. */
+  readonly inDistribution: boolean | null
+  /** Relative Mahalanobis distance: higher is further from the training data. */
+  readonly oodScore: number | null
+}
+
+export interface PredictOptions {
+  /** Labels to list. @default all */
+  readonly topK?: number | undefined
+  /** Probability that a label must reach; replaces the head's own thresholds. */
+  readonly threshold?: number | undefined
+}
+
+/** Ranks the labels of every row. */
+export function predict(head: Head, input: HeadInput, options: PredictOptions = {}): Prediction[] {
+  const probabilities = computeProbabilities(head, input)
+  const distances = computeOodScores(head, input)
+  const classes = head.labels.length
+  return Array.from({ length: input.rows }, (_, row) => {
+    const scores = probabilities.subarray(row * classes, (row + 1) * classes)
+    const distance = distances ? distances[row]! : null
+    return {
+      ...rank(head, scores, options),
+      inDistribution: distance === null ? null : distance <= head.detector!.threshold,
+      oodScore: distance,
+    }
+  })
+}
+
+function rank(head: Head, scores: Float32Array, { topK, threshold }: PredictOptions) {
+  const order = Array.from(scores, (_, index) => index).sort(
+    (a, b) => scores[b]! - scores[a]! || a - b,
+  )
+  const best = order[0]!
+  const least = (index: number): number =>
+    threshold ?? head.thresholds?.[index] ?? (head.activation === 'sigmoid' ? 0.5 : 0)
+  const holding =
+    head.activation === 'sigmoid' || threshold !== undefined
+      ? order.filter((index) => scores[index]! >= least(index))
+      : order
+  return {
+    label: holding.length > 0 ? head.labels[holding[0]!]! : null,
+    score: scores[best]!,
+    labels: holding
+      .slice(0, topK ?? holding.length)
+      .map((index) => ({ label: head.labels[index]!, score: scores[index]! })),
+  }
+}
+
+/** Probabilities of all labels, shape [rows, labels]; with softmax each row sums to 1. */
+export function computeProbabilities(head: Head, input: HeadInput): Float32Array {
+  const classes = head.labels.length
+  const { memory } = head
+  if (memory && !input.neighbours) {
+    throw new EspalierError('internal', 'the head blends in neighbours, but none were searched')
+  }
+  const out = new Float32Array(input.rows * classes)
+  const row = new Float64Array(classes)
+  for (let r = 0; r < input.rows; r++) {
+    const from = r * input.stride + input.offset
+    for (let c = 0; c < classes; c++) row[c] = input.scores[from + c]! / head.temperature
+    if (head.activation === 'sigmoid') {
+      for (let c = 0; c < classes; c++) row[c] = 1 / (1 + Math.exp(-row[c]!))
+    } else {
+      normaliseExponentials(row)
+      if (memory && input.neighbours) {
+        for (let c = 0; c < classes; c++) row[c] = row[c]! * (1 - memory.weight)
+        addVotes(memory, input.neighbours, r * input.neighbours.k, memory.weight, row)
+      }
+      if (head.adjustment) {
+        for (let c = 0; c < classes; c++) {
+          row[c] = Math.log(Math.max(row[c]!, Number.MIN_VALUE)) + head.adjustment[c]!
+        }
+        normaliseExponentials(row)
+      }
+    }
+    out.set(row, r * classes)
+  }
+  return out
+}
+
+function normaliseExponentials(row: Float64Array): void {
+  let highest = -Infinity
+  for (const value of row) highest = Math.max(highest, value)
+  let total = 0
+  for (let c = 0; c < row.length; c++) {
+    row[c] = Math.exp(row[c]! - highest)
+    total += row[c]!
+  }
+  for (let c = 0; c < row.length; c++) row[c] = row[c]! / total
+}
+
+/** Distances of all rows from the training data, shape [rows]; null where the head has no detector. */
+export function computeOodScores(head: Head, input: HeadInput): Float32Array | null {
+  const { detector } = head
+  if (!detector) return null
+  const rank = detectorRank(head)
+  const out = new Float32Array(input.rows)
+  for (let r = 0; r < input.rows; r++) {
+    const from = r * input.stride + input.offset + head.labels.length
+    out[r] = relativeDistance(detector, input.scores.subarray(from, from + rank))
+  }
+  return out
+}
+
+/** The distance of one row from its coordinates y [rank]. */
+export function relativeDistance(
+  detector: { readonly means: ArrayLike<number>; readonly background: ArrayLike<number> },
+  y: ArrayLike<number>,
+): number {
+  const { means, background } = detector
+  const rank = background.length
+  let shared = 0
+  for (let j = 0; j < rank; j++) shared += background[j]! * y[j]! * y[j]!
+  let nearest = Infinity
+  for (let from = 0; from < means.length; from += rank) {
+    let sum = 0
+    for (let j = 0; j < rank; j++) {
+      const difference = y[j]! - means[from + j]!
+      sum += difference * difference
+    }
+    nearest = Math.min(nearest, sum)
+  }
+  return nearest - shared
+}

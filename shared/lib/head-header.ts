@@ -1,0 +1,28 @@
+import { z } from 'zod'
+
+const MAX_LABELS = 100_000
+const MAX_DIMENSION = 8_192
+
+const positive = z.number().positive().finite()
+/** The JSON header of a head file: everything but the blocks of numbers. */
+export const headHeaderSchema = z.strictObject({
+  family: z.string().max(1_024),
+  dimension: z.int().min(1).max(MAX_DIMENSION),
+  labels: z.array(z.string()).min(1).max(MAX_LABELS),
+  activation: z.enum(['softmax', 'sigmoid']),
+  temperature: positive,
+  memory: z
+    .strictObject({ k: z.int().min(1), temperature: positive, weight: z.number().min(0).max(1) })
+    .nullable(),
+  detector: z.strictObject({ threshold: z.number() }).nullable(),
+  blocks: z
+    .array(
+      z.strictObject({
+        name: z.string().max(64),
+        type: z.enum(['float32', 'int32', 'int8']),
+        length: z.int().min(0),
+      }),
+    )
+    .max(16),
+})
+export type HeadHeader = z.infer<typeof headHeaderSchema>
