@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
-import { CPU_GROUPING, type Group, type GroupingLimits, groupByLength } from './grouping.ts'
+import {
+  alignForeignLength,
+  CPU_GROUPING,
+  type Group,
+  type GroupingLimits,
+  groupByLength,
+} from './grouping.ts'
 import { JobOutput } from './job-output.ts'
 import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
 import {
@@ -117,7 +123,7 @@ class TextEngine implements Engine {
     const ids = job.texts.map((text, index) => this.#tokenize(text, index, job, output))
     const tokenized = performance.now()
     for (const batch of splitByMode(job, output)) {
-      const lengths = batch.members.map((member) => ids[member]?.length ?? 0)
+      const lengths = batch.members.map((member) => this.#widthOf(ids[member]))
       for (const group of groupByLength(lengths, this.#grouping)) {
         const members = group.members.map((at) => batch.members[at] as number)
         await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output)
@@ -160,6 +166,13 @@ class TextEngine implements Engine {
     }
   }
 
+  /** Padded length of an input on its own; never beyond the encoder's positions. */
+  #widthOf(ids: readonly number[] = []): number {
+    const { architecture, maxTokens } = this.#init.manifest
+    if (architecture !== 'onnx') return ids.length
+    return Math.min(maxTokens, alignForeignLength(ids.length))
+  }
+
   /** A group that fails is halved until the input at fault fails alone. */
   async #runOrBisect(
     ids: readonly (readonly number[])[],
@@ -174,7 +187,7 @@ class TextEngine implements Engine {
       if (members.length === 1) return output.fail(members[0] as number, toWireError(error))
       const middle = members.length >> 1
       for (const half of [members.slice(0, middle), members.slice(middle)]) {
-        const width = Math.max(...half.map((member) => ids[member]?.length ?? 0))
+        const width = Math.max(...half.map((member) => this.#widthOf(ids[member])))
         await this.#runOrBisect(ids, { members: half, width }, mode, output)
       }
     }

@@ -21,9 +21,18 @@ export interface Group {
 }
 
 /**
+ * The length at which an input of a graph that is not ours takes part in padding. Common reductions add
+ * four terms at a time and treat the rest apart, so that widths of other remainders round differently; our
+ * own graphs are written to give the same bits at every width.
+ */
+export function alignForeignLength(tokens: number): number {
+  return Math.ceil(tokens / 4) * 4
+}
+
+/**
  * Puts inputs of near-equal length together: longest first, each group as long as the token budget and
  * the waste limit allow. Every input is in exactly one group.
- * @param lengths real tokens of each input
+ * @param lengths tokens of each input
  */
 export function groupByLength(lengths: ArrayLike<number>, limits: GroupingLimits): Group[] {
   const order = Array.from({ length: lengths.length }, (_, i) => i)

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+import { silentLogger } from '../../../shared/lib/logger.ts'
+import { createPool, type Pool } from '../../../shared/runtime/pool.ts'
+import type { Job } from '../../../shared/runtime/protocol.ts'
+
+const workerUrl = new URL('../../fakes/fake-encoder-worker.mjs', import.meta.url)
+const scratch = mkdtempSync(join(tmpdir(), 'pool-'))
+const opened: Pool[] = []
+let marks = 0
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((pool) => pool.close()))
+})
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+async function open(workers: number, atLoad = 'work', onFree = () => {}): Promise<Pool> {
+  const manifest = {} as EncoderManifest
+  const init = { artifactDir: atLoad, manifest, precision: 'float32', device: 'cpu' } as const
+  const pool = await createPool({ workerUrl, init, workers, log: silentLogger, onFree })
+  opened.push(pool)
+  return pool
+}
+
+function job(...texts: string[]): Job {
+  return { texts, modes: [], modeOf: new Uint16Array(texts.length) }
+}
+
+/** A path at which no file exists yet. */
+function newMark(): string {
+  marks += 1
+  return join(scratch, `mark-${marks}`)
+}
+
+/** Resolves once the condition holds after one of the pool's own events. */
+function when(pool: () => Pool, condition: (pool: Pool) => boolean) {
+  let done = () => {}
+  const reached = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  return { reached, check: () => condition(pool()) && done() }
+}
+
+describe('running', () => {
+  test('uses every worker, and says which are busy', async () => {
+    const pool = await open(3)
+    expect(pool).toMatchObject({ size: 3, free: 3, busy: 0, device: 'cpu' })
+    const results = [pool.run(job('a')), pool.run(job('bb')), pool.run(job('ccc'))]
+    expect(pool).toMatchObject({ free: 0, busy: 3 })
+    const rows = await Promise.all(results)
+    expect(rows.map(({ vectors }) => vectors[0])).toEqual([1, 2, 3])
+    expect(new Set(rows.map(({ tokens }) => tokens[0])).size).toBe(3)
+  })
+
+  test("reports a worker's error and goes on", async () => {
+    const pool = await open(1)
+    await expect(pool.run(job('fail'))).rejects.toMatchObject({ code: 'invalid_request' })
+    expect((await pool.run(job('next'))).vectors[0]).toBe(4)
+  })
+
+  test('calls back when a worker is free', async () => {
+    let calls = 0
+    const pool = await open(1, 'work', () => {
+      calls += 1
+    })
+    await pool.run(job('a'))
+    await pool.run(job('b'))
+    expect(calls).toBeGreaterThan(0)
+  })
+})
+
+describe('crashes', () => {
+  test('a job whose worker crashes is done by another', async () => {
+    const pool = await open(2)
+    const result = await pool.run(job(`crash once ${newMark()}`))
+    expect(result.vectors).toHaveLength(1)
+  })
+
+  test('with one worker, the job waits for the replacement', async () => {
+    const pool = await open(1)
+    expect((await pool.run(job(`crash once ${newMark()}`))).vectors).toHaveLength(1)
+    expect(pool.size).toBe(1)
+  })
+
+  test('a job that crashes two workers fails; the others live on', async () => {
+    const pool = await open(1)
+    await expect(pool.run(job('crash'))).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringContaining('told to crash'),
+    })
+    expect((await pool.run(job('fine'))).vectors[0]).toBe(4)
+  })
+
+  test('a replacement has the projections of the others', async () => {
+    const pool = await open(1)
+    const none = new Float32Array(0)
+    await pool.addProjection({ id: 4, columns: 0, weights: none, bias: none })
+    await pool.addProjection({ id: 5, columns: 0, weights: none, bias: none })
+    await pool.dropProjection(4)
+    const { scores } = await pool.run(job(`crash once ${newMark()}`))
+    expect(scores.map(({ projection }) => projection)).toEqual([5])
+  })
+
+  test('work is refused when no worker can be started again', async () => {
+    let pool: Pool | undefined
+    const gone = when(
+      () => pool as Pool,
+      ({ size }) => size === 0,
+    )
+    pool = await open(1, `die-again ${newMark()}`, () => gone.check())
+    await expect(pool.run(job('crash'))).rejects.toMatchObject({ code: 'internal' })
+    await gone.reached
+    await expect(pool.run(job('a'))).rejects.toThrow(/no encoder worker is left/)
+  })
+})
+
+describe('start and end', () => {
+  test('the first failure at load is reported once, as it is', async () => {
+    await expect(open(3, 'fail-load')).rejects.toMatchObject({
+      code: 'invalid_model_file',
+      message: 'model.onnx: refused',
+    })
+    await expect(open(2, 'crash-load')).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringContaining('broken at load'),
+    })
+  })
+
+  test('closing waits for what runs, a crash in it included', async () => {
+    const pool = await open(2)
+    const results = [pool.run(job('a')), pool.run(job(`crash once ${newMark()}`))]
+    await pool.close()
+    expect((await Promise.all(results)).map(({ vectors }) => vectors.length)).toEqual([1, 1])
+    expect(pool.size).toBe(0)
+  })
+})
