@@ -45,10 +45,10 @@ export async function embedFile(
 ): Promise<void> {
   const { signal } = context
   checkOutput(options)
+  const boot = await context.boot()
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
   try {
-    const boot = await context.boot()
     const maxFieldBytes = boot.config.maxTextBytes
     const { header, textColumn, skipEmpty, model, precision, workers } = options
     const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }

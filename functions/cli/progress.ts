@@ -48,6 +48,8 @@ function createBar(stream: OutputStream): ProgressDisplay {
             format: known
               ? '{stage} [{bar}] {percentage}% | {value}/{total} | {eta_formatted} left'
               : '{stage} {value}',
+            formatTime: formatRemaining,
+            etaBuffer: 50,
             hideCursor: null,
             linewrap: null,
             barsize: 30,
@@ -65,6 +67,15 @@ function createBar(stream: OutputStream): ProgressDisplay {
     },
     stop,
   }
+}
+
+/** `12s`, `3m 05s`, `2h 04m`; the bar says a word where it knows no number yet. */
+function formatRemaining(seconds: number | string): string {
+  if (typeof seconds !== 'number') return '?'
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0')
+  if (seconds < 60) return `${Math.floor(seconds)}s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s`
+  return `${Math.floor(seconds / 3600)}h ${two((seconds % 3600) / 60)}m`
 }
 
 function createLines(stream: OutputStream, clock: Clock): ProgressDisplay {
