@@ -1,0 +1,3 @@
+import { describeExactness } from './exactness-suite.ts'
+
+describeExactness({ texts: 600, batches: 1000 })

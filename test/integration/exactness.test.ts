@@ -1,0 +1,3 @@
+import { describeExactness } from './exactness-suite.ts'
+
+describeExactness({ texts: 80, batches: 16 })
