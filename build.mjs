@@ -8,7 +8,7 @@ await build({
   entryPoints: {
     cli: 'functions/cli/main.ts',
     'encoder-worker': 'shared/runtime/worker.ts',
-
+    bench: 'test/bench/main.ts',
   },
   outdir: 'dist',
   bundle: true,

@@ -1,0 +1,73 @@
+import type { ColdStart } from './cold-start.ts'
+import { type Machine, machineLine } from './machine.ts'
+import type { ThroughputRow } from './throughput.ts'
+
+/** Everything one run of the bench found; also the form of `--json`. */
+export interface BenchReport {
+  readonly machine: Machine
+  readonly passes: number
+  readonly engines: readonly {
+    readonly name: string
+    readonly detail: string
+    readonly startMs: number
+  }[]
+  readonly workloads: readonly { readonly name: string; readonly source: string }[]
+  readonly throughput: readonly ThroughputRow[]
+  readonly coldStart: readonly ColdStart[]
+  readonly notes: readonly string[]
+}
+
+/** The report as Markdown. */
+export function renderMarkdown(report: BenchReport): string {
+  const { machine, engines, workloads, throughput, coldStart, notes, passes } = report
+  const lines = [`Machine: ${machineLine(machine)}`]
+  if (throughput.length > 0) {
+    const sources = workloads.map(({ name, source }) => `${name} (${source})`).join(', ')
+    lines.push(
+      '',
+      '## Throughput, in process',
+      '',
+      `Medians of ${passes} interleaved passes; × is against ${engines[0]?.name} in the same passes; tokens are real ones. Workloads: ${sources}.`,
+      '',
+      '| engine | workload | texts/s | tokens/s | × | spread | min cosine |',
+      '|---|---|---:|---:|---:|---:|---:|',
+      ...throughput.map(throughputLine),
+      '',
+      '| engine | | start to first vector |',
+      '|---|---|---:|',
+      ...engines.map(({ name, detail, startMs }) => `| ${name} | ${detail} | ${ms(startMs)} |`),
+    )
+  }
+  if (coldStart.length > 0) {
+    lines.push(
+      '',
+      '## Process start to first answer over HTTP, warm cache',
+      '',
+      '| precision | median | best | runs |',
+      '|---|---:|---:|---:|',
+      ...coldStart.map(
+        ({ precision, medianMs, bestMs, runsMs }) =>
+          `| ${precision} | ${ms(medianMs)} | ${ms(bestMs)} | ${runsMs.length} |`,
+      ),
+    )
+  }
+  if (notes.length > 0) lines.push('', ...notes.map((note) => `- ${note}`))
+  return `${lines.join('\n')}\n`
+}
+
+function throughputLine(row: ThroughputRow): string {
+  const cells = [
+    row.engine,
+    row.workload,
+    row.textsPerSecond.toFixed(0),
+    row.tokensPerSecond.toFixed(0),
+    row.ratio.toFixed(2),
+    `${(100 * row.spread).toFixed(0)} %`,
+    row.minCosine.toFixed(5),
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(0)} ms`
+}
