@@ -7,7 +7,7 @@ import { addExportCommand } from './commands/export.ts'
 import { addModelsCommand } from './commands/models.ts'
 import { addServeCommand } from './commands/serve.ts'
 import type { CommandContext, OutputStream } from './context.ts'
-import { EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
+import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
 import { createProgress } from './progress.ts'
 import { describeFailure, toOneLine } from './report-error.ts'
 
@@ -71,7 +71,11 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     }
     // Whoever read our output has what they wanted, as `head` does.
     if (isClosedPipe(error) || isClosedPipe(deaf.signal.reason)) return EXIT_OK
-    const failure = describeFailure(deaf.signal.aborted ? deaf.signal.reason : error)
+    if (deaf.signal.aborted) {
+      stderr.write(`espalier: stdout cannot be written: ${toOneLine(String(deaf.signal.reason))}\n`)
+      return EXIT_FAILURE
+    }
+    const failure = describeFailure(error)
     if (failure.message !== null) stderr.write(`espalier: ${toOneLine(failure.message)}\n`)
     if (debug && error instanceof Error) stderr.write(`${error.stack}\n`)
     return failure.exitCode

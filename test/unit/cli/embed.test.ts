@@ -211,6 +211,18 @@ describe('interruption', () => {
   })
 })
 
+it('says so where stdout cannot be written', async () => {
+  const stdout = new Writable({
+    write: (_chunk, _encoding, done) => done(new Error('ENOSPC: no space left on device, write')),
+  })
+  const boot = createFakeBoot()
+  const run = await runCommand(['embed', await file('g.txt', 'a\n'), '-q'], { boot, stdout })
+  expect(run.code).toBe(1)
+  expect(run.stderr).toBe(
+    'espalier: stdout cannot be written: Error: ENOSPC: no space left on device, write\n',
+  )
+})
+
 describe('progress', () => {
   it('is a line every few seconds where stderr is no terminal', async () => {
     let ms = 0

@@ -1,0 +1,31 @@
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+
+/**
+ * Bundles the command line from the present sources as the build does, beside a link to `infra`. It lies
+ * under node_modules, so that its packages are found; the caller removes `folder`.
+ */
+export async function bundleCli(): Promise<{ readonly folder: string; readonly script: string }> {
+  const folder = join(root, 'node_modules/.cache/espalier-test', `cli-${process.pid}`)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  symlinkSync(join(root, 'infra'), join(folder, 'infra'))
+  await build({
+    absWorkingDir: root,
+    entryPoints: { cli: 'functions/cli/main.ts', 'encoder-worker': 'shared/runtime/worker.ts' },
+    outdir: join(folder, 'dist'),
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'warning',
+  })
+  return { folder, script: join(folder, 'dist/cli.js') }
+}
