@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
+import { openOnDevice } from './device.ts'
 import {
   alignForeignLength,
   CPU_GROUPING,
@@ -19,7 +20,7 @@ import {
 } from './protocol.ts'
 import { verifyGoldens } from './self-test.ts'
 import type { Device } from './session.ts'
-import { openTextGraph, type TextGraph } from './text-graph.ts'
+import type { TextGraph } from './text-graph.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
 
 /** GPUs want larger runs; padding costs them little. */
@@ -52,39 +53,6 @@ export async function createEngine(init: WorkerInit): Promise<Engine> {
     await engine.release()
     throw error
   }
-}
-
-interface OpenedGraph {
-  readonly graph: TextGraph
-  readonly device: Device
-  readonly fallback: string | null
-}
-
-async function openOnDevice(init: WorkerInit): Promise<OpenedGraph> {
-  const { artifactDir, manifest, precision, device } = init
-  const spec = manifest.graphs[precision]
-  if (!spec) {
-    const offered = Object.keys(manifest.graphs).join(', ')
-    const message = `${manifest.name} has no ${precision} graph; it offers ${offered}`
-    throw new EspalierError('invalid_config', message)
-  }
-  const wanted = device === 'auto' ? 'cuda' : device
-  if (wanted !== 'cpu') {
-    try {
-      const graph = await openTextGraph(artifactDir, manifest, spec, wanted)
-      return { graph, device: wanted, fallback: null }
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      if (device !== 'auto') {
-        const message = `device ${device} does not work here: ${reason}; use cpu or auto`
-        throw new EspalierError('invalid_config', message, { cause })
-      }
-      const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
-      return { graph, device: 'cpu', fallback: reason }
-    }
-  }
-  const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
-  return { graph, device: 'cpu', fallback: null }
 }
 
 /** Rows of a job that share a graph run: same outputs, same projection. */

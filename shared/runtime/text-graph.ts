@@ -37,7 +37,9 @@ export async function openTextGraph(
   spec: GraphSpec,
   device: Device,
 ): Promise<TextGraph> {
-  const session = await openSession(join(artifactDir, spec.file), { device })
+  // Our own graphs are written as a CPU should run them: the same bits and speed, loaded sooner.
+  const optimization = manifest.architecture === 'onnx' || device !== 'cpu' ? 'all' : 'disabled'
+  const session = await openSession(join(artifactDir, spec.file), { device, optimization })
   const pooling = spec.pooling ? await openSession(join(artifactDir, spec.pooling)) : null
   const { dimension, padId } = manifest
 

@@ -1,48 +1,18 @@
 import { open } from 'node:fs/promises'
-import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
-import { z } from 'zod'
 import { EspalierError } from '../lib/errors.ts'
+import {
+  createLibrary,
+  type Library,
+  parseTokenizerJson,
+  type TokenizerJson,
+} from './tokenizer-file.ts'
 
 /** Largest published tokenizer.json files are about 20 MB (250,000 pieces). */
 const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
-const MAX_TOKEN_ID = 10_000_000
 /** First cut of a long text: characters tried per token wanted. */
 const CUT_CHARS_PER_TOKEN = 8
 const CUT_GROWTH = 4
 const LONE_SURROGATE = /\p{Surrogate}/u
-/**
- * Chinese characters beyond the first plane, the ranges of Hugging Face's BertNormalizer (its gap
- * U+2B820–U+2B91F included); the JavaScript library looks at UTF-16 units and misses them.
- */
-const ASTRAL_CHINESE =
-  /[\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu
-
-const tokenId = z.int().min(0).max(MAX_TOKEN_ID)
-const tokenizerSchema = z.looseObject({
-  added_tokens: z
-    .array(z.looseObject({ id: tokenId, content: z.string().min(1).max(4096) }))
-    .max(100_000)
-    .default([]),
-  normalizer: z.looseObject({ type: z.string() }).nullable().default(null),
-  pre_tokenizer: z.looseObject({ type: z.string() }).nullable().default(null),
-  post_processor: z.looseObject({ type: z.string() }).nullable().default(null),
-  decoder: z.looseObject({ type: z.string() }).nullable().default(null),
-  model: z.looseObject({
-    type: z.string().optional(),
-    vocab: z.union([z.record(z.string(), tokenId), z.array(z.unknown()).max(MAX_TOKEN_ID)]),
-    max_input_chars_per_word: z.int().min(1).max(10_000).optional(),
-  }),
-})
-type TokenizerJson = z.infer<typeof tokenizerSchema>
-
-/** The part of the library that is used; its own declarations do not resolve under NodeNext. */
-interface Library {
-  readonly normalizer: { normalize(text: string): string } | null
-  encode(
-    text: string,
-    options?: { readonly add_special_tokens: boolean },
-  ): { readonly ids: readonly (number | undefined)[] }
-}
 
 /** How one text is cut. */
 export interface TokenizeOptions {
@@ -91,7 +61,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
  * @throws EspalierError `invalid_model_file`
  */
 export function createTokenizer(json: string, source: string): Tokenizer {
-  const config = parseConfig(json, source)
+  const config = parseTokenizerJson(json, source)
   const library = createLibrary(config, source)
   const { prefix, suffix } = findSpecialTokens(library, source)
   const special = prefix.length + suffix.length
@@ -175,51 +145,6 @@ function encodeAll(library: Library, text: string): number[] {
     if (id !== undefined) return id
     throw new EspalierError('invalid_request', 'has pieces that the vocabulary lacks')
   })
-}
-
-function parseConfig(json: string, source: string): TokenizerJson {
-  let raw: unknown
-  try {
-    raw = JSON.parse(json)
-  } catch (cause) {
-    throw new EspalierError('invalid_model_file', `${source}: not valid JSON`, { cause })
-  }
-  const parsed = tokenizerSchema.safeParse(raw)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const where = issue?.path.join('.') || 'tokenizer'
-  throw new EspalierError('invalid_model_file', `${source}: ${where}: ${issue?.message}`)
-}
-
-function createLibrary(config: TokenizerJson, source: string): Library {
-  try {
-    const settings = { ...config, truncation: null, padding: null }
-    const library: Library = new LibraryTokenizer(settings, {})
-    fixBertNormalizer(library, config)
-    return library
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new EspalierError('invalid_model_file', `${source}: unusable tokenizer: ${reason}`, {
-      cause,
-    })
-  }
-}
-
-/**
- * Two corrections towards Hugging Face's own normaliser: Chinese characters of the higher planes are words
- * of their own, and a final capital sigma becomes σ (characters are lowered one by one there).
- */
-function fixBertNormalizer(library: Library, config: TokenizerJson): void {
-  const normalizer = library.normalizer
-  if (normalizer === null || config.normalizer?.type !== 'BertNormalizer') return
-  const chinese = config.normalizer.handle_chinese_chars === true
-  const lowercase = config.normalizer.lowercase === true
-  const original = normalizer.normalize.bind(normalizer)
-  normalizer.normalize = (text: string) => {
-    let fixed = chinese ? text.replace(ASTRAL_CHINESE, ' $& ') : text
-    if (lowercase) fixed = fixed.replaceAll('Σ', 'σ')
-    return original(fixed)
-  }
 }
 
 /** Finds what the post-processor puts around a text by looking at a short one. */

@@ -15,7 +15,9 @@ export const TINY_VOCABULARY: readonly string[] = [...SPECIALS, ...WORDS]
 
 /** A BERT-style tokenizer.json over the tiny vocabulary. */
 export function tinyTokenizerJson() {
-  const vocab = Object.fromEntries(TINY_VOCABULARY.map((token, id) => [token, id]))
+  const vocab: Record<string, number> = Object.fromEntries(
+    TINY_VOCABULARY.map((token, id) => [token, id]),
+  )
   return {
     version: '1.0',
     truncation: { max_length: 4, strategy: 'LongestFirst', stride: 0 },
@@ -62,15 +64,19 @@ export function tinyEmbedding(ids: readonly number[]): number[] {
 export interface TinyOptions {
   /** A graph that ends in hidden states with a pooling graph, int64 inputs and token types. */
   readonly foreign?: boolean
+  /** A word whose id lies beyond the graph's table. */
+  readonly poison?: string
 }
 
 /** Writes a complete encoder artifact: table lookup, masked mean, normalisation. */
 export async function writeTinyEncoder(
   folder: string,
-  { foreign = false }: TinyOptions = {},
+  { foreign = false, poison }: TinyOptions = {},
 ): Promise<EncoderManifest> {
+  const tokenizer = tinyTokenizerJson()
+  if (poison) tokenizer.model.vocab[poison] = 1000
   const files: Record<string, Uint8Array> = {
-    'tokenizer.json': Buffer.from(JSON.stringify(tinyTokenizerJson())),
+    'tokenizer.json': Buffer.from(JSON.stringify(tokenizer)),
     ...(foreign ? foreignFiles() : ownFiles()),
   }
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes)

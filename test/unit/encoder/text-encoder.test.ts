@@ -176,6 +176,21 @@ describe('bad input', () => {
   })
 })
 
+test('an input that the graph refuses fails alone', async () => {
+  const other = await mkdtemp(join(tmpdir(), 'tiny-poison-'))
+  const poisoned = await writeTinyEncoder(other, { poison: 'poison' })
+  const encoder = await open({ artifactDir: other, manifest: poisoned, workers: 1 })
+  const [good, bad, long] = await Promise.allSettled([
+    encoder.encode(['cat', 'dog'], OPTIONS),
+    encoder.encode(['cat', 'the poison'], OPTIONS),
+    encoder.encode(['the cat', 'the dog', 'the sun'], OPTIONS),
+  ])
+  expect(good.status).toBe('fulfilled')
+  expect(long.status).toBe('fulfilled')
+  expect(bad).toMatchObject({ status: 'rejected', reason: { param: 'inputs[1]' } })
+  await rm(other, { recursive: true })
+})
+
 describe('projection', () => {
   const columns = 3
   function projection(id: number, factor: number) {

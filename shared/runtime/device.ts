@@ -1,0 +1,43 @@
+import { EspalierError } from '../lib/errors.ts'
+import type { WorkerInit } from './protocol.ts'
+import type { Device } from './session.ts'
+import { openTextGraph, type TextGraph } from './text-graph.ts'
+
+/** A graph and where it really runs. */
+export interface OpenedGraph {
+  readonly graph: TextGraph
+  readonly device: Device
+  /** Why another device than the wanted one runs; null if it does. */
+  readonly fallback: string | null
+}
+
+/**
+ * Opens the graph of a precision on the wanted device; `auto` tries CUDA and falls back to the CPU.
+ * @throws EspalierError `invalid_config`, `invalid_model_file`
+ */
+export async function openOnDevice(init: WorkerInit): Promise<OpenedGraph> {
+  const { artifactDir, manifest, precision, device } = init
+  const spec = manifest.graphs[precision]
+  if (!spec) {
+    const offered = Object.keys(manifest.graphs).join(', ')
+    const message = `${manifest.name} has no ${precision} graph; it offers ${offered}`
+    throw new EspalierError('invalid_config', message)
+  }
+  const wanted = device === 'auto' ? 'cuda' : device
+  if (wanted !== 'cpu') {
+    try {
+      const graph = await openTextGraph(artifactDir, manifest, spec, wanted)
+      return { graph, device: wanted, fallback: null }
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      if (device !== 'auto') {
+        const message = `device ${device} does not work here: ${reason}; use cpu or auto`
+        throw new EspalierError('invalid_config', message, { cause })
+      }
+      const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
+      return { graph, device: 'cpu', fallback: reason }
+    }
+  }
+  const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
+  return { graph, device: 'cpu', fallback: null }
+}
