@@ -1,0 +1,153 @@
+import { EspalierError } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import { CHAMPION, type ModelAddress, parseModelAddress } from '../lib/model-address.ts'
+import { quote } from '../lib/quote.ts'
+import { type BlobOptions, type BlobStore, hashMismatchError } from './blob-store.ts'
+import { fetchBlob, fetchLayout } from './file-cache.ts'
+import { readIndex } from './index-hint.ts'
+import type { ManifestFile, VersionManifest } from './manifest.ts'
+import { blobKey, checkModelName } from './names.ts'
+import { scanModels } from './scan.ts'
+import { emptyState, type ModelState, versionOfAlias } from './state.ts'
+import { readState } from './state-store.ts'
+import { chooseVersion } from './traffic.ts'
+import { hashBytes } from './transfer.ts'
+import type {
+  Origin,
+  RegistryReader,
+  RegistryVersion,
+  ResolvedModel,
+  ResolveOptions,
+} from './types.ts'
+import { listNumbers, readVersion } from './versions.ts'
+
+/** The reading half of a registry on a store. */
+export function createReader(
+  store: BlobStore,
+  { origin, logger }: { origin: Origin; logger: Logger },
+): RegistryReader {
+  const listVersions = async (name: string, options: BlobOptions = {}) => {
+    const numbers = await listNumbers(store, name, options)
+    if (numbers.length === 0) return []
+    const { deleted } = await currentState(store, name, options)
+    return numbers.filter((number) => !deleted.includes(number))
+  }
+  const getVersion = async (name: string, version: number, options: BlobOptions = {}) => {
+    const found = await readVersion(store, name, version, options)
+    if (found === null) {
+      throw notFound(name, `v${version}`, await listVersions(name, options), store.url)
+    }
+    if ('deleted' in found.record) {
+      const when = found.record.deleted.at
+      throw new EspalierError('version_not_found', `${name}@v${version} was deleted at ${when}`)
+    }
+    return { ...found.record, origin }
+  }
+  const resolve = async (
+    given: string | ModelAddress,
+    options: ResolveOptions = {},
+  ): Promise<ResolvedModel> => {
+    const { name, selector } = typeof given === 'string' ? parseModelAddress(given) : given
+    checkModelName(name)
+    if (selector.kind === 'version') {
+      await getVersion(name, selector.version, options)
+      return { name, version: selector.version, alias: null, via: 'version' }
+    }
+    const alias = selector.kind === 'alias' ? selector.alias : CHAMPION
+    const state = await currentState(store, name, options)
+    if (selector.kind === 'default') {
+      const chosen = chooseVersion(state, options.routeKey)
+      if (chosen !== null) {
+        return { name, ...chosen, alias: chosen.via === 'alias' ? CHAMPION : null }
+      }
+    }
+    const version = versionOfAlias(state, alias)
+    if (version === null) {
+      throw notFound(name, alias, await listVersions(name, options), store.url)
+    }
+    return { name, version, alias, via: 'alias' }
+  }
+  return {
+    url: store.url,
+    origin,
+    listVersions,
+    getVersion,
+    resolve,
+    async listModels(options) {
+      const onUnreadable = (name: string, error: Error) =>
+        logger.warn({ model: name, err: error }, 'model left out of the listing')
+      const models = await scanModels(store, onUnreadable, options)
+      return models.map((model) => ({ ...model, origin }))
+    },
+    readState: (name, options) => readState(store, name, options),
+    readIndex: (options) => readIndex(store, options),
+    fetchFile(version, path, folder, options) {
+      const label = `${path} of ${version.name}@v${version.version}`
+      return fetchBlob(store, findFile(version, path), label, folder, options)
+    },
+    fetchFiles(version, folder, options) {
+      const files = options?.paths?.map((path) => findFile(version, path)) ?? version.files
+      return fetchLayout(store, version, files, folder, options)
+    },
+    readFile: (version, path, options) => readVerified(store, version, path, options),
+  }
+}
+
+async function currentState(
+  store: BlobStore,
+  name: string,
+  { signal }: BlobOptions,
+): Promise<ModelState> {
+  const reading = await readState(store, name, { signal })
+  return reading.status === 'found' ? reading.state : emptyState(name)
+}
+
+function notFound(
+  name: string,
+  wanted: string,
+  versions: readonly number[],
+  url: string,
+): EspalierError {
+  const latest = versions.at(-1)
+  if (latest === undefined) {
+    return new EspalierError('model_not_found', `no model ${quote(name)} in ${url}`)
+  }
+  return new EspalierError(
+    'version_not_found',
+    `${name} has no ${wanted}; its latest version is v${latest}${/^v[0-9]/.test(wanted) ? '' : `, and "espalier promote ${name}@v${latest} --alias ${wanted}" would set it`}`,
+  )
+}
+
+function findFile(version: VersionManifest, path: string): ManifestFile {
+  const file = version.files.find((candidate) => candidate.path === path)
+  if (file !== undefined) return file
+  const paths = version.files.map((candidate) => candidate.path).join(', ')
+  throw new EspalierError(
+    'invalid_data',
+    `${version.name}@v${version.version} has no file ${quote(path)}; it has ${paths}`,
+  )
+}
+
+async function readVerified(
+  store: BlobStore,
+  version: RegistryVersion,
+  path: string,
+  options: BlobOptions & { readonly maxBytes: number },
+): Promise<Uint8Array> {
+  const file = findFile(version, path)
+  const label = `${path} of ${version.name}@v${version.version}`
+  if (file.bytes > options.maxBytes) {
+    throw new EspalierError(
+      'artifact_corrupt',
+      `${label} has ${file.bytes} bytes; at most ${options.maxBytes}`,
+    )
+  }
+  const key = blobKey(file.sha256)
+  const found = await store.get(key, { maxBytes: file.bytes, signal: options.signal })
+  if (found.status !== 'found') {
+    throw new EspalierError('artifact_corrupt', `${label}: ${key} is missing in ${store.url}`)
+  }
+  const hash = hashBytes(found.body)
+  if (hash !== file.sha256) throw hashMismatchError(`${label} in ${store.url}`, file.sha256, hash)
+  return found.body
+}
