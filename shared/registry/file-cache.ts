@@ -25,6 +25,16 @@ export async function fetchBlob(
   folder: string,
   options: FetchOptions = {},
 ): Promise<string> {
+  return explained(folder, options, () => fetchVerified(store, file, label, folder, options))
+}
+
+async function fetchVerified(
+  store: BlobStore,
+  file: ManifestFile,
+  label: string,
+  folder: string,
+  options: FetchOptions,
+): Promise<string> {
   const path = join(resolve(folder), 'sha256', file.sha256)
   if (await isCached(path, file, options)) return path
   const temporary = await new TemporaryFolder(join(resolve(folder), '.tmp')).next()
@@ -75,7 +85,7 @@ export async function fetchLayout(
   for (const file of files) {
     const label = `${file.path} of ${manifest.name}@v${manifest.version}`
     const blob = await fetchBlob(store, file, label, folder, options)
-    await place(blob, join(layout, file.path), folder)
+    await explained(folder, options, () => place(blob, join(layout, file.path), folder))
   }
   return layout
 }
@@ -91,5 +101,27 @@ async function place(blob: string, path: string, folder: string): Promise<void> 
     await rename(temporary, path)
   } finally {
     await rm(temporary, { force: true })
+  }
+}
+
+/** Names the cache folder where the disk fails, full ones too. */
+async function explained<T>(
+  folder: string,
+  options: BlobOptions,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    if (error instanceof EspalierError) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    throw new EspalierError(
+      'registry_unavailable',
+      `cannot use the cache folder ${folder}: ${why}`,
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -13,6 +13,14 @@ const PRESUME_DEAD_MS = 15_000
 /** A holder that was held up this long must not write any more: others may presume it dead. */
 const HOLD_LIMIT_MS = 5_000
 
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined
+  /** How long to wait, in milliseconds; 30 s by default. */
+  readonly waitMs?: number | undefined
+  /** When a holder elsewhere counts as dead, in milliseconds; 15 s by default, longer than any holds. */
+  readonly presumeDeadMs?: number | undefined
+}
+
 interface Owner extends ProcessIdentity {
   readonly nonce: string
 }
@@ -27,14 +35,14 @@ interface Held {
  * names its owner: it appears whole, in one call. A dead owner's lock is inherited by creating a claim named
  * after that owner's nonce, which only one process can do; the lock is never removed and made anew, so that
  * nobody can remove a living one by mistake. `checkHeld` throws where the action was held up for too long.
- * @throws EspalierError `registry_unavailable` after 30 s, naming the lock and its owner
+ * @throws EspalierError `registry_unavailable` after waiting in vain, naming the lock and its owner
  */
 export async function withFileLock<T>(
   path: string,
   action: (checkHeld: () => void) => Promise<T>,
-  signal?: AbortSignal | undefined,
+  options: LockOptions = {},
 ): Promise<T> {
-  const held = await acquire(path, signal)
+  const held = await acquire(path, options)
   const since = performance.now()
   try {
     return await action(() => {
@@ -48,7 +56,10 @@ export async function withFileLock<T>(
   }
 }
 
-async function acquire(path: string, signal: AbortSignal | undefined): Promise<Held> {
+async function acquire(
+  path: string,
+  { signal, waitMs = WAIT_MS, presumeDeadMs = PRESUME_DEAD_MS }: LockOptions,
+): Promise<Held> {
   const self: Owner = { ...identifyProcess(), nonce: randomBytes(12).toString('hex') }
   const started = performance.now()
   let watched = { nonce: '', since: 0 }
@@ -61,17 +72,14 @@ async function acquire(path: string, signal: AbortSignal | undefined): Promise<H
       const now = performance.now()
       if (watched.nonce !== owner.nonce) watched = { nonce: owner.nonce, since: now }
       const liveness = checkLiveness(owner, self)
-      if (
-        liveness === 'dead' ||
-        (liveness === 'unknown' && now - watched.since > PRESUME_DEAD_MS)
-      ) {
+      if (liveness === 'dead' || (liveness === 'unknown' && now - watched.since > presumeDeadMs)) {
         if (!(await createLink(self, last))) continue
         // The chain still stands: nobody released the lock between our look and our claim.
         if ((await readOwner(path))?.nonce === first) return { paths: [...paths, last] }
         await rm(last, { force: true })
         continue
       }
-      if (now - started > WAIT_MS) throw timeoutError(path, owner)
+      if (now - started > waitMs) throw timeoutError(path, owner, waitMs)
     }
     await sleep(1 + Math.random() * Math.min(50, 2 ** Math.min(attempt, 6)), undefined, { signal })
   }
@@ -111,10 +119,10 @@ async function readOwner(path: string): Promise<Owner | null> {
   }
 }
 
-function timeoutError(path: string, owner: Owner): EspalierError {
+function timeoutError(path: string, owner: Owner, waitMs: number): EspalierError {
   return new EspalierError(
     'registry_unavailable',
-    `${path} has been held by process ${owner.pid} on ${owner.host} for over ${WAIT_MS / 1000} s; remove it if that process is gone`,
+    `${path} has been held by process ${owner.pid} on ${owner.host} for over ${waitMs / 1000} s; remove it if that process is gone`,
   )
 }
 

@@ -56,7 +56,8 @@ export function layerRegistry(user: Registry, builtin: RegistryReader): Registry
     async readState(name, options) {
       const reading = await user.readState(name, options)
       if (reading.status === 'not_modified') return reading
-      if (reading.status === 'found' && Object.keys(reading.state.aliases).length > 0) return reading
+      if (reading.status === 'found' && Object.keys(reading.state.aliases).length > 0)
+        return reading
       const below = await builtin.readState(name, options)
       if (below.status === 'missing') return reading
       // Also a model that was only published, or deleted, has to be told from none.

@@ -91,18 +91,11 @@ export function decodeManifest(
   expected: { url: string; name: string; version: number },
 ): VersionManifest | Tombstone {
   const source = { url: expected.url, key: versionKey(expected.name, expected.version) }
-  const schema = z.union([tombstoneSchema, manifestSchema])
-  const isTombstone = (value: unknown) =>
+  const choose = (value: unknown): z.ZodType<VersionManifest | Tombstone> =>
     typeof value === 'object' && value !== null && Object.hasOwn(value, 'deleted')
-  // Chosen by hand: a union reports faults of all its members at once.
-  const either = z.unknown().transform((value, context) => {
-    const chosen: z.ZodType = isTombstone(value) ? tombstoneSchema : manifestSchema
-    const parsed = chosen.safeParse(value)
-    if (parsed.success) return parsed.data as z.infer<typeof schema>
-    for (const issue of parsed.error.issues) context.addIssue({ ...issue, code: 'custom' })
-    return z.NEVER
-  })
-  const record = decodeRecord(either, MANIFEST_SCHEMA, body, source)
+      ? tombstoneSchema
+      : manifestSchema
+  const record = decodeRecord(choose, MANIFEST_SCHEMA, body, source)
   if (record.name !== expected.name || record.version !== expected.version) {
     throw new EspalierError(
       'artifact_corrupt',

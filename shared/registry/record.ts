@@ -12,12 +12,12 @@ export interface RecordSource {
 }
 
 /**
- * Reads a JSON record of the registry.
+ * Reads a JSON record of the registry, by a schema or by the one chosen for what it looks like.
  * @throws EspalierError `unsupported_schema` for a record that a newer program wrote, `artifact_corrupt` for
  * anything else that is not such a record
  */
 export function decodeRecord<T>(
-  schema: z.ZodType<T>,
+  schema: z.ZodType<T> | ((value: unknown) => z.ZodType<T>),
   newest: number,
   body: Uint8Array,
   { url, key }: RecordSource,
@@ -39,7 +39,7 @@ export function decodeRecord<T>(
       `${key} in ${url} has schema ${number.data.schema}; this version of Espalier reads up to ${newest}: upgrade it`,
     )
   }
-  const parsed = schema.safeParse(value)
+  const parsed = (typeof schema === 'function' ? schema(value) : schema).safeParse(value)
   if (parsed.success) return parsed.data
   throw corrupt(describeIssue(parsed.error))
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type BigIntStats, constants } from 'node:fs'
-import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { link, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
 import {
@@ -26,6 +25,7 @@ import {
 import { removeVoidClaims, withFileLock } from './file-lock.ts'
 import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from './folders.ts'
 import { listFolder } from './list-folder.ts'
+import { nullIfMissing, readWhole, tagOf } from './read-object.ts'
 import { hashBytes, readChunks, writeChunks } from './transfer.ts'
 
 /**
@@ -225,7 +225,7 @@ class DirectoryStore implements BlobStore {
       })
     await this.#locksReady
     const name = createHash('sha256').update(key).digest('hex').slice(0, 32)
-    return withFileLock(join(this.#locks, name), action, options.signal)
+    return withFileLock(join(this.#locks, name), action, { signal: options.signal })
   }
 
   async #run<T>(
@@ -247,7 +247,8 @@ class DirectoryStore implements BlobStore {
     if (options.signal?.aborted) return options.signal.reason
     if (error instanceof EspalierError) return error
     const code = systemCode(error)
-    if (code === 'ENOTDIR' || code === 'EISDIR' || code === 'EEXIST') {
+    const folder = code === 'ENOTDIR' || code === 'EISDIR' || code === 'EEXIST'
+    if (folder && ['create', 'replace', 'write'].includes(verb)) {
       return folderError(key, { cause: error })
     }
     const why = error instanceof Error ? error.message : String(error)
@@ -259,38 +260,4 @@ class DirectoryStore implements BlobStore {
       },
     )
   }
-}
-
-function nullIfMissing(error: unknown): null {
-  if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null
-  throw error
-}
-
-/** One consistent look at a file: what is open stays as it is while another file takes its name. */
-async function readWhole(
-  path: string,
-  maxBytes: number,
-): Promise<{ body: Uint8Array; info: BigIntStats } | 'too_large' | null> {
-  // Without waiting, should somebody have put a pipe there.
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK
-  const file: FileHandle | null = await open(path, flags).catch(nullIfMissing)
-  if (file === null) return null
-  try {
-    const info = await file.stat({ bigint: true })
-    if (!info.isFile()) return null
-    if (info.size > BigInt(maxBytes)) return 'too_large'
-    const { buffer, byteOffset, length } = await readFile(file)
-    return { body: new Uint8Array(buffer, byteOffset, length), info }
-  } finally {
-    await file.close()
-  }
-}
-
-/**
- * The hash of the content where conditional writes reach; a large file's size, time and inode instead,
- * since nobody compares and swaps those.
- */
-function tagOf(info: BigIntStats, body: Uint8Array | null): string {
-  if (body !== null && body.byteLength <= MAX_CONDITIONAL_BYTES) return `"${hashBytes(body)}"`
-  return `"${info.size}-${info.mtimeNs}-${info.ino}"`
 }

@@ -44,6 +44,18 @@ describe('file lock', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  it('is inherited from an owner elsewhere only after holding still for long', async () => {
+    const path = join(await scratch(), 'lock')
+    await symlink(JSON.stringify({ ...dead, host: 'elsewhere', nonce: 'first' }), path)
+    const patient = { waitMs: 20, presumeDeadMs: 60_000 }
+    await expect(withFileLock(path, async () => 'mine', patient)).rejects.toMatchObject({
+      code: 'registry_unavailable',
+      message: expect.stringContaining('on elsewhere for over 0.02 s; remove it'),
+    })
+    const bold = { waitMs: 60_000, presumeDeadMs: 20 }
+    expect(await withFileLock(path, async () => 'mine', bold)).toBe('mine')
+  })
+
   it('is released when the action fails', async () => {
     const path = join(await scratch(), 'lock')
     const failed = withFileLock(path, () => Promise.reject(new Error('no')))
@@ -55,7 +67,7 @@ describe('file lock', () => {
     const path = join(await scratch(), 'lock')
     const abort = new AbortController()
     await withFileLock(path, async () => {
-      const waiting = withFileLock(path, async () => 'never', abort.signal)
+      const waiting = withFileLock(path, async () => 'never', { signal: abort.signal })
       abort.abort(new Error('left'))
       await expect(waiting).rejects.toThrow()
     })
