@@ -10,6 +10,8 @@ import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/co
 import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
 import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
+import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
+import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
 
@@ -38,6 +40,12 @@ export interface RunningServer {
 export interface Boot {
   readonly config: Config
   readonly log: Logger
+  /** Folder for what can be made again: exported graphs, verified files, training embeddings. */
+  readonly cacheFolder: string
+  /** The registry over the built-in heads, opened on first use and shared from then on. */
+  openRegistry(): Promise<ModelRegistry>
+  /** Matrix kernels in this thread, for jobs and command lines; close them when done. */
+  openKernels(): Promise<OwnedMatrixKernels>
   /** Opens the encoder that a name means, exporting it into the cache on first use. */
   openEncoder(options?: OpenOptions): Promise<Encoder>
   /** Exports a Hugging Face folder into an artifact folder. */
@@ -68,6 +76,18 @@ export function createBoot(options: {
     cacheFolder: config.cache ?? defaultCache(env),
     threads: workers,
   }
+  let registry: Promise<ModelRegistry> | undefined
+
+  async function openModels(): Promise<ModelRegistry> {
+    const { openModelRegistry } = await import('../shared/service/open-model-registry.ts')
+    const builtinFolder = fileURLToPath(new URL('infra/heads', root))
+    return openModelRegistry({ url: config.registry, builtinFolder, log })
+  }
+
+  function openRegistry(): Promise<ModelRegistry> {
+    registry ??= openModels()
+    return registry
+  }
 
   async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
     const service = await import('../shared/service/open-encoder.ts')
@@ -96,6 +116,12 @@ export function createBoot(options: {
   return {
     config,
     log,
+    cacheFolder: artifacts.cacheFolder,
+    openRegistry,
+    async openKernels() {
+      const { openMatrixKernels } = await import('../shared/runtime/kernels.ts')
+      return openMatrixKernels({ threads: workers })
+    },
     openEncoder,
     async exportEncoder(request) {
       const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
@@ -103,8 +129,8 @@ export function createBoot(options: {
       return exportEncoder({ ...request, defaultCalibration, threads })
     },
     async listModels() {
-      const { summarizeBuiltins } = await import('../shared/service/list-builtins.ts')
-      return summarizeBuiltins(artifacts)
+      const { listModels } = await import('../shared/service/list-models.ts')
+      return listModels(artifacts, await openRegistry())
     },
     async serve(serve = {}) {
       const encoder = await openEncoder(serve)

@@ -1,9 +1,15 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Boot, OpenOptions } from '../../functions/boot.ts'
 import { parseConfig } from '../../shared/lib/config.ts'
 import type { EncoderManifest } from '../../shared/lib/encoder-manifest.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
+import { openRegistry } from '../../shared/registry/registry.ts'
+import { openMemoryStore } from '../../shared/registry/store-memory.ts'
+import type { Registry } from '../../shared/registry/types.ts'
 import type { ModelSummary } from '../../shared/service/model-summary.ts'
+import { plainKernels } from '../../shared/training/plain-kernels.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
 
 type ExportRequest = Parameters<Boot['exportEncoder']>[0]
@@ -13,6 +19,10 @@ export interface FakeBootOptions {
   readonly env?: Record<string, string>
   readonly encoder?: FakeEncoderOptions
   readonly models?: readonly ModelSummary[]
+  /** @default an empty one in memory */
+  readonly registry?: Registry
+  /** @default a folder that nothing is written to */
+  readonly cacheFolder?: string
 }
 
 /** Parts around a fake encoder, and what was asked of them. */
@@ -24,7 +34,13 @@ export interface FakeBoot extends Boot {
 }
 
 /** A boot whose encoder hashes texts, whose export writes nothing, and whose server answers nothing. */
-export function createFakeBoot({ env = {}, encoder, models = [] }: FakeBootOptions = {}): FakeBoot {
+export function createFakeBoot({
+  env = {},
+  encoder,
+  models = [],
+  registry = openRegistry(openMemoryStore()),
+  cacheFolder = join(tmpdir(), 'espalier-no-cache'),
+}: FakeBootOptions = {}): FakeBoot {
   const opened: OpenOptions[] = []
   const exported: ExportRequest[] = []
   let open = 0
@@ -34,6 +50,9 @@ export function createFakeBoot({ env = {}, encoder, models = [] }: FakeBootOptio
     opened,
     exported,
     openEncoders: () => open,
+    cacheFolder,
+    openRegistry: async () => registry,
+    openKernels: async () => ({ ...plainKernels(), close: async () => {} }),
     async openEncoder(options = {}) {
       opened.push(options)
       if (options.model === 'missing') {

@@ -1,0 +1,29 @@
+import { pathToFileURL } from 'node:url'
+import type { Logger } from '../lib/logger.ts'
+import { layerRegistry } from '../registry/layered.ts'
+import { openBlobStore } from '../registry/open-store.ts'
+import { openRegistry } from '../registry/registry.ts'
+import type { Registry } from '../registry/types.ts'
+
+/** Where versions come from. */
+export interface ModelRegistryOptions {
+  /** The user's registry: `file:…` or `memory:`. */
+  readonly url: string
+  /** Folder of the heads that ship with the product, laid out as a registry; it is only read. */
+  readonly builtinFolder: string
+  readonly log: Logger
+}
+
+/**
+ * Opens the user's registry with the built-in heads as a read-only layer below it.
+ * @throws EspalierError `invalid_config` for a URL that names no store
+ */
+export async function openModelRegistry(options: ModelRegistryOptions): Promise<Registry> {
+  const { url, builtinFolder, log: logger } = options
+  const builtinUrl = pathToFileURL(builtinFolder).href
+  const [user, builtin] = await Promise.all([openBlobStore(url), openBlobStore(builtinUrl)])
+  return layerRegistry(
+    openRegistry(user, { logger }),
+    openRegistry(builtin, { origin: 'builtin', logger }),
+  )
+}
