@@ -1,3 +1,3 @@
 import { describeExactness } from './exactness-suite.ts'
 
-describeExactness({ texts: 80, batches: 16 })
+describeExactness({ texts: 40, batches: 12 })
