@@ -7,7 +7,7 @@ import { runEngine } from './engine.ts'
 import { type EngineProcess, type EngineSpec, startEngine } from './engine-process.ts'
 import { describeMachine } from './machine.ts'
 import { preparePeers } from './peer.ts'
-import { type BenchReport, renderMarkdown } from './report.ts'
+import { type BenchReport, findDoubts, renderMarkdown } from './report.ts'
 import { measureThroughput } from './throughput.ts'
 import { loadWorkloads } from './workloads.ts'
 
@@ -52,7 +52,8 @@ async function main(args: readonly string[]): Promise<void> {
   const machine = describeMachine()
   const embed = wants('embed') ? await benchEmbed(passes, values.full, values.only) : empty
   const coldStart = wants('start') ? await benchStart(passes) : []
-  const report: BenchReport = { machine, passes, ...embed, coldStart }
+  const notes = [...embed.notes, ...findDoubts(machine, embed.throughput)]
+  const report: BenchReport = { machine, passes, ...embed, coldStart, notes }
   process.stdout.write(renderMarkdown(report))
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)

@@ -17,6 +17,23 @@ export interface BenchReport {
   readonly notes: readonly string[]
 }
 
+/** Beyond this spread, or on a machine this busy, ratios of medians say little. */
+const MAX_SPREAD = 0.15
+const MAX_LOAD_PER_CORE = 0.25
+
+/** What makes a run unfit for quoting, in sentences. */
+export function findDoubts(machine: Machine, throughput: readonly ThroughputRow[]): string[] {
+  const doubts: string[] = []
+  if (machine.load > MAX_LOAD_PER_CORE * machine.cores) {
+    doubts.push(
+      `the machine was busy before the first pass (load ${machine.load}): repeat when idle`,
+    )
+  }
+  const wide = throughput.filter(({ spread }) => spread > MAX_SPREAD).length
+  if (wide > 0) doubts.push(`${wide} of ${throughput.length} rows spread by more than 15 %`)
+  return doubts
+}
+
 /** The report as Markdown. */
 export function renderMarkdown(report: BenchReport): string {
   const { machine, engines, workloads, throughput, coldStart, notes, passes } = report
