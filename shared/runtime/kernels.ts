@@ -116,8 +116,8 @@ async function runLoss(
 ): Promise<LossResult> {
   const outputs = await session.run({
     x: tensorOf(features),
-    w: { data: Float32Array.from(weights), dims: [targets.columns, features.columns] },
-    b: { data: Float32Array.from(bias), dims: [targets.columns] },
+    w: { data: new Float32Array(weights), dims: [targets.columns, features.columns] },
+    b: { data: new Float32Array(bias), dims: [targets.columns] },
     y: tensorOf(targets),
     r: { data: rowWeights, dims: [features.rows, 1] },
   })
@@ -126,9 +126,9 @@ async function runLoss(
   for (const term of outputs.loss!.data as Float32Array) loss += term
   return {
     loss,
-    gradient: Float64Array.from(outputs.gradient!.data as Float32Array),
-    biasGradient: Float64Array.from(outputs.bias!.data as Float32Array),
-    curvature: Float64Array.from(outputs.curvature!.data as Float32Array),
+    gradient: new Float64Array(outputs.gradient!.data as Float32Array),
+    biasGradient: new Float64Array(outputs.bias!.data as Float32Array),
+    curvature: new Float64Array(outputs.curvature!.data as Float32Array),
   }
 }
 

@@ -1,0 +1,91 @@
+import { Matrix as DenseMatrix, EigenvalueDecomposition } from 'ml-matrix'
+import type { Matrix, MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { LinearFit } from './logistic.ts'
+
+/** Directions whose share of the largest variance is below this are rounding noise of float32 sums. */
+const RANK_TOLERANCE = 1e-7
+
+/**
+ * Centred principal coordinates of the training rows: z = rotationᵀ (x - mean). Linear classifiers with an
+ * L2 penalty and a free bias are the same in them, but features are uncorrelated and empty directions gone.
+ */
+export interface Basis {
+  readonly mean: Float64Array
+  /** Shape [dimension, rank], orthonormal columns. */
+  readonly rotation: Matrix
+  /** Shape [rank]: sum of squares of the rows along each direction. */
+  readonly energies: Float64Array
+}
+
+/** Finds the basis of the given rows. */
+export async function createBasis(kernels: MatrixKernels, rows: Matrix): Promise<Basis> {
+  const mean = columnMeans(rows)
+  const centred = subtractMean(rows, mean)
+  const gram = await kernels.multiply(centred, centred, { transposeA: true })
+  const d = rows.columns
+  const symmetric = new DenseMatrix(d, d)
+  for (let i = 0; i < d; i++) {
+    for (let j = 0; j < d; j++) {
+      symmetric.set(i, j, (gram.data[i * d + j]! + gram.data[j * d + i]!) / 2)
+    }
+  }
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(symmetric, {
+    assumeSymmetric: true,
+  })
+  const largest = Math.max(...realEigenvalues)
+  const kept = realEigenvalues
+    .map((value, index) => ({ value, index }))
+    .filter(({ value }) => value > RANK_TOLERANCE * largest)
+    .sort((a, b) => b.value - a.value)
+    .slice(0, Math.max(1, rows.rows - 1))
+  const rotation = new Float32Array(d * kept.length)
+  kept.forEach(({ index }, column) => {
+    for (let i = 0; i < d; i++) {
+      rotation[i * kept.length + column] = eigenvectorMatrix.get(i, index)
+    }
+  })
+  return {
+    mean,
+    rotation: { data: rotation, rows: d, columns: kept.length },
+    energies: Float64Array.from(kept, ({ value }) => value),
+  }
+}
+
+/** Coordinates of rows in the basis, shape [rows, rank]. */
+export async function toBasis(kernels: MatrixKernels, basis: Basis, rows: Matrix): Promise<Matrix> {
+  return await kernels.multiply(subtractMean(rows, basis.mean), basis.rotation)
+}
+
+/** The same classifier for the original coordinates. */
+export function fromBasis({ mean, rotation }: Basis, fit: LinearFit): LinearFit {
+  const { rows: dimension, columns: rank, data } = rotation
+  const classes = fit.bias.length
+  const weights = new Float64Array(classes * dimension)
+  const bias = fit.bias.slice()
+  for (let c = 0; c < classes; c++) {
+    for (let i = 0; i < dimension; i++) {
+      let sum = 0
+      for (let j = 0; j < rank; j++) sum += data[i * rank + j]! * fit.weights[c * rank + j]!
+      weights[c * dimension + i] = sum
+      bias[c] = bias[c]! - sum * mean[i]!
+    }
+  }
+  return { weights, bias }
+}
+
+/** Mean of each column. */
+export function columnMeans({ data, rows, columns }: Matrix): Float64Array {
+  const mean = new Float64Array(columns)
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) mean[j] = mean[j]! + data[i * columns + j]!
+  }
+  return mean.map((sum) => sum / rows)
+}
+
+function subtractMean({ data, rows, columns }: Matrix, mean: Float64Array): Matrix {
+  const out = new Float32Array(data.length)
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) out[i * columns + j] = data[i * columns + j]! - mean[j]!
+  }
+  return { data: out, rows, columns }
+}

@@ -1,0 +1,159 @@
+import { formatCounted, formatPercent, shorten } from './format.ts'
+import { confusedPairs } from './summary.ts'
+import type { ReportTest, TrainingReport } from './types.ts'
+
+const FEW_EXAMPLES = 8
+const FEW_TEST_ROWS = 200
+const HIGH_ECE = 0.05
+const WIDE_GAP = 0.08
+const POOR_FIT = 0.9
+const NEIGHBOUR_GAIN = 0.02
+const UNEVEN = 20
+const LOW_KEEP_RATE = 0.92
+const PAIR_SHARE = 0.1
+const MAX_NAMED = 5
+
+/** What the numbers suggest doing next, most useful first: whole sentences, empty where all is well. */
+export function adviseOn(report: TrainingReport): string[] {
+  return [
+    adviseOnData(report),
+    adviseOnClasses(report),
+    report.test === null
+      ? ['No rows were held out: nothing here says how the head does on new texts.']
+      : adviseOnTest(report, report.test),
+    adviseOnFit(report),
+  ].flat()
+}
+
+function adviseOnData({ dataset }: TrainingReport): string[] {
+  const advice: string[] = []
+  for (const { code, count } of dataset.warnings) {
+    if (code === 'contradictions') {
+      advice.push(
+        `${formatCounted(count, 'text has', 'texts have')} more than one label. No head can learn both: ` +
+          'decide which is right.',
+      )
+    }
+    if (code === 'duplicates') {
+      advice.push(
+        `${formatCounted(count, 'row is a duplicate', 'rows are duplicates')}. Copies on both sides of ` +
+          'a split make a result look better than it is: remove them.',
+      )
+    }
+  }
+  return advice
+}
+
+function adviseOnClasses({ dataset }: TrainingReport): string[] {
+  const advice: string[] = []
+  const counts = dataset.classCounts.map(({ count }) => count)
+  const small = dataset.classCounts.filter(({ count }) => count < FEW_EXAMPLES)
+  if (small.length > 0) {
+    advice.push(
+      `${formatCounted(small.length, 'class has', 'classes have')} fewer than ${FEW_EXAMPLES} examples ` +
+        `(${nameSome(small.map(({ label }) => label))}). A few more each usually help most.`,
+    )
+  }
+  const largest = Math.max(0, ...counts)
+  const smallest = Math.min(...counts)
+  if (largest >= UNEVEN * smallest) {
+    advice.push(
+      `The largest class has ${Math.round(largest / Math.max(1, smallest))} times the examples of the ` +
+        'smallest: read macro-F1 beside accuracy, and try balanced training.',
+    )
+  }
+  return advice
+}
+
+function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
+  const advice: string[] = []
+  const { crossValidation, outOfDistribution } = report
+  if (test.rows < FEW_TEST_ROWS) {
+    advice.push(
+      `Only ${formatCounted(test.rows, 'test row')}: differences of a few points mean little.`,
+    )
+  } else if (test.ece !== null && test.ece >= HIGH_ECE) {
+    advice.push(
+      `Confidence is off by ${formatPercent(test.ece)} on average (ECE): choose thresholds from the ` +
+        'reliability diagram, not from the scores at face value.',
+    )
+  }
+  const never = test.perClass.filter(({ f1, support }) => support > 0 && f1 === 0)
+  if (never.length > 0) {
+    advice.push(
+      `${formatCounted(never.length, 'class is', 'classes are')} never predicted rightly ` +
+        `(${nameSome(never.map(({ label }) => label))}).`,
+    )
+  }
+  const { pairs, errors } = confusedPairs(report.labels, test)
+  const worst = pairs[0]
+  if (worst !== undefined && worst.count >= MAX_NAMED && worst.count >= PAIR_SHARE * errors) {
+    advice.push(
+      `${nameSome([worst.first])} and ${nameSome([worst.second])} make up ` +
+        `${formatPercent(worst.count / errors, 0)} of all errors: merge them, or add examples that ` +
+        'show the difference.',
+    )
+  }
+  if (crossValidation?.accuracy != null && test.accuracy !== null && test.rows > 0) {
+    const drift = crossValidation.accuracy - test.accuracy
+    const noise = 3 * Math.sqrt((test.accuracy * (1 - test.accuracy)) / test.rows)
+    if (drift > WIDE_GAP / 2 && drift > noise) {
+      advice.push(
+        `Test accuracy lies ${formatPercent(drift)} below cross-validation: the test rows differ from ` +
+          'the training rows, so add examples that look like them.',
+      )
+    }
+  }
+  if (outOfDistribution?.keepRate != null && outOfDistribution.keepRate < LOW_KEEP_RATE) {
+    advice.push(
+      `The out-of-distribution threshold keeps only ${formatPercent(outOfDistribution.keepRate)} of ` +
+        'ordinary texts: treat it as a hint.',
+    )
+  }
+  return advice
+}
+
+function adviseOnFit({ crossValidation, candidates }: TrainingReport): string[] {
+  const advice: string[] = []
+  const heldOut = crossValidation?.accuracy ?? null
+  const fitted = crossValidation?.fittedAccuracy ?? null
+  if (heldOut !== null && fitted !== null) {
+    if (fitted < POOR_FIT) {
+      advice.push(
+        `Even on the rows it was fitted on the head is right only ${formatPercent(fitted)} of the time: ` +
+          'the labels overlap, or the frozen encoder does not see their difference. Fine-tuning the ' +
+          'encoder may help more than further rows.',
+      )
+    } else if (fitted - heldOut > WIDE_GAP) {
+      advice.push(
+        `Accuracy is ${formatPercent(fitted)} on fitted rows and ${formatPercent(heldOut)} on held-out ` +
+          'folds: more examples per class, or fine-tuning the encoder, may help.',
+      )
+    }
+  }
+  const neighbours = bestAccuracy(candidates, (name) => name === 'knn')
+  const affine = bestAccuracy(candidates, (name) => !name.includes('knn'))
+  if (neighbours !== null && affine !== null && neighbours - affine >= NEIGHBOUR_GAIN) {
+    advice.push(
+      `Neighbours decide better than any straight boundary (${formatPercent(neighbours)} against ` +
+        `${formatPercent(affine)}): classes form several groups, where fine-tuning the encoder often pays.`,
+    )
+  }
+  return advice
+}
+
+function bestAccuracy(
+  candidates: TrainingReport['candidates'],
+  matches: (name: string) => boolean,
+): number | null {
+  const found = candidates.flatMap(({ name, accuracy }) =>
+    matches(name) && accuracy !== null && Number.isFinite(accuracy) ? [accuracy] : [],
+  )
+  return found.length === 0 ? null : Math.max(...found)
+}
+
+function nameSome(labels: readonly string[]): string {
+  const named = labels.slice(0, MAX_NAMED).map((label) => `“${shorten(label, 40)}”`)
+  if (labels.length > MAX_NAMED) named.push('…')
+  return named.join(', ')
+}

@@ -1,0 +1,181 @@
+import { adviseOn } from './advice.ts'
+import { escapeMarkdown, toCodeSpan, toFence } from './escape.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatParameter,
+  formatPercent,
+  shorten,
+} from './format.ts'
+import { describeChampion, describeSplit, orderByF1 } from './summary.ts'
+import type { ReportTest, TrainingReport } from './types.ts'
+
+const MAX_CLASSES = 30
+const MAX_CONFUSIONS = 10
+const MAX_EXAMPLES = 2
+const MAX_LABEL = 60
+const MAX_TEXT = 120
+const MAX_WARNINGS = 20
+
+/** The report as Markdown: short, readable in a terminal as in a browser, user text inert. */
+export function renderMarkdown(report: TrainingReport): string {
+  return [
+    `# ${toCodeSpan(report.name)}`,
+    introduce(report),
+    showResults(report),
+    showNotes(report),
+    showCandidates(report),
+    report.test === null ? null : showConfusions(report.test),
+    report.test === null ? null : showClasses(report.test),
+    showOrigin(report),
+  ]
+    .filter((part) => part !== null)
+    .join('\n\n')
+    .concat('\n')
+}
+
+function introduce({ method, encoder, created, labels, multiLabel }: TrainingReport): string {
+  const kind = multiLabel ? 'labels, several per text' : 'labels'
+  return (
+    `Trained ${escapeMarkdown(created)} on ${toCodeSpan(encoder.model)} (${escapeMarkdown(encoder.precision)}), ` +
+    `${formatCount(labels.length)} ${kind}. Method ${toCodeSpan(method.name)}: ${escapeMarkdown(method.why)}`
+  )
+}
+
+function showResults(report: TrainingReport): string {
+  const { test, crossValidation, outOfDistribution, champion, sizes } = report
+  const rows: string[][] = []
+  if (test !== null) {
+    const interval =
+      test.interval === null
+        ? ''
+        : ` (${formatPercent(test.interval.low)} to ${formatPercent(test.interval.high)})`
+    rows.push(
+      [report.multiLabel ? 'Exact matches' : 'Accuracy', formatPercent(test.accuracy) + interval],
+      ['Macro-F1', formatPercent(test.macroF1)],
+      ['Calibration error (ECE)', formatPercent(test.ece)],
+      ['Negative log-likelihood', formatNumber(test.nll)],
+      ['Test rows', `${formatCount(test.rows)}, ${describeSplit(report)}`],
+    )
+  }
+  if (crossValidation !== null) {
+    rows.push(['Accuracy, cross-validated', formatPercent(crossValidation.accuracy)])
+  }
+  if (outOfDistribution !== null) {
+    const { threshold, keepRate } = outOfDistribution
+    rows.push([
+      'Out-of-distribution threshold',
+      `${formatNumber(threshold)}, keeps ${formatPercent(keepRate)}`,
+    ])
+  }
+  rows.push(['Head', formatBytes(sizes.headBytes)])
+  const table = renderTable(['Result', 'Value'], rows)
+  if (champion === null) return `## Result\n\n${table}`
+  const sentence = describeChampion(champion, toCodeSpan(champion.model))
+  return `## Result\n\n${table}\n\n**${sentence}.**`
+}
+
+function showNotes(report: TrainingReport): string | null {
+  const warnings = report.dataset.warnings
+  const lines = [
+    ...adviseOn(report),
+    ...warnings
+      .slice(0, MAX_WARNINGS)
+      .map(({ message }) => `Data: ${shorten(message, 4 * MAX_TEXT)}`),
+  ]
+  if (lines.length === 0) return null
+  return `## Advice and warnings\n\n${lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}`
+}
+
+function showCandidates({ candidates, method }: TrainingReport): string | null {
+  if (candidates.length === 0) return null
+  const rows = candidates.map(({ name, accuracy, nll, parameters }) => [
+    `${toCodeSpan(name)}${name === method.name ? ' (chosen)' : ''}`,
+    formatPercent(accuracy),
+    formatNumber(nll),
+    Object.entries(parameters)
+      .map(([key, value]) => escapeMarkdown(`${key} ${shorten(formatParameter(value), MAX_LABEL)}`))
+      .join(', '),
+  ])
+  const table = renderTable(['Method', 'Accuracy', 'NLL', 'Parameters'], rows, [1, 2])
+  return `## Candidates, cross-validated\n\n${table}`
+}
+
+function showConfusions({ worstConfusions, perClass }: ReportTest): string | null {
+  if (worstConfusions.length === 0) return null
+  const support = new Map(perClass.map((entry) => [entry.label, entry.support]))
+  const lines = worstConfusions.slice(0, MAX_CONFUSIONS).flatMap((confusion) => {
+    const { actual, predicted, count, examples } = confusion
+    const of = support.get(actual)
+    const head =
+      `- ${showLabel(actual)} taken for ${showLabel(predicted)}: ${formatCount(count)}` +
+      (of === undefined ? '' : ` of ${formatCount(of)}`)
+    const texts = examples
+      .slice(0, MAX_EXAMPLES)
+      .map((text) => `  - ${toCodeSpan(shorten(text, MAX_TEXT))}`)
+    return [head, ...texts]
+  })
+  return `## Worst confusions\n\n${lines.join('\n')}`
+}
+
+function showClasses({ perClass }: ReportTest): string | null {
+  if (perClass.length === 0) return null
+  const shown = orderByF1(perClass).slice(0, MAX_CLASSES)
+  const rows = shown.map(({ label, precision, recall, f1, support }) => [
+    showLabel(label),
+    formatPercent(precision),
+    formatPercent(recall),
+    formatPercent(f1),
+    formatCount(support),
+  ])
+  const table = renderTable(['Label', 'Precision', 'Recall', 'F1', 'Test rows'], rows, [1, 2, 3, 4])
+  const left = perClass.length - shown.length
+  const title = left > 0 ? `the ${MAX_CLASSES} lowest of ${formatCount(perClass.length)}` : 'by F1'
+  return `## Labels, ${title}\n\n${table}`
+}
+
+function showOrigin(report: TrainingReport): string {
+  const { dataset, split, encoder, timings, seed, command, sizes } = report
+  const rows = [
+    [
+      'Data',
+      `${toCodeSpan(shorten(dataset.source, MAX_TEXT))}, ${formatCount(dataset.examples)} examples of ` +
+        `${formatCount(dataset.rows)} rows`,
+    ],
+    ['Data sha256', toCodeSpan(dataset.sha256)],
+    ['Training rows', formatCount(split.trainRows)],
+    ['Neighbour memory', `${formatCount(sizes.neighbourRows)} rows`],
+    ['Encoder family', toCodeSpan(encoder.family)],
+    ['Encoder fingerprint', toCodeSpan(encoder.fingerprint)],
+    ['Seed', String(seed)],
+    ...timings.map(({ stage, milliseconds }) => [
+      `Time: ${escapeMarkdown(stage)}`,
+      formatDuration(milliseconds),
+    ]),
+  ]
+  if (split.source !== null) rows.splice(2, 0, ['Test file', toCodeSpan(split.source)])
+  return `## Origin\n\n${renderTable(['', ''], rows)}\n\n${toFence(command)}`
+}
+
+function showLabel(label: string): string {
+  return toCodeSpan(shorten(label, MAX_LABEL))
+}
+
+/** A table whose columns line up in a terminal; `numeric` columns lean right. */
+function renderTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  numeric: readonly number[] = [],
+): string {
+  const widths = header.map((title, i) =>
+    Math.max(3, title.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, i) => (numeric.includes(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join(' | ')} |`
+  const rule = widths.map((width, i) =>
+    numeric.includes(i) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
+  )
+  return [line(header), line(rule), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,62 @@
+import type { Head } from '../head/head.ts'
+import type { MatrixKernels } from '../lib/matrix-kernels.ts'
+
+/** Embedded rows with what is known of them. Exactly one of `targets` and `labelSets` is set. */
+export interface TrainingSet {
+  /** Shape [rows, dimension], L2-normalised. */
+  readonly embeddings: Float32Array
+  readonly dimension: number
+  readonly labels: readonly string[]
+  /** Shape [rows]: index of the one label of each row. */
+  readonly targets: Int32Array | null
+  /** Indices of all labels of each row, possibly none; makes a multi-label head. */
+  readonly labelSets: readonly (readonly number[])[] | null
+}
+
+/** The methods a user may ask for. */
+export const METHODS = ['auto', 'softmax', 'lda', 'ncm', 'ridge', 'knn'] as const
+export type Method = (typeof METHODS)[number]
+
+export interface TrainOptions {
+  /** The encoder family of the embeddings. */
+  readonly family: string
+  readonly method: Method
+  /** @default 42 */
+  readonly seed?: number | undefined
+  /** Parts of the cross-validation, 2 to 20. @default 5 */
+  readonly folds?: number | undefined
+  /** Removes the share of each label from its probability, so that rare labels count as much. @default false */
+  readonly balance?: boolean | undefined
+  /** Lets `auto` keep training embeddings for neighbour votes. @default true */
+  readonly memory?: boolean | undefined
+}
+
+export interface TrainTools {
+  readonly kernels: MatrixKernels
+  readonly onProgress?: ((stage: string, done: number, total: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What cross-validation says of one way to make the head. */
+export interface CandidateReport {
+  readonly name: string
+  readonly parameters: Readonly<Record<string, number>>
+  readonly accuracy: number
+  readonly nll: number
+}
+
+export interface TrainedHead {
+  readonly head: Head
+  /** `softmax`, `lda`, `softmax+lda+knn` … */
+  readonly method: string
+  /** One sentence on why this method. */
+  readonly why: string
+  readonly candidates: readonly CandidateReport[]
+  /** Of the chosen candidate on rows held out; null where no row could be. */
+  readonly crossValidation: {
+    readonly accuracy: number
+    readonly nll: number
+    readonly ece: number
+    readonly rows: number
+  } | null
+}
