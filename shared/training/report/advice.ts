@@ -13,35 +13,30 @@ const LOW_KEEP_RATE = 0.92
 const PAIR_SHARE = 0.1
 const MAX_NAMED = 5
 
-/** What the numbers suggest doing next, most useful first: whole sentences, empty where all is well. */
+/** What was odd about the data, each with what it does to a result. */
+export function describeWarnings({ warnings }: TrainingReport['dataset']): string[] {
+  return warnings.map(({ code, message }) => {
+    const effect = EFFECTS[code]
+    return effect === undefined ? message : `${message}. ${effect}`
+  })
+}
+
+const EFFECTS: Readonly<Partial<Record<string, string>>> = {
+  contradictions: 'No head can learn both of two labels',
+  duplicates:
+    'Copies on both sides of a split make a result look better than it is: consider removing them',
+  similar_labels: 'They are learned as different labels',
+}
+
+/** What the numbers suggest doing next: whole sentences, none where all is well. */
 export function adviseOn(report: TrainingReport): string[] {
   return [
-    adviseOnData(report),
     adviseOnClasses(report),
     report.test === null
       ? ['No rows were held out: nothing here says how the head does on new texts.']
       : adviseOnTest(report, report.test),
     adviseOnFit(report),
   ].flat()
-}
-
-function adviseOnData({ dataset }: TrainingReport): string[] {
-  const advice: string[] = []
-  for (const { code, count } of dataset.warnings) {
-    if (code === 'contradictions') {
-      advice.push(
-        `${formatCounted(count, 'text has', 'texts have')} more than one label. No head can learn both: ` +
-          'decide which is right.',
-      )
-    }
-    if (code === 'duplicates') {
-      advice.push(
-        `${formatCounted(count, 'row is a duplicate', 'rows are duplicates')}. Copies on both sides of ` +
-          'a split make a result look better than it is: remove them.',
-      )
-    }
-  }
-  return advice
 }
 
 function adviseOnClasses({ dataset }: TrainingReport): string[] {
@@ -99,7 +94,7 @@ function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
     const noise = 3 * Math.sqrt((test.accuracy * (1 - test.accuracy)) / test.rows)
     if (drift > WIDE_GAP / 2 && drift > noise) {
       advice.push(
-        `Test accuracy lies ${formatPercent(drift)} below cross-validation: the test rows differ from ` +
+        `Test accuracy lies ${(drift * 100).toFixed(1)} points below cross-validation: the test rows differ from ` +
           'the training rows, so add examples that look like them.',
       )
     }

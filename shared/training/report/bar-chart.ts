@@ -12,7 +12,8 @@ export interface Bar {
 
 const WIDTH = 460
 const ROW = 30
-const CHARACTER = 7
+/** Generous: fonts differ from reader to reader. */
+const CHARACTER = 7.6
 
 /** Horizontal bars from zero to `end`, with names before and values behind them. */
 export function drawBars(

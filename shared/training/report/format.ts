@@ -54,6 +54,12 @@ export function formatDuration(milliseconds: Shown): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
+/** An ISO 8601 time to the minute: `2026-03-01 12:00 UTC`; anything else as it is. */
+export function formatDate(iso: string): string {
+  const parts = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*Z$/.exec(iso)
+  return parts === null ? iso : `${parts[1]} ${parts[2]} UTC`
+}
+
 /** Text of at most `limit` characters, whole code points, an ellipsis where something is missing. */
 export function shorten(text: string, limit: number): string {
   if (text.length <= limit) return text

@@ -1,4 +1,4 @@
-import { adviseOn } from './advice.ts'
+import { adviseOn, describeWarnings } from './advice.ts'
 import { type Bar, drawBars } from './bar-chart.ts'
 import {
   formatBytes,
@@ -125,18 +125,16 @@ export function renderChampion({ champion }: TrainingReport): Markup | null {
   )
 }
 
-/** Advice, then what was odd about the data; null where there is nothing to say. */
+/** What was odd about the data, then advice; null where there is nothing to say. */
 export function renderNotes(report: TrainingReport): Markup | null {
-  const { warnings } = report.dataset
+  const warnings = describeWarnings(report.dataset)
   const lines = [
-    ...adviseOn(report).map((line) => element('li', {}, line)),
-    ...warnings
-      .slice(0, MAX_WARNINGS)
-      .map(({ message }) =>
-        element('li', {}, element('span', { class: 'soft' }, 'Data: '), shorten(message, MAX_TEXT)),
-      ),
+    ...warnings.slice(0, MAX_WARNINGS).map((line) => shorten(line, MAX_TEXT)),
+    ...adviseOn(report),
   ]
-  return lines.length === 0 ? null : section('Advice and warnings', element('ul', {}, lines))
+  if (lines.length === 0) return null
+  const items = lines.map((line) => element('li', {}, line))
+  return section('Warnings and advice', element('ul', {}, items))
 }
 
 /** The methods that were tried, as bars, with their parameters in a table. */
@@ -170,7 +168,7 @@ export function renderCandidates({ candidates, method }: TrainingReport): Markup
       'p',
       {},
       element('strong', {}, shorten(method.name, 80)),
-      ` ${shorten(method.why, MAX_TEXT)}`,
+      `: ${shorten(method.why, MAX_TEXT)}`,
     ),
     bars.length === 0
       ? null

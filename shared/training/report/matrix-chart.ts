@@ -4,7 +4,7 @@ import { chart, element, type Markup } from './markup.ts'
 import { type MatrixCell, type MatrixLayout, OTHERS } from './matrix-layout.ts'
 
 const WIDE_UP_TO = 6
-const MAX_LABEL = 24
+const MAX_LABEL = 28
 const MAX_WIDE_LABEL = 16
 const PADDING = 6
 const TILT = 50

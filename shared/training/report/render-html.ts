@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { drawBars } from './bar-chart.ts'
 import { toPlainLine } from './escape.ts'
-import { formatCount, formatCounted, formatDuration, shorten } from './format.ts'
+import { formatCount, formatCounted, formatDate, formatDuration, shorten } from './format.ts'
 import { renderConfusions } from './html-confusions.ts'
 import {
   renderCandidates,
@@ -11,7 +11,7 @@ import {
   renderTiles,
   section,
 } from './html-results.ts'
-import { type LabelTable, renderLabelTable } from './label-table.ts'
+import { renderLabelTable } from './label-table.ts'
 import { element, type Markup, raw } from './markup.ts'
 import { STYLES } from './styles.ts'
 import type { TrainingReport } from './types.ts'
@@ -51,7 +51,7 @@ export function renderHtml(report: TrainingReport): string {
       test === null ? null : renderReliability(test),
     ),
     test === null ? null : renderConfusions(report.labels, test),
-    labels === null ? null : renderLabels(labels),
+    labels === null ? null : section('Labels', labels.table),
     renderOrigin(report),
   )
   const page = element('html', { lang: 'en' }, head, element('body', {}, main))
@@ -65,12 +65,8 @@ function describePolicy(styles: string): string {
 
 function renderHeader({ name, created, encoder, labels, multiLabel }: TrainingReport): Markup {
   const several = multiLabel ? ', several per text' : ''
-  const told = `Trained ${created} on ${encoder.model} (${encoder.precision}) · ${formatCounted(labels.length, 'label')}${several}`
+  const told = `Trained ${formatDate(created)} on ${encoder.model} (${encoder.precision}) · ${formatCounted(labels.length, 'label')}${several}`
   return element('header', {}, element('h1', {}, name), element('p', { class: 'soft' }, told))
-}
-
-function renderLabels({ table }: LabelTable): Markup {
-  return section('Labels', table)
 }
 
 function renderOrigin(report: TrainingReport): Markup {

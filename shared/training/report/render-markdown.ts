@@ -1,8 +1,9 @@
-import { adviseOn } from './advice.ts'
+import { adviseOn, describeWarnings } from './advice.ts'
 import { escapeMarkdown, toCodeSpan, toFence } from './escape.ts'
 import {
   formatBytes,
   formatCount,
+  formatDate,
   formatDuration,
   formatNumber,
   formatParameter,
@@ -17,6 +18,7 @@ const MAX_CONFUSIONS = 10
 const MAX_EXAMPLES = 2
 const MAX_LABEL = 60
 const MAX_TEXT = 120
+const MAX_NOTE = 600
 const MAX_WARNINGS = 20
 
 /** The report as Markdown: short, readable in a terminal as in a browser, user text inert. */
@@ -39,7 +41,7 @@ export function renderMarkdown(report: TrainingReport): string {
 function introduce({ method, encoder, created, labels, multiLabel }: TrainingReport): string {
   const kind = multiLabel ? 'labels, several per text' : 'labels'
   return (
-    `Trained ${escapeMarkdown(created)} on ${toCodeSpan(encoder.model)} (${escapeMarkdown(encoder.precision)}), ` +
+    `Trained ${escapeMarkdown(formatDate(created))} on ${toCodeSpan(encoder.model)} (${escapeMarkdown(encoder.precision)}), ` +
     `${formatCount(labels.length)} ${kind}. Method ${toCodeSpan(method.name)}: ${escapeMarkdown(method.why)}`
   )
 }
@@ -78,15 +80,13 @@ function showResults(report: TrainingReport): string {
 }
 
 function showNotes(report: TrainingReport): string | null {
-  const warnings = report.dataset.warnings
+  const warnings = describeWarnings(report.dataset)
   const lines = [
+    ...warnings.slice(0, MAX_WARNINGS).map((line) => shorten(line, MAX_NOTE)),
     ...adviseOn(report),
-    ...warnings
-      .slice(0, MAX_WARNINGS)
-      .map(({ message }) => `Data: ${shorten(message, 4 * MAX_TEXT)}`),
   ]
   if (lines.length === 0) return null
-  return `## Advice and warnings\n\n${lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}`
+  return `## Warnings and advice\n\n${lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}`
 }
 
 function showCandidates({ candidates, method }: TrainingReport): string | null {
@@ -156,7 +156,7 @@ function showOrigin(report: TrainingReport): string {
     ]),
   ]
   if (split.source !== null) rows.splice(2, 0, ['Test file', toCodeSpan(split.source)])
-  return `## Origin\n\n${renderTable(['', ''], rows)}\n\n${toFence(command)}`
+  return `## Origin\n\n${renderTable(['Item', 'Value'], rows)}\n\n${toFence(command)}`
 }
 
 function showLabel(label: string): string {

@@ -9,11 +9,12 @@ body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-a
 main{max-width:1180px;margin:0 auto;padding:2rem 1.25rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.1rem;margin:0 0 .75rem}
+h3{font-size:1rem;margin:1.2rem 0 .5rem}
 p{margin:.3rem 0}
 .soft{color:var(--soft)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem 1.25rem;margin-top:1rem;min-width:0}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 1rem}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1rem;margin:1.25rem 0 0}
+.tiles{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:1rem;margin:1.25rem 0 0}
 .tiles div{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem}
 dl,dd{margin:0}
 dt{color:var(--soft);font-size:.85rem}
@@ -29,7 +30,7 @@ li{margin:.25rem 0;overflow-wrap:anywhere}
 .better{border-left-color:var(--good)}
 .worse{border-left-color:var(--bad)}
 figure{margin:0;overflow-x:auto}
-figure+figure,details{margin-top:1rem}
+figure+figure,details,.timings{margin-top:1rem}
 figcaption{color:var(--soft);font-size:.88rem;margin-bottom:.4rem}
 svg{display:block;max-width:100%;height:auto}
 .wide svg{max-width:none}
@@ -65,6 +66,7 @@ tbody th{font-weight:400}
 .labels tbody{display:flex;flex-direction:column}
 .labels thead{position:sticky;top:0}
 .labels tr{display:grid;grid-template-columns:minmax(9rem,1fr) repeat(3,5.2rem) 4.6rem}
+@media(max-width:52rem){.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:.6rem}}
 @media(max-width:36rem){main{padding:1.2rem .8rem 3rem}section{padding:.9rem}.facts{grid-template-columns:1fr;gap:0}
 .facts dd{margin-bottom:.5rem}.labels tr{grid-template-columns:minmax(6rem,1fr) repeat(3,4.4rem) 3rem}th,td{padding:.3rem .35rem}}
 @media print{body{background:#fff}section{break-inside:avoid}.scroll{max-height:none}}
