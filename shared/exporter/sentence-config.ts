@@ -17,6 +17,7 @@ const poolingSchema = z.looseObject({
   pooling_mode_cls_token: z.boolean().optional(),
   pooling_mode_mean_tokens: z.boolean().optional(),
   pooling_mode_max_tokens: z.boolean().optional(),
+  include_prompt: z.boolean().optional(),
 })
 
 const lengthSchema = z.looseObject({ max_seq_length: z.int().min(2).max(32_768).nullish() })
@@ -103,6 +104,12 @@ async function readPooling(folder: string): Promise<Pooling> {
   const config = await readJsonFile(join(folder, 'config.json'), poolingSchema)
   if (config === null) {
     throw new EspalierError('invalid_model_file', `${folder}: has no config.json`)
+  }
+  if (config.include_prompt === false) {
+    throw new EspalierError(
+      'unsupported_model',
+      'pooling config.json: include_prompt false; supported: prompts that are pooled with their text',
+    )
   }
   const flags = Object.entries(config).filter(
     ([key, value]) => key.startsWith('pooling_mode_') && value === true,

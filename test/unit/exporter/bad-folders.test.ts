@@ -106,6 +106,14 @@ describe('exportEncoder on folders that it cannot export', () => {
       'lasttoken; supported: one of mean, cls, max',
     ],
     [
+      'prompts left out of pooling',
+      '1_Pooling/config.json',
+      (c) => {
+        c.include_prompt = false
+      },
+      'include_prompt false; supported',
+    ],
+    [
       'a length of text',
       'sentence_bert_config.json',
       (c) => {
