@@ -8,6 +8,8 @@ export type OutputStream = Writable & { readonly isTTY?: boolean; readonly colum
 
 /** What a command works with; nothing else reaches the process. */
 export interface CommandContext {
+  /** The command line as it was typed, without the program's name. */
+  readonly argv: readonly string[]
   /** Builds the parts on first use, so that `--help` needs none of them. */
   boot(): Promise<Boot>
   readonly stdin: Readable

@@ -9,6 +9,16 @@ export function wholeNumber(min: number, max: number): (value: string) => number
   }
 }
 
+/** A parser of decimal numbers from `min` to `max`. */
+export function numberBetween(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number =
+      /^\d{0,9}(?:\.\d{1,9})?$/.test(value) && value !== '' ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+  }
+}
+
 /** A parser of one word out of several. */
 export function oneOf<const T extends string>(words: readonly T[]): (value: string) => T {
   return (value) => {

@@ -6,6 +6,7 @@ import { addEmbedCommand } from './commands/embed.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addModelsCommand } from './commands/models.ts'
 import { addServeCommand } from './commands/serve.ts'
+import { addTrainCommand } from './commands/train.ts'
 import type { CommandContext, OutputStream } from './context.ts'
 import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
 import { createProgress } from './progress.ts'
@@ -40,6 +41,7 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   stderr.on('error', ignore)
 
   const context: CommandContext = {
+    argv,
     async boot() {
       boot ??= deps.boot()
       const built = await boot
@@ -106,6 +108,7 @@ function createProgram(context: CommandContext, version: string): Command {
         'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
     )
   addServeCommand(program, context)
+  addTrainCommand(program, context)
   addEmbedCommand(program, context)
   addExportCommand(program, context)
   addModelsCommand(program, context)

@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import type { Method } from '../../../shared/training/types.ts'
+import type { CommandContext } from '../context.ts'
+import { addEncoderOptions } from '../job-parts.ts'
+import { addLabelledOptions } from '../labelled-input.ts'
+import { numberBetween, oneOf, wholeNumber } from '../options.ts'
+import { type TrainOptions, trainFile } from '../train-file.ts'
+
+const METHODS = [
+  'auto',
+  'softmax',
+  'lda',
+  'ncm',
+  'ridge',
+  'knn',
+] as const satisfies readonly Method[]
+
+/** `espalier train DATA --name intent` */
+export function addTrainCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('train')
+    .summary('train a classifier on labelled texts')
+    .description(
+      'Train a classifier on the labelled texts of a CSV, TSV or JSONL file and publish it as a new version.',
+    )
+    .argument('<data>', 'the file, or - for stdin')
+    .requiredOption('--name <name>', 'name of the classifier')
+  addLabelledOptions(command)
+    .option('--test <file>', 'test rows of their own; otherwise some of DATA are held out')
+    .option(
+      '--test-fraction <share>',
+      'share of each class that is held out for the test',
+      numberBetween(0, 0.9),
+      0.2,
+    )
+    .option(
+      '--method <method>',
+      `${METHODS.join(', ')}; auto chooses by cross-validation`,
+      oneOf(METHODS),
+      'auto',
+    )
+    .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)
+    .option('--folds <n>', 'parts of the cross-validation', wholeNumber(2, 20), 5)
+    .option('--balance', 'let rare labels count as much as frequent ones')
+    .option('--no-memory', 'keep no training embeddings for votes of neighbours: a smaller head')
+  addEncoderOptions(command)
+    .option('--promote', 'make it the champion, unless it is worse than the present one')
+    .option('--force', 'with --promote: also if it is worse')
+    .option('--reason <text>', 'why, for the history')
+    .option('--description <text>', 'what it is, for its card')
+    .option('--report <folder>', 'write report.md, report.json and report.html here too')
+    .option(
+      '--quote-texts',
+      'quote misclassified test texts in the report, which the version keeps',
+    )
+    .option('--dry-run', 'do everything but publish')
+    .option('--json', 'print the result as JSON')
+    .option('-q, --quiet', 'no progress and no warnings on stderr')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  espalier train intents.csv --name intent --promote
+  espalier train train.jsonl --test test.jsonl --name topic --text-column body --label-column topic
+  espalier train tickets.csv --name tags --label-separator ";" --report ./report --dry-run`,
+    )
+    .action((data: string, options: TrainOptions) => trainFile(context, data, options))
+}

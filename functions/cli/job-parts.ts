@@ -1,0 +1,38 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { type Precision, precisionSchema } from '../../shared/lib/encoder-manifest.ts'
+import type { Progress } from '../../shared/lib/logger.ts'
+import type { Boot } from '../boot.ts'
+import { oneOf, wholeNumber } from './options.ts'
+
+/** Options of every command that runs an encoder over labelled rows or with a head. */
+export interface EncoderOptions {
+  readonly encoder?: string
+  readonly precision?: Precision
+  readonly workers?: number
+}
+
+/** Adds the options of `EncoderOptions`. */
+export function addEncoderOptions(command: Command): Command {
+  return command
+    .option('--encoder <name>', 'encoder, by name or folder; default: ESPALIER_ENCODER')
+    .option(
+      '--precision <precision>',
+      'int8, float32 or float16; default: ESPALIER_PRECISION',
+      oneOf(precisionSchema.options),
+    )
+    .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
+}
+
+/** The parts that training, evaluation and prediction have in common. */
+export async function openJobParts(boot: Boot, options: EncoderOptions, signal: AbortSignal) {
+  const { encoder: model, precision, workers } = options
+  return {
+    registry: await boot.openRegistry(),
+    embeddingFolder: join(boot.cacheFolder, 'embeddings'),
+    log: boot.log,
+    openKernels: () => boot.openKernels(),
+    openEncoder: (onProgress?: Progress) =>
+      boot.openEncoder({ model, precision, workers, onProgress, signal }),
+  }
+}

@@ -1,0 +1,191 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
+import { formatModelVersion } from '../../shared/lib/model-address.ts'
+import { REPORT_FILES } from '../../shared/service/head-version.ts'
+import type { TrainHeadResult } from '../../shared/service/train-head-request.ts'
+import type { Method } from '../../shared/training/types.ts'
+import type { CommandContext } from './context.ts'
+import { openInput } from './input.ts'
+import { type EncoderOptions, openJobParts } from './job-parts.ts'
+import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
+import { formatBytes, formatCount, formatShare } from './number-format.ts'
+import { quoteArgument } from './quote-argument.ts'
+
+/** The options of `espalier train`. */
+export interface TrainOptions extends LabelledInputOptions, EncoderOptions {
+  readonly name: string
+  readonly test?: string
+  readonly testFraction: number
+  readonly method: Method
+  readonly seed: number
+  readonly folds: number
+  readonly balance?: boolean
+  readonly memory: boolean
+  readonly promote?: boolean
+  readonly force?: boolean
+  readonly reason?: string
+  readonly description?: string
+  readonly report?: string
+  readonly quoteTexts?: boolean
+  readonly dryRun?: boolean
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+/** Trains and publishes; a refused promotion is told last, as a failure, since the version exists by then. */
+export async function trainFile(
+  context: CommandContext,
+  file: string,
+  options: TrainOptions,
+): Promise<void> {
+  checkOptions(options)
+  const { signal } = context
+  const boot = await context.boot()
+  const display = context.progress(options.quiet === true)
+  try {
+    const data = await openInput(context, file, options.format)
+    const test =
+      options.test === undefined ? undefined : await openInput(context, options.test, undefined)
+    const { trainHead } = await import('../../shared/service/train-head.ts')
+    const parts = await openJobParts(boot, options, signal)
+    const { balance = false, dryRun = false, quoteTexts = false } = options
+    const result = await trainHead(
+      { ...parts, clock: context.clock },
+      {
+        ...options,
+        data,
+        test,
+        balance,
+        dryRun,
+        quoteTexts,
+        promote:
+          options.promote !== true ? 'no' : options.force === true ? 'always' : 'unless-worse',
+        reading: {
+          ...labelledReading(boot, options, signal),
+          onProgress: (rows) => display.report('reading', rows, 0),
+        },
+        command: ['espalier', ...context.argv].map(quoteArgument).join(' '),
+        onProgress: display.report,
+        signal,
+      },
+    )
+    display.stop()
+    if (options.report !== undefined) await writeReport(options.report, result)
+    for (const { message } of result.warnings) display.note(`warning: ${message}`)
+    if (options.json === true) await context.print(JSON.stringify(toJson(result), null, 2))
+    else await printResult(context, options, result)
+    checkPromotion(result)
+  } finally {
+    display.stop()
+  }
+}
+
+function checkOptions({ force, promote, test, testFraction, dryRun }: TrainOptions): void {
+  const fail = (message: string): never => {
+    throw new EspalierError('invalid_request', message)
+  }
+  if (force === true && promote !== true) fail('--force is of use with --promote only')
+  if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
+  if (test === '-') fail('--test needs a file: stdin is for the training data')
+  if (testFraction === 0 && promote === true && force !== true && test === undefined) {
+    fail('--test-fraction 0 leaves no rows to compare on: pass --test FILE, or --force')
+  }
+}
+
+async function writeReport(folder: string, { files }: TrainHeadResult): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new EspalierError('invalid_data', `--report ${folder}: ${why}`, { cause })
+  }
+  for (const kind of ['markdown', 'json', 'html'] as const) {
+    const file = await openAtomicFile(join(folder, REPORT_FILES[kind]))
+    try {
+      await file.write(new TextEncoder().encode(files[kind]))
+      await file.commit()
+    } finally {
+      await file.discard()
+    }
+  }
+}
+
+function toJson({ version, report, warnings, promotion, embeddings, files }: TrainHeadResult) {
+  return {
+    model: version && formatModelVersion(version),
+    promotion,
+    accuracy: report.test?.accuracy ?? null,
+    warnings,
+    embeddings,
+    version,
+    report: JSON.parse(files.json) as unknown,
+  }
+}
+
+async function printResult(
+  { print }: CommandContext,
+  options: TrainOptions,
+  { version, report, promotion, embeddings }: TrainHeadResult,
+): Promise<void> {
+  const { test, crossValidation, split, sizes, champion } = report
+  const model = version === null ? `${report.name} (not published)` : formatModelVersion(version)
+  const rows = formatCount(split.trainRows, 'row')
+  const labels = formatCount(report.labels.length, 'label')
+  await print(
+    `${model}: ${labels}, ${rows}, method ${report.method.name}, ${formatBytes(sizes.headBytes)}`,
+  )
+  if (test !== null) {
+    const { low, high } = test.interval ?? { low: null, high: null }
+    await print(
+      `  accuracy ${formatShare(test.accuracy)} (95 % interval ${formatShare(low)} to ${formatShare(high)}), ` +
+        `macro-F1 ${formatShare(test.macroF1)}, ECE ${formatShare(test.ece)} on ${formatCount(test.rows, 'test row')}`,
+    )
+  }
+  if (crossValidation !== null) {
+    await print(`  accuracy ${formatShare(crossValidation.accuracy)} cross-validated`)
+  }
+  if (champion !== null)
+    await print(`  champion ${champion.model}: ${describeDifference(champion)}`)
+  if (embeddings.truncated > 0) {
+    await print(`  ${formatCount(embeddings.truncated, 'text')} cut at the encoder's limit`)
+  }
+  if (promotion.status === 'promoted') await print(`  promoted: ${model} is champion now`)
+  if (options.report !== undefined)
+    await print(`  report: ${join(options.report, REPORT_FILES.html)}`)
+  if (version !== null) await print(nextStep(model, promotion.status === 'promoted'))
+}
+
+function describeDifference({
+  accuracy,
+  difference,
+  low,
+  high,
+}: NonNullable<TrainHeadResult['report']['champion']>): string {
+  const points = (share: number) => `${share > 0 ? '+' : ''}${(share * 100).toFixed(1)}`
+  return (
+    `accuracy ${formatShare(accuracy)} on the same rows, difference ${points(difference)} points ` +
+    `(95 % interval ${points(low)} to ${points(high)})`
+  )
+}
+
+function nextStep(model: string, promoted: boolean): string {
+  if (!promoted) return `Next: espalier promote ${model}`
+  const name = model.slice(0, model.indexOf('@'))
+  const body = JSON.stringify({ model: name, inputs: 'your text' })
+  return (
+    'Next: espalier serve, then\n' +
+    `  curl -s http://127.0.0.1:8080/classify -H 'content-type: application/json' -d '${body}'`
+  )
+}
+
+/** @throws EspalierError `not_better` */
+function checkPromotion({ version, promotion }: TrainHeadResult): void {
+  if (version === null || promotion.status !== 'refused') return
+  const model = formatModelVersion(version)
+  throw new EspalierError(
+    'not_better',
+    `${model} is published but not promoted: ${promotion.reason}; "espalier promote ${model}" does it all the same`,
+  )
+}

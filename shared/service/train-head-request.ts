@@ -1,0 +1,62 @@
+import type { DatasetWarning } from '../dataset/summary.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Progress } from '../lib/logger.ts'
+import type { MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { Registry, RegistryVersion } from '../registry/types.ts'
+import type { TrainingReport } from '../training/report/types.ts'
+import type { Method } from '../training/types.ts'
+import type { EmbedJobDeps } from './embed-for-job.ts'
+import type { DataRequest } from './train-head-data.ts'
+
+/** What training works with. */
+export interface TrainHeadDeps extends EmbedJobDeps {
+  readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
+  readonly registry: Registry
+  readonly clock: Clock
+}
+
+/** One training. */
+export interface TrainHeadRequest extends DataRequest {
+  readonly name: string
+  readonly method: Method
+  readonly folds: number
+  /** Give every class the same weight, whatever its share of the rows. */
+  readonly balance: boolean
+  /** Keep the training embeddings where voting by neighbours helps. */
+  readonly memory: boolean
+  /** Make the new version champion: `unless-worse` than the present one, or in any case. */
+  readonly promote: 'no' | 'unless-worse' | 'always'
+  readonly reason?: string | undefined
+  readonly description?: string | undefined
+  /** Do everything but publish. */
+  readonly dryRun: boolean
+  /** Quote misclassified test texts in the report, which is then stored with the version. */
+  readonly quoteTexts: boolean
+  /** The command line, for the lineage. */
+  readonly command: string
+  readonly onProgress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What became of the wish to promote. */
+export type Promotion =
+  | { readonly status: 'none' }
+  | { readonly status: 'promoted'; readonly from: number | null }
+  /** The version exists, but the alias stays where it is; the reason is a whole sentence. */
+  | { readonly status: 'refused'; readonly reason: string }
+
+/** A finished training. */
+export interface TrainHeadResult {
+  /** Null for a dry run. */
+  readonly version: RegistryVersion | null
+  readonly report: TrainingReport
+  /** The report as the files of the version. */
+  readonly files: { readonly markdown: string; readonly json: string; readonly html: string }
+  readonly warnings: readonly DatasetWarning[]
+  readonly promotion: Promotion
+  readonly embeddings: {
+    readonly cached: number
+    readonly computed: number
+    readonly truncated: number
+  }
+}

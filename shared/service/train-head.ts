@@ -1,0 +1,139 @@
+import type { EncoderInfo } from '../encoder/types.ts'
+import { encodeHead } from '../head/encode.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { formatModelVersion } from '../lib/model-address.ts'
+import { checkModelName } from '../registry/names.ts'
+import type { Registry } from '../registry/types.ts'
+import { embedForJob } from './embed-for-job.ts'
+import { checkClassifier } from './head-version.ts'
+import { checkChampion, promoteVersion } from './train-head-champion.ts'
+import { readTrainingData } from './train-head-data.ts'
+import { judgeHead, toTrainingSet } from './train-head-evaluation.ts'
+import { publishHead } from './train-head-publish.ts'
+import { assembleReport } from './train-head-report.ts'
+import type {
+  Promotion,
+  TrainHeadDeps,
+  TrainHeadRequest,
+  TrainHeadResult,
+} from './train-head-request.ts'
+import { loadTraining } from './train-head-tools.ts'
+
+/** Wrong texts that a report quotes of each confusion, where it may. */
+const QUOTES = 3
+
+/**
+ * Trains a classifier on labelled rows and publishes it as a new version: rows, split, embeddings, fit,
+ * judgement on rows held out, report, version, promotion. Nothing is visible before the version is published
+ * whole; the alias moves after that.
+ * @throws EspalierError `invalid_data`, `invalid_name`, `wrong_model_kind`, and what encoder and registry throw
+ */
+export async function trainHead(
+  deps: TrainHeadDeps,
+  request: TrainHeadRequest,
+): Promise<TrainHeadResult> {
+  const { name, seed, onProgress, signal } = request
+  await checkTarget(deps.registry, name, signal)
+  const watch = createStopwatch(deps)
+  const data = await readTrainingData(request)
+  watch.finish('reading')
+  const texts = [...data.train, ...data.test].map(({ text }) => text)
+  const check = (encoder: EncoderInfo) => checkOtherName(name, encoder)
+  const embedded = await embedForJob(deps, texts, { check, onProgress, signal })
+  watch.finish('embedding')
+  const { encoder } = embedded
+  const rowsEnd = data.train.length * encoder.dimension
+  const trainVectors = embedded.embeddings.subarray(0, rowsEnd)
+  const testVectors = embedded.embeddings.subarray(rowsEnd)
+  const kernels = await deps.openKernels()
+  try {
+    const tools = await loadTraining()
+    const { classes: labels, multiLabel } = data
+    const set = toTrainingSet(data.train, trainVectors, encoder.dimension, { labels, multiLabel })
+    const { method, folds, balance, memory } = request
+    const trained = await tools.trainHead(
+      set,
+      { family: encoder.family, method, seed, folds, balance, memory },
+      { kernels, onProgress, signal },
+    )
+    watch.finish('training')
+    signal?.throwIfAborted()
+    const { head } = trained
+    const quotes = request.quoteTexts ? QUOTES : 0
+    const judging = { tools, kernels, seed, quotes }
+    const judgement =
+      data.test.length > 0 ? await judgeHead(head, data.test, testVectors, judging) : null
+    const fitted = await tools.evaluateHead(head, set, kernels)
+    const contender = {
+      head,
+      test: data.test,
+      embeddings: testVectors,
+      correct: judgement?.correct ?? new Uint8Array(0),
+    }
+    const champion = await checkChampion(deps.registry, name, contender, { ...judging, signal })
+    watch.finish('evaluation')
+    const bytes = encodeHead(head)
+    const report = assembleReport({
+      request,
+      data,
+      encoder,
+      trained,
+      judgement,
+      fittedAccuracy: fitted.accuracy,
+      comparison: champion.comparison,
+      headBytes: bytes.length,
+      timings: watch.timings,
+      createdMs: deps.clock.wallMs(),
+    })
+    const files = tools.renderReport(report)
+    signal?.throwIfAborted()
+    const version = request.dryRun
+      ? null
+      : await publishHead(deps.registry, { head, bytes, trained, report, files, request, data })
+    let promotion: Promotion = { status: 'none' }
+    if (version !== null && request.promote !== 'no') {
+      promotion = await promoteVersion(deps.registry, version, champion, {
+        force: request.promote === 'always',
+        reason: request.reason,
+        signal,
+      })
+    }
+    const { cached, computed, truncated } = embedded
+    const embeddings = { cached, computed, truncated }
+    return { version, report, files, warnings: data.warnings, promotion, embeddings }
+  } finally {
+    await kernels.close()
+  }
+}
+
+/** Refuses a name before any work is done for it. */
+async function checkTarget(
+  registry: Registry,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  checkModelName(name)
+  const newest = (await registry.listVersions(name, { signal })).at(-1)
+  if (newest !== undefined) checkClassifier(await registry.getVersion(name, newest, { signal }))
+}
+
+function checkOtherName(name: string, encoder: EncoderInfo): void {
+  if (name !== encoder.name) return
+  throw new EspalierError(
+    'wrong_model_kind',
+    `${formatModelVersion(encoder)} is the encoder itself; give the classifier another --name`,
+  )
+}
+
+function createStopwatch({ clock }: Pick<TrainHeadDeps, 'clock'>) {
+  const timings: { stage: string; milliseconds: number }[] = []
+  let startedMs = clock.monotonicMs()
+  return {
+    timings,
+    finish(stage: string): void {
+      const nowMs = clock.monotonicMs()
+      timings.push({ stage, milliseconds: nowMs - startedMs })
+      startedMs = nowMs
+    },
+  }
+}
