@@ -12,6 +12,7 @@ import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.t
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
+import type { LiveModels } from '../shared/service/classifiers.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
 
@@ -136,7 +137,8 @@ export function createBoot(options: {
       const encoder = await openEncoder(serve)
       const host = serve.host ?? config.host
       const port = serve.port ?? config.port
-      const parts = { encoder, config: { ...config, host, port }, log, version: options.version }
+      const { version } = options
+      const parts = { encoder, openRegistry, config: { ...config, host, port }, log, version }
       return startEncoderServer(parts, serve.signal)
     },
   }
@@ -145,6 +147,7 @@ export function createBoot(options: {
 /** What a server is started from. */
 interface ServeParts {
   readonly encoder: Encoder
+  openRegistry(): Promise<ModelRegistry>
   readonly config: Config
   readonly log: Logger
   readonly version: string
@@ -152,30 +155,54 @@ interface ServeParts {
 
 /** Starts the HTTP server over a loaded encoder; aborting the signal stops it in order. */
 async function startEncoderServer(
-  { encoder, config, log, version }: ServeParts,
+  { encoder, openRegistry, config, log, version }: ServeParts,
   signal: AbortSignal | undefined,
 ): Promise<RunningServer> {
+  let classifiers: LiveModels | undefined
+  const close = async () => {
+    await classifiers?.close()
+    await encoder.close()
+    await (await openRegistry()).close()
+  }
   try {
-    const [{ startServer }, { createStaticDirectory }, { createReadiness }, { createServices }] =
-      await Promise.all([
-        import('./api/server.ts'),
-        import('../shared/service/models.ts'),
-        import('../shared/service/readiness.ts'),
-        import('../shared/service/services.ts'),
-      ])
-    const { Registry } = await import('prom-client')
+    const [
+      { startServer },
+      { createLiveModels },
+      { createStaticDirectory },
+      { createReadiness },
+      { createServices },
+      { Registry },
+    ] = await Promise.all([
+      import('./api/server.ts'),
+      import('../shared/service/live-models.ts'),
+      import('../shared/service/models.ts'),
+      import('../shared/service/readiness.ts'),
+      import('../shared/service/services.ts'),
+      import('prom-client'),
+    ])
+    classifiers = createLiveModels({
+      encoder,
+      registry: await openRegistry(),
+      follow: 'timer',
+      pollMs: config.pollSeconds * 1000,
+      headsBytes: config.headsBytes,
+      waitMs: config.queueTimeoutMs,
+      clock: systemClock,
+      log,
+    })
     const encoders = createStaticDirectory([encoder], Math.floor(systemClock.wallMs() / 1000))
     const readiness = createReadiness()
     const server = await startServer({
-      services: createServices({ encoders, limits: config }),
+      services: createServices({ encoders, classifiers, limits: config }),
       encoders,
+      classifiers,
       config,
       log,
       clock: systemClock,
       readiness,
       version,
       metrics: new Registry(),
-      close: () => encoder.close(),
+      close,
     })
     readiness.markReady()
     const stop = () => void server.stop(String(signal?.reason ?? 'stopped'))
@@ -183,7 +210,7 @@ async function startEncoderServer(
     signal?.addEventListener('abort', stop, { once: true })
     return { url: server.url, closed: server.stopped }
   } catch (error) {
-    await encoder.close()
+    await close().catch(() => {})
     throw error
   }
 }

@@ -10,6 +10,8 @@ import { notFound } from './middleware/not-found.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { requestRecord } from './middleware/request-record.ts'
 import { timingHeaders } from './middleware/timing-headers.ts'
+import { addClassifyRoute } from './routes/classify.ts'
+import { addCohereClassifyRoute } from './routes/cohere-classify.ts'
 import { addEmbedRoute } from './routes/embed.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInfoRoute } from './routes/info.ts'
@@ -21,10 +23,10 @@ import type { ApiApp, ApiDeps, ApiEnv, ApiMiddleware } from './types.ts'
 
 /** Builds the application: every route over the parts given. It knows no port and no platform. */
 export function createApp(deps: ApiDeps): ApiApp {
-  const { config, clock, log, readiness, encoders } = deps
+  const { config, clock, log, readiness } = deps
   const app: ApiApp = new OpenAPIHono<ApiEnv>()
   const sendError = handleErrors(log)
-  const metrics = deps.metrics ? createHttpMetrics(deps.metrics, encoders) : null
+  const metrics = deps.metrics ? createHttpMetrics(deps.metrics, deps) : null
 
   app.use(requestRecord(clock))
   app.use(requestLog(clock, log, metrics))
@@ -41,6 +43,8 @@ export function createApp(deps: ApiDeps): ApiApp {
   )
   addEmbedRoute(app, deps, door)
   addOpenAIEmbeddingsRoute(app, deps, door)
+  addClassifyRoute(app, deps, door)
+  addCohereClassifyRoute(app, deps, door)
   addModelRoutes(app, deps)
   addInfoRoute(app, deps)
   addHealthRoutes(app, deps)

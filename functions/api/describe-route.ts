@@ -8,7 +8,7 @@ export interface RouteDescription {
   /** With parameters in braces: `/v1/models/{id}`. */
   readonly path: string
   readonly summary: string
-  readonly tag: 'embeddings' | 'models' | 'operations'
+  readonly tag: 'embeddings' | 'classification' | 'models' | 'operations'
   readonly body?: z.ZodType
   readonly response: z.ZodType
   readonly headers?: z.ZodObject

@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { EncoderDirectory } from '../../shared/service/models.ts'
-import type { RequestRecord } from './types.ts'
+import type { ApiDeps, RequestRecord } from './types.ts'
 
 /** Seconds; from a cached lookup to a full queue. */
 const DURATION_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -18,7 +17,10 @@ export interface HttpMetrics {
 }
 
 /** Registers the metrics; one registry holds those of one application. */
-export function createHttpMetrics(registry: Registry, encoders: EncoderDirectory): HttpMetrics {
+export function createHttpMetrics(
+  registry: Registry,
+  { encoders, classifiers }: Pick<ApiDeps, 'encoders' | 'classifiers'>,
+): HttpMetrics {
   const registers = [registry]
   const requests = new Counter({
     name: 'espalier_http_requests_total',
@@ -71,6 +73,7 @@ export function createHttpMetrics(registry: Registry, encoders: EncoderDirectory
       this.set(encoders.resolve().load().busyWorkers)
     },
   })
+  addHeadMetrics(registry, classifiers)
 
   return {
     inFlight,
@@ -88,4 +91,33 @@ export function createHttpMetrics(registry: Registry, encoders: EncoderDirectory
       stageSeconds.inc({ stage: 'run' }, usage.runMs / 1000)
     },
   }
+}
+
+/** What `stats` of the classifiers says, read when somebody asks. */
+function addHeadMetrics(registry: Registry, classifiers: ApiDeps['classifiers']): void {
+  const registers = [registry]
+  const counters = [
+    ['loaded', 'Heads loaded.'],
+    ['evicted', 'Heads evicted because others needed their memory.'],
+    ['refused', 'New versions refused; the old ones kept serving.'],
+  ] as const
+  for (const [key, help] of counters) {
+    new Counter({
+      name: `espalier_heads_${key}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(classifiers.stats()[key])
+      },
+    })
+  }
+  new Gauge({
+    name: 'espalier_heads_bytes',
+    help: 'Memory that loaded heads take.',
+    registers,
+    collect() {
+      this.set(classifiers.stats().bytes)
+    },
+  })
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config.ts'
 import type { ErrorCode } from '../../shared/lib/errors.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
+import type { LiveModels } from '../../shared/service/classifiers.ts'
 import type { EncoderDirectory } from '../../shared/service/models.ts'
 import type { Readiness } from '../../shared/service/readiness.ts'
 import type { Services } from '../../shared/service/services.ts'
@@ -13,6 +14,7 @@ import type { Services } from '../../shared/service/services.ts'
 export interface ApiDeps {
   readonly services: Services
   readonly encoders: EncoderDirectory
+  readonly classifiers: LiveModels
   readonly config: Config
   readonly log: Logger
   readonly clock: Clock

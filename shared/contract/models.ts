@@ -26,8 +26,24 @@ export const embeddingModelSchema = z
   })
   .meta({ id: 'EmbeddingModel' })
 
-/** Any model; classifiers join as another member told apart by `kind`. */
-export const modelSchema = z.discriminatedUnion('kind', [embeddingModelSchema])
+/** A classifier in the list of models; it need not be loaded. */
+export const classifierModelSchema = z
+  .object({
+    ...modelFields,
+    kind: z.literal('classifier'),
+    version: modelFields.version
+      .nullable()
+      .describe('The champion; null where no version was promoted.'),
+    family: z.string().nullable().describe('The encoder family whose vectors it reads.'),
+    label_count: z.int().min(1).nullable(),
+  })
+  .meta({ id: 'ClassifierModel' })
+
+/** Any model, told apart by `kind`. */
+export const modelSchema = z.discriminatedUnion('kind', [
+  embeddingModelSchema,
+  classifierModelSchema,
+])
 export type Model = z.infer<typeof modelSchema>
 
 /** Answer of `GET /v1/models`. */

@@ -54,7 +54,7 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
 }
 
 /** Encodes, and puts the caller's field name into an error that names `inputs[i]`. */
-async function encodeAs(
+export async function encodeAs(
   encoder: Encoder,
   texts: readonly string[],
   options: Parameters<Encoder['encode']>[1],

@@ -4,6 +4,10 @@ import type { Encoder } from '../../shared/encoder/types.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { parseConfig } from '../../shared/lib/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
+import { openRegistry } from '../../shared/registry/registry.ts'
+import { openMemoryStore } from '../../shared/registry/store-memory.ts'
+import type { RegistryReader } from '../../shared/registry/types.ts'
+import { createLiveModels, type LiveModelsOptions } from '../../shared/service/live-models.ts'
 import { createStaticDirectory } from '../../shared/service/models.ts'
 import { createReadiness } from '../../shared/service/readiness.ts'
 import { createServices } from '../../shared/service/services.ts'
@@ -31,24 +35,46 @@ export function createMemoryLogger(): Logger & { readonly lines: LogLine[] } {
   }
 }
 
-/** Parts of a server around a fake encoder; ready unless told otherwise. */
+/** Parts of a server around a fake encoder and an empty registry; ready unless told otherwise. */
 export function createApiDeps(
-  options: { encoder?: Encoder; env?: Record<string, string>; starting?: boolean } = {},
+  options: {
+    encoder?: Encoder
+    env?: Record<string, string>
+    starting?: boolean
+    registry?: RegistryReader
+    live?: Partial<LiveModelsOptions>
+  } = {},
 ): ServerDeps & { readonly log: ReturnType<typeof createMemoryLogger> } {
   const encoder = options.encoder ?? createFakeEncoder()
   const config = parseConfig({ PORT: '0', ...options.env })
   const encoders = createStaticDirectory([encoder], 1_700_000_000)
+  const log = createMemoryLogger()
+  const classifiers = createLiveModels({
+    encoder,
+    registry: options.registry ?? openRegistry(openMemoryStore()),
+    follow: 'request',
+    pollMs: 3_600_000,
+    headsBytes: config.headsBytes,
+    waitMs: config.queueTimeoutMs,
+    clock: systemClock,
+    log,
+    ...options.live,
+  })
   const readiness = createReadiness()
   if (!options.starting) readiness.markReady()
   return {
-    services: createServices({ encoders, limits: config }),
+    services: createServices({ encoders, classifiers, limits: config }),
     encoders,
+    classifiers,
     config,
-    log: createMemoryLogger(),
+    log,
     clock: systemClock,
     readiness,
     version: '0.0.0',
     metrics: new Registry(),
-    close: () => encoder.close(),
+    async close() {
+      await classifiers.close()
+      await encoder.close()
+    },
   }
 }

@@ -1,18 +1,24 @@
 import { createHash } from 'node:crypto'
-import type { EncodedBatch, Encoder, EncoderInfo } from '../../shared/encoder/types.ts'
+import type { EncodedBatch, Encoder, EncoderInfo, Projection } from '../../shared/encoder/types.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 
 /** What a test may choose about the fake. */
 export interface FakeEncoderOptions extends Partial<EncoderInfo> {
   /** Awaited inside every `encode`, so that a test can hold requests in flight. */
   readonly gate?: () => Promise<void>
+  /** Awaited before a new projection is in force. */
+  readonly projectionGate?: (projection: Projection | null) => Promise<void>
 }
 
 /**
  * A small real encoder: each vector is a hash of the text, the same on every machine, and tokens are
- * words plus two. It truncates, normalises, refuses and closes as the contract says.
+ * words plus two. It truncates, normalises, projects, refuses and closes as the contract says.
  */
-export function createFakeEncoder({ gate, ...given }: FakeEncoderOptions = {}): Encoder {
+export function createFakeEncoder({
+  gate,
+  projectionGate,
+  ...given
+}: FakeEncoderOptions = {}): Encoder {
   const info: EncoderInfo = {
     name: 'fake-encoder',
     version: 1,
@@ -29,7 +35,7 @@ export function createFakeEncoder({ gate, ...given }: FakeEncoderOptions = {}): 
     workers: 1,
     ...given,
   }
-  let columns: { id: number; count: number } | null = null
+  let current: Projection | null = null
   let busy = 0
   let closed = false
 
@@ -37,6 +43,8 @@ export function createFakeEncoder({ gate, ...given }: FakeEncoderOptions = {}): 
     ...[inputs, options]: Parameters<Encoder['encode']>
   ): Promise<EncodedBatch> {
     if (closed) throw new EspalierError('shutting_down', 'the encoder is closed')
+    // A request keeps the projection that it was accepted with.
+    const projection = options.project ? current : null
     const tokens = new Uint32Array(inputs.length)
     const truncated = new Uint8Array(inputs.length)
     const vectors = new Float32Array(inputs.length * info.dimension)
@@ -74,8 +82,8 @@ export function createFakeEncoder({ gate, ...given }: FakeEncoderOptions = {}): 
       dimension: info.dimension,
       tokens,
       truncated,
-      scores: options.project && columns ? new Float32Array(inputs.length * columns.count) : null,
-      projectionId: columns?.id ?? 0,
+      scores: projection && project(vectors, info.dimension, projection),
+      projectionId: projection?.id ?? 0,
       timings: { queueMs: 0, tokenizeMs: 0, runMs: 0 },
     }
   }
@@ -84,13 +92,29 @@ export function createFakeEncoder({ gate, ...given }: FakeEncoderOptions = {}): 
     info,
     encode,
     async setProjection(projection) {
-      columns = projection && { id: projection.id, count: projection.columns }
+      await projectionGate?.(projection)
+      current = projection
     },
     load: () => ({ queuedInputs: 0, queuedTokens: 0, busyWorkers: busy }),
     async close() {
       closed = true
     },
   }
+}
+
+/** Scores of shape [rows, columns]: vectors · weights + bias. */
+function project(vectors: Float32Array, dimension: number, projection: Projection): Float32Array {
+  const { columns, weights, bias } = projection
+  const rows = vectors.length / dimension
+  return Float32Array.from({ length: rows * columns }, (_, at) => {
+    const row = Math.floor(at / columns)
+    const column = at % columns
+    let sum = bias[column] as number
+    for (let i = 0; i < dimension; i++) {
+      sum += (vectors[row * dimension + i] as number) * (weights[i * columns + column] as number)
+    }
+    return sum
+  })
 }
 
 /** A vector of numbers in [-1, 1) from the bytes of sha256, at unit length if asked. */

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { modelListSchema, modelSchema } from '../../../shared/contract/models.ts'
-import { describeEncoder } from '../describe-model.ts'
+import { describeClassifier, describeEncoder } from '../describe-model.ts'
 import { describeRoute } from '../describe-route.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'
 
 /** `GET /v1/models` and `GET /v1/models/{id}`; the id may name a version or an alias. */
-export function addModelRoutes(app: ApiApp, { encoders }: ApiDeps): void {
+export function addModelRoutes(app: ApiApp, { encoders, classifiers }: ApiDeps): void {
   describeRoute(app, {
     method: 'get',
     path: '/v1/models',
@@ -13,8 +13,10 @@ export function addModelRoutes(app: ApiApp, { encoders }: ApiDeps): void {
     tag: 'models',
     response: modelListSchema,
   })
-  app.get('/v1/models', (c) => {
-    return c.json({ object: 'list', data: encoders.list().map(describeEncoder) })
+  app.get('/v1/models', async (c) => {
+    const heads = await classifiers.list()
+    const data = [...encoders.list().map(describeEncoder), ...heads.map(describeClassifier)]
+    return c.json({ object: 'list', data })
   })
 
   describeRoute(app, {
@@ -25,7 +27,9 @@ export function addModelRoutes(app: ApiApp, { encoders }: ApiDeps): void {
     params: z.object({ id: z.string() }),
     response: modelSchema,
   })
-  app.get('/v1/models/:id', (c) => {
+  app.get('/v1/models/:id', async (c) => {
+    const classifier = await classifiers.find(c.req.param('id'))
+    if (classifier) return c.json(describeClassifier(classifier))
     const { info } = encoders.resolve(c.req.param('id'))
     const entry = encoders.list().find((candidate) => candidate.info.name === info.name)
     return c.json(describeEncoder({ ...entry!, info }))

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import {
+  classifyRequestSchema,
+  classifyResponseSchema,
+  ROUTE_KEY_HEADER,
+} from '../../../shared/contract/classify.ts'
+import { classificationsToJson } from '../classify-json.ts'
+import { describeRoute } from '../describe-route.ts'
+import { parseBody } from '../parse-body.ts'
+import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { recordUsage } from '../usage.ts'
+
+/** `POST /classify`: one or more classifiers on one pass of the encoder. */
+export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
+  describeRoute(app, {
+    method: 'post',
+    path: '/classify',
+    summary: 'Classify texts with one or more classifiers',
+    tag: 'classification',
+    headers: z.object({ [ROUTE_KEY_HEADER]: z.string().optional() }),
+    body: classifyRequestSchema,
+    response: classifyResponseSchema,
+  })
+  app.post('/classify', door, async (c) => {
+    const body = parseBody(c, classifyRequestSchema, deps.config.maxInputs)
+    const result = await deps.services.classify({
+      inputs: body.inputs,
+      field: 'inputs',
+      model: body.model ?? undefined,
+      topK: body.top_k ?? undefined,
+      threshold: body.threshold ?? undefined,
+      truncate: body.truncate ?? undefined,
+      routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
+      signal: c.req.raw.signal,
+    })
+    const { tokens } = recordUsage(c, result)
+    const usage = { prompt_tokens: tokens, total_tokens: tokens }
+    const json = await classificationsToJson(result, body.return_embeddings ?? false, usage)
+    return c.body(json, 200, { 'content-type': 'application/json' })
+  })
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { ROUTE_KEY_HEADER } from '../../../shared/contract/classify.ts'
+import {
+  cohereClassifyRequestSchema,
+  cohereClassifyResponseSchema,
+} from '../../../shared/contract/cohere-classify.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import { cohereToJson } from '../cohere-json.ts'
+import { describeRoute } from '../describe-route.ts'
+import { parseBody } from '../parse-body.ts'
+import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { recordUsage } from '../usage.ts'
+
+/** `POST /v1/classify`, in the shape of Cohere. */
+export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
+  describeRoute(app, {
+    method: 'post',
+    path: '/v1/classify',
+    summary: 'Classify texts with one classifier, for clients of Cohere',
+    tag: 'classification',
+    headers: z.object({ [ROUTE_KEY_HEADER]: z.string().optional() }),
+    body: cohereClassifyRequestSchema,
+    response: cohereClassifyResponseSchema,
+  })
+  app.post('/v1/classify', door, async (c) => {
+    const body = parseBody(c, cohereClassifyRequestSchema, deps.config.maxInputs)
+    if (body.examples && body.examples.length > 0) {
+      throw new EspalierError(
+        'invalid_request',
+        'examples are not supported: train a classifier from them once, "espalier train DATA --name NAME --promote", and name it in model',
+        { param: 'examples' },
+      )
+    }
+    const { id } = c.get('record')
+    const result = await deps.services.classify({
+      inputs: body.inputs,
+      field: 'inputs',
+      model: body.model ?? undefined,
+      probabilities: true,
+      topK: Number.MAX_SAFE_INTEGER,
+      truncate: body.truncate !== 'NONE',
+      truncationDirection: body.truncate === 'START' ? 'left' : 'right',
+      routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
+      signal: c.req.raw.signal,
+    })
+    recordUsage(c, result)
+    const json = await cohereToJson(result.answers[0]!, body.inputs, id)
+    return c.body(json, 200, { 'content-type': 'application/json' })
+  })
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { modelAddressSchema, textInputsSchema } from './inputs.ts'
+
+/** Labels listed with each prediction where `top_k` is left out. */
+export const DEFAULT_TOP_K = 5
+/** Most classifiers of one request. */
+export const MAX_MODELS = 64
+
+const classifierSchema = z
+  .union([modelAddressSchema, z.array(modelAddressSchema)])
+  .describe(
+    `A classifier or a list of at most ${MAX_MODELS}: \`name\`, \`name@alias\` or \`name@v7\`. May be left out where there is one.`,
+  )
+
+/** Body of `POST /classify`. Unknown keys are ignored. */
+export const classifyRequestSchema = z
+  .object({
+    inputs: textInputsSchema,
+    model: classifierSchema.nullish(),
+    top_k: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe(`Labels to list with each prediction. Default ${DEFAULT_TOP_K}.`),
+    threshold: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullish()
+      .describe(
+        'Score that a label must reach; else `label` is null. Default: that of the classifier.',
+      ),
+    truncate: z
+      .boolean()
+      .nullish()
+      .describe('Cut texts longer than the encoder reads; false refuses them. Default true.'),
+    return_embeddings: z
+      .boolean()
+      .nullish()
+      .describe('Add the embedding of each input. Default false.'),
+  })
+  .meta({ id: 'ClassifyRequest' })
+export type ClassifyRequest = z.infer<typeof classifyRequestSchema>
+
+const labelScoreSchema = z.object({ label: z.string(), score: z.number().min(0).max(1) })
+
+/** What one classifier says of one input. */
+export const classPredictionSchema = z
+  .object({
+    model: z.string().describe('The version that answered, `name@v1`.'),
+    label: z.string().nullable().describe('The best label; null where none reaches its threshold.'),
+    score: z.number().describe("The best label's probability."),
+    labels: z.array(labelScoreSchema).describe('Best first.'),
+    in_distribution: z
+      .boolean()
+      .nullable()
+      .describe('False for inputs unlike the training data; null without a detector.'),
+    ood_score: z
+      .number()
+      .nullable()
+      .describe('Distance from the training data: relative Mahalanobis, higher is further.'),
+  })
+  .meta({ id: 'ClassPrediction' })
+export type ClassPrediction = z.infer<typeof classPredictionSchema>
+
+/** Answer of `POST /classify`, in the order of the inputs; predictions in the order of the models. */
+export const classifyResponseSchema = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(
+      z.object({
+        index: z.int().min(0),
+        predictions: z.array(classPredictionSchema),
+        embedding: z.array(z.number()).optional(),
+      }),
+    ),
+    usage: z.object({ prompt_tokens: z.int().min(0), total_tokens: z.int().min(0) }),
+  })
+  .meta({ id: 'ClassifyResponse' })
+export type ClassifyResponse = z.infer<typeof classifyResponseSchema>
+
+/** Optional request header: requests with the same key get the same version of a traffic split. */
+export const ROUTE_KEY_HEADER = 'x-route-key'

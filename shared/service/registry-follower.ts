@@ -1,0 +1,144 @@
+import { isEspalierError } from '../lib/errors.ts'
+import type { IndexEntry } from '../registry/index-hint.ts'
+import type { ModelKind } from '../registry/manifest.ts'
+import { emptyState, type ModelState } from '../registry/state.ts'
+import type { Origin, RegistryReader, RegistryVersion } from '../registry/types.ts'
+
+/** A model as the registry had it when it was last read. */
+export interface FollowedModel {
+  readonly name: string
+  readonly kind: ModelKind
+  readonly origin: Origin
+  /** Ascending. */
+  readonly versions: readonly number[]
+  readonly state: ModelState
+}
+
+/** What a follower reads with. */
+export interface FollowerOptions {
+  readonly registry: RegistryReader
+  /** Milliseconds between readings of everything, which repair what the index hint missed. */
+  readonly sweepMs: number
+  readonly monotonicMs: () => number
+}
+
+/** Knows every model of a registry by reading its index hint again and again, and everything now and then. */
+export class RegistryFollower {
+  readonly #options: FollowerOptions
+  #models = new Map<string, FollowedModel>()
+  #hints = new Map<string, IndexEntry>()
+  #etag: string | null = null
+  #sweptAt: number | null = null
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+  }
+
+  /** By name; empty before the first reading. */
+  get models(): ReadonlyMap<string, FollowedModel> {
+    return this.#models
+  }
+
+  /** False until everything was read once. */
+  get known(): boolean {
+    return this.#sweptAt !== null
+  }
+
+  /**
+   * Reads what changed; true where everything was read.
+   * @throws EspalierError `registry_unavailable` and the like; what is known stays, the next reading catches up
+   */
+  async refresh(): Promise<boolean> {
+    const { monotonicMs, sweepMs } = this.#options
+    const now = monotonicMs()
+    if (this.#sweptAt !== null && now - this.#sweptAt < sweepMs && (await this.#readHints())) {
+      return false
+    }
+    await this.#sweep(now)
+    return true
+  }
+
+  async #sweep(now: number): Promise<void> {
+    const { registry } = this.#options
+    // The hint is read first: what changes during the scan shows as a change of the hint.
+    const reading = await registry.readIndex().catch(ignoreUnreadable)
+    const models = await registry.listModels()
+    this.#models = new Map(models.map((model) => [model.name, model]))
+    this.#hints = new Map(Object.entries(reading?.status === 'found' ? reading.index.models : {}))
+    this.#etag = reading?.status === 'found' ? reading.etag : null
+    this.#sweptAt = now
+  }
+
+  /** False where there is no hint to go by, so that everything has to be read. */
+  async #readHints(): Promise<boolean> {
+    const { registry } = this.#options
+    const reading = await registry.readIndex({ etag: this.#etag }).catch(ignoreUnreadable)
+    if (reading?.status === 'not_modified') return true
+    // Registries that nothing was ever published to have no hint, and nothing to sweep either.
+    if (reading?.status === 'missing') return this.#models.size === 0
+    if (reading?.status !== 'found') return false
+    for (const [name, hint] of Object.entries(reading.index.models)) {
+      const known = this.#models.get(name)
+      const seen = this.#hints.get(name)
+      // A user's model that now shadows a built-in one may carry the same numbers.
+      if (known && known.origin !== 'builtin' && seen && isSame(seen, hint)) continue
+      await this.#readModel(name, hint)
+      this.#hints.set(name, hint)
+    }
+    this.#etag = reading.etag
+    return true
+  }
+
+  async #readModel(name: string, { kind }: IndexEntry): Promise<void> {
+    const { registry } = this.#options
+    const versions = await registry.listVersions(name)
+    const newest = versions.at(-1)
+    if (newest === undefined) {
+      this.#models.delete(name)
+      return
+    }
+    const reading = await registry.readState(name)
+    const state = reading.status === 'found' ? reading.state : emptyState(name)
+    const manifest = await registry.getVersion(name, newest).catch(ignoreUnreadable)
+    const origin = manifest?.origin ?? 'registry'
+    const known = this.#models.get(name)
+    const revision = known?.origin === origin ? known.state.revision : -1
+    // A late reading must not take back a newer one.
+    if (state.revision >= revision) {
+      this.#models.set(name, { name, kind, origin, versions, state })
+    }
+  }
+}
+
+function isSame(a: IndexEntry, b: IndexEntry): boolean {
+  return a.revision === b.revision && a.latest === b.latest && a.kind === b.kind
+}
+
+function ignoreUnreadable(error: unknown): null {
+  if (isEspalierError(error, 'artifact_corrupt') || isEspalierError(error, 'unsupported_schema')) {
+    return null
+  }
+  throw error
+}
+
+/** The manifests of one model, each read once; what could not be read is asked for again. */
+export class VersionBook {
+  readonly #registry: RegistryReader
+  readonly #name: string
+  readonly #read = new Map<number, Promise<RegistryVersion>>()
+
+  constructor(registry: RegistryReader, name: string) {
+    this.#registry = registry
+    this.#name = name
+  }
+
+  /** @throws EspalierError `version_not_found`, `artifact_corrupt`, `registry_unavailable` … */
+  get(version: number): Promise<RegistryVersion> {
+    const found = this.#read.get(version)
+    if (found) return found
+    const reading = this.#registry.getVersion(this.#name, version)
+    this.#read.set(version, reading)
+    reading.catch(() => this.#read.delete(version))
+    return reading
+  }
+}

@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../lib/clock.ts'
+import { EspalierError } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { RegistryFollower } from './registry-follower.ts'
+
+/** Longest that a request waits for news of the registry where something is known already. */
+const REVALIDATE_WAIT_MS = 2_000
+/** Polls of many servers spread over this share of the interval. */
+const JITTER = 0.2
+
+/** When and how a registry is looked at. */
+export interface RegistryWatchOptions {
+  readonly follower: RegistryFollower
+  /** The registry's URL, for the log. */
+  readonly url: string
+  /** `timer` looks every `pollMs`; `request` as a request comes and the last look is older. */
+  readonly follow: 'timer' | 'request'
+  readonly pollMs: number
+  /** Told of every look that succeeded; `swept` where everything was read. */
+  readonly onLook: (swept: boolean) => Promise<void>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Looks at a registry at the right times, one look at once; one that is away is waited for. */
+export class RegistryWatch {
+  readonly #options: RegistryWatchOptions
+  #looking: Promise<void> | null = null
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #failure: Error | null = null
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(options: RegistryWatchOptions) {
+    this.#options = options
+    void this.refresh()
+    if (options.follow === 'timer') this.#schedule()
+  }
+
+  /** Milliseconds since the last look. */
+  get ageMs(): number {
+    return this.#options.clock.monotonicMs() - this.#lookedAt
+  }
+
+  /** Looks now, or waits for the look that is under way. Never throws. */
+  refresh(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null
+    })
+    return this.#looking
+  }
+
+  /**
+   * Looks where it is time to, and always before anything is known.
+   * @throws EspalierError the registry's own, while nothing is known of it
+   */
+  async catchUp(): Promise<void> {
+    const { follower, follow, pollMs } = this.#options
+    if (!follower.known) await this.refresh()
+    else if (follow === 'request' && this.ageMs > pollMs) {
+      await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
+    }
+    if (follower.known) return
+    throw this.#failure ?? new EspalierError('registry_unavailable', 'not read yet')
+  }
+
+  /** Ends the polling; resolves when no look is under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#looking
+  }
+
+  async #look(): Promise<void> {
+    const { follower, url, onLook, clock, log } = this.#options
+    try {
+      const swept = await follower.refresh()
+      if (this.#failure) log.info({ registry: url }, 'the registry answers again')
+      this.#failure = null
+      await onLook(swept)
+    } catch (error) {
+      // One line for every time that it goes away.
+      if (!this.#failure) {
+        log.warn({ registry: url, err: error }, 'the registry does not answer; serving on')
+      }
+      this.#failure = error as Error
+    }
+    this.#lookedAt = clock.monotonicMs()
+  }
+
+  #schedule(): void {
+    if (this.#closed) return
+    const delayMs = this.#options.pollMs * (1 + JITTER * (Math.random() - 0.5))
+    this.#timer = setTimeout(() => void this.refresh().then(() => this.#schedule()), delayMs)
+    this.#timer.unref()
+  }
+}

@@ -1,0 +1,70 @@
+import { encodeHead } from '../../shared/head/encode.ts'
+import type { Head } from '../../shared/head/head.ts'
+import { createRandom } from '../../shared/lib/random.ts'
+import { openRegistry } from '../../shared/registry/registry.ts'
+import { openMemoryStore } from '../../shared/registry/store-memory.ts'
+import type { Registry } from '../../shared/registry/types.ts'
+import { describeHead, HEAD_FILE } from '../../shared/service/head-version.ts'
+
+/** The family of the fake encoder. */
+export const FAKE_FAMILY = 'a'.repeat(64)
+
+/** A head with pseudo-random weights; labels are `<prefix>0`, `<prefix>1` …, so that mixed-up heads show. */
+export function createTestHead(prefix: string, changes: Partial<Head> = {}, labels = 3): Head {
+  const dimension = changes.dimension ?? 8
+  const random = createRandom([...prefix].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 7))
+  const number = () => 4 * random.next() - 2
+  return {
+    family: FAKE_FAMILY,
+    dimension,
+    labels: Array.from({ length: labels }, (_, i) => `${prefix}${i}`),
+    activation: 'softmax',
+    weights: Float32Array.from({ length: labels * dimension }, number),
+    bias: Float32Array.from({ length: labels }, number),
+    temperature: 0.5,
+    memory: null,
+    adjustment: null,
+    thresholds: null,
+    detector: null,
+    ...changes,
+  }
+}
+
+/** A detector of rank two around the origin. */
+export function createTestDetector(dimension = 8): NonNullable<Head['detector']> {
+  const random = createRandom(11)
+  const number = () => 2 * random.next() - 1
+  return {
+    projection: Float32Array.from({ length: 2 * dimension }, number),
+    offset: Float32Array.of(0.1, -0.2),
+    means: Float32Array.of(0, 0, 0.5, 0.5),
+    background: Float32Array.of(0.3, 0.4),
+    threshold: 0.4,
+  }
+}
+
+/** An empty registry in memory. */
+export function createTestRegistry(): Registry {
+  return openRegistry(openMemoryStore())
+}
+
+/** Publishes a head, as training does, and makes it the champion unless told otherwise. */
+export async function publishHead(
+  registry: Registry,
+  name: string,
+  head: Head,
+  options: { alias?: string | null; bytes?: Uint8Array } = {},
+): Promise<number> {
+  const bytes = options.bytes ?? encodeHead(head)
+  const card = describeHead(head, { method: 'softmax', why: 'test', headBytes: bytes.byteLength })
+  const { version } = await registry.publish({
+    name,
+    kind: 'classifier',
+    family: head.family,
+    metadata: card,
+    files: [{ path: HEAD_FILE, source: { bytes } }],
+  })
+  const alias = options.alias === undefined ? 'champion' : options.alias
+  if (alias) await registry.promote(name, version.version, { alias })
+  return version.version
+}
