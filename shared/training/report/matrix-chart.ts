@@ -7,7 +7,10 @@ const WIDE_UP_TO = 6
 const MAX_LABEL = 28
 const MAX_WIDE_LABEL = 16
 const PADDING = 6
+/** Degrees; names of narrow columns stand upright, or they would overlap. */
 const TILT = 50
+const UPRIGHT = 90
+const NARROW = 16
 /** Above this share of a row the fill is so strong that the count turns to the page's colour. */
 const STRONG = 0.55
 
@@ -33,7 +36,8 @@ export function drawMatrix(
   )
   const shown = names.map((name) => shorten(name, wide ? MAX_WIDE_LABEL : MAX_LABEL))
   const longest = size.font * 0.58 * Math.max(0, ...shown.map((name) => name.length))
-  const tilt = (TILT * Math.PI) / 180
+  const degrees = size.width < NARROW ? UPRIGHT : TILT
+  const tilt = (degrees * Math.PI) / 180
   const left = PADDING + (labelled ? longest + 22 : 16)
   const top = PADDING + 18 + (labelled ? (wide ? 18 : longest * Math.sin(tilt) + size.font) : 0)
   const right = PADDING + (labelled && !wide ? longest * Math.cos(tilt) : 0)
@@ -78,7 +82,7 @@ export function drawMatrix(
     const above = wide
       ? { x: middle, y: top - 8, 'text-anchor': 'middle' }
       : {
-          transform: `translate(${(middle + size.font / 3).toFixed(1)} ${Math.round(top - 5)}) rotate(-${TILT})`,
+          transform: `translate(${(middle + size.font / 3).toFixed(1)} ${Math.round(top - 5)}) rotate(-${degrees})`,
         }
     return [
       element('text', { ...font, ...above }, name, full),
