@@ -3,9 +3,14 @@ import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot.ts'
 import { addEmbedCommand } from './commands/embed.ts'
+import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addModelsCommand } from './commands/models.ts'
+import { addPredictCommand } from './commands/predict.ts'
+import { addPromoteCommand } from './commands/promote.ts'
+import { addRollbackCommand } from './commands/rollback.ts'
 import { addServeCommand } from './commands/serve.ts'
+import { addShowCommand } from './commands/show.ts'
 import { addTrainCommand } from './commands/train.ts'
 import type { CommandContext, OutputStream } from './context.ts'
 import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
@@ -109,9 +114,14 @@ function createProgram(context: CommandContext, version: string): Command {
     )
   addServeCommand(program, context)
   addTrainCommand(program, context)
+  addEvaluateCommand(program, context)
+  addPredictCommand(program, context)
   addEmbedCommand(program, context)
   addExportCommand(program, context)
   addModelsCommand(program, context)
+  addShowCommand(program, context)
+  addPromoteCommand(program, context)
+  addRollbackCommand(program, context)
   return program
 }
 

@@ -1,0 +1,75 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import {
+  CHAMPION,
+  formatModelVersion,
+  parseModelAddress,
+} from '../../../shared/lib/model-address.ts'
+import type { CommandContext } from '../context.ts'
+
+interface PromoteFlags {
+  readonly alias: string
+  readonly ifCurrent?: number | null
+  readonly reason?: string
+  readonly json?: boolean
+}
+
+/** `espalier promote intent@v7` */
+export function addPromoteCommand(program: Command, context: CommandContext): void {
+  program
+    .command('promote')
+    .summary('make a version the champion')
+    .description('Point an alias at a version. Running servers follow within their poll interval.')
+    .argument('<model>', 'the version, as name@v7, or name@alias for what that means now')
+    .option('--alias <alias>', 'the alias to move', CHAMPION)
+    .option(
+      '--if-current <version>',
+      'only if the alias now means this version, as v6; none: only if it means nothing',
+      parseCurrent,
+    )
+    .option('--reason <text>', 'why, for the history')
+    .option('--json', 'print the new state as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  espalier promote intent@v7
+  espalier promote intent@v8 --alias challenger
+  espalier promote intent@v7 --if-current v6 --reason "fewer confusions of refund and return"`,
+    )
+    .action((model: string, flags: PromoteFlags) => promote(context, model, flags))
+}
+
+async function promote(
+  context: CommandContext,
+  model: string,
+  { alias, ifCurrent, reason, json }: PromoteFlags,
+): Promise<void> {
+  const { name, selector } = parseModelAddress(model)
+  if (selector.kind === 'default') {
+    throw new EspalierError(
+      'invalid_name',
+      `say which version of ${name} to promote, such as ${name}@v2; "espalier show ${name}" lists them`,
+    )
+  }
+  const registry = await (await context.boot()).openRegistry()
+  const { version } = await registry.resolve(model, { signal: context.signal })
+  const state = await registry.promote(name, version, {
+    alias,
+    ifCurrent,
+    reason,
+    signal: context.signal,
+  })
+  if (json === true) return context.print(JSON.stringify(state, null, 2))
+  const last = state.history.at(-1)
+  const before = last?.to === version && last.from != null ? `, before v${last.from}` : ''
+  await context.print(`${name}@${alias} is ${formatModelVersion({ name, version })}${before}`)
+}
+
+/** `v6`, or `none` as null. */
+function parseCurrent(value: string): number | null {
+  if (value === 'none') return null
+  const match = /^v?([1-9][0-9]{0,8})$/.exec(value)
+  if (match) return Number(match[1])
+  throw new InvalidArgumentError('It must be a version such as v6, or none.')
+}

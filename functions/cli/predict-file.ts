@@ -1,0 +1,93 @@
+import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
+import { type ByteSink, streamSink } from '../../shared/dataset/byte-sink.ts'
+import { readTexts } from '../../shared/dataset/texts.ts'
+import { formatModelVersion } from '../../shared/lib/model-address.ts'
+import type { CommandContext } from './context.ts'
+import { type InputOptions, openInput } from './input.ts'
+import { type EncoderOptions, openJobParts } from './job-parts.ts'
+import { labelledReading } from './labelled-input.ts'
+import { formatCount } from './number-format.ts'
+
+/** The options of `espalier predict`. */
+export interface PredictFileOptions extends InputOptions, EncoderOptions {
+  readonly skipEmpty?: boolean
+  readonly output?: string
+  readonly text: boolean
+  readonly topK: number
+  readonly threshold?: number
+  readonly quiet?: boolean
+}
+
+/** Classifies the texts of a file; the model and the output are checked before the encoder is opened. */
+export async function predictFile(
+  context: CommandContext,
+  model: string,
+  file: string,
+  options: PredictFileOptions,
+): Promise<void> {
+  const { signal } = context
+  const boot = await context.boot()
+  const source = await openInput(context, file, options.format)
+  const display = context.progress(options.quiet === true)
+  const parts = await openJobParts(boot, options, signal)
+  const [{ readHead, checkFamily }, { predictRows }] = await Promise.all([
+    import('../../shared/service/head-version.ts'),
+    import('../../shared/service/predict-rows.ts'),
+  ])
+  const { version, head } = await readHead(parts.registry, model, signal)
+  const sink = await openSink(context, options)
+  try {
+    const encoder = await parts.openEncoder(display.report)
+    try {
+      checkFamily(version, head.family, encoder.info, version.lineage?.encoder)
+      const kernels = await parts.openKernels()
+      try {
+        const { limits } = labelledReading(boot, options, signal)
+        const { header, textColumn, skipEmpty, topK, threshold } = options
+        const done = await predictRows({
+          encoder,
+          head,
+          model: formatModelVersion(version),
+          kernels,
+          rows: readTexts(source, { header, textColumn, skipEmpty, limits, signal }),
+          sink,
+          source: source.name,
+          predict: { topK, threshold },
+          withText: options.text,
+          signal,
+          onProgress: (rows) => display.report('predicting', rows, 0),
+        })
+        await sink.commit()
+        display.stop()
+        display.note(describe(formatModelVersion(version), done))
+      } finally {
+        await kernels.close()
+      }
+    } finally {
+      await encoder.close()
+    }
+  } finally {
+    await sink.discard()
+    display.stop()
+  }
+}
+
+async function openSink(
+  { stdout }: CommandContext,
+  { output }: PredictFileOptions,
+): Promise<ByteSink> {
+  return output === undefined ? streamSink(stdout) : openAtomicFile(output)
+}
+
+function describe(
+  model: string,
+  {
+    rows,
+    truncated,
+    outOfDistribution,
+  }: { rows: number; truncated: number; outOfDistribution: number },
+): string {
+  const cut = truncated > 0 ? `, ${truncated} cut at the encoder's limit` : ''
+  const unlike = outOfDistribution > 0 ? `, ${outOfDistribution} unlike the training data` : ''
+  return `${model}: ${formatCount(rows, 'text')} classified${cut}${unlike}`
+}
