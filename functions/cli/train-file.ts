@@ -82,16 +82,13 @@ export async function trainFile(
   }
 }
 
-function checkOptions({ force, promote, test, testFraction, dryRun }: TrainOptions): void {
+function checkOptions({ force, promote, test, dryRun }: TrainOptions): void {
   const fail = (message: string): never => {
     throw new EspalierError('invalid_request', message)
   }
   if (force === true && promote !== true) fail('--force is of use with --promote only')
   if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
   if (test === '-') fail('--test needs a file: stdin is for the training data')
-  if (testFraction === 0 && promote === true && force !== true && test === undefined) {
-    fail('--test-fraction 0 leaves no rows to compare on: pass --test FILE, or --force')
-  }
 }
 
 async function writeReport(folder: string, { files }: TrainHeadResult): Promise<void> {

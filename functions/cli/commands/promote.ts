@@ -7,9 +7,12 @@ import {
 } from '../../../shared/lib/model-address.ts'
 import type { CommandContext } from '../context.ts'
 
+/** The alias means nothing yet. */
+const NONE = 'none'
+
 interface PromoteFlags {
   readonly alias: string
-  readonly ifCurrent?: number | null
+  readonly ifCurrent?: number | typeof NONE
   readonly reason?: string
   readonly json?: boolean
 }
@@ -56,7 +59,7 @@ async function promote(
   const { version } = await registry.resolve(model, { signal: context.signal })
   const state = await registry.promote(name, version, {
     alias,
-    ifCurrent,
+    ifCurrent: ifCurrent === NONE ? null : ifCurrent,
     reason,
     signal: context.signal,
   })
@@ -66,9 +69,9 @@ async function promote(
   await context.print(`${name}@${alias} is ${formatModelVersion({ name, version })}${before}`)
 }
 
-/** `v6`, or `none` as null. */
-function parseCurrent(value: string): number | null {
-  if (value === 'none') return null
+/** The number of `v6`, or `none`; null would count as an option without a value. */
+function parseCurrent(value: string): number | typeof NONE {
+  if (value === NONE) return NONE
   const match = /^v?([1-9][0-9]{0,8})$/.exec(value)
   if (match) return Number(match[1])
   throw new InvalidArgumentError('It must be a version such as v6, or none.')

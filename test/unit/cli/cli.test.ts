@@ -5,7 +5,18 @@ import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { runCommand } from './run.ts'
 
 const boot = createFakeBoot()
-const VERBS = ['serve', 'embed', 'export', 'models']
+const VERBS = [
+  'serve',
+  'train',
+  'evaluate',
+  'predict',
+  'embed',
+  'export',
+  'models',
+  'show',
+  'promote',
+  'rollback',
+]
 
 describe('usage', () => {
   it('prints help and version without building anything', async () => {
