@@ -5,6 +5,9 @@ import type { ApiContext } from './types.ts'
 
 type Issue = z.core.$ZodIssue
 
+/** What a bound counts, where it is not a number's own value. */
+const UNITS: Readonly<Record<string, string>> = { string: ' characters', array: ' items' }
+
 /**
  * Checks the JSON of a request against its schema. Lists longer than `maxItems` are refused unseen,
  * so that millions of wrong items cost nothing.
@@ -51,7 +54,21 @@ function describeIssue(
     const wanted = `must be ${describeExpected(issue)}`
     return { path: formatPath(keys), text: describeWrong(wanted, body, keys) }
   }
-  return { path: formatPath(keys), text: `is not allowed: ${issue.message}` }
+  return {
+    path: formatPath(keys),
+    text: describeBound(issue) ?? `is not allowed: ${issue.message}`,
+  }
+}
+
+/** Numbers and lists outside their bounds, in plain words. */
+function describeBound(issue: Issue): string | null {
+  if (issue.code !== 'too_small' && issue.code !== 'too_big') return null
+  const small = issue.code === 'too_small'
+  const bound = small ? issue.minimum : issue.maximum
+  const unit = UNITS[issue.origin] ?? ''
+  const open = issue.inclusive === false ? (small ? 'more than' : 'less than') : null
+  const limit = open ?? (small ? 'at least' : 'at most')
+  return `must ${unit === '' ? 'be' : 'have'} ${limit} ${bound}${unit}`
 }
 
 function describeExpected(issue: Issue): string {
