@@ -24,7 +24,7 @@ export interface Candidate {
 /** Weight of the votes in the `knn` method: the rest only orders labels that have no neighbour. */
 const PURE_VOTES = 0.95
 /** Shares of the first method in a blend of two linear ones. */
-const SHARES = [0.25, 0.5, 0.75] as const
+const SHARES = [0.3] as const
 /** Rounds of fitting the temperature and the votes in turn. */
 const BLEND_ROUNDS = 2
 

@@ -10,6 +10,8 @@ import { type Problem, scoreLinear } from './problem.ts'
 const SHRINKAGE = 0.5
 /** Share of in-distribution rows that are let through. */
 const KEPT_SHARE = 0.95
+/** Mean variance within groups of unit vectors that is more than rounding. */
+const LEAST_VARIANCE = 1e-9
 
 /**
  * Fits the out-of-distribution detector on all rows, with the threshold that 95 % of the held-out rows of a
@@ -43,7 +45,10 @@ async function fitOn(
   groupCount: number,
 ): Promise<DetectorFit | null> {
   const ambient = problem.rows.columns
+  if (rows.columns === 0) return null
   const gaussians = await fitGaussians(problem.kernels, rows, groups, groupCount, ambient)
+  // Groups of equal rows leave nothing but rounding to measure distances by.
+  if (!(gaussians.meanVariance > LEAST_VARIANCE)) return null
   return fitDetector(gaussians, factorShared(gaussians, SHRINKAGE))
 }
 

@@ -24,7 +24,7 @@ export interface LinearCandidate {
 /** Half decades from 1e-1 to 1e-7: the optimum lies inside for all data seen, few rows or many. */
 export const LAMBDAS: readonly number[] = Array.from({ length: 13 }, (_, i) => 10 ** (-1 - i / 2))
 /** Shrinkages tried beside Ledoit and Wolf's. */
-const SHRINKAGES = [0.2, 0.5, 0.8] as const
+const SHRINKAGES = [0.2, 0.5, 0.8, 0.95] as const
 const ALPHAS = Array.from({ length: 11 }, (_, i) => 10 ** (-2 + i / 2))
 /** Selection compares fits; the last digits of a coefficient do not change its choice. */
 const SELECTION_TOLERANCE = 1e-4

@@ -17,7 +17,7 @@ import type { Method } from './types.ts'
 import { searchHeldOut } from './votes.ts'
 
 /** Standard errors by which a later candidate must beat the one before: fewer rows, simpler heads. */
-const MARGIN = 1
+const MARGIN = 2
 /** With fewer rows the likelihood of a vote is a matter of luck: blends are not offered. */
 const FEWEST_VOTE_ROWS = 200
 /** Likelihoods count a probability of at least this. */

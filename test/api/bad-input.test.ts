@@ -51,7 +51,12 @@ const cases: [name: string, body: unknown, code: keyof typeof ERROR_STATUS, mess
     'invalid_request',
     'dimensions must be a whole n',
   ],
-  ['no dimensions', { inputs: 'a', dimensions: 0 }, 'invalid_request', 'dimensions must be at least 1'],
+  [
+    'no dimensions',
+    { inputs: 'a', dimensions: 0 },
+    'invalid_request',
+    'dimensions must be at least 1',
+  ],
   ['other dimensions', { inputs: 'a', dimensions: 4 }, 'unsupported_dimensions', 'vectors of 8'],
   ['an unknown prompt', { inputs: 'a', prompt_name: 'q' }, 'invalid_request', 'has none'],
   ['an unknown model', { inputs: 'a', model: 'gpt' }, 'model_not_found', 'there is: fake-encoder'],

@@ -178,7 +178,10 @@ export const EXTRA_ARROWS: readonly {
   readonly from: RegExp
   readonly imports: Readonly<Record<string, Reach>>
 }[] = [
-  { from: /^shared\/service\/train-head[^/]*\.ts$/, imports: { training: 'dynamic' } },
+  {
+    from: /^shared\/service\/(train|evaluate)-head[^/]*\.ts$/,
+    imports: { training: 'dynamic' },
+  },
   {
     from: /^shared\/service\/finetune[^/]*\.ts$/,
     imports: { training: 'dynamic', finetune: 'dynamic' },

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { openMatrixKernels } from '../../../shared/runtime/kernels.ts'
+import { createBasis, fromBasis, toBasis } from '../../../shared/training/basis.ts'
+import { factorShared, fitGaussians, fitLda } from '../../../shared/training/gaussian.ts'
+import { fitLogistic, type LinearFit } from '../../../shared/training/logistic.ts'
+import { plainKernels } from '../../../shared/training/plain-kernels.ts'
+import { fitRidge } from '../../../shared/training/ridge.ts'
+import { oneHot, takeRows, takeValues } from '../../../shared/training/rows.ts'
+import { goldenRows, largestDifference, readTrainingGolden } from './training-fixture.ts'
+
+const golden = readTrainingGolden()
+const rows = goldenRows(golden)
+const groups = Int32Array.from(golden.targets)
+const even = new Float32Array(rows.rows).fill(1 / rows.rows)
+
+describe.each(['plain', 'onnxruntime'] as const)('against scikit-learn on %s kernels', (engine) => {
+  const withKernels = async <T>(
+    work: (kernels: ReturnType<typeof plainKernels>) => Promise<T>,
+  ): Promise<T> => {
+    if (engine === 'plain') return await work(plainKernels())
+    const kernels = await openMatrixKernels({ threads: 1 })
+    try {
+      return await work(kernels)
+    } finally {
+      await kernels.close()
+    }
+  }
+
+  it('fits the coefficients of LogisticRegression within 1e-4', async () => {
+    await withKernels(async (kernels) => {
+      const basis = await createBasis(kernels, rows)
+      const features = await toBasis(kernels, basis, rows)
+      const targets = oneHot(groups, golden.classes)
+      for (const reference of golden.logistic) {
+        const fit = await fitLogistic(
+          kernels,
+          { features, targets, rowWeights: even, activation: 'softmax' },
+          { lambda: reference.lambda, tolerance: 1e-12 },
+        )
+        const moved = centreBias(fromBasis(basis, fit))
+        expect(largestDifference(moved.weights, reference.weights)).toBeLessThan(1e-4)
+        expect(largestDifference(moved.bias, centre(reference.bias))).toBeLessThan(1e-4)
+      }
+    })
+  })
+
+  it('fits independent sigmoids like a binary LogisticRegression', async () => {
+    await withKernels(async (kernels) => {
+      const basis = await createBasis(kernels, rows)
+      const features = await toBasis(kernels, basis, rows)
+      const data = Float32Array.from(groups, (group) => Number(group % 2 === 0))
+      const targets = { data, rows: rows.rows, columns: 1 }
+      const fit = await fitLogistic(
+        kernels,
+        { features, targets, rowWeights: even, activation: 'sigmoid' },
+        { lambda: golden.sigmoid.lambda, tolerance: 1e-12 },
+      )
+      const moved = fromBasis(basis, fit)
+      expect(largestDifference(moved.weights, golden.sigmoid.weights)).toBeLessThan(1e-4)
+      expect(largestDifference(moved.bias, golden.sigmoid.bias)).toBeLessThan(1e-4)
+    })
+  })
+
+  it('fits LinearDiscriminantAnalysis with shrinkage', async () => {
+    await withKernels(async (kernels) => {
+      const gaussians = await fitGaussians(kernels, rows, groups, golden.classes, golden.dimension)
+      expect(gaussians.ledoitWolf).toBeCloseTo(golden.ledoitWolf, 5)
+      for (const reference of golden.lda) {
+        const fit = fitLda(gaussians, factorShared(gaussians, reference.shrinkage))
+        expect(largestDifference(fit.weights, reference.weights)).toBeLessThan(1e-3)
+        expect(largestDifference(fit.bias, reference.bias)).toBeLessThan(1e-3)
+      }
+    })
+  })
+
+  it('fits RidgeClassifier', async () => {
+    await withKernels(async (kernels) => {
+      const basis = await createBasis(kernels, rows)
+      const features = await toBasis(kernels, basis, rows)
+      const targets = oneHot(groups, golden.classes)
+      const fit = await fitRidge(kernels, features, basis.energies, targets, golden.ridge.alpha)
+      const moved = fromBasis(basis, fit)
+      expect(largestDifference(moved.weights, golden.ridge.weights)).toBeLessThan(1e-4)
+      expect(largestDifference(moved.bias, golden.ridge.bias)).toBeLessThan(1e-4)
+    })
+  })
+})
+
+it('gives in closed form the scores of ridge fits that leave out one row each', async () => {
+  const kernels = plainKernels()
+  const basis = await createBasis(kernels, rows)
+  const features = await toBasis(kernels, basis, rows)
+  const targets = oneHot(groups, golden.classes)
+  const { leaveOneOut } = await fitRidge(kernels, features, basis.energies, targets, 0.5)
+  for (let left = 0; left < rows.rows; left += 7) {
+    const rest = Int32Array.from(groups.keys()).filter((row) => row !== left)
+    const part = takeRows(rows, rest)
+    const partBasis = await createBasis(kernels, part)
+    const fit = await fitRidge(
+      kernels,
+      await toBasis(kernels, partBasis, part),
+      partBasis.energies,
+      oneHot(takeValues(groups, rest), golden.classes),
+      0.5,
+    )
+    const { weights, bias } = fromBasis(partBasis, fit)
+    const expected = Array.from(bias, (value, c) => {
+      let score = value
+      for (let j = 0; j < rows.columns; j++) {
+        score += weights[c * rows.columns + j]! * rows.data[left * rows.columns + j]!
+      }
+      return score
+    })
+    const from = left * golden.classes
+    const found = leaveOneOut.data.subarray(from, from + golden.classes)
+    expect(largestDifference(found, expected)).toBeLessThan(1e-5)
+  }
+})
+
+/** The unpenalised bias is free up to a constant: compare it with mean zero. */
+function centreBias(fit: LinearFit): { weights: Float64Array; bias: number[] } {
+  return { weights: fit.weights, bias: centre([...fit.bias]) }
+}
+
+function centre(values: readonly number[]): number[] {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  return values.map((value) => value - mean)
+}

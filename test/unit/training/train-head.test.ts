@@ -1,0 +1,166 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decodeHead } from '../../../shared/head/decode.ts'
+import { encodeHead } from '../../../shared/head/encode.ts'
+import { computeProbabilities, predict } from '../../../shared/head/predict.ts'
+import { openMatrixKernels } from '../../../shared/runtime/kernels.ts'
+import { evaluateHead, scoreRows } from '../../../shared/training/evaluate.ts'
+import { plainKernels } from '../../../shared/training/plain-kernels.ts'
+import { trainHead } from '../../../shared/training/train-head.ts'
+import { METHODS, type TrainingSet } from '../../../shared/training/types.ts'
+import { makeBlobs } from './training-fixture.ts'
+
+const kernels = plainKernels()
+const options = { family: 'family', method: 'auto' } as const
+
+describe('trainHead', () => {
+  it.each(METHODS)('%s learns separable classes and survives its own file', async (method) => {
+    const set = makeBlobs([20, 30, 25, 5], { seed: 3 })
+    const trained = await trainHead(set, { family: 'family', method }, { kernels })
+    const found = await evaluateHead(trained.head, makeBlobs([20, 30, 25, 5], { seed: 3 }), kernels)
+    expect(found.accuracy).toBeGreaterThan(0.9)
+
+    const decoded = decodeHead(encodeHead(trained.head))
+    expect(decoded).toEqual(trained.head)
+    const before = computeProbabilities(
+      trained.head,
+      await scoreRows(trained.head, set.embeddings, kernels),
+    )
+    const after = computeProbabilities(decoded, await scoreRows(decoded, set.embeddings, kernels))
+    expect(after).toEqual(before)
+  })
+
+  it('writes the same bytes for the same rows and seed', async () => {
+    const ort = await openMatrixKernels({ threads: 2 })
+    try {
+      const set = makeBlobs([80, 70, 90], { noise: 1.2 })
+      const first = await trainHead(set, options, { kernels: ort })
+      const second = await trainHead(set, options, { kernels: ort })
+      expect(encodeHead(second.head)).toEqual(encodeHead(first.head))
+      expect(second.candidates).toEqual(first.candidates)
+    } finally {
+      await ort.close()
+    }
+  })
+
+  it('blends in neighbours where classes are not linear, and serves the blend', async () => {
+    const base = makeBlobs([60, 60, 60, 60, 60, 60], { noise: 0.4, seed: 5 })
+    const set = {
+      ...base,
+      labels: ['a', 'b'],
+      targets: base.targets.map((target) => Number(target === 0 || target === 3 || target === 5)),
+    }
+    const trained = await trainHead(set, { ...options, method: 'knn' }, { kernels })
+    expect(trained.head.memory?.scales.length).toBe(360)
+    const found = await evaluateHead(trained.head, set, kernels)
+    expect(found.accuracy).toBeGreaterThan(0.95)
+  })
+
+  it('keeps no memory when told so', async () => {
+    const set = makeBlobs([150, 150], { noise: 1.5 })
+    const trained = await trainHead(set, { ...options, memory: false }, { kernels })
+    expect(trained.head.memory).toBeNull()
+  })
+
+  it('trains several labels a row', async () => {
+    const base = makeBlobs([60, 60, 60, 60], { seed: 9 })
+    const labelSets = Array.from(base.targets, (target) => [[0], [1], [0, 1], []][target]!)
+    const set: TrainingSet = { ...base, labels: ['x', 'y'], targets: null, labelSets }
+    const trained = await trainHead(set, options, { kernels })
+    expect(trained.method).toBe('sigmoid')
+    expect(trained.head.thresholds).toHaveLength(2)
+    const found = await evaluateHead(trained.head, set, kernels)
+    expect(found.accuracy).toBeGreaterThan(0.9)
+    expect(found.hammingLoss).toBeLessThan(0.1)
+    expect(found.confusions).toEqual([])
+    const input = await scoreRows(trained.head, set.embeddings, kernels)
+    const answers = predict(trained.head, input).map(({ labels }) => labels.map((l) => l.label))
+    expect(answers[0]).toEqual(['x'])
+    expect(answers[130]?.sort()).toEqual(['x', 'y'])
+    expect(answers[200]).toEqual([])
+  })
+
+  it('flags rows unlike any it was trained on', async () => {
+    const set = makeBlobs([60, 60, 60], { noise: 0.3, seed: 2 })
+    const { head } = await trainHead(set, options, { kernels })
+    const strangers = makeBlobs([40, 40], { noise: 0.3, seed: 77 })
+    const near = predict(head, await scoreRows(head, set.embeddings, kernels))
+    const far = predict(head, await scoreRows(head, strangers.embeddings, kernels))
+    const share = (rows: readonly { inDistribution: boolean | null }[]): number =>
+      rows.filter(({ inDistribution }) => inDistribution).length / rows.length
+    expect(share(near)).toBeGreaterThan(0.9)
+    expect(share(far)).toBeLessThan(0.2)
+  })
+
+  it('counts rare labels fully when balanced', async () => {
+    const set = makeBlobs([300, 12], { noise: 2.2, seed: 4 })
+    const test = makeBlobs([300, 300], { noise: 2.2, seed: 4 })
+    const recall = async (balance: boolean): Promise<number> => {
+      const trained = await trainHead(set, { ...options, method: 'softmax', balance }, { kernels })
+      return (await evaluateHead(trained.head, test, kernels)).perClass[1]!.recall
+    }
+    expect(await recall(true)).toBeGreaterThan(await recall(false))
+  })
+
+  it('trains whatever the class sizes, down to one row each', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 2, maxLength: 6 }),
+        fc.constantFrom(...METHODS),
+        fc.integer({ min: 0, max: 1000 }),
+        async (counts, method, seed) => {
+          const set = makeBlobs(counts, { seed, dimension: 8 })
+          const { head } = await trainHead(set, { family: 'f', method, seed }, { kernels })
+          const input = await scoreRows(head, set.embeddings, kernels)
+          for (const { score, labels } of predict(head, input)) {
+            expect(score).toBeGreaterThan(0)
+            expect(labels.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 4)
+          }
+          expect(decodeHead(encodeHead(head))).toEqual(head)
+        },
+      ),
+      { numRuns: 40, seed: 20 },
+    )
+  })
+
+  it('survives equal embeddings and contradictory rows', async () => {
+    const base = makeBlobs([20, 20])
+    const same = { ...base, embeddings: new Float32Array(base.embeddings.length).fill(0.25) }
+    const { head } = await trainHead(same, options, { kernels })
+    const [first] = predict(head, await scoreRows(head, same.embeddings, kernels))
+    expect(first!.score).toBeCloseTo(0.5, 2)
+  })
+
+  it('reports progress up to the end and stops when cancelled', async () => {
+    const set = makeBlobs([10, 10])
+    const seen: string[] = []
+    await trainHead(set, options, { kernels, onProgress: (stage) => seen.push(stage) })
+    expect(seen).toEqual(expect.arrayContaining(['softmax', 'lda', 'fit', 'detector', 'done']))
+    const signal = AbortSignal.abort()
+    const cancelled = trainHead(set, options, { kernels, signal })
+    await expect(cancelled).rejects.toMatchObject({ code: 'request_cancelled' })
+  })
+
+  it.each([
+    ['one label', { labels: ['a'], targets: new Int32Array(30) }, /at least two/],
+    ['an empty label', { labels: ['a', 'b', 'c', 'd'] }, /label "d" has no row/],
+    ['rows without targets', { targets: new Int32Array(3) }, /30 embeddings for 3 rows/],
+    ['a target out of range', { labels: ['a', 'b'] }, /row 20: label 2/],
+    ['a number that is none', { embeddings: new Float32Array(480).fill(Number.NaN) }, /row 0/],
+  ])('refuses %s', async (_what, change, message) => {
+    const set = { ...makeBlobs([10, 10, 10]), ...change }
+    const refused = trainHead(set, options, { kernels })
+    await expect(refused).rejects.toThrow(message)
+    await expect(refused).rejects.toMatchObject({ code: 'invalid_data' })
+  })
+
+  it('refuses fold counts and methods that cannot work', async () => {
+    const set = makeBlobs([10, 10])
+    const folds = trainHead(set, { ...options, folds: 1 }, { kernels })
+    await expect(folds).rejects.toMatchObject({ code: 'invalid_request' })
+    const labelSets = Array.from(set.targets, (target) => [target])
+    const multi = { ...set, targets: null, labelSets }
+    const lda = trainHead(multi, { ...options, method: 'lda' }, { kernels })
+    await expect(lda).rejects.toMatchObject({ code: 'invalid_request', param: 'method' })
+  })
+})
