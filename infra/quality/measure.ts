@@ -37,13 +37,6 @@ export interface MeasureOptions {
   readonly onResult?: (result: QualityResult) => void
 }
 
-/** Few rows with ten seeds, all rows once. */
-export const QUALITY_SIZES = [
-  { perClass: 8, seeds: 10 },
-  { perClass: 16, seeds: 10 },
-  { perClass: null, seeds: 1 },
-] as const
-
 interface EmbeddedSet {
   readonly name: string
   readonly labels: readonly string[]
