@@ -1,8 +1,9 @@
-import { computeOodScores } from '../../shared/head/predict.ts'
+import { readOodScores } from '../../shared/head/predict.ts'
+import { createRowScorer } from '../../shared/head/score-rows.ts'
 import type { MatrixKernels } from '../../shared/lib/matrix-kernels.ts'
 import { createRandom } from '../../shared/lib/random.ts'
 import { rankOod } from '../../shared/training/compare.ts'
-import { evaluateHead, scoreRows } from '../../shared/training/evaluate.ts'
+import { evaluateHead } from '../../shared/training/evaluate.ts'
 import { trainHead } from '../../shared/training/train-head.ts'
 import type { Method, TrainingSet } from '../../shared/training/types.ts'
 import type { LabelledText, QualitySet } from './sets.ts'
@@ -95,8 +96,8 @@ async function measureCell(
     const evaluation = await evaluateHead(trained.head, set.test, kernels)
     let ranking = null
     if (set.foreign.length > 0 && evaluation.oodScores) {
-      const input = await scoreRows(trained.head, set.foreign, kernels)
-      ranking = rankOod(evaluation.oodScores, computeOodScores(trained.head, input)!)
+      const input = await createRowScorer(trained.head, kernels)(set.foreign)
+      ranking = rankOod(evaluation.oodScores, readOodScores(input)!)
     }
     runs.push({ ...evaluation, ranking })
   }

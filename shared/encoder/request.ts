@@ -1,4 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
+import type { NearestRows } from '../lib/matrix-kernels.ts'
 import type { JobMode, JobResult, WireError } from '../runtime/protocol.ts'
 import { estimateTokens } from './plan.ts'
 import type { Queueable, Taken } from './queue.ts'
@@ -52,13 +53,14 @@ export class EncodeRequest implements Queueable {
       truncationDirection: options.truncationDirection,
       normalize: options.normalize,
       projection: projection?.id ?? 0,
+      memories: projection ? (options.search ?? []) : [],
     }
     const estimates = measureInputs(inputs, this.mode.prompt, shape)
     this.order = Uint32Array.from(inputs.keys())
     this.order.sort((a, b) => (estimates[b] as number) - (estimates[a] as number) || a - b)
     this.estimates = this.order.map((index) => estimates[index] as number)
     this.tokens = estimates.reduce((sum, tokens) => sum + tokens, 0)
-    this.#rows = new Rows(inputs.length, shape.dimension, projection)
+    this.#rows = new Rows(inputs.length, shape.dimension, projection, this.mode.memories)
     this.#onProgress = options.onProgress
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -112,14 +114,22 @@ class Rows {
   runMs = 0
   readonly #dimension: number
   readonly #projection: Projection | null
+  readonly #memories: readonly number[]
+  readonly #neighbours = new Map<number, NearestRows>()
   readonly #tokens: Uint32Array
   readonly #truncated: Uint8Array
   #vectors: Float32Array | null = null
   #scores: Float32Array | null = null
 
-  constructor(inputs: number, dimension: number, projection: Projection | null) {
+  constructor(
+    inputs: number,
+    dimension: number,
+    projection: Projection | null,
+    memories: readonly number[],
+  ) {
     this.#dimension = dimension
     this.#projection = projection
+    this.#memories = memories
     this.#tokens = new Uint32Array(inputs)
     this.#truncated = new Uint8Array(inputs)
   }
@@ -138,6 +148,21 @@ class Rows {
     if (!scores) return
     this.#scores ??= new Float32Array(inputs * columns)
     copyRows(this.#scores, positions, scores.values, row, columns)
+    for (const memory of this.#memories) this.#copyNeighbours(memory, positions, result, row)
+  }
+
+  #copyNeighbours(id: number, positions: Uint32Array, result: JobResult, row: number): void {
+    const source = result.neighbours.find(({ memory }) => memory === id)
+    if (!source) return
+    const { k } = source
+    let target = this.#neighbours.get(id)
+    if (!target) {
+      const size = this.#tokens.length * k
+      target = { similarities: new Float32Array(size), indices: new Int32Array(size), k }
+      this.#neighbours.set(id, target)
+    }
+    copyRows(target.similarities, positions, source.similarities, row, k)
+    copyRows(target.indices, positions, source.indices, row, k)
   }
 
   finish(): EncodedBatch {
@@ -148,15 +173,16 @@ class Rows {
       truncated: this.#truncated,
       scores: this.#scores,
       projectionId: this.#projection?.id ?? 0,
+      neighbours: this.#neighbours,
       timings: { queueMs: this.queueMs, tokenizeMs: this.tokenizeMs, runMs: this.runMs },
     }
   }
 }
 
-function copyRows(
-  target: Float32Array,
+function copyRows<T extends Float32Array | Int32Array>(
+  target: T,
   positions: Uint32Array,
-  source: Float32Array,
+  source: T,
   row: number,
   width: number,
 ): void {

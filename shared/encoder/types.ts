@@ -1,3 +1,5 @@
+import type { NearestRows } from '../lib/matrix-kernels.ts'
+
 /** The contract between an encoder and everything above it. */
 
 /** How one encode call treats its inputs. */
@@ -16,6 +18,8 @@ export interface EncodeOptions {
   readonly onProgress?: ((done: number) => void) | undefined
   /** Heads to apply to every vector in the same pass; see `setProjection`. */
   readonly project?: boolean | undefined
+  /** Ids of memories of the projection in force to search with every vector. */
+  readonly search?: readonly number[] | undefined
 }
 
 /** Vectors in the order of the inputs. */
@@ -31,6 +35,8 @@ export interface EncodedBatch {
   readonly scores: Float32Array | null
   /** Identity of the projection that made `scores`. */
   readonly projectionId: number
+  /** What was found in the memories asked for, by id; similarities and indices of shape [inputs, k]. */
+  readonly neighbours: ReadonlyMap<number, NearestRows>
   /** Milliseconds spent by stage, summed over runs (workers overlap). */
   readonly timings: {
     readonly queueMs: number
@@ -39,15 +45,43 @@ export interface EncodedBatch {
   }
 }
 
-/** A stacked affine map: scores = W·x + b for all heads at once. */
+/**
+ * All heads at once: one affine map, products = W·x + b, and distances of its last columns from given means.
+ * Scores are the products before those columns, then the distances.
+ */
 export interface Projection {
   /** Increases with every change; a batch names the one it was made with. */
   readonly id: number
+  /** Scores of one vector. */
   readonly columns: number
-  /** Shape [dimension, columns], row-major. */
+  /** Shape [dimension, width], row-major. */
   readonly weights: Float32Array
-  /** Shape [columns]. */
+  /** Shape [width]. */
   readonly bias: Float32Array
+  /** Each reads the next columns of the last ones. */
+  readonly distances: readonly ProjectionDistance[]
+  /** Rows that heads search for the nearest neighbours of each vector. */
+  readonly memories: readonly ProjectionMemory[]
+}
+
+/** The score min over groups |y - mean|² - Σ background_j y_j² of the products y [rank]. */
+export interface ProjectionDistance {
+  /** Shape [groups, rank]. */
+  readonly means: Float32Array
+  /** Shape [rank]. */
+  readonly background: Float32Array
+}
+
+/** Unit rows to search by inner product; row i is `embeddings[i] · scales[i]`. */
+export interface ProjectionMemory {
+  /** Stays the same while the rows do: workers keep what they have across projections. */
+  readonly id: number
+  /** Shape [rows, dimension]. */
+  readonly embeddings: Int8Array
+  /** Shape [rows]. */
+  readonly scales: Float32Array
+  /** Neighbours to find; fewer where there are fewer rows. */
+  readonly k: number
 }
 
 /** What identifies an encoder to callers. */

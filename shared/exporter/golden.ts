@@ -82,6 +82,7 @@ async function encodeGolden(
           truncationDirection: 'right',
           normalize: true,
           projection: 0,
+          memories: [],
         },
       ],
       modeOf: new Uint16Array(GOLDEN_TEXTS.length),

@@ -1,50 +1,89 @@
+import { relativeDistance } from './distance.ts'
 import { detectorRank, type Head } from './head.ts'
 
-/** Affine columns: scores = embedding · weights + bias. */
-export interface AffineColumns {
+/** How far a row is from the groups of one detector, from its coordinates y [rank]. */
+export interface DistanceTerm {
+  /** Shape [groups, rank]. */
+  readonly means: Float32Array
+  /** Shape [rank]. */
+  readonly background: Float32Array
+}
+
+/** Where one head's numbers lie in a row of scores. */
+export interface HeadPlace {
+  /** Column of its first label. */
+  readonly offset: number
+  /** Column of its out-of-distribution distance; null without a detector. */
+  readonly distance: number | null
+}
+
+/**
+ * Several heads side by side. One product makes `width` numbers of each embedding: a score for every label of
+ * every head, then the coordinates of their detectors in turn; each detector's coordinates become one distance.
+ */
+export interface StackedHeads {
+  /** Scores of one row: the labels of all heads, then a distance for each detector. */
   readonly columns: number
-  /** Shape [dimension, columns], row-major. */
+  /** Shape [dimension, width], row-major. */
   readonly weights: Float32Array
-  /** Shape [columns]. */
+  /** Shape [width]. */
   readonly bias: Float32Array
+  readonly distances: readonly DistanceTerm[]
+  /** In the order of the heads. */
+  readonly places: readonly HeadPlace[]
 }
 
-/** Several heads side by side; head i owns the columns from `offsets[i]`. */
-export interface StackedColumns extends AffineColumns {
-  readonly offsets: readonly number[]
-}
-
-/** The columns of one head: a score per label, then the detector's coordinates. */
-export function headColumns(head: Head): AffineColumns {
-  return stackHeads([head])
-}
-
-/** Puts the columns of all heads into one matrix, so that one product serves them all. */
-export function stackHeads(heads: readonly Head[]): StackedColumns {
-  const offsets: number[] = []
-  let columns = 0
-  for (const head of heads) {
-    offsets.push(columns)
-    columns += head.labels.length + detectorRank(head)
-  }
+/** Puts all heads into one matrix, so that one product serves them all. */
+export function stackHeads(heads: readonly Head[]): StackedHeads {
+  const labels = heads.reduce((sum, head) => sum + head.labels.length, 0)
+  const width = heads.reduce((sum, head) => sum + detectorRank(head), labels)
   const dimension = heads[0]?.dimension ?? 0
-  const weights = new Float32Array(dimension * columns)
-  const bias = new Float32Array(columns)
-  heads.forEach((head, index) => {
-    const start = offsets[index]!
-    const place = (source: Float32Array, rows: number, first: number): void => {
-      for (let row = 0; row < rows; row++) {
-        for (let i = 0; i < dimension; i++) {
-          weights[i * columns + first + row] = source[row * dimension + i]!
-        }
+  const weights = new Float32Array(dimension * width)
+  const bias = new Float32Array(width)
+  const distances: DistanceTerm[] = []
+  const places: HeadPlace[] = []
+  const put = (source: Float32Array, offsets: Float32Array, first: number): void => {
+    for (let row = 0; row < offsets.length; row++) {
+      for (let i = 0; i < dimension; i++) {
+        weights[i * width + first + row] = source[row * dimension + i]!
       }
     }
-    place(head.weights, head.labels.length, start)
-    bias.set(head.bias, start)
-    if (!head.detector) return
-    const first = start + head.labels.length
-    place(head.detector.projection, detectorRank(head), first)
-    bias.set(head.detector.offset, first)
-  })
-  return { columns, weights, bias, offsets }
+    bias.set(offsets, first)
+  }
+  let nextLabel = 0
+  let nextCoordinate = labels
+  for (const head of heads) {
+    const { detector } = head
+    put(head.weights, head.bias, nextLabel)
+    places.push({ offset: nextLabel, distance: detector ? labels + distances.length : null })
+    nextLabel += head.labels.length
+    if (!detector) continue
+    put(detector.projection, detector.offset, nextCoordinate)
+    nextCoordinate += detectorRank(head)
+    distances.push({ means: detector.means, background: detector.background })
+  }
+  return { columns: labels + distances.length, weights, bias, distances, places }
+}
+
+/** Turns products of shape [rows, width] into scores of shape [rows, columns]; servers do it in their graph. */
+export function measureDistances(
+  { columns, bias, distances }: Pick<StackedHeads, 'columns' | 'bias' | 'distances'>,
+  products: Float32Array,
+): Float32Array {
+  if (distances.length === 0) return products
+  const width = bias.length
+  const rows = products.length / width
+  const labels = columns - distances.length
+  const scores = new Float32Array(rows * columns)
+  for (let r = 0; r < rows; r++) {
+    const row = products.subarray(r * width, (r + 1) * width)
+    scores.set(row.subarray(0, labels), r * columns)
+    let from = labels
+    distances.forEach((term, index) => {
+      const to = from + term.background.length
+      scores[r * columns + labels + index] = relativeDistance(term, row.subarray(from, to))
+      from = to
+    })
+  }
+  return scores
 }

@@ -60,6 +60,16 @@ export function detectorRank(head: Head): number {
   return head.detector?.offset.length ?? 0
 }
 
+/** Columns that the head takes in a stack: one per label, and the detector's coordinates. */
+export function countColumns(head: Head): number {
+  return head.labels.length + detectorRank(head)
+}
+
+/** Bytes that each worker holds to search the head's memory: the rows in float32. */
+export function searchBytes({ memory }: Head): number {
+  return memory ? memory.embeddings.length * Float32Array.BYTES_PER_ELEMENT : 0
+}
+
 /** Bytes that the head holds in memory. */
 export function headBytes(head: Head): number {
   const { memory, detector } = head

@@ -37,8 +37,11 @@ export function memoryRows(memory: NeighbourMemory): Float32Array {
   return out
 }
 
-/** Searches in plain JavaScript: for tests and small memories; servers run the same search as a graph. */
-export function findNeighbours(memory: NeighbourMemory, embeddings: Float32Array): Neighbours {
+/** Searches in plain JavaScript; servers run the same search as a graph. */
+export function findNeighbours(
+  memory: Pick<NeighbourMemory, 'embeddings' | 'scales' | 'k'>,
+  embeddings: Float32Array,
+): Neighbours {
   const keys = memory.scales.length
   const dimension = memory.embeddings.length / keys
   const rows = embeddings.length / dimension

@@ -1,16 +1,16 @@
 import { EspalierError } from '../lib/errors.ts'
-import { detectorRank, type Head } from './head.ts'
+import type { HeadPlace } from './columns.ts'
+import type { Head } from './head.ts'
 import { addVotes, type Neighbours } from './neighbours.ts'
 
 /** What a head needs of each row: its columns of the stacked product, and its nearest memories. */
 export interface HeadInput {
-  /** Row-major scores; row r of this head starts at r · stride + offset. */
+  /** Shape [rows, stride]: the scores of all heads. */
   readonly scores: Float32Array
   readonly rows: number
-  /** Columns of all heads together. */
   readonly stride: number
-  /** First column of this head. */
-  readonly offset: number
+  /** The columns of this head. */
+  readonly place: HeadPlace
   /** Required where the head has a memory. */
   readonly neighbours?: Neighbours | undefined
 }
@@ -43,7 +43,7 @@ export interface PredictOptions {
 /** Ranks the labels of every row. */
 export function predict(head: Head, input: HeadInput, options: PredictOptions = {}): Prediction[] {
   const probabilities = computeProbabilities(head, input)
-  const distances = computeOodScores(head, input)
+  const distances = readOodScores(input)
   const classes = head.labels.length
   return Array.from({ length: input.rows }, (_, row) => {
     const scores = probabilities.subarray(row * classes, (row + 1) * classes)
@@ -86,7 +86,7 @@ export function computeProbabilities(head: Head, input: HeadInput): Float32Array
   const out = new Float32Array(input.rows * classes)
   const row = new Float64Array(classes)
   for (let r = 0; r < input.rows; r++) {
-    const from = r * input.stride + input.offset
+    const from = r * input.stride + input.place.offset
     for (let c = 0; c < classes; c++) row[c] = input.scores[from + c]! / head.temperature
     if (head.activation === 'sigmoid') {
       for (let c = 0; c < classes; c++) row[c] = 1 / (1 + Math.exp(-row[c]!))
@@ -120,35 +120,8 @@ function normaliseExponentials(row: Float64Array): void {
 }
 
 /** Distances of all rows from the training data, shape [rows]; null where the head has no detector. */
-export function computeOodScores(head: Head, input: HeadInput): Float32Array | null {
-  const { detector } = head
-  if (!detector) return null
-  const rank = detectorRank(head)
-  const out = new Float32Array(input.rows)
-  for (let r = 0; r < input.rows; r++) {
-    const from = r * input.stride + input.offset + head.labels.length
-    out[r] = relativeDistance(detector, input.scores.subarray(from, from + rank))
-  }
-  return out
-}
-
-/** The distance of one row from its coordinates y [rank]. */
-export function relativeDistance(
-  detector: { readonly means: ArrayLike<number>; readonly background: ArrayLike<number> },
-  y: ArrayLike<number>,
-): number {
-  const { means, background } = detector
-  const rank = background.length
-  let shared = 0
-  for (let j = 0; j < rank; j++) shared += background[j]! * y[j]! * y[j]!
-  let nearest = Infinity
-  for (let from = 0; from < means.length; from += rank) {
-    let sum = 0
-    for (let j = 0; j < rank; j++) {
-      const difference = y[j]! - means[from + j]!
-      sum += difference * difference
-    }
-    nearest = Math.min(nearest, sum)
-  }
-  return nearest - shared
+export function readOodScores({ scores, rows, stride, place }: HeadInput): Float32Array | null {
+  const { distance } = place
+  if (distance === null) return null
+  return Float32Array.from({ length: rows }, (_, row) => scores[row * stride + distance]!)
 }

@@ -9,12 +9,14 @@ import {
   groupByLength,
 } from './grouping.ts'
 import { JobOutput } from './job-output.ts'
+import { createMemoryKernel, type MemoryKernel } from './memory.ts'
 import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
 import {
   type Job,
   type JobMode,
   type JobResult,
   toWireError,
+  type WireMemory,
   type WireProjection,
   type WorkerInit,
 } from './protocol.ts'
@@ -34,6 +36,8 @@ export interface Engine {
   run(job: Job): Promise<JobResult>
   addProjection(projection: WireProjection): Promise<void>
   dropProjection(id: number): Promise<void>
+  addMemory(memory: WireMemory): Promise<void>
+  dropMemory(id: number): Promise<void>
   release(): Promise<void>
 }
 
@@ -55,7 +59,7 @@ export async function createEngine(init: WorkerInit): Promise<Engine> {
   }
 }
 
-/** Rows of a job that share a graph run: same outputs, same projection. */
+/** Rows of a job that share a graph run: same outputs, same projection, same memories. */
 interface Batch {
   readonly mode: JobMode
   readonly members: readonly number[]
@@ -69,6 +73,7 @@ class TextEngine implements Engine {
   readonly #graph: TextGraph
   readonly #grouping: GroupingLimits
   readonly #projections = new Map<number, ProjectionKernel>()
+  readonly #memories = new Map<number, MemoryKernel>()
 
   constructor(
     init: WorkerInit,
@@ -112,8 +117,20 @@ class TextEngine implements Engine {
     await kernel?.release()
   }
 
+  async addMemory(memory: WireMemory): Promise<void> {
+    const kernel = await createMemoryKernel(memory, this.#init.manifest.dimension)
+    this.#memories.set(memory.id, kernel)
+  }
+
+  async dropMemory(id: number): Promise<void> {
+    const kernel = this.#memories.get(id)
+    this.#memories.delete(id)
+    await kernel?.release()
+  }
+
   async release(): Promise<void> {
     for (const id of [...this.#projections.keys()]) await this.dropProjection(id)
+    for (const id of [...this.#memories.keys()]) await this.dropMemory(id)
     await this.#graph.release()
   }
 
@@ -168,9 +185,7 @@ class TextEngine implements Engine {
     output: JobOutput,
   ): Promise<void> {
     const kernel = mode.projection === 0 ? undefined : this.#projections.get(mode.projection)
-    if (mode.projection !== 0 && !kernel) {
-      throw new EspalierError('internal', `projection ${mode.projection} is not loaded`)
-    }
+    if (mode.projection !== 0 && !kernel) throw notLoaded('projection', mode.projection)
     const { manifest } = this.#init
     const hasPooled = manifest.graphs[this.#init.precision]?.pooled != null
     const normalized = mode.normalize || kernel !== undefined
@@ -187,6 +202,11 @@ class TextEngine implements Engine {
       const rows = group.members.length
       const scores = await kernel.project(unit as Float32Array, rows)
       output.setScores(mode.projection, kernel.columns, group.members, scores)
+      for (const id of mode.memories) {
+        const memory = this.#memories.get(id)
+        if (!memory) throw notLoaded('memory', id)
+        output.setNeighbours(id, group.members, await memory.search(unit as Float32Array, rows))
+      }
     }
 
     function toUnit(matrix: Float32Array | null): Float32Array {
@@ -204,12 +224,16 @@ function splitByMode(job: Job, output: JobOutput): Batch[] {
   for (let index = 0; index < job.texts.length; index++) {
     if (output.hasFailed(index)) continue
     const mode = modeAt(job, index)
-    const key = `${mode.normalize} ${mode.projection}`
+    const key = `${mode.normalize} ${mode.projection} ${mode.memories}`
     const batch = batches.get(key)
     if (batch) batch.members.push(index)
     else batches.set(key, { mode, members: [index] })
   }
   return [...batches.values()]
+}
+
+function notLoaded(kind: string, id: number): EspalierError {
+  return new EspalierError('internal', `${kind} ${id} is not loaded`)
 }
 
 /** Unit rows; a zero row stays zero. */

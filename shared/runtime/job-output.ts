@@ -1,4 +1,5 @@
-import type { Job, JobResult, ProjectionScores, WireError } from './protocol.ts'
+import type { NearestRows } from '../lib/matrix-kernels.ts'
+import type { Job, JobResult, MemoryNeighbours, ProjectionScores, WireError } from './protocol.ts'
 
 /** The result of a job while it fills. */
 export class JobOutput {
@@ -7,6 +8,7 @@ export class JobOutput {
   readonly #dimension: number
   readonly #vectors: Float32Array
   readonly #scores = new Map<number, ProjectionScores>()
+  readonly #neighbours = new Map<number, MemoryNeighbours>()
   readonly #failures = new Map<number, WireError>()
 
   constructor(job: Job, dimension: number) {
@@ -43,12 +45,26 @@ export class JobOutput {
     copyRows(target.values, scores, members, columns)
   }
 
+  setNeighbours(memory: number, members: readonly number[], found: NearestRows): void {
+    const { k } = found
+    let target = this.#neighbours.get(memory)
+    if (!target) {
+      const size = this.tokens.length * k
+      const similarities = new Float32Array(size)
+      target = { memory, k, similarities, indices: new Int32Array(size) }
+      this.#neighbours.set(memory, target)
+    }
+    copyRows(target.similarities, found.similarities, members, k)
+    copyRows(target.indices, found.indices, members, k)
+  }
+
   finish(tokenizeMs: number, runMs: number): JobResult {
     return {
       vectors: this.#vectors,
       tokens: this.tokens,
       truncated: this.truncated,
       scores: [...this.#scores.values()],
+      neighbours: [...this.#neighbours.values()],
       failures: Array.from(this.#failures, ([index, error]) => ({ index, error })),
       tokenizeMs,
       runMs,
@@ -56,9 +72,9 @@ export class JobOutput {
   }
 }
 
-function copyRows(
-  target: Float32Array,
-  source: Float32Array,
+function copyRows<T extends Float32Array | Int32Array>(
+  target: T,
+  source: T,
   members: readonly number[],
   size: number,
 ): void {

@@ -1,6 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { Job, JobResult, WireProjection, WorkerInit } from './protocol.ts'
+import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
 import { type Ask, crashError, isWorkerCrash, WorkerThread } from './worker-thread.ts'
 
@@ -33,6 +33,9 @@ export interface Pool {
   /** Adds a projection to every worker; resolves when all have it. */
   addProjection(projection: WireProjection): Promise<void>
   dropProjection(id: number): Promise<void>
+  /** Adds rows to search to every worker; resolves when all have them. */
+  addMemory(memory: WireMemory): Promise<void>
+  dropMemory(id: number): Promise<void>
   /** Lets running jobs end, releases the sessions, ends the threads. */
   close(): Promise<void>
 }
@@ -76,6 +79,7 @@ class WorkerPool implements Pool {
   /** Jobs of crashed workers, ahead of everything new. */
   readonly #retries: Task[] = []
   readonly #projections = new Map<number, WireProjection>()
+  readonly #memories = new Map<number, WireMemory>()
   #restarting = 0
   #closing: Promise<void> | null = null
   #stopping = false
@@ -117,6 +121,16 @@ class WorkerPool implements Pool {
     await this.#askAll({ type: 'unproject', projection: id })
   }
 
+  async addMemory(memory: WireMemory): Promise<void> {
+    this.#memories.set(memory.id, memory)
+    await this.#askAll({ type: 'remember', memory })
+  }
+
+  async dropMemory(id: number): Promise<void> {
+    this.#memories.delete(id)
+    await this.#askAll({ type: 'forget', memory: id })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#drain()
     return this.#closing
@@ -128,7 +142,7 @@ class WorkerPool implements Pool {
     await Promise.all([...this.#threads].map((thread) => thread.stop()))
   }
 
-  /** A crashed worker is no failure here: its replacement is given every live projection. */
+  /** A crashed worker is no failure here: its replacement is given all that is live. */
   async #askAll(message: Ask): Promise<void> {
     const answers = [...this.#threads].map((thread) => thread.ask(message))
     for (const answer of await Promise.allSettled(answers)) {
@@ -207,10 +221,12 @@ class WorkerPool implements Pool {
   async #join(thread: WorkerThread): Promise<void> {
     this.#threads.add(thread)
     try {
-      const projections = [...this.#projections.values()]
-      await Promise.all(
-        projections.map((projection) => thread.ask({ type: 'project', projection })),
-      )
+      const live: Ask[] = []
+      for (const memory of this.#memories.values()) live.push({ type: 'remember', memory })
+      for (const projection of this.#projections.values()) {
+        live.push({ type: 'project', projection })
+      }
+      await Promise.all(live.map((message) => thread.ask(message)))
     } catch (error) {
       this.#threads.delete(thread)
       throw error

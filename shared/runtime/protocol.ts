@@ -22,6 +22,8 @@ export interface JobMode {
   readonly normalize: boolean
   /** Identity of the projection to apply; 0 for none. */
   readonly projection: number
+  /** Identities of the memories to search. */
+  readonly memories: readonly number[]
 }
 
 /** Inputs for one worker, possibly of several requests. */
@@ -46,6 +48,8 @@ export interface JobResult {
   readonly truncated: Uint8Array
   /** One entry for each projection that was applied. */
   readonly scores: readonly ProjectionScores[]
+  /** One entry for each memory that was searched. */
+  readonly neighbours: readonly MemoryNeighbours[]
   /** Inputs that failed on their own; their rows are zero. */
   readonly failures: readonly { readonly index: number; readonly error: WireError }[]
   readonly tokenizeMs: number
@@ -60,18 +64,50 @@ export interface ProjectionScores {
   readonly values: Float32Array
 }
 
-/** A stacked affine map as it travels: scores = x·weights + bias. */
+/** What a job found in one memory, best first; rows of texts that did not ask for it are zero. */
+export interface MemoryNeighbours {
+  readonly memory: number
+  readonly k: number
+  /** Shape [texts, k]. */
+  readonly similarities: Float32Array
+  /** Shape [texts, k]. */
+  readonly indices: Int32Array
+}
+
+/** Stacked heads as they travel: products = x·weights + bias, the last columns turned into distances. */
 export interface WireProjection {
   readonly id: number
+  /** Scores of one row. */
   readonly columns: number
+  /** Shape [dimension, width]. */
   readonly weights: Float32Array
+  /** Shape [width]. */
   readonly bias: Float32Array
+  readonly distances: readonly WireDistance[]
+}
+
+/** min over groups |y - mean|² - Σ background_j y_j² of the next columns y [rank]. */
+export interface WireDistance {
+  /** Shape [groups, rank]. */
+  readonly means: Float32Array
+  /** Shape [rank]. */
+  readonly background: Float32Array
+}
+
+/** Rows to search as they travel: row i is `embeddings[i] · scales[i]`. */
+export interface WireMemory {
+  readonly id: number
+  readonly embeddings: Int8Array
+  readonly scales: Float32Array
+  readonly k: number
 }
 
 export type ToWorker =
   | { readonly type: 'run'; readonly id: number; readonly job: Job }
   | { readonly type: 'project'; readonly id: number; readonly projection: WireProjection }
   | { readonly type: 'unproject'; readonly id: number; readonly projection: number }
+  | { readonly type: 'remember'; readonly id: number; readonly memory: WireMemory }
+  | { readonly type: 'forget'; readonly id: number; readonly memory: number }
   | { readonly type: 'stop' }
 
 export type FromWorker =

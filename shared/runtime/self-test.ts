@@ -22,7 +22,14 @@ export async function verifyGoldens(
   const result = await engine.run({
     texts: golden.map(({ text }) => text),
     modes: [
-      { prompt: '', truncate: true, truncationDirection: 'right', normalize: true, projection: 0 },
+      {
+        prompt: '',
+        truncate: true,
+        truncationDirection: 'right',
+        normalize: true,
+        projection: 0,
+        memories: [],
+      },
     ],
     modeOf: new Uint16Array(golden.length),
   })

@@ -39,18 +39,25 @@ export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<
         const result = await engine.run(message.job)
         return send({ type: 'result', id, result }, buffersOf(result))
       }
-      if (message.type === 'project') await engine.addProjection(message.projection)
-      else await engine.dropProjection(message.projection)
+      await change(message)
       send({ type: 'done', id })
     } catch (error) {
       send({ type: 'error', id, error: toWireError(error) })
     }
   }
+
+  function change(message: Exclude<ToWorker, { type: 'run' | 'stop' }>): Promise<void> {
+    if (message.type === 'project') return engine.addProjection(message.projection)
+    if (message.type === 'unproject') return engine.dropProjection(message.projection)
+    if (message.type === 'remember') return engine.addMemory(message.memory)
+    return engine.dropMemory(message.memory)
+  }
 }
 
 function buffersOf(result: JobResult): ArrayBuffer[] {
   const scores = result.scores.map(({ values }) => values)
-  return [result.vectors, result.tokens, result.truncated, ...scores].map(
+  const found = result.neighbours.flatMap(({ similarities, indices }) => [similarities, indices])
+  return [result.vectors, result.tokens, result.truncated, ...scores, ...found].map(
     (array) => array.buffer as ArrayBuffer,
   )
 }

@@ -1,3 +1,4 @@
+import type { HeadPlace } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
 import type { StackLayout } from './head-stack.ts'
 
@@ -20,8 +21,10 @@ export interface LeasedHead {
   readonly name: string
   readonly version: number
   readonly head: Head
-  /** First column of the head in scores of the layout. */
-  offset(layout: StackLayout): number
+  /** The head's columns in scores of the layout. */
+  place(layout: StackLayout): HeadPlace
+  /** The head's memory in the projection; null where it has none. */
+  readonly memory: number | null
 }
 
 /** Heads that stay ready until they are released, in the order of the addresses. */

@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
 import type { EncodedBatch, Encoder, EncoderInfo } from '../encoder/types.ts'
-import { findNeighbours } from '../head/neighbours.ts'
 import { computeProbabilities, type HeadInput, type Prediction, predict } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
@@ -82,6 +81,7 @@ export async function classify(
       normalize: true,
       prompt: findPrompt(encoder.info, undefined),
       project: true,
+      search: memoriesOf(lease),
       signal,
     } as const
     const batch = await encodeAs(encoder, texts, options, request.field, single)
@@ -153,22 +153,30 @@ async function answer(
   }
 }
 
+function memoriesOf({ heads }: ClassifierLease): number[] {
+  const ids = new Set(heads.map(({ memory }) => memory).filter((id) => id !== null))
+  return [...ids].sort((a, b) => a - b)
+}
+
 /** Some rows of a batch as the head reads them. */
 function sliceRows(
   leased: LeasedHead,
-  { scores, vectors, dimension }: EncodedBatch,
+  { scores, neighbours }: EncodedBatch,
   layout: StackLayout,
   from: number,
   rows: number,
 ): HeadInput {
   if (!scores) throw new EspalierError('internal', 'the encoder answered without scores')
-  const { memory } = leased.head
-  const own = vectors.subarray(from * dimension, (from + rows) * dimension)
+  const found = leased.memory === null ? undefined : neighbours.get(leased.memory)
   return {
     scores: scores.subarray(from * layout.columns, (from + rows) * layout.columns),
     rows,
     stride: layout.columns,
-    offset: leased.offset(layout),
-    neighbours: memory ? findNeighbours(memory, own) : undefined,
+    place: leased.place(layout),
+    neighbours: found && {
+      similarities: found.similarities.subarray(from * found.k, (from + rows) * found.k),
+      indices: found.indices.subarray(from * found.k, (from + rows) * found.k),
+      k: found.k,
+    },
   }
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { EncoderInfo } from '../encoder/types.ts'
 import { decodeHead } from '../head/decode.ts'
-import { detectorRank, type Head, headBytes } from '../head/head.ts'
+import { countColumns, type Head, headBytes, searchBytes } from '../head/head.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
@@ -12,9 +12,12 @@ const CONCURRENT_LOADS = 4
 
 /** A head that is loaded, verified and decoded. Versions with the same file share it. */
 export interface CachedHead {
+  /** Unique among all heads that the process has loaded. */
+  readonly id: number
   /** sha256 of its file. */
   readonly key: string
   readonly head: Head
+  /** Held in all threads together. */
   readonly bytes: number
   /** Columns that it takes in a stack. */
   readonly columns: number
@@ -24,7 +27,7 @@ export interface CachedHead {
 export interface HeadCacheOptions {
   readonly registry: RegistryReader
   /** The encoder whose vectors the heads read. */
-  readonly encoder: Pick<EncoderInfo, 'name' | 'family' | 'dimension'>
+  readonly encoder: Pick<EncoderInfo, 'name' | 'family' | 'dimension' | 'workers'>
   /** Most bytes of decoded heads; the least used go first. */
   readonly maxBytes: number
   readonly onLoad?: ((head: CachedHead) => void) | undefined
@@ -40,6 +43,7 @@ export class HeadCache {
     Promise.resolve(),
   )
   #nextTurn = 0
+  #nextId = 1
 
   constructor(options: HeadCacheOptions) {
     this.#options = options
@@ -117,10 +121,9 @@ export class HeadCache {
         `${label}: its ${HEAD_FILE} is for family ${head.family} and ${head.dimension} numbers, its manifest for family ${version.family}; ${encoder.name} makes ${encoder.dimension}`,
       )
     }
-    const bytes = headBytes(head)
+    const bytes = headBytes(head) + encoder.workers * searchBytes(head)
     if (bytes > maxBytes) throw tooLarge(label, bytes, maxBytes)
-    const columns = head.labels.length + detectorRank(head)
-    const cached: CachedHead = { key, head, bytes, columns }
+    const cached: CachedHead = { id: this.#nextId++, key, head, bytes, columns: countColumns(head) }
     this.#heads.set(key, cached)
     this.#options.onLoad?.(cached)
     return cached

@@ -1,12 +1,12 @@
-import type { Encoder } from '../encoder/types.ts'
-import { stackHeads } from '../head/columns.ts'
+import type { Encoder, ProjectionMemory } from '../encoder/types.ts'
+import { type HeadPlace, stackHeads } from '../head/columns.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { CachedHead } from './head-cache.ts'
 
-/** Where each head's columns start in the scores of a projection. */
+/** Where each head's columns lie in the scores of a projection. */
 export interface StackLayout {
   readonly columns: number
-  readonly offsets: ReadonlyMap<CachedHead, number>
+  readonly places: ReadonlyMap<CachedHead, HeadPlace>
 }
 
 /** Heads that stay in every projection until they are released. */
@@ -130,7 +130,7 @@ export class HeadStack {
   #covers(heads: readonly CachedHead[]): boolean {
     const current = this.#layouts.get(this.#current)
     return heads.every(
-      (head) => current?.offsets.has(head) && (!this.#next || this.#next.offsets.has(head)),
+      (head) => current?.places.has(head) && (!this.#next || this.#next.places.has(head)),
     )
   }
 
@@ -181,17 +181,18 @@ export class HeadStack {
   }
 
   async #apply({ heads, waiters }: { heads: CachedHead[]; waiters: Waiter[] }): Promise<void> {
-    const { columns, weights, bias, offsets } = stackHeads(heads.map(({ head }) => head))
+    const { places, ...stacked } = stackHeads(heads.map(({ head }) => head))
     const layout: StackLayout = {
-      columns,
-      offsets: new Map(heads.map((head, index) => [head, offsets[index] as number])),
+      columns: stacked.columns,
+      places: new Map(heads.map((head, index) => [head, places[index] as HeadPlace])),
     }
     const id = ++this.#id
     // Known before the encoder can answer with it.
     this.#layouts.set(id, layout)
     this.#next = layout
     try {
-      await this.#options.encoder.setProjection({ id, columns, weights, bias })
+      const memories = heads.flatMap((head) => memoryOf(head))
+      await this.#options.encoder.setProjection({ id, ...stacked, memories })
       this.#current = id
     } catch (error) {
       this.#layouts.delete(id)
@@ -220,6 +221,12 @@ function countColumns(heads: Iterable<CachedHead>): number {
   let columns = 0
   for (const head of heads) columns += head.columns
   return columns
+}
+
+function memoryOf({ id, head: { memory } }: CachedHead): ProjectionMemory[] {
+  if (!memory) return []
+  const { embeddings, scales, k } = memory
+  return [{ id, embeddings, scales, k }]
 }
 
 function overloaded(waitMs: number): EspalierError {

@@ -1,4 +1,5 @@
 import type { Encoder } from '../encoder/types.ts'
+import type { HeadPlace } from '../head/columns.ts'
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -149,8 +150,9 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       const lease = await stack.lease(distinct, signal)
       const heads = resolved.map(({ name, version }, i) => {
         const own = cached[i] as CachedHead
-        const offset = (layout: StackLayout) => layout.offsets.get(own) as number
-        return { name, version: version.version, head: own.head, offset }
+        const place = (layout: StackLayout) => layout.places.get(own) as HeadPlace
+        const memory = own.head.memory ? own.id : null
+        return { name, version: version.version, head: own.head, place, memory }
       })
       return { heads, layout: lease.layout, release: lease.release }
     },

@@ -1,5 +1,5 @@
+import { relativeDistance } from '../head/distance.ts'
 import type { Detector } from '../head/head.ts'
-import { relativeDistance } from '../head/predict.ts'
 import type { Matrix } from '../lib/matrix-kernels.ts'
 import { fromBasis } from './basis.ts'
 import { type DetectorFit, fitDetector } from './detector.ts'

@@ -1,7 +1,6 @@
-import { headColumns } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
-import { memoryRows } from '../head/neighbours.ts'
-import { computeOodScores, computeProbabilities, type HeadInput } from '../head/predict.ts'
+import { computeProbabilities, readOodScores } from '../head/predict.ts'
+import { createRowScorer } from '../head/score-rows.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Matrix, MatrixKernels } from '../lib/matrix-kernels.ts'
 import {
@@ -49,34 +48,6 @@ export interface Evaluation {
   readonly oodScores: Float32Array | null
 }
 
-/** Scores rows with a head as a server would. Embeddings have shape [rows, dimension]. */
-export async function scoreRows(
-  head: Head,
-  embeddings: Float32Array,
-  kernels: MatrixKernels,
-): Promise<HeadInput> {
-  const rows = {
-    data: embeddings,
-    rows: embeddings.length / head.dimension,
-    columns: head.dimension,
-  }
-  const { columns, weights, bias } = headColumns(head)
-  const { data: scores } = await kernels.multiply(rows, {
-    data: weights,
-    rows: head.dimension,
-    columns,
-  })
-  for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! + bias[i % columns]!
-  const { memory } = head
-  const keys = memory && {
-    data: memoryRows(memory),
-    rows: memory.scales.length,
-    columns: head.dimension,
-  }
-  const neighbours = keys ? await kernels.nearest(rows, keys, memory.k) : undefined
-  return { scores, rows: rows.rows, stride: columns, offset: 0, neighbours }
-}
-
 /**
  * Measures a head on labelled rows. Labels of the set must be labels of the head, in any order.
  * @throws EspalierError `invalid_data` for a label that the head does not know
@@ -86,7 +57,7 @@ export async function evaluateHead(
   set: TrainingSet,
   kernels: MatrixKernels,
 ): Promise<Evaluation> {
-  const input = await scoreRows(head, set.embeddings, kernels)
+  const input = await createRowScorer(head, kernels)(set.embeddings)
   const columns = head.labels.length
   const data = computeProbabilities(head, input)
   const probabilities = { data, rows: input.rows, columns }
@@ -100,7 +71,7 @@ export async function evaluateHead(
   )
   const confidence = confidencesOf(probabilities, truth, head.activation)
   const reliability = reliabilityBins(confidence.confidences, confidence.right)
-  const oodScores = computeOodScores(head, input)
+  const oodScores = readOodScores(input)
   const isMulti = head.activation === 'sigmoid'
   const known = isMulti ? null : predictedClasses(truth)
   return {

@@ -3,7 +3,7 @@ import { createApp } from '../../functions/api/app.ts'
 import type { ApiApp } from '../../functions/api/types.ts'
 import { type ClassifyResponse, classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { modelListSchema } from '../../shared/contract/models.ts'
-import { headColumns } from '../../shared/head/columns.ts'
+import { measureDistances, stackHeads } from '../../shared/head/columns.ts'
 import type { Head } from '../../shared/head/head.ts'
 import { findNeighbours, quantizeRows } from '../../shared/head/neighbours.ts'
 import { predict } from '../../shared/head/predict.ts'
@@ -55,12 +55,14 @@ async function expectPrediction(head: Head, text: string) {
     truncationDirection: 'right',
     normalize: true,
   })
-  const { columns, weights, bias } = headColumns(head)
-  const scores = bias.map((start, c) =>
-    vectors.reduce((sum, x, i) => sum + x * (weights[i * columns + c] as number), start),
+  const stack = stackHeads([head])
+  const { columns, weights, bias, places } = stack
+  const products = bias.map((start, c) =>
+    vectors.reduce((sum, x, i) => sum + x * (weights[i * bias.length + c] as number), start),
   )
+  const scores = measureDistances(stack, products)
   const neighbours = head.memory ? findNeighbours(head.memory, vectors) : undefined
-  const input = { scores, rows: 1, stride: columns, offset: 0, neighbours }
+  const input = { scores, rows: 1, stride: columns, place: places[0]!, neighbours }
   return predict(head, input)[0]!
 }
 

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { EncodedBatch, Encoder, EncoderInfo, Projection } from '../../shared/encoder/types.ts'
+import { measureDistances } from '../../shared/head/columns.ts'
+import { findNeighbours } from '../../shared/head/neighbours.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
+import type { NearestRows } from '../../shared/lib/matrix-kernels.ts'
 
 /** What a test may choose about the fake. */
 export interface FakeEncoderOptions extends Partial<EncoderInfo> {
@@ -84,6 +87,9 @@ export function createFakeEncoder({
       truncated,
       scores: projection && project(vectors, info.dimension, projection),
       projectionId: projection?.id ?? 0,
+      neighbours: new Map(
+        (options.search ?? []).map((id) => [id, search(vectors, projection, id)] as const),
+      ),
       timings: { queueMs: 0, tokenizeMs: 0, runMs: 0 },
     }
   }
@@ -102,19 +108,27 @@ export function createFakeEncoder({
   }
 }
 
-/** Scores of shape [rows, columns]: vectors · weights + bias. */
+/** Scores of shape [rows, columns]. */
 function project(vectors: Float32Array, dimension: number, projection: Projection): Float32Array {
-  const { columns, weights, bias } = projection
+  const { weights, bias } = projection
+  const width = bias.length
   const rows = vectors.length / dimension
-  return Float32Array.from({ length: rows * columns }, (_, at) => {
-    const row = Math.floor(at / columns)
-    const column = at % columns
+  const products = Float32Array.from({ length: rows * width }, (_, at) => {
+    const row = Math.floor(at / width)
+    const column = at % width
     let sum = bias[column] as number
     for (let i = 0; i < dimension; i++) {
-      sum += (vectors[row * dimension + i] as number) * (weights[i * columns + column] as number)
+      sum += (vectors[row * dimension + i] as number) * (weights[i * width + column] as number)
     }
     return sum
   })
+  return measureDistances(projection, products)
+}
+
+function search(vectors: Float32Array, projection: Projection | null, id: number): NearestRows {
+  const memory = projection?.memories.find((each) => each.id === id)
+  if (!memory) throw new EspalierError('internal', `memory ${id} is not loaded`)
+  return findNeighbours(memory, vectors)
 }
 
 /** A vector of numbers in [-1, 1) from the bytes of sha256, at unit length if asked. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTextEncoder, type TextEncoderOptions } from '../../../shared/encoder/text-encoder.ts'
 import type { EncodeOptions, Encoder } from '../../../shared/encoder/types.ts'
+import { findNeighbours, quantizeRows } from '../../../shared/head/neighbours.ts'
 import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import {
@@ -198,7 +199,8 @@ describe('projection', () => {
       { length: TINY_DIMENSION * columns },
       (_, i) => factor * (i % 5),
     )
-    return { id, columns, weights, bias: Float32Array.of(0.5, -1, factor) }
+    const bias = Float32Array.of(0.5, -1, factor)
+    return { id, columns, weights, bias, distances: [], memories: [] }
   }
   function scoresOf(text: string, { weights, bias }: ReturnType<typeof projection>): number[] {
     const x = tinyEmbedding(idsOf(text))
@@ -239,10 +241,39 @@ describe('projection', () => {
     expect(none.projectionId).toBe(0)
   })
 
+  test('searches the memories asked for, and keeps those that stay', async () => {
+    const encoder = await open()
+    const rows = ['cat', 'dog', 'sun'].map((text) => tinyEmbedding(idsOf(text)))
+    const stored = { ...quantizeRows(Float32Array.from(rows.flat()), TINY_DIMENSION), k: 2 }
+    const memories = [{ id: 3, ...stored }]
+    await encoder.setProjection({ ...projection(1, 1), memories })
+    const asked = { ...OPTIONS, project: true, search: [3] }
+    const texts = ['dog', 'the cat sat', 'sun']
+    const { neighbours, vectors } = await encoder.encode(texts, asked)
+    const found = neighbours.get(3)
+    expect(found?.indices).toEqual(findNeighbours(stored, vectors).indices)
+    expect(found?.indices[0]).toBe(1)
+    expect((await encoder.encode(texts, { ...OPTIONS, project: true })).neighbours.size).toBe(0)
+
+    await encoder.setProjection({
+      ...projection(2, 1),
+      memories: [...memories, { ...stored, id: 4 }],
+    })
+    const both = await encoder.encode(texts, { ...asked, search: [3, 4] })
+    expect(both.neighbours.get(3)).toEqual(found)
+    expect(both.neighbours.get(4)).toEqual(found)
+
+    await encoder.setProjection({ ...projection(3, 1), memories: [] })
+    await expect(encoder.encode(texts, asked)).rejects.toMatchObject({ code: 'internal' })
+  })
+
   test('refuses one that does not fit', async () => {
     const encoder = await open({ workers: 1 })
     const wrong = { ...projection(1, 1), weights: new Float32Array(5) }
     await expect(encoder.setProjection(wrong)).rejects.toMatchObject({ code: 'internal' })
+    const memory = { id: 1, embeddings: new Int8Array(5), scales: new Float32Array(1), k: 1 }
+    const short = { ...projection(1, 1), memories: [memory] }
+    await expect(encoder.setProjection(short)).rejects.toMatchObject({ code: 'internal' })
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { stackHeads } from '../../../shared/head/columns.ts'
+import { measureDistances, stackHeads } from '../../../shared/head/columns.ts'
 import type { Head } from '../../../shared/head/head.ts'
 import { headBytes } from '../../../shared/head/head.ts'
 import { findNeighbours, memoryRows, quantizeRows } from '../../../shared/head/neighbours.ts'
@@ -21,22 +21,25 @@ const head: Head = {
 
 /** Applies the stacked columns as a server would and predicts with each head. */
 function serve(heads: readonly Head[], embeddings: Float32Array, options = {}) {
-  const { columns, weights, bias, offsets } = stackHeads(heads)
+  const stack = stackHeads(heads)
+  const { columns, weights, bias, places } = stack
   const dimension = heads[0]!.dimension
+  const width = bias.length
   const rows = embeddings.length / dimension
-  const scores = new Float32Array(rows * columns)
+  const products = new Float32Array(rows * width)
   for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) {
+    for (let c = 0; c < width; c++) {
       let sum = bias[c]!
       for (let i = 0; i < dimension; i++) {
-        sum += embeddings[r * dimension + i]! * weights[i * columns + c]!
+        sum += embeddings[r * dimension + i]! * weights[i * width + c]!
       }
-      scores[r * columns + c] = sum
+      products[r * width + c] = sum
     }
   }
+  const scores = measureDistances(stack, products)
   return heads.map((each, index) => {
     const neighbours = each.memory ? findNeighbours(each.memory, embeddings) : undefined
-    const input = { scores, rows, stride: columns, offset: offsets[index]!, neighbours }
+    const input = { scores, rows, stride: columns, place: places[index]!, neighbours }
     return predict(each, input, options)
   })
 }

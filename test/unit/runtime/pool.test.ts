@@ -97,8 +97,8 @@ describe('crashes', () => {
   test('a replacement has the projections of the others', async () => {
     const pool = await open(1)
     const none = new Float32Array(0)
-    await pool.addProjection({ id: 4, columns: 0, weights: none, bias: none })
-    await pool.addProjection({ id: 5, columns: 0, weights: none, bias: none })
+    await pool.addProjection({ id: 4, columns: 0, weights: none, bias: none, distances: [] })
+    await pool.addProjection({ id: 5, columns: 0, weights: none, bias: none, distances: [] })
     await pool.dropProjection(4)
     const { scores } = await pool.run(job(`crash once ${newMark()}`))
     expect(scores.map(({ projection }) => projection)).toEqual([5])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { headColumns } from '../../../shared/head/columns.ts'
+import { stackHeads } from '../../../shared/head/columns.ts'
 import type { CachedHead } from '../../../shared/service/head-cache.ts'
 import { HeadStack, type HeadStackOptions } from '../../../shared/service/head-stack.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
@@ -10,7 +10,7 @@ const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true 
 
 function createHead(key: string, labels = 3): CachedHead {
   const head = createTestHead(key, {}, labels)
-  return { key, head, bytes: 1, columns: labels }
+  return { id: 1, key, head, bytes: 1, columns: labels }
 }
 
 function createStack(options: Partial<HeadStackOptions> = {}) {
@@ -20,7 +20,7 @@ function createStack(options: Partial<HeadStackOptions> = {}) {
 
 /** The head's own scores of a vector. */
 function scoresOf({ head }: CachedHead, vector: Float32Array): number[] {
-  const { columns, weights, bias } = headColumns(head)
+  const { columns, weights, bias } = stackHeads([head])
   return Array.from(bias, (start, c) =>
     vector.reduce((sum, x, i) => sum + x * (weights[i * columns + c] as number), start),
   )
@@ -51,7 +51,7 @@ describe('concurrent requests', () => {
           const batch = await encoder.encode([text], { ...OPTIONS, project: true })
           const layout = lease.layout(batch.projectionId)
           for (const head of wanted) {
-            const from = layout.offsets.get(head)!
+            const from = layout.places.get(head)!.offset
             const own = batch.scores!.subarray(from, from + head.columns)
             scoresOf(head, batch.vectors).forEach((score, i) => {
               expect(own[i]).toBeCloseTo(score, 4)
@@ -103,7 +103,7 @@ describe('bounds', () => {
       ;(await stack.lease([head])).release()
     }
     const last = await stack.lease([createHead('c')])
-    const names = [...last.layout(4).offsets.keys()].map(({ key }) => key)
+    const names = [...last.layout(4).places.keys()].map(({ key }) => key)
     expect(names.sort()).toEqual(['a', 'b', 'c'])
   })
 

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { decodeHead } from '../../../shared/head/decode.ts'
 import { encodeHead } from '../../../shared/head/encode.ts'
 import { computeProbabilities, predict } from '../../../shared/head/predict.ts'
+import { createRowScorer } from '../../../shared/head/score-rows.ts'
 import { openMatrixKernels } from '../../../shared/runtime/kernels.ts'
-import { evaluateHead, scoreRows } from '../../../shared/training/evaluate.ts'
+import { evaluateHead } from '../../../shared/training/evaluate.ts'
 import { plainKernels } from '../../../shared/training/plain-kernels.ts'
 import { trainHead } from '../../../shared/training/train-head.ts'
 import { METHODS, type TrainingSet } from '../../../shared/training/types.ts'
@@ -24,9 +25,12 @@ describe('trainHead', () => {
     expect(decoded).toEqual(trained.head)
     const before = computeProbabilities(
       trained.head,
-      await scoreRows(trained.head, set.embeddings, kernels),
+      await createRowScorer(trained.head, kernels)(set.embeddings),
     )
-    const after = computeProbabilities(decoded, await scoreRows(decoded, set.embeddings, kernels))
+    const after = computeProbabilities(
+      decoded,
+      await createRowScorer(decoded, kernels)(set.embeddings),
+    )
     expect(after).toEqual(before)
   })
 
@@ -73,7 +77,7 @@ describe('trainHead', () => {
     expect(found.accuracy).toBeGreaterThan(0.9)
     expect(found.hammingLoss).toBeLessThan(0.1)
     expect(found.confusions).toEqual([])
-    const input = await scoreRows(trained.head, set.embeddings, kernels)
+    const input = await createRowScorer(trained.head, kernels)(set.embeddings)
     const answers = predict(trained.head, input).map(({ labels }) => labels.map((l) => l.label))
     expect(answers[0]).toEqual(['x'])
     expect(answers[130]?.sort()).toEqual(['x', 'y'])
@@ -84,8 +88,8 @@ describe('trainHead', () => {
     const set = makeBlobs([60, 60, 60], { noise: 0.3, seed: 2 })
     const { head } = await trainHead(set, options, { kernels })
     const strangers = makeBlobs([40, 40], { noise: 0.3, seed: 77 })
-    const near = predict(head, await scoreRows(head, set.embeddings, kernels))
-    const far = predict(head, await scoreRows(head, strangers.embeddings, kernels))
+    const near = predict(head, await createRowScorer(head, kernels)(set.embeddings))
+    const far = predict(head, await createRowScorer(head, kernels)(strangers.embeddings))
     const share = (rows: readonly { inDistribution: boolean | null }[]): number =>
       rows.filter(({ inDistribution }) => inDistribution).length / rows.length
     expect(share(near)).toBeGreaterThan(0.9)
@@ -111,7 +115,7 @@ describe('trainHead', () => {
         async (counts, method, seed) => {
           const set = makeBlobs(counts, { seed, dimension: 8 })
           const { head } = await trainHead(set, { family: 'f', method, seed }, { kernels })
-          const input = await scoreRows(head, set.embeddings, kernels)
+          const input = await createRowScorer(head, kernels)(set.embeddings)
           for (const { score, labels } of predict(head, input)) {
             expect(score).toBeGreaterThan(0)
             expect(labels.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 4)
@@ -127,7 +131,7 @@ describe('trainHead', () => {
     const base = makeBlobs([20, 20])
     const same = { ...base, embeddings: new Float32Array(base.embeddings.length).fill(0.25) }
     const { head } = await trainHead(same, options, { kernels })
-    const [first] = predict(head, await scoreRows(head, same.embeddings, kernels))
+    const [first] = predict(head, await createRowScorer(head, kernels)(same.embeddings))
     expect(first!.score).toBeCloseTo(0.5, 2)
   })
 
