@@ -94,7 +94,7 @@ function readDetector(
 ): NonNullable<Head['detector']> {
   const rank = blocks.length('detector.offset')
   const means = blocks.length('detector.means')
-  if (rank === 0 || rank > dimension || means === 0 || means % rank !== 0) {
+  if (rank === 0 || rank > dimension + 1 || means === 0 || means % rank !== 0) {
     throw corrupt(`detector of rank ${rank} with ${means} mean values`)
   }
   return {

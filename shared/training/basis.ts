@@ -73,6 +73,16 @@ export function fromBasis({ mean, rotation }: Basis, fit: LinearFit): LinearFit 
   return { weights, bias }
 }
 
+/** The point of the original space that has the given coordinates [rank]. */
+export function fromCoordinates({ mean, rotation }: Basis, point: Float64Array): Float64Array {
+  const { columns: rank, data } = rotation
+  return mean.map((start, i) => {
+    let sum = start
+    for (let j = 0; j < rank; j++) sum += data[i * rank + j]! * point[j]!
+    return sum
+  })
+}
+
 /** Mean of each column. */
 export function columnMeans({ data, rows, columns }: Matrix): Float64Array {
   const mean = new Float64Array(columns)

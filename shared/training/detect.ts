@@ -1,7 +1,7 @@
 import { relativeDistance } from '../head/distance.ts'
 import type { Detector } from '../head/head.ts'
 import type { Matrix } from '../lib/matrix-kernels.ts'
-import { fromBasis } from './basis.ts'
+import { type Basis, fromBasis, fromCoordinates } from './basis.ts'
 import { type DetectorFit, fitDetector } from './detector.ts'
 import { factorShared, fitGaussians } from './gaussian.ts'
 import { type Problem, scoreLinear } from './problem.ts'
@@ -28,13 +28,40 @@ export async function trainDetector(
   }
   const fit = await fitOn(problem, problem.coordinates, problem.groups, groupCount)
   if (!fit || distances.length === 0) return null
-  const moved = fromBasis(problem.basis, { weights: fit.projection, bias: fit.offset })
+  return { ...exportDetector(problem.basis, fit), threshold: quantile(distances, KEPT_SHARE) }
+}
+
+/**
+ * |x - centre|² is affine in unit vectors x, and so is (y + s)² - y² = 2 s y + s² in y: one more coordinate
+ * y = spread |x - centre|² / 2s - s/2, of mean -s in every group and background 1, adds the spread term.
+ */
+function exportDetector(basis: Basis, fit: DetectorFit): Omit<Detector, 'threshold'> {
+  const { rank, spread } = fit
+  const dimension = basis.mean.length
+  const groups = fit.means.length / rank
+  const moved = fromBasis(basis, { weights: fit.projection, bias: fit.offset })
+  const centre = fromCoordinates(basis, fit.centre)
+  const square = centre.reduce((sum, x) => sum + x * x, 0)
+  // As large as a common y, so that little is lost to rounding.
+  const scale = Math.sqrt(Math.max((spread * (1 - square)) / 2, Number.EPSILON))
+  const factor = spread / (2 * scale)
+  const projection = new Float32Array((rank + 1) * dimension)
+  projection.set(moved.weights)
+  projection.set(
+    centre.map((x) => -2 * factor * x),
+    rank * dimension,
+  )
+  const means = new Float32Array(groups * (rank + 1))
+  for (let group = 0; group < groups; group++) {
+    means.set(fit.means.subarray(group * rank, (group + 1) * rank), group * (rank + 1))
+    means[group * (rank + 1) + rank] = -scale
+  }
+  const last = factor * (1 + square) - scale / 2
   return {
-    projection: new Float32Array(moved.weights),
-    offset: new Float32Array(moved.bias),
-    means: new Float32Array(fit.means),
-    background: new Float32Array(fit.background),
-    threshold: quantile(distances, KEPT_SHARE),
+    projection,
+    offset: Float32Array.from([...moved.bias, last]),
+    means,
+    background: Float32Array.from([...fit.background, 1]),
   }
 }
 
@@ -58,10 +85,21 @@ async function measureDistances(
   rows: Matrix,
 ): Promise<number[]> {
   const linear = { weights: fit.projection, bias: fit.offset }
-  const { data, columns } = await scoreLinear(problem.kernels, rows, linear)
-  return Array.from({ length: rows.rows }, (_, row) =>
-    relativeDistance(fit, data.subarray(row * columns, (row + 1) * columns)),
-  )
+  const scores = await scoreLinear(problem.kernels, rows, linear)
+  return Array.from({ length: rows.rows }, (_, row) => {
+    const around = squaredDistance(rowOf(rows, row), fit.centre)
+    return relativeDistance(fit, rowOf(scores, row)) + fit.spread * around
+  })
+}
+
+function rowOf({ data, columns }: Matrix, row: number): Float32Array {
+  return data.subarray(row * columns, (row + 1) * columns)
+}
+
+function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0
+  for (let i = 0; i < b.length; i++) sum += (a[i]! - b[i]!) ** 2
+  return sum
 }
 
 /** The smallest value that at least `share` of all values do not exceed. */

@@ -18,10 +18,12 @@ export interface ClassGaussians {
   /** Shape [dimension, dimension]: mean of outer products of rows around their class mean. */
   readonly within: Float64Array
   readonly dimension: number
+  /** Dimensions of the original embedding. */
+  readonly ambient: number
   readonly classes: number
   /** Ledoit and Wolf's shrinkage of `within` towards a multiple of the identity. */
   readonly ledoitWolf: number
-  /** Mean variance over the dimensions of the original embedding. */
+  /** Mean variance within classes over the dimensions of the original embedding. */
   readonly meanVariance: number
 }
 
@@ -81,6 +83,7 @@ export async function fitGaussians(
     centre: columnMeans(rows),
     within,
     dimension: d,
+    ambient,
     classes,
     ledoitWolf: ledoitWolf(squares, trace, fourth, rows.rows, ambient),
     meanVariance,
