@@ -3,7 +3,6 @@ import type { Detector } from '../head/head.ts'
 import type { Matrix } from '../lib/matrix-kernels.ts'
 import { type Basis, fromBasis, fromCoordinates } from './basis.ts'
 import { type DetectorFit, fitDetector } from './detector.ts'
-import { factorShared, fitGaussians } from './gaussian.ts'
 import { type Problem, scoreLinear } from './problem.ts'
 
 /** Best or near it from few rows to many (compare 0.5 and 0.9 on CLINC150). */
@@ -71,12 +70,11 @@ async function fitOn(
   groups: Int32Array,
   groupCount: number,
 ): Promise<DetectorFit | null> {
-  const ambient = problem.rows.columns
   if (rows.columns === 0) return null
-  const gaussians = await fitGaussians(problem.kernels, rows, groups, groupCount, ambient)
+  const gaussians = await problem.gaussians.measure(rows, groups, groupCount)
   // Groups of equal rows leave nothing but rounding to measure distances by.
   if (!(gaussians.meanVariance > LEAST_VARIANCE)) return null
-  return fitDetector(gaussians, factorShared(gaussians, SHRINKAGE))
+  return fitDetector(gaussians, problem.gaussians.factor(gaussians, SHRINKAGE))
 }
 
 async function measureDistances(

@@ -49,60 +49,59 @@ export function fitDetector(gaussians: ClassGaussians, factor: SharedFactor): De
   solveLower(factor.lower, whitened, classes)
   // At full shrinkage nothing of the data is left of S: keep the between part as it is.
   const share = factor.shrinkage < 1 ? 1 - factor.shrinkage : 1
-  const scaled = whitened.slice()
-  for (let j = 0; j < d; j++) {
-    for (let c = 0; c < classes; c++) {
-      const prior = counts[present[c]!]! / total
-      scaled[j * classes + c] = scaled[j * classes + c]! * Math.sqrt(share * prior)
-    }
-  }
-  const { directions, strengths } = leadingDirections(scaled, d, classes)
+  const roots = present.map((c) => Math.sqrt((share * counts[c]!) / total))
+  const scaled = whitened.map((value, i) => value * roots[i % classes]!)
+  const { left, right, strengths } = decompose(scaled, d, classes)
   const rank = strengths.length
   if (rank === 0) return null
-  const projection = directions.slice()
+  const projection = left.slice()
   solveLowerTransposed(factor.lower, projection, rank)
-  const energy = (r: number): number => {
-    let sum = 0
-    for (let j = 0; j < d; j++) sum += projection[j * rank + r]! ** 2
-    return sum
-  }
   const offset = new Float64Array(rank)
-  const classMeans = new Float64Array(classes * rank)
+  const energies = new Float64Array(rank)
   for (let j = 0; j < d; j++) {
     for (let r = 0; r < rank; r++) {
-      offset[r] = offset[r]! - projection[j * rank + r]! * centre[j]!
-      for (let c = 0; c < classes; c++) {
-        const product = directions[j * rank + r]! * whitened[j * classes + c]!
-        classMeans[c * rank + r] = classMeans[c * rank + r]! + product
-      }
+      const value = projection[j * rank + r]!
+      offset[r] = offset[r]! - value * centre[j]!
+      energies[r] = energies[r]! + value * value
     }
   }
+  // leftᵀ · whitened, from the decomposition of its scaled columns.
+  const classMeans = right.map((value, i) => {
+    const c = Math.floor(i / rank)
+    return (value * Math.sqrt(strengths[i % rank]!)) / roots[c]!
+  })
   return {
     projection: transpose(projection, d, rank),
     offset,
     means: classMeans,
-    background: strengths.map((strength, r) => 1 / (1 + strength + excess * energy(r))),
+    background: strengths.map((strength, r) => 1 / (1 + strength + excess * energies[r]!)),
     rank,
     spread: excess / (meanVariance * (meanVariance + excess)),
     centre,
   }
 }
 
-/** Left singular vectors [rows, rank] of a matrix and the squares of its singular values, strongest first. */
-function leadingDirections(
-  values: Float64Array,
-  rows: number,
-  columns: number,
-): { directions: Float64Array; strengths: Float64Array } {
-  const tall = rows > columns
-  const size = Math.min(rows, columns)
-  const lines = tall ? transpose(values, rows, columns) : values
-  const width = Math.max(rows, columns)
-  const gram = new DenseMatrix(size, size)
-  for (let i = 0; i < size; i++) {
+/** Singular vectors of a matrix, as columns, and the squares of its singular values, strongest first. */
+interface Decomposition {
+  /** Shape [rows, rank]. */
+  readonly left: Float64Array
+  /** Shape [columns, rank]. */
+  readonly right: Float64Array
+  readonly strengths: Float64Array
+}
+
+/** Decomposes the smaller of the two Gram matrices; what is below the tolerance is left out. */
+function decompose(values: Float64Array, rows: number, columns: number): Decomposition {
+  if (rows < columns) {
+    const turned = decompose(transpose(values, rows, columns), columns, rows)
+    return { left: turned.right, right: turned.left, strengths: turned.strengths }
+  }
+  const lines = transpose(values, rows, columns)
+  const gram = DenseMatrix.zeros(columns, columns)
+  for (let i = 0; i < columns; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = 0
-      for (let k = 0; k < width; k++) sum += lines[i * width + k]! * lines[j * width + k]!
+      for (let k = 0; k < rows; k++) sum += lines[i * rows + k]! * lines[j * rows + k]!
       gram.set(i, j, sum)
       gram.set(j, i, sum)
     }
@@ -115,19 +114,20 @@ function leadingDirections(
     .filter((i) => realEigenvalues[i]! > STRENGTH_TOLERANCE * largest && largest > 0)
     .sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!)
   const rank = kept.length
-  const directions = new Float64Array(rows * rank)
+  const right = new Float64Array(columns * rank)
+  const left = new Float64Array(rows * rank)
   kept.forEach((index, r) => {
-    const norm = Math.sqrt(realEigenvalues[index]!)
-    for (let i = 0; i < rows; i++) {
-      let value = 0
-      if (tall) {
-        for (let k = 0; k < columns; k++) {
-          value += values[i * columns + k]! * eigenvectorMatrix.get(k, index)
-        }
-        value /= norm
-      } else value = eigenvectorMatrix.get(i, index)
-      directions[i * rank + r] = value
-    }
+    for (let c = 0; c < columns; c++) right[c * rank + r] = eigenvectorMatrix.get(c, index)
   })
-  return { directions, strengths: Float64Array.from(kept, (i) => realEigenvalues[i]!) }
+  const norms = kept.map((index) => Math.sqrt(realEigenvalues[index]!))
+  const scaled = right.map((value, i) => value / norms[i % rank]!)
+  for (let i = 0; i < rows; i++) {
+    for (let c = 0; c < columns; c++) {
+      const value = values[i * columns + c]!
+      for (let r = 0; r < rank; r++) {
+        left[i * rank + r] = left[i * rank + r]! + value * scaled[c * rank + r]!
+      }
+    }
+  }
+  return { left, right, strengths: Float64Array.from(kept, (i) => realEigenvalues[i]!) }
 }

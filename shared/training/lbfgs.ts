@@ -20,6 +20,13 @@ export interface Minimum extends Evaluated {
   readonly iterations: number
 }
 
+/** A step, how the gradient changed over it, and their inner product. */
+interface Pair {
+  readonly step: Float64Array
+  readonly change: Float64Array
+  readonly curvature: number
+}
+
 type Objective = (point: Float64Array) => Promise<Evaluated>
 
 const ARMIJO = 1e-4
@@ -34,17 +41,15 @@ const VALUE_NOISE = 1e-6
  */
 export async function minimize(objective: Objective, options: MinimizeOptions): Promise<Minimum> {
   const history = options.history ?? 8
-  const steps: Float64Array[] = []
-  const changes: Float64Array[] = []
+  const pairs: Pair[] = []
   let point: Float64Array = options.start.slice()
   let current = await objective(point)
   let iterations = 0
   while (iterations < options.maxIterations) {
-    const direction = twoLoop(current.gradient, steps, changes, options.precondition)
+    const direction = twoLoop(current.gradient, pairs, options.precondition)
     let slope = dot(direction, current.gradient)
     if (slope >= 0) {
-      steps.length = 0
-      changes.length = 0
+      pairs.length = 0
       direction.set(current.gradient)
       options.precondition(direction)
       for (let i = 0; i < direction.length; i++) direction[i] = -direction[i]!
@@ -56,13 +61,10 @@ export async function minimize(objective: Objective, options: MinimizeOptions): 
     iterations++
     const change = subtract(found.evaluated.gradient, current.gradient)
     const step = subtract(found.point, point)
-    if (dot(step, change) > 0) {
-      steps.push(step)
-      changes.push(change)
-      if (steps.length > history) {
-        steps.shift()
-        changes.shift()
-      }
+    const curvature = dot(step, change)
+    if (curvature > 0) {
+      pairs.push({ step, change, curvature })
+      if (pairs.length > history) pairs.shift()
     }
     point = found.point
     current = found.evaluated
@@ -72,28 +74,27 @@ export async function minimize(objective: Objective, options: MinimizeOptions): 
 
 function twoLoop(
   gradient: Float64Array,
-  steps: readonly Float64Array[],
-  changes: readonly Float64Array[],
+  pairs: readonly Pair[],
   precondition: (vector: Float64Array) => void,
 ): Float64Array {
   const q = gradient.slice()
-  const weights = new Float64Array(steps.length)
-  for (let i = steps.length - 1; i >= 0; i--) {
-    weights[i] = dot(steps[i]!, q) / dot(steps[i]!, changes[i]!)
-    addScaled(q, changes[i]!, -weights[i]!)
+  const weights = new Float64Array(pairs.length)
+  for (let i = pairs.length - 1; i >= 0; i--) {
+    const { step, change, curvature } = pairs[i]!
+    weights[i] = dot(step, q) / curvature
+    addScaled(q, change, -weights[i]!)
   }
-  const last = steps.length - 1
-  if (last >= 0) {
-    const scaled = changes[last]!.slice()
+  const last = pairs.at(-1)
+  if (last) {
+    const scaled = last.change.slice()
     precondition(scaled)
-    const gamma = dot(steps[last]!, changes[last]!) / dot(changes[last]!, scaled)
+    const gamma = last.curvature / dot(last.change, scaled)
     precondition(q)
     for (let i = 0; i < q.length; i++) q[i] = q[i]! * gamma
   } else precondition(q)
-  for (let i = 0; i < steps.length; i++) {
-    const beta = dot(changes[i]!, q) / dot(steps[i]!, changes[i]!)
-    addScaled(q, steps[i]!, weights[i]! - beta)
-  }
+  pairs.forEach(({ step, change, curvature }, i) => {
+    addScaled(q, step, weights[i]! - dot(change, q) / curvature)
+  })
   for (let i = 0; i < q.length; i++) q[i] = -q[i]!
   return q
 }

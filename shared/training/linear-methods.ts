@@ -1,7 +1,7 @@
 import type { Matrix } from '../lib/matrix-kernels.ts'
 import { fromBasis } from './basis.ts'
 import { fitTemperature } from './calibration.ts'
-import { type ClassGaussians, factorShared, fitGaussians, fitLda } from './gaussian.ts'
+import { type ClassGaussians, fitLda } from './gaussian.ts'
 import { fitLogistic, type LinearFit, type LogisticFit } from './logistic.ts'
 import { fitNearestMeans } from './nearest-means.ts'
 import { type Problem, scoreHeldOut, scoreLinear } from './problem.ts'
@@ -86,7 +86,7 @@ export async function selectLda(problem: Problem): Promise<LinearCandidate> {
     null
   for (const shrinkage of [null, ...SHRINKAGES]) {
     const scores = await scoreHeldOut(problem, async (_fold, index) =>
-      fitShrunk(gaussians[index]!, shrinkage),
+      fitShrunk(problem, gaussians[index]!, shrinkage),
     )
     const fitted = calibrate(problem, scores, best?.temperature)
     if (!best || fitted.nll < best.nll) best = { shrinkage, scores, ...fitted }
@@ -98,16 +98,20 @@ export async function selectLda(problem: Problem): Promise<LinearCandidate> {
     method: 'lda',
     parameters: { shrinkage: chosen },
     ...rest,
-    fit: async (all) => fromBasis(all.basis, fitShrunk(await whole(all), shrinkage)),
+    fit: async (all) => fromBasis(all.basis, fitShrunk(all, await whole(all), shrinkage)),
   }
 }
 
 function measure(problem: Problem, rows: Matrix, groups: Int32Array): Promise<ClassGaussians> {
-  return fitGaussians(problem.kernels, rows, groups, problem.classes, problem.rows.columns)
+  return problem.gaussians.measure(rows, groups, problem.classes)
 }
 
-function fitShrunk(gaussians: ClassGaussians, shrinkage: number | null): LinearFit {
-  return fitLda(gaussians, factorShared(gaussians, shrinkage ?? gaussians.ledoitWolf))
+function fitShrunk(
+  problem: Problem,
+  gaussians: ClassGaussians,
+  shrinkage: number | null,
+): LinearFit {
+  return fitLda(gaussians, problem.gaussians.factor(gaussians, shrinkage ?? gaussians.ledoitWolf))
 }
 
 /** Ridge regression, alpha by the closed-form leave-one-out error. */

@@ -2,6 +2,7 @@ import type { Matrix, MatrixKernels } from '../lib/matrix-kernels.ts'
 import { createRandom } from '../lib/random.ts'
 import { type Basis, createBasis, toBasis } from './basis.ts'
 import { assignFolds } from './folds.ts'
+import { GaussianBook } from './gaussian-book.ts'
 import type { LinearFit } from './logistic.ts'
 import { takeRows, takeValues } from './rows.ts'
 
@@ -24,6 +25,7 @@ export interface Problem {
   readonly heldOut: Int32Array
   /** Targets of the held-out rows. */
   readonly truth: Matrix
+  readonly gaussians: GaussianBook
 }
 
 /** One fold: the rows it trains on and the rows it holds out. */
@@ -68,7 +70,8 @@ export async function createProblem(
   for (const fold of folds) heldOut.set(fold.test, fold.offset)
   const classes = data.targets.columns
   const truth = takeRows(data.targets, heldOut)
-  return { kernels, ...data, coordinates, basis, classes, folds, heldOut, truth }
+  const gaussians = new GaussianBook(kernels, data.rows.columns)
+  return { kernels, ...data, coordinates, basis, classes, folds, heldOut, truth, gaussians }
 }
 
 function rowsOf(assigned: Int32Array, wanted: (fold: number) => boolean): Int32Array {
