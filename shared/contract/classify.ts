@@ -4,7 +4,7 @@ import { modelAddressSchema, textInputsSchema } from './inputs.ts'
 /** Labels listed with each prediction where `top_k` is left out. */
 export const DEFAULT_TOP_K = 5
 /** Most classifiers of one request. */
-export const MAX_MODELS = 64
+export const MAX_MODELS = 100
 
 const classifierSchema = z
   .union([modelAddressSchema, z.array(modelAddressSchema)])

@@ -1,7 +1,11 @@
 import { EspalierError } from '../lib/errors.ts'
+import { selectLargest } from '../lib/select-largest.ts'
 import type { HeadPlace } from './columns.ts'
 import type { Head } from './head.ts'
 import { addVotes, type Neighbours } from './neighbours.ts'
+
+/** A selection by insertion beats a sort up to about this many. */
+const MOST_INSERTED = 16
 
 /** What a head needs of each row: its columns of the stacked product, and its nearest memories. */
 export interface HeadInput {
@@ -57,23 +61,31 @@ export function predict(head: Head, input: HeadInput, options: PredictOptions = 
 }
 
 function rank(head: Head, scores: Float32Array, { topK, threshold }: PredictOptions) {
-  const order = Array.from(scores, (_, index) => index).sort(
-    (a, b) => scores[b]! - scores[a]! || a - b,
-  )
-  const best = order[0]!
+  const all = scores.length
+  const isFiltered = head.activation === 'sigmoid' || threshold !== undefined
   const least = (index: number): number =>
     threshold ?? head.thresholds?.[index] ?? (head.activation === 'sigmoid' ? 0.5 : 0)
-  const holding =
-    head.activation === 'sigmoid' || threshold !== undefined
-      ? order.filter((index) => scores[index]! >= least(index))
-      : order
-  return {
-    label: holding.length > 0 ? head.labels[holding[0]!]! : null,
-    score: scores[best]!,
-    labels: holding
-      .slice(0, topK ?? holding.length)
-      .map((index) => ({ label: head.labels[index]!, score: scores[index]! })),
-  }
+  let shown: number[]
+  if (isFiltered) {
+    const holding = [...scores.keys()].filter((index) => scores[index]! >= least(index))
+    shown = sortByScore(holding, scores).slice(0, topK ?? all)
+  } else shown = findBest(scores, Math.min(topK ?? all, all))
+  const labels = shown.map((index) => ({ label: head.labels[index]!, score: scores[index]! }))
+  const [best] = labels
+  const score = isFiltered || !best ? scores.reduce((a, b) => Math.max(a, b)) : best.score
+  return { label: best?.label ?? null, score, labels }
+}
+
+/** Indices of the `count` highest scores, best first. */
+function findBest(scores: Float32Array, count: number): number[] {
+  if (count > MOST_INSERTED) return sortByScore([...scores.keys()], scores).slice(0, count)
+  const positions = new Int32Array(count)
+  selectLargest(scores, new Float32Array(count), positions)
+  return [...positions]
+}
+
+function sortByScore(indices: number[], scores: Float32Array): number[] {
+  return indices.sort((a, b) => scores[b]! - scores[a]! || a - b)
 }
 
 /** Probabilities of all labels, shape [rows, labels]; with softmax each row sums to 1. */

@@ -24,6 +24,7 @@ import { verifyGoldens } from './self-test.ts'
 import type { Device } from './session.ts'
 import type { TextGraph } from './text-graph.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
+import { normalizeRows, UnitRows } from './unit-rows.ts'
 
 /** GPUs want larger runs; padding costs them little. */
 const GPU_GROUPING: GroupingLimits = { maxTokens: 16_384, slackTokens: 256, slackRatio: 0.25 }
@@ -97,10 +98,15 @@ class TextEngine implements Engine {
     const tokenized = performance.now()
     for (const batch of splitByMode(job, output)) {
       const lengths = batch.members.map((member) => this.#widthOf(ids[member]))
+      const unit = new UnitRows(
+        batch.mode.projection === 0 ? [] : batch.members,
+        this.#init.manifest.dimension,
+      )
       for (const group of groupByLength(lengths, this.#grouping)) {
         const members = group.members.map((at) => batch.members[at] as number)
-        await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output)
+        await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output, unit)
       }
+      await this.#applyHeads(batch, unit.values, output)
     }
     const ended = performance.now()
     return output.finish(tokenized - started, ended - tokenized)
@@ -164,17 +170,36 @@ class TextEngine implements Engine {
     group: Group,
     mode: JobMode,
     output: JobOutput,
+    unit: UnitRows,
   ): Promise<void> {
     try {
-      await this.#runGroup(ids, group, mode, output)
+      await this.#runGroup(ids, group, mode, output, unit)
     } catch (error) {
       const { members } = group
       if (members.length === 1) return output.fail(members[0] as number, toWireError(error))
       const middle = members.length >> 1
       for (const half of [members.slice(0, middle), members.slice(middle)]) {
         const width = Math.max(...half.map((member) => this.#widthOf(ids[member])))
-        await this.#runOrBisect(ids, { members: half, width }, mode, output)
+        await this.#runOrBisect(ids, { members: half, width }, mode, output, unit)
       }
+    }
+  }
+
+  /** All heads on all rows at once, however many runs the encoder needed for them. */
+  async #applyHeads(
+    { mode, members }: Batch,
+    unit: Float32Array,
+    output: JobOutput,
+  ): Promise<void> {
+    if (mode.projection === 0) return
+    const kernel = this.#projections.get(mode.projection)
+    if (!kernel) throw notLoaded('projection', mode.projection)
+    const scores = await kernel.project(unit, members.length)
+    output.setScores(mode.projection, kernel.columns, members, scores)
+    for (const id of mode.memories) {
+      const memory = this.#memories.get(id)
+      if (!memory) throw notLoaded('memory', id)
+      output.setNeighbours(id, members, await memory.search(unit, members.length))
     }
   }
 
@@ -183,12 +208,11 @@ class TextEngine implements Engine {
     group: Group,
     mode: JobMode,
     output: JobOutput,
+    rows: UnitRows,
   ): Promise<void> {
-    const kernel = mode.projection === 0 ? undefined : this.#projections.get(mode.projection)
-    if (mode.projection !== 0 && !kernel) throw notLoaded('projection', mode.projection)
     const { manifest } = this.#init
     const hasPooled = manifest.graphs[this.#init.precision]?.pooled != null
-    const normalized = mode.normalize || kernel !== undefined
+    const normalized = mode.normalize || mode.projection !== 0
     const usePooled = !mode.normalize && (manifest.normalize || hasPooled)
     const outputs = await this.#graph.run(ids, group, {
       embedding: normalized || !usePooled,
@@ -198,16 +222,7 @@ class TextEngine implements Engine {
     const unit = normalized && !manifest.normalize ? toUnit(outputs.embedding) : outputs.embedding
     const vectors = (mode.normalize ? unit : raw) as Float32Array
     output.setVectors(group.members, vectors)
-    if (kernel) {
-      const rows = group.members.length
-      const scores = await kernel.project(unit as Float32Array, rows)
-      output.setScores(mode.projection, kernel.columns, group.members, scores)
-      for (const id of mode.memories) {
-        const memory = this.#memories.get(id)
-        if (!memory) throw notLoaded('memory', id)
-        output.setNeighbours(id, group.members, await memory.search(unit as Float32Array, rows))
-      }
-    }
+    if (mode.projection !== 0) rows.set(group.members, unit as Float32Array)
 
     function toUnit(matrix: Float32Array | null): Float32Array {
       return normalizeRows(matrix as Float32Array, manifest.dimension)
@@ -234,16 +249,4 @@ function splitByMode(job: Job, output: JobOutput): Batch[] {
 
 function notLoaded(kind: string, id: number): EspalierError {
   return new EspalierError('internal', `${kind} ${id} is not loaded`)
-}
-
-/** Unit rows; a zero row stays zero. */
-function normalizeRows(matrix: Float32Array, dimension: number): Float32Array {
-  const unit = new Float32Array(matrix.length)
-  for (let from = 0; from < matrix.length; from += dimension) {
-    let sum = 0
-    for (let i = from; i < from + dimension; i++) sum += (matrix[i] as number) ** 2
-    const scale = sum > 0 ? 1 / Math.sqrt(sum) : 0
-    for (let i = from; i < from + dimension; i++) unit[i] = (matrix[i] as number) * scale
-  }
-  return unit
 }

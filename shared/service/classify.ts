@@ -1,9 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
 import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
 import type { EncodedBatch, Encoder, EncoderInfo } from '../encoder/types.ts'
 import { computeProbabilities, type HeadInput, type Prediction, predict } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
+import { Turn } from '../lib/turn.ts'
 import { checkTexts, type InputLimits } from './check-inputs.ts'
 import type { ClassifierLease, LeasedHead, LiveModels } from './classifiers.ts'
 import { encodeAs, findPrompt } from './embed.ts'
@@ -11,8 +11,10 @@ import type { StackLayout } from './head-stack.ts'
 
 /** Labels that one answer may list: some 20 MB of JSON. */
 const MAX_LISTED_LABELS = 500_000
-/** Scores ranked before other requests get a turn: about two milliseconds of work. */
-const SCORES_PER_TURN = 8_192
+/** Ranking longer than this lets other requests in between, milliseconds. */
+const MAX_TURN_MS = 3
+/** Scores ranked in one step: well under a millisecond. */
+const SCORES_PER_STEP = 1_024
 
 /** What `classify` works with. */
 export interface ClassifyDeps {
@@ -87,8 +89,9 @@ export async function classify(
     const batch = await encodeAs(encoder, texts, options, request.field, single)
     const layout = lease.layout(batch.projectionId)
     const answers: ClassifierAnswer[] = []
+    const turn = new Turn(MAX_TURN_MS)
     for (const head of lease.heads) {
-      answers.push(await answer(head, batch, layout, request))
+      answers.push(await answer(head, batch, layout, request, turn))
     }
     return { info: encoder.info, batch, answers }
   } finally {
@@ -130,6 +133,7 @@ async function answer(
   batch: EncodedBatch,
   layout: StackLayout,
   request: ClassifyInput,
+  turn: Turn,
 ): Promise<ClassifierAnswer> {
   const { head } = leased
   const classes = head.labels.length
@@ -137,10 +141,10 @@ async function answer(
   const predictions: Prediction[] = []
   const probabilities = request.probabilities ? new Float32Array(rows * classes) : null
   const options = { topK: request.topK ?? DEFAULT_TOP_K, threshold: request.threshold }
-  const turn = Math.max(1, Math.floor(SCORES_PER_TURN / classes))
-  for (let from = 0; from < rows; from += turn) {
-    if (from > 0) await setImmediate()
-    const input = sliceRows(leased, batch, layout, from, Math.min(turn, rows - from))
+  const step = Math.max(1, Math.floor(SCORES_PER_STEP / classes))
+  for (let from = 0; from < rows; from += step) {
+    if (turn.isOver) await turn.next()
+    const input = sliceRows(leased, batch, layout, from, Math.min(step, rows - from))
     predictions.push(...predict(head, input, options))
     probabilities?.set(computeProbabilities(head, input), from * classes)
   }

@@ -2,20 +2,23 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { createBoot } from '../../functions/boot.ts'
 import { type ColdStart, measureColdStart } from './cold-start.ts'
 import { runEngine } from './engine.ts'
 import { type EngineProcess, type EngineSpec, startEngine } from './engine-process.ts'
+import { type HeadsRow, measureHeads } from './heads.ts'
 import { describeMachine } from './machine.ts'
 import { preparePeers } from './peer.ts'
 import { type BenchReport, findDoubts, renderMarkdown } from './report.ts'
 import { measureThroughput } from './throughput.ts'
 import { loadWorkloads } from './workloads.ts'
 
-const USAGE = `npm run bench -- [embed] [start] [options]
+const USAGE = `npm run bench -- [embed] [heads] [start] [options]
 
   embed            texts/s and tokens/s in process, beside @huggingface/transformers
+  heads            the same with classifiers on every text
   start            process start to first answer over HTTP, warm cache
-  (neither: both)
+  (none: all)
 
   --passes N       measured passes, and starts; default 5
   --full           every text of each workload instead of its head
@@ -23,6 +26,7 @@ const USAGE = `npm run bench -- [embed] [start] [options]
   --json FILE      write everything found as JSON, too
   PEER_MODEL=DIR   model of the peer: see test/bench/peers/make-peer-model.py`
 
+const PARTS = ['embed', 'heads', 'start']
 const PRECISIONS = ['int8', 'float32'] as const
 const dist = dirname(fileURLToPath(import.meta.url))
 const root = join(dist, '..')
@@ -40,7 +44,7 @@ async function main(args: readonly string[]): Promise<void> {
       help: { type: 'boolean', default: false },
     },
   })
-  const unknown = positionals.find((name) => name !== 'embed' && name !== 'start')
+  const unknown = positionals.find((name) => !PARTS.includes(name))
   const passes = Number(values.passes)
   if (values.help || unknown !== undefined || !Number.isInteger(passes) || passes < 1) {
     process.stderr.write(`${USAGE}\n`)
@@ -51,9 +55,10 @@ async function main(args: readonly string[]): Promise<void> {
   const empty = { engines: [], workloads: [], throughput: [], notes: [] }
   const machine = describeMachine()
   const embed = wants('embed') ? await benchEmbed(passes, values.full, values.only) : empty
+  const heads = wants('heads') ? await benchHeads(passes) : []
   const coldStart = wants('start') ? await benchStart(passes) : []
   const notes = [...embed.notes, ...findDoubts(machine, embed.throughput)]
-  const report: BenchReport = { machine, passes, ...embed, coldStart, notes }
+  const report: BenchReport = { machine, passes, ...embed, heads, coldStart, notes }
   process.stdout.write(renderMarkdown(report))
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
@@ -92,6 +97,12 @@ async function benchEmbed(
   } finally {
     await Promise.all(engines.map((engine) => engine.stop()))
   }
+}
+
+async function benchHeads(passes: number): Promise<HeadsRow[]> {
+  const boot = createBoot({ root: pathToFileURL(`${root}/`), version: 'bench' })
+  const [short] = loadWorkloads(root, false)
+  return await measureHeads(boot, short?.texts ?? [], passes, say)
 }
 
 async function benchStart(runs: number): Promise<ColdStart[]> {

@@ -1,4 +1,5 @@
 import type { ColdStart } from './cold-start.ts'
+import { type HeadsRow, renderHeads } from './heads.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { ThroughputRow } from './throughput.ts'
 
@@ -13,6 +14,7 @@ export interface BenchReport {
   }[]
   readonly workloads: readonly { readonly name: string; readonly source: string }[]
   readonly throughput: readonly ThroughputRow[]
+  readonly heads: readonly HeadsRow[]
   readonly coldStart: readonly ColdStart[]
   readonly notes: readonly string[]
 }
@@ -36,7 +38,7 @@ export function findDoubts(machine: Machine, throughput: readonly ThroughputRow[
 
 /** The report as Markdown. */
 export function renderMarkdown(report: BenchReport): string {
-  const { machine, engines, workloads, throughput, coldStart, notes, passes } = report
+  const { machine, engines, workloads, throughput, heads, coldStart, notes, passes } = report
   const lines = [`Machine: ${machineLine(machine)}`]
   if (throughput.length > 0) {
     const sources = workloads.map(({ name, source }) => `${name} (${source})`).join(', ')
@@ -55,6 +57,7 @@ export function renderMarkdown(report: BenchReport): string {
       ...engines.map(({ name, detail, startMs }) => `| ${name} | ${detail} | ${ms(startMs)} |`),
     )
   }
+  if (heads.length > 0) lines.push(...renderHeads(heads))
   if (coldStart.length > 0) {
     lines.push(
       '',
