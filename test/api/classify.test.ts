@@ -236,7 +236,7 @@ describe('names', () => {
     [{}, 400, 'invalid_request', /2 classifiers: intent, topic/],
     [{ model: [] }, 400, 'invalid_request', /empty list/],
     [
-      { model: Array.from({ length: 100 }, () => 'intent') },
+      { model: Array.from({ length: 101 }, () => 'intent') },
       400,
       'invalid_request',
       /100 items; the limit is 64/,
