@@ -239,7 +239,7 @@ describe('names', () => {
       { model: Array.from({ length: 101 }, () => 'intent') },
       400,
       'invalid_request',
-      /100 items; the limit is 64/,
+      /101 items; the limit is 100/,
     ],
     [{ model: 7 }, 400, 'invalid_request', /model must be/],
     [{ model: 'intent', top_k: -1 }, 400, 'invalid_request', /top_k/],
