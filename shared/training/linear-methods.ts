@@ -76,22 +76,31 @@ async function fitPath(problem: Problem, lambda: number): Promise<LinearFit> {
   return fromBasis(problem.basis, fit)
 }
 
+interface LdaAttempt {
+  /** Null for Ledoit and Wolf's. */
+  readonly shrinkage: number | null
+  readonly scores: Matrix
+  readonly temperature: number
+  readonly nll: number
+}
+
 /** Linear discriminant analysis, shrinkage by cross-validated likelihood. */
 export async function selectLda(problem: Problem): Promise<LinearCandidate> {
   const gaussians: ClassGaussians[] = []
   for (const { trainCoordinates, trainGroups } of problem.folds) {
     gaussians.push(await measure(problem, trainCoordinates, trainGroups))
   }
-  let best: { shrinkage: number | null; scores: Matrix; temperature: number; nll: number } | null =
-    null
-  for (const shrinkage of [null, ...SHRINKAGES]) {
+  const attempt = async (shrinkage: number | null): Promise<LdaAttempt> => {
     const scores = await scoreHeldOut(problem, async (_fold, index) =>
       fitShrunk(problem, gaussians[index]!, shrinkage),
     )
-    const fitted = calibrate(problem, scores, best?.temperature)
-    if (!best || fitted.nll < best.nll) best = { shrinkage, scores, ...fitted }
+    return { shrinkage, scores, ...calibrate(problem, scores) }
   }
-  const { shrinkage, ...rest } = best!
+  const [little, some, much, most] = SHRINKAGES
+  const attempts = [await attempt(null), await attempt(some), await attempt(much)]
+  // The likelihood has one peak along the shrinkage: only the side that rises is looked at.
+  attempts.push(await attempt(attempts[2]!.nll < attempts[1]!.nll ? most : little))
+  const { shrinkage, ...rest } = attempts.reduce((a, b) => (b.nll < a.nll ? b : a))
   const whole = async (all: Problem) => await measure(all, all.coordinates, all.groups)
   const chosen = shrinkage ?? (await whole(problem)).ledoitWolf
   return {
