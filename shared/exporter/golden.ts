@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type EncoderManifest, type Precision, precisionSchema } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { createEngine } from '../runtime/engine.ts'
+import { goldenJob } from '../runtime/self-test.ts'
 import { readJsonFile } from './json-file.ts'
 
 /** Different enough to exercise length, script and punctuation; ours to ship. */
@@ -73,20 +74,7 @@ async function encodeGolden(
 ): Promise<Float32Array> {
   const engine = await createEngine({ artifactDir, manifest, precision, device: 'cpu' })
   try {
-    const result = await engine.run({
-      texts: GOLDEN_TEXTS,
-      modes: [
-        {
-          prompt: '',
-          truncate: true,
-          truncationDirection: 'right',
-          normalize: true,
-          projection: 0,
-          memories: [],
-        },
-      ],
-      modeOf: new Uint16Array(GOLDEN_TEXTS.length),
-    })
+    const result = await engine.run(goldenJob(GOLDEN_TEXTS))
     const failure = result.failures[0]
     if (failure) throw new EspalierError(failure.error.code, failure.error.message)
     return result.vectors

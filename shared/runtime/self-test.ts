@@ -1,8 +1,21 @@
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { fromWireError, type Job, type JobResult } from './protocol.ts'
+import { fromWireError, type Job, type JobMode, type JobResult } from './protocol.ts'
 
 const DEFAULT_MIN_COSINE = 0.999
+
+/** Golden texts as they are encoded, at export and at every load. */
+export function goldenJob(texts: readonly string[]): Job {
+  const mode: JobMode = {
+    prompt: '',
+    truncate: true,
+    truncationDirection: 'right',
+    normalize: true,
+    projection: 0,
+    memories: [],
+  }
+  return { texts, modes: [mode], modeOf: new Uint16Array(texts.length) }
+}
 
 /**
  * Runs the manifest's golden texts and compares the vectors: a runtime or CPU that computes something else
@@ -19,20 +32,7 @@ export async function verifyGoldens(
     return expected ? [{ text, expected }] : []
   })
   if (golden.length === 0) return
-  const result = await engine.run({
-    texts: golden.map(({ text }) => text),
-    modes: [
-      {
-        prompt: '',
-        truncate: true,
-        truncationDirection: 'right',
-        normalize: true,
-        projection: 0,
-        memories: [],
-      },
-    ],
-    modeOf: new Uint16Array(golden.length),
-  })
+  const result = await engine.run(goldenJob(golden.map(({ text }) => text)))
   const failure = result.failures[0]
   if (failure) {
     const { message } = fromWireError(failure.error)
