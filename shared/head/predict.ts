@@ -49,15 +49,15 @@ export function predict(head: Head, input: HeadInput, options: PredictOptions = 
   const probabilities = computeProbabilities(head, input)
   const distances = readOodScores(input)
   const classes = head.labels.length
-  return Array.from({ length: input.rows }, (_, row) => {
+  const predictions: Prediction[] = []
+  for (let row = 0; row < input.rows; row++) {
     const scores = probabilities.subarray(row * classes, (row + 1) * classes)
-    const distance = distances ? distances[row]! : null
-    return {
-      ...rank(head, scores, options),
-      inDistribution: distance === null ? null : distance <= head.detector!.threshold,
-      oodScore: distance,
-    }
-  })
+    const oodScore = distances ? distances[row]! : null
+    const inDistribution = oodScore === null ? null : oodScore <= head.detector!.threshold
+    const { label, score, labels } = rank(head, scores, options)
+    predictions.push({ label, score, labels, inDistribution, oodScore })
+  }
+  return predictions
 }
 
 function rank(head: Head, scores: Float32Array, { topK, threshold }: PredictOptions) {
@@ -135,5 +135,7 @@ function normaliseExponentials(row: Float64Array): void {
 export function readOodScores({ scores, rows, stride, place }: HeadInput): Float32Array | null {
   const { distance } = place
   if (distance === null) return null
-  return Float32Array.from({ length: rows }, (_, row) => scores[row * stride + distance]!)
+  const out = new Float32Array(rows)
+  for (let row = 0; row < rows; row++) out[row] = scores[row * stride + distance]!
+  return out
 }

@@ -12,7 +12,7 @@ import type { StackLayout } from './head-stack.ts'
 /** Labels that one answer may list: some 20 MB of JSON. */
 const MAX_LISTED_LABELS = 500_000
 /** Ranking longer than this lets other requests in between, milliseconds. */
-const MAX_TURN_MS = 3
+const MAX_TURN_MS = 1
 /** Scores ranked in one step: well under a millisecond. */
 const SCORES_PER_STEP = 1_024
 
