@@ -1,4 +1,7 @@
 import type { NearestRows } from '../lib/matrix-kernels.ts'
+import type { WireDistance, WireMemory } from '../runtime/protocol.ts'
+
+export type { WireMemory as ProjectionMemory } from '../runtime/protocol.ts'
 
 /** The contract between an encoder and everything above it. */
 
@@ -59,29 +62,9 @@ export interface Projection {
   /** Shape [width]. */
   readonly bias: Float32Array
   /** Each reads the next columns of the last ones. */
-  readonly distances: readonly ProjectionDistance[]
+  readonly distances: readonly WireDistance[]
   /** Rows that heads search for the nearest neighbours of each vector. */
-  readonly memories: readonly ProjectionMemory[]
-}
-
-/** The score min over groups |y - mean|² - Σ background_j y_j² of the products y [rank]. */
-export interface ProjectionDistance {
-  /** Shape [groups, rank]. */
-  readonly means: Float32Array
-  /** Shape [rank]. */
-  readonly background: Float32Array
-}
-
-/** Unit rows to search by inner product; row i is `embeddings[i] · scales[i]`. */
-export interface ProjectionMemory {
-  /** Stays the same while the rows do: workers keep what they have across projections. */
-  readonly id: number
-  /** Shape [rows, dimension]. */
-  readonly embeddings: Int8Array
-  /** Shape [rows]. */
-  readonly scales: Float32Array
-  /** Neighbours to find; fewer where there are fewer rows. */
-  readonly k: number
+  readonly memories: readonly WireMemory[]
 }
 
 /** What identifies an encoder to callers. */

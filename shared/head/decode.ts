@@ -6,10 +6,12 @@ import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
 /** Larger files are refused before anything is read: 10,000 labels and a million memories fit. */
 const MAX_HEAD_BYTES = 1_073_741_824
 const MAX_HEADER_BYTES = 16_777_216
+/** Beyond all that training makes; the square of a score stays finite, so no head spoils another's product. */
+const MAX_MAGNITUDE = 1e9
 
 /**
  * Reads what `encodeHead` wrote. Every length is checked against the bytes before it is used, and every
- * number for being finite and every index for being in range.
+ * number for its size and every index for being in range.
  * @throws EspalierError `artifact_corrupt`, or `unsupported_schema` for a layout of another version
  */
 export function decodeHead(bytes: Uint8Array): Head {
@@ -136,7 +138,8 @@ class BlockReader {
   floats(name: string, length: number): Float32Array {
     const values = new Float32Array(this.#take(name, 'float32', length))
     for (const value of values) {
-      if (!Number.isFinite(value)) throw corrupt(`block ${name} holds a number that is not finite`)
+      if (!(Math.abs(value) <= MAX_MAGNITUDE))
+        throw corrupt(`block ${name} holds the number ${value}`)
     }
     return values
   }

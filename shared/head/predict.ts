@@ -72,8 +72,7 @@ function rank(head: Head, scores: Float32Array, { topK, threshold }: PredictOpti
   } else shown = findBest(scores, Math.min(topK ?? all, all))
   const labels = shown.map((index) => ({ label: head.labels[index]!, score: scores[index]! }))
   const [best] = labels
-  const score = isFiltered || !best ? scores.reduce((a, b) => Math.max(a, b)) : best.score
-  return { label: best?.label ?? null, score, labels }
+  return { label: best?.label ?? null, score: scores.reduce((a, b) => Math.max(a, b)), labels }
 }
 
 /** Indices of the `count` highest scores, best first. */

@@ -8,6 +8,7 @@ import {
   type GroupingLimits,
   groupByLength,
 } from './grouping.ts'
+import { type Batch, modeAt, splitByMode } from './job-batches.ts'
 import { JobOutput } from './job-output.ts'
 import { createMemoryKernel, type MemoryKernel } from './memory.ts'
 import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
@@ -58,12 +59,6 @@ export async function createEngine(init: WorkerInit): Promise<Engine> {
     await engine.release()
     throw error
   }
-}
-
-/** Rows of a job that share a graph run: same outputs, same projection, same memories. */
-interface Batch {
-  readonly mode: JobMode
-  readonly members: readonly number[]
 }
 
 class TextEngine implements Engine {
@@ -228,23 +223,6 @@ class TextEngine implements Engine {
       return normalizeRows(matrix as Float32Array, manifest.dimension)
     }
   }
-}
-
-function modeAt(job: Job, index: number): JobMode {
-  return job.modes[job.modeOf[index] as number] as JobMode
-}
-
-function splitByMode(job: Job, output: JobOutput): Batch[] {
-  const batches = new Map<string, { mode: JobMode; members: number[] }>()
-  for (let index = 0; index < job.texts.length; index++) {
-    if (output.hasFailed(index)) continue
-    const mode = modeAt(job, index)
-    const key = `${mode.normalize} ${mode.projection} ${mode.memories}`
-    const batch = batches.get(key)
-    if (batch) batch.members.push(index)
-    else batches.set(key, { mode, members: [index] })
-  }
-  return [...batches.values()]
 }
 
 function notLoaded(kind: string, id: number): EspalierError {

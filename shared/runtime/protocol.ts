@@ -94,11 +94,15 @@ export interface WireDistance {
   readonly background: Float32Array
 }
 
-/** Rows to search as they travel: row i is `embeddings[i] · scales[i]`. */
+/** Unit rows to search by inner product; row i is `embeddings[i] · scales[i]`. */
 export interface WireMemory {
+  /** Stays the same while the rows do: workers keep what they have across projections. */
   readonly id: number
+  /** Shape [rows, dimension]. */
   readonly embeddings: Int8Array
+  /** Shape [rows]. */
   readonly scales: Float32Array
+  /** Neighbours to find; fewer where there are fewer rows. */
   readonly k: number
 }
 

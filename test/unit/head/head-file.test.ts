@@ -76,6 +76,7 @@ describe('head file', () => {
   it.each([
     ['a label index out of range', { memory: { ...full.memory!, labels: Int32Array.of(3, 0) } }],
     ['a weight that is not finite', { bias: Float32Array.of(Number.NaN, 0, 0) }],
+    ['a weight whose square overflows', { bias: Float32Array.of(0, -1e20, 0) }],
     ['too few weights', { weights: Float32Array.of(1, 2, 3) }],
     ['a temperature of zero', { temperature: 0 }],
     ['two equal labels', { labels: ['a', 'b', 'a'] }],
