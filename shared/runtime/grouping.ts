@@ -1,3 +1,5 @@
+import type { Device } from './session.ts'
+
 /** Limits of one padded run. */
 export interface GroupingLimits {
   /** Most padded tokens of a run (texts × longest); a longer single text runs alone. */
@@ -13,6 +15,14 @@ export interface GroupingLimits {
  * padding fills runs where exact lengths are rare.
  */
 export const CPU_GROUPING: GroupingLimits = { maxTokens: 512, slackTokens: 24, slackRatio: 0.15 }
+
+/** GPUs want larger runs; padding costs them little. */
+const GPU_GROUPING: GroupingLimits = { maxTokens: 16_384, slackTokens: 256, slackRatio: 0.25 }
+
+/** The limits of a run on a device. */
+export function groupingFor(device: Device): GroupingLimits {
+  return device === 'cpu' ? CPU_GROUPING : GPU_GROUPING
+}
 
 /** Inputs that run together: positions in the caller's list, and the padded length. */
 export interface Group {

@@ -32,6 +32,16 @@ export interface Job {
   readonly modes: readonly JobMode[]
   /** Index into `modes`, per text. */
   readonly modeOf: Uint8Array | Uint16Array
+  /** Texts whose unit vectors are known already: only heads are applied. Absent where there are none. */
+  readonly known?: KnownRows
+}
+
+/** Unit vectors of some texts of a job, which carries those texts as empty strings. */
+export interface KnownRows {
+  /** Positions in the job's texts. */
+  readonly rows: Uint32Array
+  /** Shape [rows, dimension]. */
+  readonly vectors: Float32Array
 }
 
 /** An error in a form that survives the thread boundary. */
