@@ -60,7 +60,7 @@ export interface Projection {
   readonly id: number
   /** Scores of one vector. */
   readonly columns: number
-  /** Shape [dimension, width], row-major. */
+  /** Shape [width, dimension], row-major; workers share it where it lies in shared memory. */
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array

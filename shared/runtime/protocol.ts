@@ -84,12 +84,12 @@ export interface MemoryNeighbours {
   readonly indices: Int32Array
 }
 
-/** Stacked heads as they travel: products = x·weights + bias, the last columns turned into distances. */
+/** Stacked heads as they travel: products = x·weightsᵀ + bias, the last columns turned into distances. */
 export interface WireProjection {
   readonly id: number
   /** Scores of one row. */
   readonly columns: number
-  /** Shape [dimension, width]. */
+  /** Shape [width, dimension]; travels without a copy where it lies in shared memory. */
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array

@@ -125,7 +125,7 @@ function project(vectors: Float32Array, dimension: number, projection: Projectio
     const column = at % width
     let sum = bias[column] as number
     for (let i = 0; i < dimension; i++) {
-      sum += (vectors[row * dimension + i] as number) * (weights[i * width + column] as number)
+      sum += (vectors[row * dimension + i] as number) * (weights[column * dimension + i] as number)
     }
     return sum
   })

@@ -213,7 +213,7 @@ describe('projection', () => {
   function scoresOf(text: string, { weights, bias }: ReturnType<typeof projection>): number[] {
     const x = tinyEmbedding(idsOf(text))
     return Array.from(bias, (b, c) =>
-      x.reduce((sum, value, d) => sum + value * (weights[d * columns + c] as number), b),
+      x.reduce((sum, value, d) => sum + value * (weights[c * TINY_DIMENSION + d] as number), b),
     )
   }
 
