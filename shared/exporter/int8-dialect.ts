@@ -80,17 +80,47 @@ function foldShifts(at: (site: Site) => QuantizedLinear, site: Site): QuantizedL
   return { ...q, scale, bias }
 }
 
-/** Rounds and clips; only ffnOut, behind an activation, has to apply its multiplier and offset here. */
+/**
+ * Rounds and clips. Only ffnOut, behind an activation, has to apply its multiplier and offset here: for
+ * nothing where every channel has the same ones, else by an operator for each.
+ */
 function addQuantize(g: GraphBuilder, site: Site, input: string, q: QuantizedLinear): string {
-  const one = g.has('q_one') ? 'q_one' : g.constant('q_one', 'float32', [], Float32Array.of(1))
-  const zero = g.has('q_zero') ? 'q_zero' : g.constant('q_zero', 'uint8', [], Uint8Array.of(0))
-  if (site.kind !== 'ffnOut') return g.op('QuantizeLinear', [input, one, zero])
   const name = siteKey(site)
-  const width = [q.multiplier.length]
-  const factor = g.constant(`${name}.multiplier`, 'float32', width, Float32Array.from(q.multiplier))
-  const shift = g.constant(`${name}.offset`, 'float32', width, Float32Array.from(q.offset))
-  const shifted = g.op('Add', [g.op('Mul', [input, factor]), shift])
-  return g.op('QuantizeLinear', [shifted, one, zero])
+  let value = input
+  let step = 1
+  let zeroPoint = 0
+  if (site.kind === 'ffnOut') {
+    const multiplier = commonValue(q.multiplier)
+    const offset = commonValue(q.offset)
+    const width = [q.multiplier.length]
+    if (multiplier === null) {
+      const factors = Float32Array.from(q.multiplier)
+      value = g.op('Mul', [value, g.constant(`${name}.multiplier`, 'float32', width, factors)])
+    } else step = 1 / multiplier
+    if (offset === null || !isByte(offset)) {
+      const shifts = Float32Array.from(q.offset, (shift) => shift * step)
+      value = g.op('Add', [value, g.constant(`${name}.offset`, 'float32', width, shifts)])
+    } else zeroPoint = offset
+  }
+  return g.op('QuantizeLinear', [value, scalar(g, 'float32', step), scalar(g, 'uint8', zeroPoint)])
+}
+
+/** The one value of all elements, null where they differ. */
+function commonValue(values: Float64Array): number | null {
+  const [first = 0] = values
+  return values.every((value) => value === first) ? first : null
+}
+
+function isByte(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 255
+}
+
+/** A shared scalar constant. */
+function scalar(g: GraphBuilder, type: 'float32' | 'uint8', value: number): string {
+  const name = `${type}_${value}`
+  if (g.has(name)) return name
+  const data = type === 'float32' ? Float32Array.of(value) : Uint8Array.of(value)
+  return g.constant(name, type, [], data)
 }
 
 /** The product with one of several equal shares of a layer's columns. */
@@ -111,7 +141,7 @@ function addProduct(
   const weight = g.constant(`${name}.weight`, 'int8', [inputs, outputs], columns)
   const scale = g.constant(`${name}.scale`, 'float32', [outputs], slice(q.scale))
   const bias = g.constant(`${name}.bias`, 'float32', [outputs], slice(q.bias))
-  const operands = [bytes, weight, 'q_one', scale, '', '', bias]
+  const operands = [bytes, weight, scalar(g, 'float32', 1), scale, '', '', bias]
   return g.op('MatMulIntegerToFloat', operands, {}, { domain: MICROSOFT_DOMAIN })
 }
 
