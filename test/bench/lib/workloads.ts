@@ -24,11 +24,16 @@ const NAMES: readonly WorkloadName[] = ['short', 'mixed', 'long']
 /**
  * Reads the workloads beside the project, or makes stand-ins of the same lengths from a few sentences.
  * @param counts texts wanted of each list; null for all that there are
+ * @param folder where the lists are, one `NAME.json` each
  */
-export function loadWorkloads(root: string, counts: TextCounts | null): Workload[] {
+export function loadWorkloads(
+  root: string,
+  counts: TextCounts | null,
+  folder = join(root, '..', 'shared', 'workloads'),
+): Workload[] {
   return NAMES.map((name) => {
     const limit = counts?.[name] ?? Number.POSITIVE_INFINITY
-    const listed = readTexts(join(root, '..', 'shared', 'workloads', `${name}.json`))
+    const listed = readTexts(join(folder, `${name}.json`))
     const texts = (listed ?? makeTexts(root, name, (counts ?? HTTP_TEXTS)[name])).slice(0, limit)
     const source = listed ? `workloads/${name}.json` : 'generated'
     return { name, texts, source: `${source}, ${texts.length} texts` }

@@ -32,6 +32,7 @@ export async function measureKernels(context: BenchContext): Promise<PartResult>
   const cases: CaseResult[] = []
   for (const precision of PRECISIONS) {
     const spec = context.own.engine({ precision, workers: WORKERS })
+    if (!context.wants(spec.name)) continue
     await withRunning([() => startEngine(spec)], async ([engine]) => {
       for (const workload of workloads) {
         cases.push(await runCase(context, engine as EngineProcess, shape, precision, workload))

@@ -25,6 +25,7 @@ export async function measureProfile(
   const boot = createBoot({ root: pathToFileURL(`${context.root}/`), version: 'bench' })
   const tables: Table[] = []
   for (const precision of PRECISIONS) {
+    if (!context.wants(context.own.engine({ precision }).name)) continue
     context.say(`kernels: profiling ${precision}`)
     const source = join(context.root, BUILTIN_FOLDER)
     tables.push(tableOf(precision, await profileOperators(boot, source, precision, SHAPES)))
