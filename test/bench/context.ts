@@ -1,5 +1,5 @@
 import type { OwnContestants } from './contestants/own.ts'
-import type { PeerServer } from './contestants/server-peers.ts'
+import type { PeerServer, PeerStart } from './contestants/server-peers.ts'
 import type { TransformersSpec } from './contestants/transformers-peer.ts'
 import type { TextCounts, Workload } from './lib/workloads.ts'
 
@@ -12,6 +12,8 @@ export interface BenchContext {
   readonly own: OwnContestants
   readonly transformers: readonly TransformersSpec[]
   readonly servers: readonly PeerServer[]
+  /** How to start a server of others; null where nobody said. */
+  readonly peerStart: PeerStart | null
   /** False for contestants that `--only` leaves out. */
   wants(name: string): boolean
   /** The workloads, cut to the counts unless all texts are asked for. */

@@ -26,6 +26,8 @@ export interface BenchOptions {
   readonly json: string | null
   readonly markdown: string | null
   readonly check: boolean
+  /** Write floors made from this run. */
+  readonly record: boolean
 }
 
 /** What `--help` prints. */
@@ -53,6 +55,7 @@ Options
   --json FILE       write everything found as JSON
   --markdown FILE   write the report into FILE, between its markers where it has them
   --check           compare the ratios with test/bench/floors.json; exit code 1 when one fell under its floor
+  --record          set the floors of test/bench/floors.json 15 % under what was found, targets at most
   --help            this text
 
 Peers (environment variables)
@@ -60,6 +63,7 @@ Peers (environment variables)
   TEI_URL        text-embeddings-inference that runs on this machine, http://127.0.0.1:PORT
   TEI_INT8_URL   another one that serves the int8 file
   TEI_NAME       how they are called in tables; default TEI
+  TEI_COMMAND    how to start one, with {port} where its port goes: for the part start
 
 Examples
   npm run bench -- embed http --passes 7
@@ -79,6 +83,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
       json: { type: 'string' },
       markdown: { type: 'string' },
       check: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -98,5 +103,6 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     json: values.json ?? null,
     markdown: values.markdown ?? null,
     check: values.check,
+    record: values.record,
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownContestants } from './contestants/own.ts'
-import { probePeer, readServerPeers } from './contestants/server-peers.ts'
+import { probePeer, readPeerStart, readServerPeers } from './contestants/server-peers.ts'
 import { prepareTransformers } from './contestants/transformers-peer.ts'
 import type { BenchContext } from './context.ts'
 import { describeMachine } from './lib/machine.ts'
@@ -17,7 +17,13 @@ import { measureOpen } from './parts/open.ts'
 import { measureScale } from './parts/scale.ts'
 import { measureShapes } from './parts/shapes.ts'
 import { measureStart } from './parts/start.ts'
-import { checkFloors, parseFloors, summarizeCheck } from './report/check.ts'
+import {
+  checkFloors,
+  formatFloors,
+  parseFloors,
+  recordFloors,
+  summarizeCheck,
+} from './report/check.ts'
 import { replaceSection } from './report/marked-section.ts'
 import type { PartResult } from './report/part-result.ts'
 import { type BenchReport, findDoubts, renderCheck, renderMarkdown } from './report/render.ts'
@@ -55,7 +61,8 @@ export async function runBench(
   const servers = readServerPeers(env)
   for (const server of servers) await probePeer(server)
   const transformers = prepareTransformers(root, env.PEER_MODEL)
-  const floors = parseFloors(readFileSync(join(root, 'test', 'bench', 'floors.json'), 'utf8'))
+  const floorsFile = join(root, 'test', 'bench', 'floors.json')
+  const floors = parseFloors(readFileSync(floorsFile, 'utf8'))
   const machine = describeMachine()
   const context: BenchContext = {
     root,
@@ -64,6 +71,7 @@ export async function runBench(
     own: ownContestants(root),
     transformers: transformers.specs,
     servers,
+    peerStart: readPeerStart(env),
     wants: (name) => name.includes(options.only),
     workloads: (counts) => loadWorkloads(root, options.full ? null : counts),
     say,
@@ -94,6 +102,7 @@ export async function runBench(
     const page = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : ''
     writeFileSync(options.markdown, replaceSection(page, markdown))
   }
+  if (options.record) writeFileSync(floorsFile, formatFloors(recordFloors(floors, ratios)))
   if (!options.check) return 0
   const { passed, text } = summarizeCheck(checked)
   print(`\n${renderCheck(checked)}\n${text}\n`)

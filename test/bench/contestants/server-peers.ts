@@ -8,6 +8,8 @@ export interface PeerServer {
   readonly address: Address
 }
 
+const PORT_PLACE = '{port}'
+
 const VARIABLES = [
   { peer: 'tei', variable: 'TEI_URL', suffix: '' },
   { peer: 'tei-int8', variable: 'TEI_INT8_URL', suffix: ' int8' },
@@ -26,6 +28,28 @@ export function readServerPeers(
     const name = `${env.TEI_NAME || 'TEI'}${suffix}`
     return [{ peer, name, address: parseAddress(url, variable) }]
   })
+}
+
+/** How to start a server of others on a port of this machine. */
+export interface PeerStart {
+  readonly name: string
+  command(port: number): readonly string[]
+}
+
+/**
+ * Reads TEI_COMMAND: a program and its arguments, separated by blanks.
+ * @throws Error when it does not say where the port goes
+ */
+export function readPeerStart(env: Readonly<Record<string, string | undefined>>): PeerStart | null {
+  const line = env.TEI_COMMAND?.trim()
+  if (!line) return null
+  if (!line.includes(PORT_PLACE)) {
+    throw new Error(`TEI_COMMAND is "${line}"; it must hold ${PORT_PLACE} where the port goes`)
+  }
+  return {
+    name: env.TEI_NAME || 'TEI',
+    command: (port) => line.split(/\s+/).map((word) => word.replace(PORT_PLACE, String(port))),
+  }
 }
 
 /** Sends one text to a peer. @throws Error that says what is wrong with it */

@@ -29,6 +29,16 @@ export async function measureStart(context: BenchContext): Promise<PartResult> {
       return startOnce(context.own.server({ precision, port }), { host: HOST, port })
     },
   }))
+  const { peerStart } = context
+  const started = peerStart === null ? [] : [peerStart]
+  const others = started.map(({ name, command }) => ({
+    name,
+    what: 'first HTTP 200',
+    run: async () => {
+      const port = await findFreePort()
+      return startOnce({ name, command: command(port), env: {} }, { host: HOST, port })
+    },
+  }))
   const peers = context.transformers
     .filter(({ batch }) => batch === 1)
     .map((spec) => ({
@@ -40,7 +50,7 @@ export async function measureStart(context: BenchContext): Promise<PartResult> {
         return engine.startMs
       },
     }))
-  const contestants = [...servers, ...peers].filter(({ name }) => context.wants(name))
+  const contestants = [...servers, ...others, ...peers].filter(({ name }) => context.wants(name))
   // The warm-up pass fills the cache.
   const found = await interleave(
     contestants.map(({ run }) => run),
@@ -65,10 +75,17 @@ export async function measureStart(context: BenchContext): Promise<PartResult> {
       return { name: `${name}, start`, unit: 'ms', passes: found[at] ?? [] }
     }),
     ratios: PRECISIONS.flatMap((precision) => {
-      const peer = SAME_PRECISION[precision]
       const ours = timesOf(context.own.server({ precision }).name)
-      const theirs = timesOf(context.transformers.find((spec) => spec.peer === peer)?.name ?? '')
-      return ours && theirs ? [ratioOf(`start.${precision}.${peer}`, theirs, ours)] : []
+      const inProcess = SAME_PRECISION[precision]
+      const theirs = context.transformers.find(({ peer }) => peer === inProcess)
+      const named = [
+        ...started.map(({ name }) => ({ peer: 'tei', name })),
+        { peer: inProcess, name: theirs?.name ?? '' },
+      ]
+      return named.flatMap(({ peer, name }) => {
+        const times = timesOf(name)
+        return ours && times ? [ratioOf(`start.${precision}.${peer}`, times, ours)] : []
+      })
     }),
     notes: [],
   }

@@ -17,6 +17,9 @@ export interface FloorResult {
   readonly verdict: 'held' | 'fallen' | 'not measured'
 }
 
+/** Fifteen percent are noise. */
+const FLOOR_SHARE = 0.85
+
 const floorsSchema = z.record(
   z.string(),
   z.object({ floor: z.number().positive(), target: z.number().positive().optional() }),
@@ -55,6 +58,33 @@ export function summarizeCheck(results: readonly FloorResult[]): {
   if (held === 0) return { passed: false, text: 'no ratio with a floor was measured' }
   const rest = results.length - held
   return { passed: true, text: `${held} ratios at or over their floors, ${rest} not measured` }
+}
+
+/**
+ * Floors as they should stand after a run: `FLOOR_SHARE` of what was found, at most the target. Floors that the
+ * run did not measure stay; ratios without a floor get none.
+ */
+export function recordFloors(
+  floors: Readonly<Record<string, Floor>>,
+  ratios: readonly Ratio[],
+): Readonly<Record<string, Floor>> {
+  const record = ([key, known]: [string, Floor]): [string, Floor] => {
+    const found = ratios.find((ratio) => ratio.key === key)
+    const share = FLOOR_SHARE * (found?.value ?? Number.NaN)
+    if (!(share > 0)) return [key, known]
+    const floor = Math.min(share, known.target ?? Number.POSITIVE_INFINITY)
+    return [key, { ...known, floor: Number(floor.toFixed(2)) }]
+  }
+  return Object.fromEntries(Object.entries(floors).map(record))
+}
+
+/** The floors as test/bench/floors.json holds them, one a line. */
+export function formatFloors(floors: Readonly<Record<string, Floor>>): string {
+  const lines = Object.entries(floors).map(([key, { floor, target }]) => {
+    const goal = target === undefined ? '' : `, "target": ${target}`
+    return `  ${JSON.stringify(key)}: { "floor": ${floor}${goal} }`
+  })
+  return `{\n${lines.join(',\n')}\n}\n`
 }
 
 /** Floors that were measured, as a table. */

@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseOptions } from '../../bench/options.ts'
-import { checkFloors, floorTable, parseFloors, summarizeCheck } from '../../bench/report/check.ts'
+import {
+  checkFloors,
+  floorTable,
+  formatFloors,
+  parseFloors,
+  recordFloors,
+  summarizeCheck,
+} from '../../bench/report/check.ts'
 import { RESULTS_END, RESULTS_START, replaceSection } from '../../bench/report/marked-section.ts'
 import { ratioOf } from '../../bench/report/part-result.ts'
 import { renderTable } from '../../bench/report/table.ts'
@@ -34,10 +41,25 @@ describe('checkFloors', () => {
   })
 })
 
+describe('recordFloors', () => {
+  it('sets floors under what was found, at most the target, and leaves the others', () => {
+    const found = [ratio('a.one', 10), ratio('a.two', 2), ratio('c', 9)]
+    expect(recordFloors(floors, found)).toEqual({
+      'a.one': { floor: 3, target: 3 },
+      'a.two': { floor: 1.7 },
+      'b.one': { floor: 0.5 },
+    })
+    expect(recordFloors(floors, [ratio('a.two', Number.NaN)])).toEqual(floors)
+    expect(parseFloors(formatFloors(floors))).toEqual(floors)
+  })
+})
+
 describe('test/bench/floors.json', () => {
   it('holds positive floors, none over its target', () => {
     const path = new URL('../../bench/floors.json', import.meta.url)
-    const recorded = Object.values(parseFloors(readFileSync(path, 'utf8')))
+    const text = readFileSync(path, 'utf8')
+    expect(formatFloors(parseFloors(text))).toBe(text)
+    const recorded = Object.values(parseFloors(text))
     expect(recorded.length).toBeGreaterThan(0)
     expect(recorded.filter(({ floor, target = floor }) => floor > target)).toEqual([])
     expect(() => parseFloors('{"a":{"floor":0}}')).toThrow()

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readServerPeers } from '../../bench/contestants/server-peers.ts'
+import { readPeerStart, readServerPeers } from '../../bench/contestants/server-peers.ts'
 import { parseAddress } from '../../bench/http/address.ts'
 import { runClosedLoop } from '../../bench/http/closed-loop.ts'
 import { buildPost, HttpConnection } from '../../bench/http/connection.ts'
@@ -48,6 +48,15 @@ describe('readServerPeers', () => {
     expect(readServerPeers({ ...env, TEI_NAME: 'TEI 1.9' })[1]?.name).toBe('TEI 1.9 int8')
     expect(readServerPeers({ TEI_URL: '' })).toEqual([])
     expect(() => readServerPeers({ TEI_INT8_URL: 'http://10.1.1.1' })).toThrow(/^TEI_INT8_URL/)
+  })
+})
+
+describe('readPeerStart', () => {
+  it('puts the port into the command, and wants to know where', () => {
+    const start = readPeerStart({ TEI_COMMAND: 'router --port {port}  --model /m' })
+    expect(start?.command(81)).toEqual(['router', '--port', '81', '--model', '/m'])
+    expect(readPeerStart({})).toBeNull()
+    expect(() => readPeerStart({ TEI_COMMAND: 'router' })).toThrow(/TEI_COMMAND is "router"/)
   })
 })
 
