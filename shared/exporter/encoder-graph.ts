@@ -1,6 +1,6 @@
 import { type Graph, GraphBuilder } from '../onnx/graph.ts'
 import {
-  type Attention,
+  type AddAttention,
   composeAttention,
   fuseAttention,
   type Projected,
@@ -63,19 +63,16 @@ export function buildEncoderGraph(
   const g = new GraphBuilder('encoder', numerics.fusedAttention ? 24 : 17)
   const ids = g.input(GRAPH_NAMES.ids, 'int32', ['batch', 'tokens'])
   const mask = g.input(GRAPH_NAMES.mask, 'float32', ['batch', 'tokens'])
-  const batchTokens = g.op('Shape', [ids])
-  const options = { numerics, heads, headSize: hidden / heads, batchTokens, mask }
-  const attention = numerics.fusedAttention
-    ? fuseAttention(g, options)
-    : composeAttention(g, options)
-  const shaper = createShaper(g, dialect, batchTokens, hidden)
+  const options = { numerics, heads, headSize: hidden / heads, ids, mask }
+  const attend = numerics.fusedAttention ? fuseAttention(g, options) : composeAttention(g, options)
+  const shaper = createShaper(g, dialect, ids, hidden)
 
-  let sum = shaper.toRows(addEmbeddings(g, dialect, weights, ids, batchTokens))
+  let sum = shaper.toRows(addEmbeddings(g, dialect, weights, ids))
   let norm = weights.embeddingNorm
   let name = 'embeddings.norm'
   for (const [index, layer] of weights.layers.entries()) {
     let x = dialect.norm(g, name, sum, norm, { layer: index, kind: 'qkv' })
-    const attended = addAttention(g, dialect, layer, index, x.input, attention, shaper)
+    const attended = addAttention(g, dialect, layer, index, x.input, attend, shaper)
     sum = g.op('Add', [attended, x.residual])
     const inner = `layers.${index}.attention_norm`
     x = dialect.norm(g, inner, sum, layer.attentionNorm, { layer: index, kind: 'ffnIn' })
@@ -95,14 +92,9 @@ interface Shaper {
   toStates(rows: string): string
 }
 
-function createShaper(
-  g: GraphBuilder,
-  dialect: Dialect,
-  batchTokens: string,
-  hidden: number,
-): Shaper {
+function createShaper(g: GraphBuilder, dialect: Dialect, ids: string, hidden: number): Shaper {
   if (dialect.rows === 'batched') return { toRows: (value) => value, toStates: (value) => value }
-  const shape = g.op('Concat', [batchTokens, g.int64s(hidden)], { axis: 0 })
+  const shape = g.op('Concat', [g.op('Shape', [ids]), g.int64s(hidden)], { axis: 0 })
   return {
     toRows: (states) => g.op('Reshape', [states, g.int64s(-1, hidden)]),
     toStates: (rows) => g.op('Reshape', [rows, shape]),
@@ -114,11 +106,10 @@ function addEmbeddings(
   dialect: Dialect,
   weights: EncoderWeights,
   ids: string,
-  batchTokens: string,
 ): string {
   const dims = [weights.positionCount, weights.config.hidden]
   const table = dialect.numerics.constant(g, 'embeddings.positions', dims, weights.positions)
-  const tokens = g.op('Slice', [batchTokens, g.int64s(1), g.int64s(2)])
+  const tokens = g.op('Shape', [ids], { start: 1, end: 2 })
   const positions = g.op('Slice', [table, g.int64s(0), tokens, g.int64s(0)])
   return g.op('Add', [dialect.words(g, ids), positions])
 }
@@ -129,13 +120,13 @@ function addAttention(
   layer: LayerWeights,
   index: number,
   input: string,
-  attention: Attention,
+  attend: AddAttention,
   shaper: Shaper,
 ): string {
   const parts = dialect.linear(g, { layer: index, kind: 'qkv' }, input, layer.qkv)
   const [query, key, value] = parts.map((rows) => shaper.toStates(rows))
   const projected: Projected = [query as string, key as string, value as string]
-  const context = shaper.toRows(attention.mix(g, projected))
+  const context = shaper.toRows(attend(projected))
   return dialect.linear(g, { layer: index, kind: 'out' }, context, layer.out)[0] as string
 }
 

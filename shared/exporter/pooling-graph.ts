@@ -24,9 +24,9 @@ export function addPooling(g: GraphBuilder, input: PoolingInput): void {
   const dimension = input.dense?.outputs ?? input.hidden
   const norm = g.reduce('ReduceL2', pooled, 1, 1)
   const guard = g.constant('min_norm', 'float32', [], Float32Array.of(MIN_NORM))
-  const embedding = g.op('Div', [pooled, g.op('Max', [norm, guard])])
+  g.op('Div', [pooled, g.op('Max', [norm, guard])], {}, { outputs: ['embedding'] })
   g.output('pooled', pooled, 'float32', ['batch', dimension])
-  g.output('embedding', embedding, 'float32', ['batch', dimension])
+  g.output('embedding', 'embedding', 'float32', ['batch', dimension])
 }
 
 /** The graph behind a foreign encoder: hidden states and mask → `pooled` and `embedding`. */
@@ -44,8 +44,7 @@ export function buildPoolingGraph(
 
 function addPooled(g: GraphBuilder, { states, mask, pooling }: PoolingInput): string {
   if (pooling === 'cls') {
-    const first = g.op('Slice', [states, g.int64s(0), g.int64s(1), g.int64s(1)])
-    return g.op('Squeeze', [first, g.int64s(1)])
+    return takeFirst(g, states)
   }
   const weights = g.op('Unsqueeze', [mask, g.int64s(2)])
   if (pooling === 'max') {
@@ -60,11 +59,16 @@ function addPooled(g: GraphBuilder, { states, mask, pooling }: PoolingInput): st
   // that padding would change the last bit; the one for more rows adds them in order. ReduceSum is no better.
   const rows = g.op('Expand', [g.op('Unsqueeze', [mask, g.int64s(1)]), g.int64s(1, 2, 1)])
   const sums = g.op('MatMul', [rows, states])
-  const first = g.op('Slice', [sums, g.int64s(0), g.int64s(1), g.int64s(1)])
-  const sum = g.op('Squeeze', [first, g.int64s(1)])
+  const sum = takeFirst(g, sums)
   const count = g.op('ReduceSum', [mask, g.int64s(1)], { keepdims: 1 })
   const guard = g.constant('min_count', 'float32', [], Float32Array.of(MIN_COUNT))
   return g.op('Div', [sum, g.op('Max', [count, guard])])
+}
+
+/** [batch, rows, width] → the first row of each, [batch, width]. */
+function takeFirst(g: GraphBuilder, rows: string): string {
+  const first = g.constant('first_row', 'int64', [], BigInt64Array.of(0n))
+  return g.op('Gather', [rows, first], { axis: 1 })
 }
 
 function addDense(g: GraphBuilder, pooled: string, dense: EncoderWeights['dense']): string {
