@@ -1,7 +1,7 @@
 import type { GraphBuilder } from '../onnx/graph.ts'
 import type { Dialect } from './encoder-graph.ts'
 import { addLinear, type Numerics } from './numerics.ts'
-import { type EncoderWeights, splitLinear } from './weights.ts'
+import type { EncoderWeights, Linear } from './weights.ts'
 
 /** Plain floating point: word rows looked up, linear layers as one Gemm each. */
 export function createFloatDialect(weights: EncoderWeights, numerics: Numerics): Dialect {
@@ -30,4 +30,15 @@ export function createFloatDialect(weights: EncoderWeights, numerics: Numerics):
       })
     },
   }
+}
+
+/** Equal shares of a layer's outputs, as views. */
+function splitLinear({ inputs, outputs, weight, bias }: Linear, parts: number): Linear[] {
+  const size = outputs / parts
+  return Array.from({ length: parts }, (_, part) => ({
+    inputs,
+    outputs: size,
+    weight: weight.subarray(part * size * inputs, (part + 1) * size * inputs),
+    bias: bias.subarray(part * size, (part + 1) * size),
+  }))
 }
