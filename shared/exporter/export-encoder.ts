@@ -8,11 +8,11 @@ import {
 } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
+import type { Graph } from '../onnx/graph.ts'
 import { type Existing, writeFolder } from './artifact-folder.ts'
-import { measureRanges } from './calibrate.ts'
-import { type Calibration, parseCalibration, roundRanges } from './calibration-file.ts'
+import { type Calibration, parseCalibration } from './calibration-file.ts'
 import { readCalibrationTexts } from './calibration-texts.ts'
-import { buildEncoderGraph, type Dialect, GRAPH_NAMES } from './encoder-graph.ts'
+import { buildEncoderGraph, GRAPH_NAMES } from './encoder-graph.ts'
 import { computeFamily, computeFingerprint, sha256 } from './fingerprint.ts'
 import { createFloatDialect } from './float-dialect.ts'
 import { importForeign } from './foreign-onnx.ts'
@@ -21,12 +21,15 @@ import { createInt8Dialect, INT8_SCHEME } from './int8-dialect.ts'
 import { readJsonFile } from './json-file.ts'
 import { type FileEntry, writeHashedFile, writeModel } from './model-file.ts'
 import { createNumerics } from './numerics.ts'
+import { calibrateEncoder, quantizeEncoder } from './quantize-encoder.ts'
 import type { Pooling } from './source-config.ts'
 import { readSourceFolder, type SourceFolder } from './source-folder.ts'
 import { type EncoderWeights, loadDense, loadWeights } from './weights.ts'
 
 const TOKENIZER_FILE = 'tokenizer.json'
 const CALIBRATION_FILE = 'calibration.json'
+/** About 0.12 bytes a weight: 40 MB for the 24 layers of BERT-large. */
+const MAX_CALIBRATION_BYTES = 64 * 1024 * 1024
 
 /** What to export, and how. */
 export interface ExportEncoderOptions {
@@ -148,16 +151,12 @@ async function exportWeights(
   for (const [index, precision] of precisions.entries()) {
     signal?.throwIfAborted()
     onProgress?.('writing graphs', index, precisions.length)
-    const graph = buildEncoderGraph(
-      weights,
-      source.sentence.pooling,
-      createDialect(precision, weights, calibration),
-    )
+    const graph = buildGraph(precision, weights, source.sentence.pooling, calibration)
     const written = await writeModel(graph, target, precision)
     Object.assign(files, written)
     const quantization =
       precision === 'int8' && calibration
-        ? { scheme: INT8_SCHEME, calibration: sha256(JSON.stringify(calibration.ranges)) }
+        ? { scheme: INT8_SCHEME, calibration: sha256(JSON.stringify(calibration.sites)) }
         : null
     graphs[precision] = {
       fingerprint: computeFingerprint(family, precision, quantization),
@@ -188,30 +187,35 @@ async function exportWeights(
   })
 }
 
-function createDialect(
+function buildGraph(
   precision: Precision,
   weights: EncoderWeights,
+  pooling: Pooling,
   calibration: Calibration | null,
-): Dialect {
+): Graph {
   if (precision === 'int8' && calibration) {
-    return createInt8Dialect(weights, parseCalibration(calibration, weights))
+    const quantized = quantizeEncoder(weights, calibration)
+    const dialect = createInt8Dialect(quantized.weights, quantized.layers)
+    return buildEncoderGraph(quantized.weights, pooling, dialect)
   }
   const type = precision === 'float16' ? 'float16' : 'float32'
-  return createFloatDialect(weights, createNumerics(type, weights.config.layerNormEpsilon))
+  const numerics = createNumerics(type, weights.config.layerNormEpsilon)
+  return buildEncoderGraph(weights, pooling, createFloatDialect(weights, numerics))
 }
 
-/** Ranges that ship with the folder, unless the caller brings texts of their own. */
+/** The calibration that ships with the folder, unless the caller brings texts of their own. */
 async function calibrate(
   source: SourceFolder,
   weights: EncoderWeights,
   options: ExportEncoderOptions,
 ): Promise<Calibration> {
   if (options.calibration === undefined) {
-    const shipped = await readJsonFile(join(source.folder, CALIBRATION_FILE), z.unknown())
-    if (shipped !== null) {
-      parseCalibration(shipped, weights)
-      return shipped as Calibration
-    }
+    const shipped = await readJsonFile(
+      join(source.folder, CALIBRATION_FILE),
+      z.unknown(),
+      MAX_CALIBRATION_BYTES,
+    )
+    if (shipped !== null) return parseCalibration(shipped, weights)
   }
   const file = options.calibration ?? options.defaultCalibration
   if (file === undefined) {
@@ -220,8 +224,7 @@ async function calibrate(
   const { tokenizer, maxTokens } = source
   const texts = await readCalibrationTexts(file, tokenizer, maxTokens)
   const { threads = 1, onProgress, signal } = options
-  const ranges = await measureRanges(weights, texts.ids, { threads, onProgress, signal })
-  return roundRanges(ranges, texts.sha256)
+  return calibrateEncoder(weights, texts, { threads, onProgress, signal })
 }
 
 async function exportForeign(

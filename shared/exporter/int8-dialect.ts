@@ -2,11 +2,11 @@ import { ELEMENT_TYPES, type GraphBuilder, MICROSOFT_DOMAIN } from '../onnx/grap
 import { siteKey } from './calibration-file.ts'
 import type { Dialect, Site } from './encoder-graph.ts'
 import { createNumerics } from './numerics.ts'
-import { type QuantizedLinear, quantizeLinear, quantizeRows, type Ranges } from './quantize.ts'
-import type { EncoderWeights, LayerWeights } from './weights.ts'
+import { type QuantizedLinear, quantizeRows } from './quantize.ts'
+import type { EncoderWeights } from './weights.ts'
 
 /** Part of the fingerprint: another number for every change that moves vectors. */
-export const INT8_SCHEME = 'static-u8s7-folded-2'
+export const INT8_SCHEME = 'static-u8s7-folded-3'
 
 /**
  * Static int8: nothing is measured at run time, so neighbours and padding cannot move a vector. Scales and
@@ -15,17 +15,10 @@ export const INT8_SCHEME = 'static-u8s7-folded-2'
  */
 export function createInt8Dialect(
   weights: EncoderWeights,
-  ranges: ReadonlyMap<string, Ranges>,
+  layers: ReadonlyMap<string, QuantizedLinear>,
 ): Dialect {
   const numerics = createNumerics('float32', weights.config.layerNormEpsilon)
-  const quantized = new Map<string, QuantizedLinear>()
-  const at = (site: Site): QuantizedLinear => {
-    const key = siteKey(site)
-    const layer = weights.layers[site.layer] as LayerWeights
-    const known = quantized.get(key) ?? quantizeLinear(layer[site.kind], ranges.get(key) as Ranges)
-    quantized.set(key, known)
-    return known
-  }
+  const at = (site: Site) => layers.get(siteKey(site)) as QuantizedLinear
   return {
     numerics,
     rows: 'batched',

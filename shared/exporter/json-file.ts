@@ -11,14 +11,18 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024
  * @returns null when the file does not exist
  * @throws EspalierError `invalid_model_file` naming the file and the first thing wrong in it
  */
-export async function readJsonFile<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+export async function readJsonFile<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  maxBytes = MAX_CONFIG_BYTES,
+): Promise<T | null> {
   const shown = join(basename(dirname(path)), basename(path))
   const info = await stat(path).catch(() => null)
   if (info === null) return null
-  if (!info.isFile() || info.size > MAX_CONFIG_BYTES) {
+  if (!info.isFile() || info.size > maxBytes) {
     throw new EspalierError(
       'invalid_model_file',
-      `${shown}: not a file of at most ${MAX_CONFIG_BYTES} bytes`,
+      `${shown}: not a file of at most ${maxBytes} bytes`,
     )
   }
   let json: unknown

@@ -41,7 +41,7 @@ export interface WantedEncoder {
 }
 
 /** Part of every cache key: raised when exports of older releases should be made again. */
-const EXPORT_REVISION = 1
+const EXPORT_REVISION = 2
 /** Files of a Hugging Face folder that an export can depend on. */
 const SOURCE_EXTENSION = /\.(?:json|safetensors|onnx|onnx_data|data)$/
 const SOURCE_FILE = 'source.json'
