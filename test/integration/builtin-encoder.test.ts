@@ -112,7 +112,7 @@ describe('the built-in encoder', () => {
     const small = await embed(int8, texts)
     for (const [i, { vector }] of items.entries()) {
       expect(cosine(vectors[i] as Float32Array, vector)).toBeGreaterThanOrEqual(0.99999)
-      expect(cosine(small[i] as Float32Array, vector)).toBeGreaterThanOrEqual(0.98)
+      expect(cosine(small[i] as Float32Array, vector)).toBeGreaterThanOrEqual(0.99)
     }
   })
 
@@ -133,8 +133,8 @@ describe('the built-in encoder', () => {
       }
       similarities.push(cosine(small[i] as Float32Array, item.embedding_256))
     }
-    expect(mean(similarities)).toBeGreaterThanOrEqual(0.995)
-    expect(Math.min(...similarities)).toBeGreaterThanOrEqual(0.98)
+    expect(mean(similarities)).toBeGreaterThanOrEqual(0.998)
+    expect(Math.min(...similarities)).toBeGreaterThanOrEqual(0.99)
   })
 
   const stsb = sharedPath('data', 'stsb', 'stsb-en-test.csv')
@@ -159,6 +159,7 @@ describe('the built-in encoder', () => {
     const moved = (firsts.get(int8) as Float32Array[]).map((vector, i) =>
       cosine(vector, reference[i] as Float32Array),
     )
-    expect(mean(moved)).toBeGreaterThanOrEqual(0.997)
+    expect(mean(moved.slice(0, 300))).toBeGreaterThanOrEqual(0.9985)
+    expect(mean(moved)).toBeGreaterThanOrEqual(0.998)
   })
 })
