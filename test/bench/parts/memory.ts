@@ -7,7 +7,7 @@ import type { BenchContext } from '../context.ts'
 import { type LoadClient, startLoadClient } from '../http/load-client.ts'
 import { type ProcessMemory, readProcessMemory } from '../lib/process-memory.ts'
 import { HTTP_TEXTS } from '../lib/workloads.ts'
-import type { PartResult, Ratio } from '../report/part-result.ts'
+import { type PartResult, type Ratio, singleRatio } from '../report/part-result.ts'
 import { fixed } from '../report/table.ts'
 import { SAME_PRECISION } from './compare.ts'
 
@@ -102,8 +102,6 @@ function compareMemory({ own, servers, transformers }: BenchContext, found: Foun
     ]
     return others
       .filter(({ theirs }) => Number.isFinite(theirs) && Number.isFinite(ours))
-      .map(({ peer, theirs }) => {
-        return { key: `memory.${precision}.${peer}`, value: theirs / ours, spread: 0 }
-      })
+      .map(({ peer, theirs }) => singleRatio(`memory.${precision}.${peer}`, theirs / ours))
   })
 }

@@ -7,7 +7,7 @@ import { poissonArrivals } from '../lib/arrivals.ts'
 import { bestRate, nextRate, type Trial } from '../lib/rate-search.ts'
 import { median, quantile } from '../lib/statistics.ts'
 import { HTTP_TEXTS } from '../lib/workloads.ts'
-import type { PartResult, Ratio } from '../report/part-result.ts'
+import { type PartResult, type Ratio, singleRatio } from '../report/part-result.ts'
 import { fixed, percent } from '../report/table.ts'
 
 const LIMIT_MS = 25
@@ -119,9 +119,7 @@ function compareRates({ own, servers }: BenchContext, searches: readonly Search[
     const ours = find(own.server({ precision }).name)
     if (!ours) return []
     const rate = bestRate(ours.trials)
-    const single = (whom: string, value: number): Ratio => {
-      return { key: `open.${precision}.${whom}`, value, spread: 0 }
-    }
+    const single = (whom: string, value: number) => singleRatio(`open.${precision}.${whom}`, value)
     return [
       ...servers.flatMap(({ peer, name }) => {
         const theirs = find(name)

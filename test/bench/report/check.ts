@@ -92,12 +92,14 @@ export function floorTable(results: readonly FloorResult[]): Table {
   return {
     head: ['ratio', 'result', 'found', 'floor', 'target'],
     words: 2,
-    rows: results.map(({ key, verdict, found, floor, target }) => [
-      `\`${key}\``,
-      verdict,
-      fixed(found, 2),
-      fixed(floor, 2),
-      fixed(target, 2),
-    ]),
+    rows: results
+      .filter(({ found }) => found !== null)
+      .map(({ key, verdict, found, floor, target }) => [
+        `\`${key}\``,
+        verdict,
+        fixed(found, 2),
+        fixed(floor, 2),
+        fixed(target, 2),
+      ]),
   }
 }

@@ -21,6 +21,8 @@ export interface Ratio {
   readonly key: string
   /** Median over passes. */
   readonly value: number
+  /** Quotient of the best passes of both: what is left when others use the machine, too. */
+  readonly best: number
   readonly spread: number
 }
 
@@ -35,8 +37,14 @@ export interface PartResult {
   readonly notes: readonly string[]
 }
 
-/** The ratio of two samples, pass by pass. */
+/** The ratio of two samples of times, pass by pass. */
 export function ratioOf(key: string, above: readonly number[], below: readonly number[]): Ratio {
   const quotients = passRatios(above, below)
-  return { key, value: median(quotients), spread: spread(quotients) }
+  const best = Math.min(...above) / Math.min(...below)
+  return { key, value: median(quotients), best, spread: spread(quotients) }
+}
+
+/** A ratio that is known only once. */
+export function singleRatio(key: string, value: number): Ratio {
+  return { key, value, best: value, spread: 0 }
 }

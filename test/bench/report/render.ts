@@ -66,22 +66,23 @@ function renderPart({ title, method, tables }: PartResult): string[] {
 
 function renderRatios(ratios: readonly Ratio[], floors: readonly FloorResult[]): string[] {
   if (ratios.length === 0) return []
-  const rows = ratios.map(({ key, value, spread: width }) => {
+  const rows = ratios.map(({ key, value, best, spread: width }) => {
     const known = floors.find((floor) => floor.key === key)
     return [
       `\`${key}\``,
       fixed(value, 2),
+      fixed(best, 2),
       percent(width),
       fixed(known?.floor, 2),
       fixed(known?.target, 2),
     ]
   })
-  const head = ['ratio', 'median', 'spread', 'floor', 'target']
+  const head = ['ratio', 'median', 'of the best', 'spread', 'floor', 'target']
   return [
     '',
     '### Ratios',
     '',
-    'Medians over passes of the quotients within a pass; larger is better.',
+    'Medians over passes of the quotients within a pass, and quotients of the best passes; larger is better.',
     '',
     ...renderTable({ head, words: 1, rows }),
   ]

@@ -47,7 +47,7 @@ describe('doubts', () => {
         { name: 'steady', unit: 'ms', passes: [100, 101, 102] },
         { name: 'wide', unit: 'ms', passes: [100, 150, 100] },
       ],
-      ratios: [{ key: 'a.b', value: 2, spread: 0.2 }],
+      ratios: [{ key: 'a.b', value: 2, best: 2, spread: 0.2 }],
       notes: [],
     }
     expect(findDoubts({ ...machine, load: 3 }, [part])).toEqual([
