@@ -2,7 +2,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Logger as PinoLogger } from 'pino'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
 import { systemClock } from '../shared/lib/clock.ts'
@@ -95,7 +94,7 @@ export function createBoot(options: {
     return service.openEncoder(
       {
         ...artifacts,
-        workerUrl: new URL('dist/encoder-worker.js', root),
+        workerUrl: new URL('dist/encoder-worker.cjs', root),
         workers: open.workers ?? workers,
         device: config.device,
         limits: {
@@ -171,14 +170,14 @@ async function startEncoderServer(
       { createStaticDirectory },
       { createReadiness },
       { createServices },
-      { Registry },
+      { createMetricsRegistry },
     ] = await Promise.all([
       import('./api/server.ts'),
       import('../shared/service/live-models.ts'),
       import('../shared/service/models.ts'),
       import('../shared/service/readiness.ts'),
       import('../shared/service/services.ts'),
-      import('prom-client'),
+      import('./api/metrics.ts'),
     ])
     classifiers = createLiveModels({
       encoder,
@@ -201,7 +200,7 @@ async function startEncoderServer(
       clock: systemClock,
       readiness,
       version,
-      metrics: new Registry(),
+      metrics: createMetricsRegistry(),
       close,
     })
     readiness.markReady()
@@ -222,10 +221,10 @@ function defaultCache(env: NodeJS.ProcessEnv): string {
 /** pino on stderr, loaded with the first line that is logged. */
 function createLazyLogger({ logLevel }: Config): Logger {
   if (logLevel === 'silent') return silentLogger
-  let lines: Promise<PinoLogger> | undefined
+  let lines: Promise<Logger> | undefined
   const open = async () => {
-    const { pino } = await import('pino')
-    return pino({ level: logLevel, base: null }, pino.destination(2))
+    const { createPinoLog } = await import('./api/pino-log.ts')
+    return createPinoLog(logLevel)
   }
   const write =
     (level: keyof Logger) =>

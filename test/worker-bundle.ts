@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
+import { bundleWorker as bundleEncoderWorker } from '../bundle.mjs'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 
@@ -11,16 +11,7 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 export async function bundleWorker(): Promise<URL> {
   const folder = `${root}node_modules/.cache/espalier-test`
   mkdirSync(folder, { recursive: true })
-  const outfile = `${folder}/encoder-worker-${process.pid}.mjs`
-  await build({
-    entryPoints: [`${root}shared/runtime/worker.ts`],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'warning',
-  })
+  const outfile = `${folder}/encoder-worker-${process.pid}.cjs`
+  await bundleEncoderWorker(outfile)
   return pathToFileURL(outfile)
 }

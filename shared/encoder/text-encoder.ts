@@ -26,7 +26,7 @@ export interface TextEncoderOptions {
   readonly version: number
   readonly workers: number
   readonly device: Device | 'auto'
-  /** The bundled worker, `dist/encoder-worker.js`. */
+  /** The bundled worker, `dist/encoder-worker.cjs`. */
   readonly workerUrl: URL
   readonly limits: EncoderLimits
   readonly log: Logger

@@ -2,4 +2,4 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { WorkerInit } from './protocol.ts'
 import { serveWorker } from './serve-worker.ts'
 
-await serveWorker(parentPort as MessagePort, workerData as WorkerInit)
+void serveWorker(parentPort as MessagePort, workerData as WorkerInit)
