@@ -1,6 +1,7 @@
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { createFileGate } from '../runtime/file-gate.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
 import type { Job, JobMode } from '../runtime/protocol.ts'
 import type { Device } from '../runtime/session.ts'
@@ -33,21 +34,33 @@ export interface TextEncoderOptions {
 }
 
 /**
- * Verifies the artifact's files, starts the workers and proves them on the golden texts.
+ * Verifies the artifact's files while the workers start, and proves these on the golden texts. The threads are
+ * under way when the call returns.
  * @throws EspalierError `artifact_corrupt`, `invalid_model_file`, `self_test_failed`, `invalid_config`
  */
 export async function createTextEncoder(options: TextEncoderOptions): Promise<Encoder> {
   const { artifactDir, manifest, precision, device } = options
-  await verifyArtifact(artifactDir, manifest, filesToLoad(manifest, precision))
+  const files = filesToLoad(manifest, precision)
+  const gate = createFileGate()
   let encoder: PooledTextEncoder | null = null
-  const pool = await createPool({
+  const creating = createPool({
     workerUrl: options.workerUrl,
-    init: { artifactDir, manifest, precision, device },
+    init: { artifactDir, manifest, precision, device, gate: gate.state },
     workers: options.workers,
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })
-  encoder = new PooledTextEncoder(options, pool)
+  const verifying = verifyArtifact(artifactDir, manifest, files).then(gate.open, (error) => {
+    gate.refuse()
+    throw error
+  })
+  const [verified, created] = await Promise.allSettled([verifying, creating])
+  if (verified.status === 'rejected') {
+    if (created.status === 'fulfilled') await created.value.close()
+    throw verified.reason
+  }
+  if (created.status === 'rejected') throw created.reason
+  encoder = new PooledTextEncoder(options, created.value)
   return encoder
 }
 

@@ -12,6 +12,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
   readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
   readonly limits: EncoderLimits
   readonly log: Logger
+  /** Called once the workers are starting: what else has to be loaded may now keep this thread busy. */
+  readonly onStarting?: (() => void) | undefined
 }
 
 /**
@@ -22,8 +24,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
   const { workerUrl, workers, device, limits, log } = deps
-  const load = (from: typeof artifact) =>
-    createTextEncoder({
+  const load = (from: typeof artifact) => {
+    const opening = createTextEncoder({
       artifactDir: from.folder,
       manifest: from.manifest,
       precision: wanted.precision,
@@ -34,6 +36,9 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
       limits,
       log,
     })
+    deps.onStarting?.()
+    return opening
+  }
   try {
     return await load(artifact)
   } catch (error) {
