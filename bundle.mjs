@@ -26,7 +26,7 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
       external: ['onnxruntime-node'],
-      plugins: [shakeZod],
+      plugins: [shakeZod, trimPromClient],
       // CommonJS packages ask for Node's modules with `require`.
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
@@ -74,5 +74,16 @@ const inlineOnnxRuntime = {
       ),
     }))
     plugin.onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, external: true }))
+  },
+}
+
+/** Leaves out what no part of the server asks for: process metrics, the push gateway, clusters. */
+const trimPromClient = {
+  name: 'trim-prom-client',
+  setup(plugin) {
+    plugin.onLoad(
+      { filter: /prom-client[\\/]lib[\\/](?:defaultMetrics|pushgateway|cluster)\.js$/ },
+      () => ({ contents: 'module.exports = undefined' }),
+    )
   },
 }

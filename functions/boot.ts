@@ -82,7 +82,7 @@ export function createBoot(options: {
     return registry
   }
 
-  async function openEncoder(open: OpenOptions = {}, onStarting?: () => void): Promise<Encoder> {
+  async function openEncoder(open: OpenOptions = {}, onVerified?: () => void): Promise<Encoder> {
     const service = await import('../shared/service/open-encoder.ts')
     return service.openEncoder(
       {
@@ -96,7 +96,7 @@ export function createBoot(options: {
           maxTextBytes: config.maxTextBytes,
         },
         log,
-        onStarting,
+        onVerified,
       },
       {
         encoder: open.model ?? config.encoder,
@@ -129,7 +129,7 @@ export function createBoot(options: {
     async serve(serve = {}) {
       const { host = config.host, port = config.port } = serve
       const { version } = options
-      // Loaded while the workers start; a failure shows where they are wanted.
+      // Loaded while the workers load the encoder; a failure shows where they are wanted.
       const encoder = await openEncoder(serve, () => {
         Promise.all([import('./boot/start-server.ts'), openRegistry()]).catch(() => {})
       })

@@ -31,11 +31,12 @@ export interface TextEncoderOptions {
   readonly workerUrl: URL
   readonly limits: EncoderLimits
   readonly log: Logger
+  /** Called once the files are verified, while the workers load them. */
+  readonly onVerified?: (() => void) | undefined
 }
 
 /**
- * Verifies the artifact's files while the workers start, and proves these on the golden texts. The threads are
- * under way when the call returns.
+ * Verifies the artifact's files while the workers start, and proves these on the golden texts.
  * @throws EspalierError `artifact_corrupt`, `invalid_model_file`, `self_test_failed`, `invalid_config`
  */
 export async function createTextEncoder(options: TextEncoderOptions): Promise<Encoder> {
@@ -50,10 +51,16 @@ export async function createTextEncoder(options: TextEncoderOptions): Promise<En
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })
-  const verifying = verifyArtifact(artifactDir, manifest, files).then(gate.open, (error) => {
-    gate.refuse()
-    throw error
-  })
+  const verifying = verifyArtifact(artifactDir, manifest, files).then(
+    () => {
+      gate.open()
+      options.onVerified?.()
+    },
+    (error: unknown) => {
+      gate.refuse()
+      throw error
+    },
+  )
   const [verified, created] = await Promise.allSettled([verifying, creating])
   if (verified.status === 'rejected') {
     if (created.status === 'fulfilled') await created.value.close()

@@ -12,8 +12,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
   readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
   readonly limits: EncoderLimits
   readonly log: Logger
-  /** Called once the workers are starting: what else has to be loaded may now keep this thread busy. */
-  readonly onStarting?: (() => void) | undefined
+  /** Called when only the workers are still loading: this thread is free for other things. */
+  readonly onVerified?: (() => void) | undefined
 }
 
 /**
@@ -23,9 +23,9 @@ export interface OpenEncoderDeps extends ArtifactOptions {
  */
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
-  const { workerUrl, workers, device, limits, log } = deps
-  const load = (from: typeof artifact) => {
-    const opening = createTextEncoder({
+  const { workerUrl, workers, device, limits, log, onVerified } = deps
+  const load = (from: typeof artifact) =>
+    createTextEncoder({
       artifactDir: from.folder,
       manifest: from.manifest,
       precision: wanted.precision,
@@ -35,10 +35,8 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
       workerUrl,
       limits,
       log,
+      onVerified,
     })
-    deps.onStarting?.()
-    return opening
-  }
   try {
     return await load(artifact)
   } catch (error) {
