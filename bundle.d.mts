@@ -4,8 +4,8 @@ export function bundleProgram(
   options?: { readonly sourcemap?: boolean },
 ): Promise<void>
 
-/** Writes the encoder worker into one file. */
+/** Writes the encoder worker, or another one, into one file. */
 export function bundleWorker(
   outfile: string,
-  options?: { readonly sourcemap?: boolean },
+  options?: { readonly entry?: string; readonly sourcemap?: boolean },
 ): Promise<void>

@@ -37,11 +37,14 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
   ])
 }
 
-/** Writes the encoder worker into one file. */
-export async function bundleWorker(outfile, { sourcemap = false } = {}) {
+/** Writes the encoder worker, or another one, into one file. */
+export async function bundleWorker(
+  outfile,
+  { entry = 'shared/runtime/worker.ts', sourcemap = false } = {},
+) {
   await build({
     ...shared,
-    entryPoints: ['shared/runtime/worker.ts'],
+    entryPoints: [entry],
     outfile,
     format: 'cjs',
     plugins: [shakeZod, inlineOnnxRuntime],

@@ -95,6 +95,7 @@ export function createBoot(options: {
           maxQueueWaitMs: config.queueTimeoutMs,
           maxTextBytes: config.maxTextBytes,
         },
+        resultCacheBytes: config.resultCacheBytes,
         log,
         onVerified,
       },

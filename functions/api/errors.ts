@@ -44,6 +44,7 @@ export const ERROR_STATUS = {
   wrong_model_kind: badRequest,
   fingerprint_mismatch: both(412),
   overloaded: { status: 429, tei: [429, 'Overloaded'] },
+  deadline_exceeded: { status: 504, tei: [504, 'Overloaded'] },
   model_loading: unavailable,
   shutting_down: unavailable,
   request_cancelled: {

@@ -62,22 +62,7 @@ export function createHttpMetrics(
     help: 'Requests being answered.',
     registers,
   })
-  new Gauge({
-    name: 'espalier_queue_tokens',
-    help: 'Tokens waiting for a worker.',
-    registers,
-    collect() {
-      this.set(encoders.resolve().load().queuedTokens)
-    },
-  })
-  new Gauge({
-    name: 'espalier_busy_workers',
-    help: 'Workers that are running.',
-    registers,
-    collect() {
-      this.set(encoders.resolve().load().busyWorkers)
-    },
-  })
+  addEncoderMetrics(registry, encoders)
   addHeadMetrics(registry, classifiers)
 
   return {
@@ -96,6 +81,59 @@ export function createHttpMetrics(
       stageSeconds.inc({ stage: 'run' }, usage.runMs / 1000)
     },
   }
+}
+
+/** What `load` of the encoder says, read when somebody asks. */
+function addEncoderMetrics(registry: Registry, encoders: ApiDeps['encoders']): void {
+  const registers = [registry]
+  const load = () => encoders.resolve().load()
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+  gauge('espalier_queue_tokens', 'Tokens waiting for a worker.', () => load().queuedTokens)
+  gauge('espalier_busy_workers', 'Workers that are running.', () => load().busyWorkers)
+  counter(
+    'espalier_shared_inputs_total',
+    'Inputs that needed no run: another of the same text was on its way.',
+    () => load().sharedInputs,
+  )
+  counter(
+    'espalier_worker_crashes_total',
+    'Workers that ended unasked and were replaced.',
+    () => load().workerCrashes,
+  )
+  if (load().cache === null) return
+  counter(
+    'espalier_result_cache_hits_total',
+    'Inputs answered from the result cache.',
+    () => load().cache?.hits ?? 0,
+  )
+  counter(
+    'espalier_result_cache_misses_total',
+    'Inputs that were not in the result cache.',
+    () => load().cache?.misses ?? 0,
+  )
+  gauge(
+    'espalier_result_cache_bytes',
+    'Memory that cached results take.',
+    () => load().cache?.bytes ?? 0,
+  )
 }
 
 /** What `stats` of the classifiers says, read when somebody asks. */

@@ -28,6 +28,7 @@ export const EXIT_CODES = {
   wrong_model_kind: EXIT_FAILURE,
   fingerprint_mismatch: EXIT_FAILURE,
   overloaded: EXIT_FAILURE,
+  deadline_exceeded: EXIT_FAILURE,
   model_loading: EXIT_FAILURE,
   shutting_down: EXIT_FAILURE,
   request_cancelled: EXIT_INTERRUPTED,

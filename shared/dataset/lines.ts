@@ -11,7 +11,7 @@ export interface NumberedLine {
 }
 
 /**
- * Splits UTF-8 bytes into lines that end in LF or CRLF, one array per chunk read.
+ * Splits UTF-8 bytes into lines that end in LF or CRLF, the last also in CR; one array per chunk read.
  * @throws EspalierError `invalid_data` where a line is longer than `maxRowBytes`
  */
 export async function* readLines(

@@ -22,12 +22,20 @@ export class Admission {
     this.#limits = limits
   }
 
-  /** @throws EspalierError `overloaded` with the seconds after which the queue should be shorter */
-  check(queuedTokens: number, newTokens: number, workers: number): void {
+  /**
+   * Refuses at once what would wait too long, for the queue's bound or for the caller's.
+   * @throws EspalierError `overloaded` with the seconds after which the queue should be shorter
+   */
+  check(
+    queuedTokens: number,
+    newTokens: number,
+    workers: number,
+    timeoutMs = Number.POSITIVE_INFINITY,
+  ): void {
     if (queuedTokens === 0) return
     const waitMs = this.#waitMs(queuedTokens, workers)
     const fits = queuedTokens + newTokens <= this.#limits.maxQueueTokens
-    if (fits && waitMs <= this.#limits.maxQueueWaitMs) return
+    if (fits && waitMs <= Math.min(this.#limits.maxQueueWaitMs, timeoutMs)) return
     throw this.overloaded(queuedTokens, workers)
   }
 

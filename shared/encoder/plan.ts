@@ -1,64 +1,75 @@
-/** Most tokens of a job: a couple of runs, so that a worker is soon free for what has arrived since. */
-const MAX_JOB_TOKENS = 1024
-/** A smaller job is not worth a second worker. */
+import type { GroupingLimits } from '../runtime/grouping.ts'
+
+/** A smaller job is not worth a second worker, nor the way there and back. */
 const MIN_JOB_TOKENS = 64
-/** What a request may take before the next one in line has its turn. */
-const TURN_TOKENS = 256
-const BYTES_PER_TOKEN = 4
-const SPECIAL_TOKENS = 2
 
-/** The inputs of one request that wait, in the order in which they will be taken. */
-export interface Waiting {
-  /** Estimated tokens, by position in that order. */
-  readonly estimates: ArrayLike<number>
-  /** Inputs before this position are gone already. */
-  readonly next: number
-}
-
-/** The next `count` inputs of the request at position `request`. */
-export interface Take {
-  readonly request: number
-  readonly count: number
-}
-
-/** Guesses the tokens of a text from its size; tokenising is the workers' business. */
-export function estimateTokens(utf8Bytes: number, maxTokens: number): number {
-  return Math.min(maxTokens, Math.ceil(utf8Bytes / BYTES_PER_TOKEN) + SPECIAL_TOKENS)
-}
-
-/** Size of the next job: an even share of a short queue, so that all workers help; bounded for a long one. */
-export function jobBudget(queuedTokens: number, workers: number): number {
+/** Size of the next job: an even share of a short queue, so that all workers help; one full run of a long one. */
+export function jobBudget(queuedTokens: number, workers: number, maxTokens: number): number {
   const share = Math.ceil(queuedTokens / Math.max(1, workers))
-  return Math.min(MAX_JOB_TOKENS, Math.max(MIN_JOB_TOKENS, share))
+  return Math.min(maxTokens, Math.max(MIN_JOB_TOKENS, share))
 }
 
 /**
- * Chooses the inputs of the next job: requests take turns in order of arrival, a bounded number of tokens a
- * turn, so that a large request neither waits for nor holds up small ones. The oldest request always gets
- * at least one input, even one larger than the budget: nothing starves.
- * @param waiting requests in order of arrival, each with inputs left
+ * Chooses the inputs of one padded run: the oldest, and those nearest to it in length while the run keeps its
+ * budget and wastes little on padding. The oldest is always taken, even one larger than the budget: nothing
+ * starves. Among equals the older come first.
+ * @param tokens lengths of what waits, oldest first
+ * @returns positions in `tokens`, 0 first
  */
-export function planJob(waiting: readonly Waiting[], budget: number): Take[] {
-  const counts: number[] = []
-  let total = 0
-  let full = false
-  for (let progress = true; progress && !full; ) {
-    progress = false
-    for (let request = 0; request < waiting.length && !full; request++) {
-      const { estimates, next } = waiting[request] as Waiting
-      let turn = 0
-      while (turn < TURN_TOKENS) {
-        const position = next + (counts[request] ?? 0)
-        if (position >= estimates.length) break
-        const tokens = estimates[position] as number
-        full = total > 0 && total + tokens > budget
-        if (full) break
-        counts[request] = (counts[request] ?? 0) + 1
-        turn += tokens
-        total += tokens
-        progress = true
-      }
-    }
+export function planRun(
+  tokens: ArrayLike<number>,
+  budget: number,
+  limits: Pick<GroupingLimits, 'slackTokens' | 'slackRatio'>,
+): number[] {
+  if (tokens.length === 0) return []
+  const seed = tokens[0] as number
+  const { shorter, longer } = neighbours(tokens)
+  const chosen = [0]
+  let width = seed
+  let real = seed
+  let below = 0
+  let above = 0
+  for (;;) {
+    const down = shorter[below]
+    const up = longer[above]
+    if (down !== undefined && (up === undefined || seed - at(down) < at(up) - seed)) {
+      if (add(down)) below += 1
+      else if (up !== undefined && add(up)) above += 1
+      else return chosen
+    } else if (up !== undefined) {
+      if (add(up)) above += 1
+      else if (down !== undefined && add(down)) below += 1
+      else return chosen
+    } else return chosen
   }
-  return counts.map((count, request) => ({ request, count })).filter(({ count }) => count > 0)
+
+  function at(index: number): number {
+    return tokens[index] as number
+  }
+
+  function add(index: number): boolean {
+    const newWidth = Math.max(width, at(index))
+    const padded = newWidth * (chosen.length + 1)
+    const newReal = real + at(index)
+    if (padded > budget) return false
+    if (padded - newReal > limits.slackTokens + limits.slackRatio * newReal) return false
+    chosen.push(index)
+    width = newWidth
+    real = newReal
+    return true
+  }
+}
+
+/** Everything but the oldest, nearest to its length first and older first among equals. */
+function neighbours(tokens: ArrayLike<number>): { shorter: number[]; longer: number[] } {
+  const seed = tokens[0] as number
+  const shorter: number[] = []
+  const longer: number[] = []
+  for (let i = 1; i < tokens.length; i++) {
+    if ((tokens[i] as number) < seed) shorter.push(i)
+    else longer.push(i)
+  }
+  shorter.sort((a, b) => (tokens[b] as number) - (tokens[a] as number) || a - b)
+  longer.sort((a, b) => (tokens[a] as number) - (tokens[b] as number) || a - b)
+  return { shorter, longer }
 }

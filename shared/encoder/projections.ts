@@ -69,7 +69,7 @@ export class ProjectionBook {
       for (const memory of memories) {
         if (this.#memories.has(memory.id)) continue
         this.#memories.add(memory.id)
-        await this.#target.addMemory(memory)
+        await this.#target.addMemory(toSharedMemory(memory))
       }
       await this.#target.addProjection(matrix)
     } catch (error) {
@@ -98,6 +98,13 @@ export class ProjectionBook {
   }
 }
 
+/** Copied once here instead of once for each worker, in which the serving thread would wait. */
+function toSharedMemory(memory: WireMemory): WireMemory {
+  const embeddings = new Int8Array(new SharedArrayBuffer(memory.embeddings.byteLength))
+  embeddings.set(memory.embeddings)
+  return { ...memory, embeddings }
+}
+
 function checkProjection(projection: Projection, dimension: number, lastId: number): void {
   const { id, columns, weights, bias, distances, memories } = projection
   const coordinates = distances.reduce((sum, { background }) => sum + background.length, 0)
@@ -111,6 +118,6 @@ function checkProjection(projection: Projection, dimension: number, lastId: numb
       scales.length > 0 && embeddings.length === dimension * scales.length,
   )
   if (fits && grouped && found && id > lastId) return
-  const shape = `id ${id} after ${lastId}, ${weights.length} weights for [${dimension}, ${width}]`
+  const shape = `id ${id} after ${lastId}, ${weights.length} weights for [${width}, ${dimension}]`
   throw new EspalierError('internal', `projection does not fit: ${shape}`)
 }

@@ -1,88 +1,116 @@
-import { planJob, type Take, type Waiting } from './plan.ts'
+import type { GroupingLimits } from '../runtime/grouping.ts'
+import { Heap } from './heap.ts'
+import type { Item } from './item.ts'
+import { planRun } from './plan.ts'
 
-/** A request in the queue; the queue moves `next` as inputs are taken. */
-export interface Queueable extends Waiting {
-  next: number
-  readonly enqueuedAt: number
+/** Items looked at for one run: enough to find neighbours in length, few enough to cost microseconds. */
+const WINDOW = 256
+/** However many requests wait, each counts as having at least this part of the workers' time. */
+const MAX_SHARES = 8
+/** Taken items of withdrawn requests may fill this much of the heap before they are swept out. */
+const MIN_SWEEP = 1_024
+
+/** The items of one request in the order in which they should run. */
+export interface Queueable<R> {
+  readonly items: readonly Item<R>[]
 }
 
-/** Inputs of one request that were taken: positions `from` to `from + count` of its order. */
-export interface Taken<R> {
-  readonly request: R
-  readonly from: number
-  readonly count: number
-}
-
-/** Waiting inputs of all requests in order of arrival, counted in estimated tokens. */
-export class RequestQueue<R extends Queueable> {
-  #requests: R[] = []
+/**
+ * What waits, in fair order. An item's turn is the virtual time of its arrival plus the tokens of its request
+ * before it, and virtual time moves by the tokens taken divided by the requests that wait, eight at most: a small
+ * request passes a large one, but whatever came later than eight times those tokens does not pass any more
+ * (after start-time fair queueing; Goyal, Vin and Cheng, 1996).
+ */
+export class FairQueue<R> {
+  readonly #heap = new Heap<Item<R>>((a, b) => a.turn - b.turn || a.serial - b.serial)
+  readonly #limits: GroupingLimits
+  /** Waiting items by the request that brought them. */
+  readonly #backlog = new Map<Queueable<R>, number>()
+  readonly #owners = new Map<Item<R>, Queueable<R>>()
+  #now = 0
+  #serial = 0
   #tokens = 0
-  #inputs = 0
+
+  constructor(limits: GroupingLimits) {
+    this.#limits = limits
+  }
 
   get tokens(): number {
     return this.#tokens
   }
 
-  get inputs(): number {
-    return this.#inputs
+  get items(): number {
+    return this.#owners.size
   }
 
-  add(request: R): void {
-    this.#requests.push(request)
-    this.#count(request, 1)
-  }
-
-  /** Takes the inputs of the next job out of the queue; empty when nothing waits. */
-  take(budget: number): Taken<R>[] {
-    const taken = planJob(this.#requests, budget).map((take) => this.#advance(take))
-    if (taken.some(({ request }) => request.next >= request.estimates.length)) {
-      this.#requests = this.#requests.filter(({ next, estimates }) => next < estimates.length)
+  /** Adds the new items of a request; those that wait or run already keep their place. */
+  add(request: Queueable<R>): void {
+    let turn = this.#now
+    let added = 0
+    for (const item of request.items) {
+      if (item.state !== 'new') continue
+      item.state = 'waiting'
+      item.turn = turn
+      item.serial = this.#serial++
+      turn += item.tokens
+      added += 1
+      this.#tokens += item.tokens
+      this.#owners.set(item, request)
+      this.#heap.push(item)
     }
+    if (added > 0) this.#backlog.set(request, added)
+  }
+
+  /**
+   * Takes the items of the next job, oldest first with neighbours in length beside them, as many runs as
+   * bring it to `budget` tokens or just below; empty when nothing waits.
+   */
+  take(budget: number): Item<R>[] {
+    const window = this.#window()
+    const taken: Item<R>[] = []
+    let tokens = 0
+    let left = window
+    while (left.length > 0) {
+      const lengths = left.map((item) => item.tokens)
+      if (taken.length > 0 && tokens + (lengths[0] as number) > budget) break
+      const picks = planRun(lengths, Math.max(1, budget - tokens), this.#limits)
+      const picked = new Set(picks)
+      for (const at of picks) tokens += lengths[at] as number
+      taken.push(...picks.map((at) => left[at] as Item<R>))
+      left = left.filter((_, at) => !picked.has(at))
+    }
+    for (const item of left) this.#heap.push(item)
+    this.#now += tokens / Math.min(MAX_SHARES, Math.max(1, this.#backlog.size))
+    for (const item of taken) this.#leave(item, 'taken')
     return taken
   }
 
-  /** Drops what still waits of a request. */
-  remove(request: R): void {
-    const at = this.#requests.indexOf(request)
-    if (at < 0) return
-    this.#requests.splice(at, 1)
-    this.#count(request, -1)
+  /** Withdraws an item that nobody waits for any more. */
+  remove(item: Item<R>): void {
+    if (item.state !== 'waiting') return
+    this.#leave(item, 'gone')
+    if (this.#heap.size < 2 * this.#owners.size + MIN_SWEEP) return
+    this.#heap.retain(({ state }) => state === 'waiting')
   }
 
-  /** Removes and returns requests of which nothing was taken since before the given time. */
-  removeOlderThan(time: number): R[] {
-    const expired: R[] = []
-    for (const request of this.#requests) {
-      if (request.enqueuedAt >= time) break
-      if (request.next === 0) expired.push(request)
+  /** The items next in order, at most `WINDOW` of them, taken off the heap. */
+  #window(): Item<R>[] {
+    const window: Item<R>[] = []
+    while (window.length < WINDOW) {
+      const item = this.#heap.pop()
+      if (!item) break
+      if (item.state === 'waiting') window.push(item)
     }
-    for (const request of expired) this.remove(request)
-    return expired
+    return window
   }
 
-  /** Removes and returns everything. */
-  clear(): R[] {
-    const all = this.#requests
-    this.#requests = []
-    this.#tokens = 0
-    this.#inputs = 0
-    return all
-  }
-
-  #advance({ request: position, count }: Take): Taken<R> {
-    const request = this.#requests[position] as R
-    const from = request.next
-    this.#count(request, -1)
-    request.next += count
-    this.#count(request, 1)
-    return { request, from, count }
-  }
-
-  #count(request: R, sign: 1 | -1): void {
-    const { estimates, next } = request
-    let tokens = 0
-    for (let i = next; i < estimates.length; i++) tokens += estimates[i] as number
-    this.#tokens += sign * tokens
-    this.#inputs += sign * (estimates.length - next)
+  #leave(item: Item<R>, state: 'taken' | 'gone'): void {
+    item.state = state
+    this.#tokens -= item.tokens
+    const owner = this.#owners.get(item) as Queueable<R>
+    this.#owners.delete(item)
+    const left = (this.#backlog.get(owner) ?? 0) - 1
+    if (left > 0) this.#backlog.set(owner, left)
+    else this.#backlog.delete(owner)
   }
 }

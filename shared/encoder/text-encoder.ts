@@ -2,22 +2,15 @@ import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { createFileGate } from '../runtime/file-gate.ts'
+import { groupingFor } from '../runtime/grouping.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
-import type { Job, JobMode } from '../runtime/protocol.ts'
 import type { Device } from '../runtime/session.ts'
-import { Admission, type AdmissionLimits } from './admission.ts'
-import { jobBudget } from './plan.ts'
+import { Dispatcher, type EncoderLimits } from './dispatcher.ts'
 import { ProjectionBook } from './projections.ts'
-import { RequestQueue } from './queue.ts'
-import { EncodeRequest, type JobPart, type RequestShape } from './request.ts'
+import { EncodeRequest } from './request.ts'
+import { ResultCache } from './result-cache.ts'
 import type { EncodedBatch, EncodeOptions, Encoder, EncoderInfo, Projection } from './types.ts'
 import { filesToLoad, verifyArtifact } from './verify-artifact.ts'
-
-/** Bounds of an encoder's queue and inputs. */
-export interface EncoderLimits extends AdmissionLimits {
-  /** Most UTF-8 bytes of one input. */
-  readonly maxTextBytes: number
-}
 
 /** What a text encoder is made from. */
 export interface TextEncoderOptions {
@@ -30,6 +23,8 @@ export interface TextEncoderOptions {
   /** The bundled worker, `dist/encoder-worker.cjs`. */
   readonly workerUrl: URL
   readonly limits: EncoderLimits
+  /** Memory for vectors of texts seen before; 0 keeps none. @default 0 */
+  readonly resultCacheBytes?: number
   readonly log: Logger
   /** Called once the files are verified, while the workers load them. */
   readonly onVerified?: (() => void) | undefined
@@ -74,22 +69,28 @@ export async function createTextEncoder(options: TextEncoderOptions): Promise<En
 class PooledTextEncoder implements Encoder {
   readonly info: EncoderInfo
   readonly #pool: Pool
-  readonly #shape: RequestShape
-  readonly #limits: EncoderLimits
-  readonly #admission: Admission
+  readonly #dispatcher: Dispatcher
   readonly #projections: ProjectionBook
-  readonly #queue = new RequestQueue<EncodeRequest>()
+  readonly #cache: ResultCache | null
   readonly #active = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
 
   constructor(options: TextEncoderOptions, pool: Pool) {
-    const { manifest, limits } = options
+    const { manifest, limits, resultCacheBytes = 0 } = options
+    const { dimension, maxTokens } = manifest
     this.info = describe(options, pool)
     this.#pool = pool
-    this.#shape = { ...manifest, maxTextBytes: limits.maxTextBytes }
-    this.#limits = limits
-    this.#admission = new Admission(limits)
-    this.#projections = new ProjectionBook(pool, manifest.dimension)
+    this.#cache = resultCacheBytes > 0 ? new ResultCache(resultCacheBytes) : null
+    this.#dispatcher = new Dispatcher({
+      pool,
+      grouping: groupingFor(pool.device),
+      limits,
+      dimension,
+      maxTokens,
+      fingerprint: this.info.fingerprint,
+      cache: this.#cache,
+    })
+    this.#projections = new ProjectionBook(pool, dimension)
   }
 
   async encode(inputs: readonly string[], options: EncodeOptions): Promise<EncodedBatch> {
@@ -97,10 +98,9 @@ class PooledTextEncoder implements Encoder {
     if (options.signal?.aborted) throw cancelled()
     const projection = options.project ? this.#projections.acquire() : null
     try {
-      const request = new EncodeRequest(inputs, options, projection, this.#shape)
-      this.#admission.check(this.#queue.tokens, request.tokens, this.#pool.size)
-      if (inputs.length === 0) return request.emptyResult()
-      return await this.#submit(request, options.signal)
+      const request = new EncodeRequest(inputs, options, projection, this.info.dimension)
+      this.#dispatcher.submit(request)
+      return await this.#follow(request, options)
     } finally {
       this.#projections.release(projection)
     }
@@ -112,9 +112,12 @@ class PooledTextEncoder implements Encoder {
 
   load() {
     return {
-      queuedInputs: this.#queue.inputs,
-      queuedTokens: this.#queue.tokens,
+      queuedInputs: this.#dispatcher.queuedInputs,
+      queuedTokens: this.#dispatcher.queuedTokens,
       busyWorkers: this.#pool.busy,
+      sharedInputs: this.#dispatcher.sharedInputs,
+      workerCrashes: this.#pool.crashes,
+      cache: this.#cache?.stats() ?? null,
     }
   }
 
@@ -123,17 +126,9 @@ class PooledTextEncoder implements Encoder {
     return this.#closing
   }
 
-  /** Hands jobs to free workers; a batch is planned only then, so that it holds all that has arrived. */
+  /** Called by the pool when a worker can take a job. */
   dispatch(): void {
-    const { maxQueueWaitMs } = this.#limits
-    const now = performance.now()
-    for (const request of this.#queue.removeOlderThan(now - maxQueueWaitMs)) {
-      request.fail(this.#admission.overloaded(this.#queue.tokens, this.#pool.size))
-    }
-    while (this.#queue.inputs > 0 && (this.#pool.free > 0 || this.#pool.size === 0)) {
-      const budget = jobBudget(this.#queue.tokens, this.#pool.size)
-      void this.#runParts(layOut(this.#queue, budget, now))
-    }
+    this.#dispatcher.dispatch()
   }
 
   async #drain(): Promise<void> {
@@ -141,45 +136,28 @@ class PooledTextEncoder implements Encoder {
     await this.#pool.close()
   }
 
-  async #submit(request: EncodeRequest, signal: AbortSignal | undefined): Promise<EncodedBatch> {
-    const abort = () => {
-      this.#queue.remove(request)
-      request.fail(cancelled())
-    }
+  /** Waits for the answer, the caller's leaving or the deadline, whichever comes first. */
+  async #follow(request: EncodeRequest, { signal }: EncodeOptions): Promise<EncodedBatch> {
+    const { timeoutMs } = request
+    const abort = () => this.#dispatcher.abandon(request, cancelled())
+    const expire = () => this.#dispatcher.abandon(request, tooLate(timeoutMs))
+    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs)
     signal?.addEventListener('abort', abort, { once: true })
     this.#active.add(request.result)
-    this.#queue.add(request)
-    this.dispatch()
     try {
       return await request.result
     } finally {
+      clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
       this.#active.delete(request.result)
     }
   }
-
-  async #runParts(parts: readonly JobPart[]): Promise<void> {
-    const started = performance.now()
-    try {
-      const result = await this.#pool.run(assembleJob(parts))
-      const total = result.tokens.reduce((sum, tokens) => sum + tokens, 0)
-      this.#admission.finished(total, performance.now() - started)
-      for (const part of parts) {
-        const own = result.tokens.subarray(part.row, part.row + part.count)
-        const tokens = own.reduce((sum, count) => sum + count, 0)
-        part.request.deliver(part, result, total > 0 ? tokens / total : 0)
-        if (part.request.settled) this.#queue.remove(part.request)
-      }
-    } catch (error) {
-      for (const { request } of parts) {
-        this.#queue.remove(request)
-        request.fail(error as Error)
-      }
-    }
-  }
 }
 
-function describe({ manifest, precision, version }: TextEncoderOptions, pool: Pool): EncoderInfo {
+function describe(
+  { manifest, precision, version, workers }: TextEncoderOptions,
+  pool: Pool,
+): EncoderInfo {
   const { name, modality, dimension, maxTokens, pooling, family, prompts, defaultPrompt } = manifest
   return {
     name,
@@ -194,35 +172,15 @@ function describe({ manifest, precision, version }: TextEncoderOptions, pool: Po
     prompts,
     defaultPrompt,
     device: pool.device,
-    workers: pool.size,
+    workers,
   }
-}
-
-/** Takes the next job from the queue and gives each part its rows. */
-function layOut(queue: RequestQueue<EncodeRequest>, budget: number, now: number): JobPart[] {
-  let row = 0
-  return queue.take(budget).map((taken) => {
-    const part = { ...taken, row }
-    row += taken.count
-    taken.request.leftQueue(now)
-    return part
-  })
-}
-
-function assembleJob(parts: readonly JobPart[]): Job {
-  const texts: string[] = []
-  const modes: JobMode[] = []
-  const modeOf: number[] = []
-  for (const { request, from, count } of parts) {
-    const mode = modes.push(request.mode) - 1
-    for (const index of request.order.subarray(from, from + count)) {
-      texts.push(request.inputs[index] as string)
-      modeOf.push(mode)
-    }
-  }
-  return { texts, modes, modeOf: Uint16Array.from(modeOf) }
 }
 
 function cancelled(): EspalierError {
   return new EspalierError('request_cancelled', 'the request was cancelled')
+}
+
+function tooLate(timeoutMs: number | undefined): EspalierError {
+  const message = `no answer within the ${timeoutMs} ms that the request allows; allow more, send fewer inputs, or try again when the server is less busy`
+  return new EspalierError('deadline_exceeded', message)
 }

@@ -1,5 +1,6 @@
 import type { NearestRows } from '../lib/matrix-kernels.ts'
 import type { WireDistance, WireMemory } from '../runtime/protocol.ts'
+import type { ResultCacheStats } from './result-cache.ts'
 
 export type { WireMemory as ProjectionMemory } from '../runtime/protocol.ts'
 
@@ -17,6 +18,8 @@ export interface EncodeOptions {
   readonly prompt?: string | undefined
   /** Leaves the queue when aborted; a run already inside ONNX Runtime ends first. */
   readonly signal?: AbortSignal | undefined
+  /** Milliseconds in which the answer must be there; later it fails with `deadline_exceeded`. */
+  readonly timeoutMs?: number | undefined
   /** Called after each finished part with the number of inputs done so far. */
   readonly onProgress?: ((done: number) => void) | undefined
   /** Heads to apply to every vector in the same pass; see `setProjection`. */
@@ -57,7 +60,7 @@ export interface Projection {
   readonly id: number
   /** Scores of one vector. */
   readonly columns: number
-  /** Shape [dimension, width], row-major. */
+  /** Shape [width, dimension], row-major; workers share it where it lies in shared memory. */
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array
@@ -65,6 +68,19 @@ export interface Projection {
   readonly distances: readonly WireDistance[]
   /** Rows that heads search for the nearest neighbours of each vector. */
   readonly memories: readonly WireMemory[]
+}
+
+/** An encoder's queue now, and its counts since it was opened. */
+export interface EncoderLoad {
+  readonly queuedInputs: number
+  readonly queuedTokens: number
+  readonly busyWorkers: number
+  /** Inputs that needed no run of their own: another of the same text was on its way. */
+  readonly sharedInputs: number
+  /** Workers that ended unasked and were replaced. */
+  readonly workerCrashes: number
+  /** Null where no results are cached. */
+  readonly cache: ResultCacheStats | null
 }
 
 /** What identifies an encoder to callers. */
@@ -90,17 +106,14 @@ export interface Encoder {
   readonly info: EncoderInfo
   /**
    * Turns texts into vectors.
-   * @throws EspalierError `input_too_long` (param `inputs[i]`), `overloaded`, `request_cancelled`, `shutting_down`
+   * @throws EspalierError `input_too_long` (param `inputs[i]`), `overloaded`, `deadline_exceeded`,
+   *   `request_cancelled`, `shutting_down`
    */
   encode(inputs: readonly string[], options: EncodeOptions): Promise<EncodedBatch>
   /** Replaces the stacked heads in every worker; resolves when all have it. Null removes them. */
   setProjection(projection: Projection | null): Promise<void>
-  /** Waiting inputs and tokens, for probes, metrics and admission. */
-  load(): {
-    readonly queuedInputs: number
-    readonly queuedTokens: number
-    readonly busyWorkers: number
-  }
+  /** What waits and what has happened so far, for probes and metrics. */
+  load(): EncoderLoad
   /** Stops intake, lets accepted work finish, releases sessions. Never interrupts a run. */
   close(): Promise<void>
 }

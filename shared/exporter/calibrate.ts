@@ -87,7 +87,7 @@ function buildTappedGraph(weights: EncoderWeights): { graph: Graph; taps: string
         ['low', 'ReduceMin'],
         ['high', 'ReduceMax'],
       ] as const) {
-        g.op(op, [input.value], { axes: [0], keepdims: 0 }, { outputs: [`${key}.${end}`] })
+        g.op(op, [input], { axes: [0], keepdims: 0 }, { outputs: [`${key}.${end}`] })
         outputs.push({ name: `${key}.${end}`, type: 'float64', shape: [linear.inputs] })
       }
       taps.push(key)

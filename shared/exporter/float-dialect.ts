@@ -1,12 +1,13 @@
 import type { GraphBuilder } from '../onnx/graph.ts'
 import type { Dialect } from './encoder-graph.ts'
 import { addLinear, type Numerics } from './numerics.ts'
-import type { EncoderWeights } from './weights.ts'
+import { type EncoderWeights, splitLinear } from './weights.ts'
 
 /** Plain floating point: word rows looked up, linear layers as one Gemm each. */
 export function createFloatDialect(weights: EncoderWeights, numerics: Numerics): Dialect {
   return {
     numerics,
+    rows: 'flat',
     words: (g: GraphBuilder, ids: string) => {
       const { vocabulary, hidden } = weights.config
       // float64 runs only in calibration: a float32 table widened after the look-up is the same.
@@ -17,7 +18,16 @@ export function createFloatDialect(weights: EncoderWeights, numerics: Numerics):
       const rows = g.op('Gather', [table, ids], { axis: 0 })
       return stored ? rows : numerics.fromFloat32(g, rows)
     },
-    linear: (g, site, input, linear) =>
-      addLinear(g, numerics, `layers.${site.layer}.${site.kind}`, input.value, linear),
+    norm(g, name, sum, norm) {
+      const x = numerics.layerNorm(g, name, sum, norm)
+      return { input: x, residual: x }
+    },
+    linear(g, site, input, linear) {
+      const parts = site.kind === 'qkv' ? splitLinear(linear, 3) : [linear]
+      return parts.map((part, index) => {
+        const name = `layers.${site.layer}.${site.kind}${parts.length > 1 ? `.${index}` : ''}`
+        return addLinear(g, numerics, name, input, part)
+      })
+    },
   }
 }

@@ -1,17 +1,17 @@
 import { ELEMENT_TYPES, type GraphBuilder, MICROSOFT_DOMAIN } from '../onnx/graph.ts'
 import { siteKey } from './calibration-file.ts'
-import type { Dialect, LinearInput, Site } from './encoder-graph.ts'
-import { createNumerics, type Numerics } from './numerics.ts'
+import type { Dialect, Site } from './encoder-graph.ts'
+import { createNumerics } from './numerics.ts'
 import { type QuantizedLinear, quantizeLinear, quantizeRows, type Ranges } from './quantize.ts'
-import type { EncoderWeights, Linear } from './weights.ts'
+import type { EncoderWeights, LayerWeights } from './weights.ts'
 
 /** Part of the fingerprint: another number for every change that moves vectors. */
-export const INT8_SCHEME = 'static-u8s7-folded-1'
+export const INT8_SCHEME = 'static-u8s7-folded-2'
 
 /**
  * Static int8: nothing is measured at run time, so neighbours and padding cannot move a vector. Scales and
- * offsets are folded into what comes before each layer: a second layer normalisation before qkv and ffnIn,
- * the value columns before out; only ffnOut needs a multiplication and an addition of its own.
+ * offsets are folded into what comes before each layer: the layer normalisation before qkv and ffnIn (the
+ * residual is recovered by one multiplication), the value columns before out.
  */
 export function createInt8Dialect(
   weights: EncoderWeights,
@@ -19,94 +19,138 @@ export function createInt8Dialect(
 ): Dialect {
   const numerics = createNumerics('float32', weights.config.layerNormEpsilon)
   const quantized = new Map<string, QuantizedLinear>()
-  const at = (site: Site, linear: Linear): QuantizedLinear => {
+  const at = (site: Site): QuantizedLinear => {
     const key = siteKey(site)
-    const known = quantized.get(key) ?? quantizeLinear(linear, ranges.get(key) as Ranges)
+    const layer = weights.layers[site.layer] as LayerWeights
+    const known = quantized.get(key) ?? quantizeLinear(layer[site.kind], ranges.get(key) as Ranges)
     quantized.set(key, known)
     return known
   }
   return {
     numerics,
+    rows: 'batched',
     words: (g, ids) => addWords(g, weights, ids),
-    linear(g, site, input, linear) {
-      const q = at(site, linear)
-      const bytes = addQuantize(g, numerics, site, input, q)
-      const out = weights.layers[site.layer]?.out as Linear
-      const after = site.kind === 'qkv' ? at({ ...site, kind: 'out' }, out) : null
-      return addProduct(g, site, bytes, linear, after ? foldIntoValues(q, after) : q)
+    norm(g, name, sum, norm, next) {
+      if (!next) {
+        const x = numerics.layerNorm(g, name, sum, norm)
+        return { input: x, residual: x }
+      }
+      const { multiplier, offset } = at(next)
+      const gamma = norm.gamma.map((value, c) => value * (multiplier[c] as number))
+      const beta = norm.beta.map(
+        (value, c) => value * (multiplier[c] as number) + (offset[c] as number),
+      )
+      const input = numerics.layerNorm(g, name, sum, { gamma, beta })
+      const inverse = Float32Array.from(multiplier, (factor) => 1 / factor)
+      const factor = g.constant(`${name}.inverse`, 'float32', [inverse.length], inverse)
+      return { input, residual: g.op('Mul', [input, factor]) }
+    },
+    linear(g, site, input) {
+      const q = foldShifts(at, site)
+      const bytes = addQuantize(g, site, input, q)
+      const parts = site.kind === 'qkv' ? 3 : 1
+      return Array.from({ length: parts }, (_, part) => addProduct(g, site, bytes, q, part, parts))
     },
   }
 }
 
 /**
- * Makes the value columns come out as the quantised input of the next layer: a context row is a convex
- * mix of value rows, so an affine map of the columns passes through attention unchanged.
+ * Moves into a layer's columns what its neighbours leave to it. A context row is a convex mix of value rows,
+ * so the value columns come out as the quantised input of `out`; and a residual that was recovered by
+ * multiplication alone still holds offset / multiplier, which the layer that closes it takes away.
  */
-function foldIntoValues(qkv: QuantizedLinear, out: QuantizedLinear): QuantizedLinear {
-  const hidden = out.multiplier.length
-  const scale = qkv.scale.slice()
-  const bias = qkv.bias.slice()
-  for (let c = 0; c < hidden; c++) {
-    const column = 2 * hidden + c
-    const factor = out.multiplier[c] as number
-    scale[column] = (scale[column] as number) * factor
-    bias[column] = (bias[column] as number) * factor + (out.offset[c] as number)
+function foldShifts(at: (site: Site) => QuantizedLinear, site: Site): QuantizedLinear {
+  const q = at(site)
+  if (site.kind === 'ffnIn') return q
+  const scale = q.scale.slice()
+  const bias = q.bias.slice()
+  if (site.kind === 'qkv') {
+    const { multiplier, offset } = at({ ...site, kind: 'out' })
+    const first = scale.length - multiplier.length
+    multiplier.forEach((factor, c) => {
+      scale[first + c] = (scale[first + c] as number) * factor
+      bias[first + c] = (bias[first + c] as number) * factor + (offset[c] as number)
+    })
+  } else {
+    const { multiplier, offset } = at({ ...site, kind: site.kind === 'out' ? 'qkv' : 'ffnIn' })
+    multiplier.forEach((factor, c) => {
+      bias[c] = (bias[c] as number) - (offset[c] as number) / factor
+    })
   }
-  return { ...qkv, scale, bias }
+  return { ...q, scale, bias }
 }
 
-function addQuantize(
-  g: GraphBuilder,
-  n: Numerics,
-  site: Site,
-  input: LinearInput,
-  q: QuantizedLinear,
-): string {
+/**
+ * Rounds and clips. Only ffnOut, behind an activation, has to apply its multiplier and offset here: for
+ * nothing where every channel has the same ones, else by an operator for each.
+ */
+function addQuantize(g: GraphBuilder, site: Site, input: string, q: QuantizedLinear): string {
   const name = siteKey(site)
-  const one = g.has('q_one') ? 'q_one' : g.constant('q_one', 'float32', [], Float32Array.of(1))
-  const zero = g.has('q_zero') ? 'q_zero' : g.constant('q_zero', 'uint8', [], Uint8Array.of(0))
-  return g.op('QuantizeLinear', [scaledInput(g, n, name, site, input, q), one, zero])
-}
-
-function scaledInput(
-  g: GraphBuilder,
-  n: Numerics,
-  name: string,
-  site: Site,
-  input: LinearInput,
-  q: QuantizedLinear,
-): string {
-  if (site.kind === 'out') return input.value
-  if (input.normOf) {
-    const { gamma, beta } = input.normOf.norm
-    const norm = {
-      gamma: Float32Array.from(gamma, (value, c) => value * (q.multiplier[c] as number)),
-      beta: Float32Array.from(
-        beta,
-        (value, c) => value * (q.multiplier[c] as number) + (q.offset[c] as number),
-      ),
-    }
-    return n.layerNorm(g, `${name}.norm`, input.normOf.value, norm)
+  let value = input
+  let step = 1
+  let zeroPoint = 0
+  if (site.kind === 'ffnOut') {
+    const multiplier = commonValue(q.multiplier)
+    const offset = commonValue(q.offset)
+    const width = [q.multiplier.length]
+    if (multiplier === null) {
+      const factors = Float32Array.from(q.multiplier)
+      value = g.op('Mul', [value, g.constant(`${name}.multiplier`, 'float32', width, factors)])
+    } else step = 1 / multiplier
+    if (offset === null || !isByte(offset)) {
+      const shifts = Float32Array.from(q.offset, (shift) => shift * step)
+      value = g.op('Add', [value, g.constant(`${name}.offset`, 'float32', width, shifts)])
+    } else zeroPoint = offset
   }
-  const width = [q.multiplier.length]
-  const factor = g.constant(`${name}.multiplier`, 'float32', width, Float32Array.from(q.multiplier))
-  const shift = g.constant(`${name}.offset`, 'float32', width, Float32Array.from(q.offset))
-  return g.op('Add', [g.op('Mul', [input.value, factor]), shift])
+  return g.op('QuantizeLinear', [value, scalar(g, 'float32', step), scalar(g, 'uint8', zeroPoint)])
 }
 
+/** The one value of all elements, null where they differ. */
+function commonValue(values: Float64Array): number | null {
+  const [first = 0] = values
+  return values.every((value) => value === first) ? first : null
+}
+
+function isByte(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 255
+}
+
+/** A shared scalar constant. */
+function scalar(g: GraphBuilder, type: 'float32' | 'uint8', value: number): string {
+  const name = `${type}_${value}`
+  if (g.has(name)) return name
+  const data = type === 'float32' ? Float32Array.of(value) : Uint8Array.of(value)
+  return g.constant(name, type, [], data)
+}
+
+/** The product with one of several equal shares of a layer's columns. */
 function addProduct(
   g: GraphBuilder,
   site: Site,
   bytes: string,
-  { inputs, outputs }: Linear,
   q: QuantizedLinear,
+  part: number,
+  parts: number,
 ): string {
-  const name = siteKey(site)
-  const weight = g.constant(`${name}.weight`, 'int8', [inputs, outputs], q.weights)
-  const scale = g.constant(`${name}.scale`, 'float32', [outputs], Float32Array.from(q.scale))
-  const bias = g.constant(`${name}.bias`, 'float32', [outputs], Float32Array.from(q.bias))
-  const operands = [bytes, weight, 'q_one', scale, '', '', bias]
+  const name = `${siteKey(site)}${parts > 1 ? `.${part}` : ''}`
+  const inputs = q.multiplier.length
+  const outputs = q.scale.length / parts
+  const [from, to] = [part * outputs, (part + 1) * outputs]
+  const columns = parts > 1 ? cutColumns(q.weights, q.scale.length, from, to) : q.weights
+  const slice = (values: Float64Array) => Float32Array.from(values.subarray(from, to))
+  const weight = g.constant(`${name}.weight`, 'int8', [inputs, outputs], columns)
+  const scale = g.constant(`${name}.scale`, 'float32', [outputs], slice(q.scale))
+  const bias = g.constant(`${name}.bias`, 'float32', [outputs], slice(q.bias))
+  const operands = [bytes, weight, scalar(g, 'float32', 1), scale, '', '', bias]
   return g.op('MatMulIntegerToFloat', operands, {}, { domain: MICROSOFT_DOMAIN })
+}
+
+function cutColumns(matrix: Int8Array, width: number, from: number, to: number): Int8Array {
+  const cut = new Int8Array((matrix.length / width) * (to - from))
+  for (let row = 0; row * width < matrix.length; row++) {
+    cut.set(matrix.subarray(row * width + from, row * width + to), row * (to - from))
+  }
+  return cut
 }
 
 function addWords(g: GraphBuilder, { config, words }: EncoderWeights, ids: string): string {

@@ -10,6 +10,8 @@ import type { Linear, Norm } from './weights.ts'
 /** Arithmetic of one floating-point type, in the operators that ONNX Runtime has for it. */
 export interface Numerics {
   readonly type: ElementType
+  /** Whether the Attention operator may be used: where it is known to run and to pay. */
+  readonly fusedAttention: boolean
   constant(g: GraphBuilder, name: string, dims: readonly number[], values: Float32Array): string
   layerNorm(g: GraphBuilder, name: string, value: string, norm: Norm): string
   /** a·bᵀ·scale over the last two axes. */
@@ -26,6 +28,7 @@ export function createNumerics(type: 'float32' | 'float16', epsilon: number): Nu
     type === 'float32' ? value : g.op('Cast', [value], { to: ELEMENT_TYPES[to] })
   return {
     type,
+    fusedAttention: type === 'float32',
     constant: (g, name, dims, values) =>
       g.constant(name, type, dims, type === 'float16' ? encodeFloat16(values) : values),
     layerNorm(g, name, value, norm) {
@@ -57,6 +60,7 @@ export function createFloat64Numerics(epsilon: number): Numerics {
   }
   return {
     type: 'float64',
+    fusedAttention: false,
     constant: (g, name, dims, values) =>
       g.constant(name, 'float64', dims, Float64Array.from(values)),
     layerNorm(g, name, value, norm) {

@@ -22,7 +22,7 @@ const MIN_COUNT = 1e-9
 export function addPooling(g: GraphBuilder, input: PoolingInput): void {
   const pooled = addDense(g, addPooled(g, input), input.dense)
   const dimension = input.dense?.outputs ?? input.hidden
-  const norm = g.op('ReduceL2', [pooled], { axes: [1], keepdims: 1 })
+  const norm = g.reduce('ReduceL2', pooled, 1, 1)
   const guard = g.constant('min_norm', 'float32', [], Float32Array.of(MIN_NORM))
   const embedding = g.op('Div', [pooled, g.op('Max', [norm, guard])])
   g.output('pooled', pooled, 'float32', ['batch', dimension])
@@ -54,7 +54,7 @@ function addPooled(g: GraphBuilder, { states, mask, pooling }: PoolingInput): st
     const penalty = g.op('Mul', [g.op('Sub', [weights, one]), lowest])
     // Padding becomes its value times 0 minus 1e9, so that tokens keep their exact bits.
     const masked = g.op('Add', [g.op('Mul', [states, weights]), penalty])
-    return g.op('ReduceMax', [masked], { axes: [1], keepdims: 0 })
+    return g.reduce('ReduceMax', masked, 1, 0)
   }
   // Two equal rows, one result: ONNX Runtime's kernel for a single row groups its terms by the length, so
   // that padding would change the last bit; the one for more rows adds them in order. ReduceSum is no better.

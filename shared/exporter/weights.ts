@@ -224,6 +224,17 @@ function stackLinears(parts: readonly Linear[]): Linear {
   return { inputs, outputs, weight, bias }
 }
 
+/** The inverse of stacking: equal shares of a layer's outputs, as views. */
+export function splitLinear({ inputs, outputs, weight, bias }: Linear, parts: number): Linear[] {
+  const size = outputs / parts
+  return Array.from({ length: parts }, (_, part) => ({
+    inputs,
+    outputs: size,
+    weight: weight.subarray(part * size * inputs, (part + 1) * size * inputs),
+    bias: bias.subarray(part * size, (part + 1) * size),
+  }))
+}
+
 async function readDense(
   config: DenseConfig,
   hidden: number,

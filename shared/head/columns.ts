@@ -24,7 +24,7 @@ export interface HeadPlace {
 export interface StackedHeads {
   /** Scores of one row: the labels of all heads, then a distance for each detector. */
   readonly columns: number
-  /** Shape [dimension, width], row-major. */
+  /** Shape [width, dimension], row-major; in shared memory, so that workers take it without a copy. */
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array
@@ -38,16 +38,12 @@ export function stackHeads(heads: readonly Head[]): StackedHeads {
   const labels = heads.reduce((sum, head) => sum + head.labels.length, 0)
   const width = heads.reduce((sum, head) => sum + detectorRank(head), labels)
   const dimension = heads[0]?.dimension ?? 0
-  const weights = new Float32Array(dimension * width)
+  const weights = new Float32Array(new SharedArrayBuffer(4 * width * dimension))
   const bias = new Float32Array(width)
   const distances: DistanceTerm[] = []
   const places: HeadPlace[] = []
   const put = (source: Float32Array, offsets: Float32Array, first: number): void => {
-    for (let row = 0; row < offsets.length; row++) {
-      for (let i = 0; i < dimension; i++) {
-        weights[i * width + first + row] = source[row * dimension + i]!
-      }
-    }
+    weights.set(source, first * dimension)
     bias.set(offsets, first)
   }
   let nextLabel = 0

@@ -13,7 +13,8 @@ export function createRowScorer(head: Head, kernels: MatrixKernels): RowScorer {
   const stack = stackHeads([head])
   const { weights, bias, columns, places } = stack
   const width = bias.length
-  const affine: Matrix = { data: weights, rows: dimension, columns: width }
+  // ONNX Runtime takes no shared memory.
+  const affine: Matrix = { data: weights.slice(), rows: width, columns: dimension }
   const keys: Matrix | null = memory && {
     data: memoryRows(memory),
     rows: memory.scales.length,
@@ -21,7 +22,7 @@ export function createRowScorer(head: Head, kernels: MatrixKernels): RowScorer {
   }
   return async (embeddings) => {
     const rows = { data: embeddings, rows: embeddings.length / dimension, columns: dimension }
-    const { data } = await kernels.multiply(rows, affine)
+    const { data } = await kernels.multiply(rows, affine, { transposeB: true })
     for (let i = 0; i < data.length; i++) data[i] = data[i]! + bias[i % width]!
     const neighbours = memory && keys ? await kernels.nearest(rows, keys, memory.k) : undefined
     const scores = measureDistances(stack, data)

@@ -117,6 +117,11 @@ const configSchema = z.object({
     unit: 'bytes',
     doc: 'Memory that loaded classifier heads may take; the least used go first.',
   }),
+  resultCacheBytes: integer(0, 64 * GIB, 0, {
+    variable: 'ESPALIER_RESULT_CACHE_BYTES',
+    unit: 'bytes',
+    doc: 'Memory for vectors of texts seen before, the least used forgotten first; 0 keeps none.',
+  }),
   maxInputs: integer(1, 65_536, 2048, {
     variable: 'ESPALIER_MAX_INPUTS',
     unit: 'inputs',

@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'wrong_model_kind',
   'fingerprint_mismatch',
   'overloaded',
+  'deadline_exceeded',
   'model_loading',
   'shutting_down',
   'request_cancelled',

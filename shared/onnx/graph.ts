@@ -57,17 +57,25 @@ export interface Node {
 /** A graph as plain data: what the writer serialises and what gradients are derived from. */
 export interface Graph {
   readonly name: string
+  readonly opset: Opset
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
   readonly initializers: readonly Initializer[]
   readonly nodes: readonly Node[]
 }
 
+/**
+ * Operator sets that graphs are written in: 17 has LayerNormalization and runs everywhere, 24 has Attention
+ * with a length for each text.
+ */
+export type Opset = 17 | 24
+
 /** ONNX Runtime's own operators. */
 export const MICROSOFT_DOMAIN = 'com.microsoft'
 
 /** Collects nodes and constants; every value is named by a string. */
 export class GraphBuilder {
+  readonly opset: Opset
   readonly #name: string
   readonly #inputs: ValueInfo[] = []
   readonly #outputs: ValueInfo[] = []
@@ -75,8 +83,9 @@ export class GraphBuilder {
   readonly #nodes: Node[] = []
   #counter = 0
 
-  constructor(name: string) {
+  constructor(name: string, opset: Opset = 17) {
     this.#name = name
+    this.opset = opset
   }
 
   /** Declares a graph input. */
@@ -143,6 +152,13 @@ export class GraphBuilder {
     return outputs[0] as string
   }
 
+  /** Adds a reduction over one axis; operator set 18 moved axes from the attributes to the inputs. */
+  reduce(op: 'ReduceL2' | 'ReduceMax', value: string, axis: number, keepdims: 0 | 1): string {
+    return this.opset < 18
+      ? this.op(op, [value], { axes: [axis], keepdims })
+      : this.op(op, [value, this.int64s(axis)], { keepdims })
+  }
+
   /** Adds a node with several outputs. */
   ops(
     op: string,
@@ -160,6 +176,7 @@ export class GraphBuilder {
   build(): Graph {
     return {
       name: this.#name,
+      opset: this.opset,
       inputs: this.#inputs,
       outputs: this.#outputs,
       initializers: [...this.#initializers.values()],

@@ -5,14 +5,13 @@ import {
   type Initializer,
   MICROSOFT_DOMAIN,
   type Node,
+  type Opset,
   type ValueInfo,
 } from './graph.ts'
 import { ProtobufWriter } from './protobuf.ts'
 
-/** LayerNormalization arrived with 17; reductions still take their axes as attributes there. */
-const OPSET_VERSION = 17
-/** The oldest IR version that allows opset 17. */
-const IR_VERSION = 8
+/** The IR version that each operator set was released with. */
+const IR_VERSIONS: Readonly<Record<Opset, number>> = { 17: 8, 24: 12 }
 /** Offsets of external tensors: page-aligned where it pays, so that they can be mapped. */
 const LARGE_TENSOR_BYTES = 65_536
 const PAGE_BYTES = 4_096
@@ -33,7 +32,7 @@ export interface ExternalData {
   readonly minBytes?: number
 }
 
-/** Serialises a graph to ONNX (`onnx.proto`, IR version 8, opset 17 and com.microsoft 1). */
+/** Serialises a graph to ONNX (`onnx.proto`, its operator set and com.microsoft 1). */
 export function serializeModel(graph: Graph, external?: ExternalData): SerializedModel {
   const data: Uint8Array[] = []
   let offset = 0
@@ -48,9 +47,9 @@ export function serializeModel(graph: Graph, external?: ExternalData): Serialize
     return start
   }
   const writer = new ProtobufWriter()
-  writer.integer(1, IR_VERSION).string(2, 'espalier')
+  writer.integer(1, IR_VERSIONS[graph.opset]).string(2, 'espalier')
   writer.message(7, (w) => writeGraph(w, graph, place, external?.file ?? ''))
-  writer.message(8, (w) => w.string(1, '').integer(2, OPSET_VERSION))
+  writer.message(8, (w) => w.string(1, '').integer(2, graph.opset))
   writer.message(8, (w) => w.string(1, MICROSOFT_DOMAIN).integer(2, 1))
   return { graph: writer.finish(), data }
 }

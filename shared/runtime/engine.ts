@@ -3,10 +3,10 @@ import { EspalierError } from '../lib/errors.ts'
 import { openOnDevice } from './device.ts'
 import {
   alignForeignLength,
-  CPU_GROUPING,
   type Group,
   type GroupingLimits,
   groupByLength,
+  groupingFor,
 } from './grouping.ts'
 import { type Batch, modeAt, splitByMode } from './job-batches.ts'
 import { JobOutput } from './job-output.ts'
@@ -16,6 +16,7 @@ import {
   type Job,
   type JobMode,
   type JobResult,
+  type KnownRows,
   toWireError,
   type WireMemory,
   type WireProjection,
@@ -26,9 +27,6 @@ import type { Device } from './session.ts'
 import type { TextGraph } from './text-graph.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
 import { normalizeRows, UnitRows } from './unit-rows.ts'
-
-/** GPUs want larger runs; padding costs them little. */
-const GPU_GROUPING: GroupingLimits = { maxTokens: 16_384, slackTokens: 256, slackRatio: 0.25 }
 
 /** What a worker thread runs; its calls must not overlap. */
 export interface Engine {
@@ -83,22 +81,27 @@ class TextEngine implements Engine {
     this.#graph = graph
     this.device = device
     this.fallback = fallback
-    this.#grouping = device === 'cpu' ? CPU_GROUPING : GPU_GROUPING
+    this.#grouping = groupingFor(device)
   }
 
   async run(job: Job): Promise<JobResult> {
     const started = performance.now()
     const output = new JobOutput(job, this.#init.manifest.dimension)
-    const ids = job.texts.map((text, index) => this.#tokenize(text, index, job, output))
+    const known = new Set(job.known?.rows)
+    const ids = job.texts.map((text, index) =>
+      known.has(index) ? [] : this.#tokenize(text, index, job, output),
+    )
     const tokenized = performance.now()
     for (const batch of splitByMode(job, output)) {
-      const lengths = batch.members.map((member) => this.#widthOf(ids[member]))
       const unit = new UnitRows(
         batch.mode.projection === 0 ? [] : batch.members,
         this.#init.manifest.dimension,
       )
+      if (job.known) takeKnown(job.known, batch, output, unit, this.#init.manifest.dimension)
+      const texts = batch.members.filter((member) => !known.has(member))
+      const lengths = texts.map((member) => this.#widthOf(ids[member]))
       for (const group of groupByLength(lengths, this.#grouping)) {
-        const members = group.members.map((at) => batch.members[at] as number)
+        const members = group.members.map((at) => texts[at] as number)
         await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output, unit)
       }
       await this.#applyHeads(batch, unit.values, output)
@@ -223,6 +226,23 @@ class TextEngine implements Engine {
       return normalizeRows(matrix as Float32Array, manifest.dimension)
     }
   }
+}
+
+/** Puts the vectors that came with the job where the runs put theirs. */
+function takeKnown(
+  { rows, vectors }: KnownRows,
+  { mode, members }: Batch,
+  output: JobOutput,
+  unit: UnitRows,
+  dimension: number,
+): void {
+  const inBatch = new Set(members)
+  rows.forEach((row, at) => {
+    if (!inBatch.has(row)) return
+    const vector = vectors.subarray(at * dimension, (at + 1) * dimension)
+    output.setVectors([row], vector)
+    if (mode.projection !== 0) unit.set([row], vector)
+  })
 }
 
 function notLoaded(kind: string, id: number): EspalierError {

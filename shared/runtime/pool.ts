@@ -2,11 +2,10 @@ import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
-import { type Ask, crashError, isWorkerCrash, WorkerThread } from './worker-thread.ts'
+import { type Ask, isWorkerCrash, WorkerThread } from './worker-thread.ts'
 
 /** A worker that cannot be started this often in a row is given up; the others go on. */
 const MAX_FAILED_RESTARTS = 3
-const MAX_ATTEMPTS = 2
 
 /** What a pool needs. */
 export interface PoolOptions {
@@ -14,20 +13,25 @@ export interface PoolOptions {
   readonly init: WorkerInit
   readonly workers: number
   readonly log: Logger
-  /** Called whenever a worker becomes free, after `createPool` has resolved. */
+  /** Called whenever a worker can take a job, after `createPool` has resolved. */
   readonly onFree: () => void
 }
 
-/** Worker threads that each own a loaded encoder. Jobs go to free workers only. */
+/** Worker threads that each own a loaded encoder: one job runs in each, and one may wait in each. */
 export interface Pool {
   readonly device: Device
   /** Workers alive or being replaced; zero when none could be kept alive. */
   readonly size: number
+  /** Workers with nothing to do. */
   readonly free: number
+  /** Workers that run one job and could hold the next, so as not to wait for this thread in between. */
+  readonly spare: number
   readonly busy: number
+  /** Workers that ended unasked, so far. */
+  readonly crashes: number
   /**
-   * Runs a job on a free worker; a job whose worker crashes is tried once more on another.
-   * @throws EspalierError `internal` after a second crash or with no worker left
+   * Runs a job on the least busy worker; without one it waits for a replacement.
+   * @throws WorkerCrash if the worker ends in this job, EspalierError `internal` with no worker left
    */
   run(job: Job): Promise<JobResult>
   /** Adds a projection to every worker; resolves when all have it. */
@@ -41,32 +45,39 @@ export interface Pool {
 }
 
 /**
- * Starts all workers in parallel; resolves when every one has loaded and passed its self-test.
- * @throws EspalierError the first failure, after the other workers have ended
+ * Resolves when the first worker has loaded and passed its self-test; the others join as they are ready. All
+ * but one start in parallel: with a worker for each core, this leaves a core to what else has to be loaded.
+ * @throws EspalierError the first failure when no worker can be started
  */
 export async function createPool(options: PoolOptions): Promise<Pool> {
-  const threads = Array.from(
-    { length: options.workers },
-    () => new WorkerThread(options.workerUrl, options.init),
-  )
-  const settled = await Promise.allSettled(threads.map((thread) => thread.ready))
-  const failure = settled.find((result) => result.status === 'rejected')
-  if (failure) {
+  const atOnce = Math.max(1, options.workers - 1)
+  const threads = Array.from({ length: atOnce }, () => startThread(options))
+  const first = await Promise.any(
+    threads.map(async (thread) => ({ thread, ready: await thread.ready })),
+  ).catch(async () => {
     await Promise.all(threads.map((thread) => thread.stop()))
-    if (!isWorkerCrash(failure.reason)) throw failure.reason
-    throw new EspalierError('internal', failure.reason.message, { cause: failure.reason })
+    const [settled] = await Promise.allSettled([(threads[0] as WorkerThread).ready])
+    const reason = settled?.status === 'rejected' ? settled.reason : new Error('no workers')
+    if (!isWorkerCrash(reason)) throw reason
+    throw new EspalierError('internal', reason.message, { cause: reason })
+  })
+  const { device, fallback } = first.ready
+  if (fallback !== null) {
+    options.log.warn({ device, reason: fallback }, 'no GPU in use: running on the CPU')
   }
-  const first = await (threads[0] as WorkerThread).ready
-  if (first.fallback !== null) {
-    const reason = first.fallback
-    options.log.warn({ device: first.device, reason }, 'no GPU in use: running on the CPU')
-  }
-  return new WorkerPool(options, threads, first.device)
+  const pool = new WorkerPool(options, device)
+  pool.adopt(first.thread)
+  for (const thread of threads) if (thread !== first.thread) pool.await(thread)
+  for (let i = atOnce; i < options.workers; i++) pool.await(startThread(options))
+  return pool
+}
+
+function startThread({ workerUrl, init }: PoolOptions): WorkerThread {
+  return new WorkerThread(workerUrl, init)
 }
 
 interface Task {
   readonly job: Job
-  attempts: number
   resolve(result: JobResult): void
   reject(error: Error): void
 }
@@ -74,40 +85,46 @@ interface Task {
 class WorkerPool implements Pool {
   readonly device: Device
   readonly #options: PoolOptions
-  readonly #threads: Set<WorkerThread>
-  readonly #idle: Set<WorkerThread>
-  /** Jobs of crashed workers, ahead of everything new. */
-  readonly #retries: Task[] = []
+  /** Jobs inside each worker, the one that runs first. */
+  readonly #threads = new Map<WorkerThread, Task[]>()
+  /** Jobs that found no worker, and those that waited in one that ended. */
+  readonly #waiting: Task[] = []
   readonly #projections = new Map<number, WireProjection>()
   readonly #memories = new Map<number, WireMemory>()
-  #restarting = 0
+  readonly #unfinished = new Set<Promise<void>>()
+  #starting = 0
+  #crashes = 0
   #closing: Promise<void> | null = null
   #stopping = false
-  readonly #running = new Set<Promise<void>>()
 
-  constructor(options: PoolOptions, threads: readonly WorkerThread[], device: Device) {
+  constructor(options: PoolOptions, device: Device) {
     this.#options = options
     this.device = device
-    this.#threads = new Set(threads)
-    this.#idle = new Set(threads)
-    for (const thread of threads) this.#watch(thread)
   }
 
   get size(): number {
-    return this.#threads.size + this.#restarting
+    return this.#threads.size + this.#starting
   }
 
   get free(): number {
-    return Math.max(0, this.#idle.size - this.#retries.length)
+    return this.#waiting.length > 0 ? 0 : this.#countHolding(0)
+  }
+
+  get spare(): number {
+    return this.#waiting.length > 0 ? 0 : this.#countHolding(1)
   }
 
   get busy(): number {
-    return this.#threads.size - this.#idle.size
+    return this.#threads.size - this.#countHolding(0)
+  }
+
+  get crashes(): number {
+    return this.#crashes
   }
 
   run(job: Job): Promise<JobResult> {
     return new Promise((resolve, reject) => {
-      this.#start({ job, attempts: 0, resolve, reject })
+      this.#start({ job, resolve, reject })
     })
   }
 
@@ -136,90 +153,116 @@ class WorkerPool implements Pool {
     return this.#closing
   }
 
+  /** Takes in a loaded thread that needs nothing of what others have. */
+  adopt(thread: WorkerThread): void {
+    this.#threads.set(thread, [])
+    this.#watch(thread)
+  }
+
+  /** Takes in a thread once it has loaded; one that fails is tried again. */
+  await(thread: WorkerThread): void {
+    this.#track(this.#join(thread))
+  }
+
   async #drain(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    while (this.#unfinished.size > 0) await Promise.all(this.#unfinished)
     this.#stopping = true
-    await Promise.all([...this.#threads].map((thread) => thread.stop()))
+    await Promise.all([...this.#threads.keys()].map((thread) => thread.stop()))
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#unfinished.delete(tracked))
+    this.#unfinished.add(tracked)
+  }
+
+  #countHolding(jobs: number): number {
+    let count = 0
+    for (const tasks of this.#threads.values()) if (tasks.length === jobs) count += 1
+    return count
   }
 
   /** A crashed worker is no failure here: its replacement is given all that is live. */
   async #askAll(message: Ask): Promise<void> {
-    const answers = [...this.#threads].map((thread) => thread.ask(message))
+    const answers = [...this.#threads.keys()].map((thread) => thread.ask(message))
     for (const answer of await Promise.allSettled(answers)) {
       if (answer.status === 'rejected' && !isWorkerCrash(answer.reason)) throw answer.reason
     }
   }
 
   #start(task: Task): void {
-    const [thread] = this.#idle
-    if (!thread) {
-      if (this.size === 0) {
-        task.reject(new EspalierError('internal', 'no encoder worker is left: restart the service'))
-      } else this.#retries.push(task)
-      return
+    let chosen: [WorkerThread, Task[]] | null = null
+    for (const entry of this.#threads) {
+      if (chosen === null || entry[1].length < chosen[1].length) chosen = entry
     }
-    this.#idle.delete(thread)
-    task.attempts += 1
-    const running = this.#runOn(thread, task).finally(() => this.#running.delete(running))
-    this.#running.add(running)
+    if (chosen) this.#track(this.#runOn(chosen[0], chosen[1], task))
+    else if (this.size > 0) this.#waiting.push(task)
+    else
+      task.reject(new EspalierError('internal', 'no encoder worker is left: restart the service'))
   }
 
-  async #runOn(thread: WorkerThread, task: Task): Promise<void> {
+  async #runOn(thread: WorkerThread, tasks: Task[], task: Task): Promise<void> {
+    tasks.push(task)
     try {
       const reply = await thread.ask({ type: 'run', job: task.job })
       if (reply.type === 'result') task.resolve(reply.result)
     } catch (error) {
-      if (!isWorkerCrash(error)) task.reject(error as Error)
-      else if (task.attempts >= MAX_ATTEMPTS) task.reject(crashError(error))
-      else return this.#start(task)
+      if (isWorkerCrash(error)) {
+        this.#lose(thread)
+        // Behind the job in which the thread ended: as good as never sent.
+        if (tasks[0] !== task) return this.#start(task)
+        return task.reject(error)
+      }
+      task.reject(error as Error)
     }
-    if (this.#threads.has(thread)) this.#release(thread)
+    tasks.splice(tasks.indexOf(task), 1)
+    this.#offer()
   }
 
-  #release(thread: WorkerThread): void {
-    this.#idle.add(thread)
-    const task = this.#retries.shift()
+  #offer(): void {
+    const task = this.#waiting.shift()
     if (task) this.#start(task)
     else this.#options.onFree()
   }
 
   #watch(thread: WorkerThread): void {
-    void thread.exited.then(() => {
-      this.#idle.delete(thread)
-      this.#threads.delete(thread)
-      if (this.#stopping) return
-      this.#options.log.error({ workers: this.size }, 'an encoder worker ended: replacing it')
-      const replaced = this.#replace().finally(() => this.#running.delete(replaced))
-      this.#running.add(replaced)
-    })
+    void thread.exited.then(() => this.#lose(thread))
   }
 
-  async #replace(): Promise<void> {
-    this.#restarting += 1
+  /** Replaces a thread that has ended, whoever notices first. */
+  #lose(thread: WorkerThread): void {
+    if (!this.#threads.delete(thread) || this.#stopping) return
+    this.#crashes += 1
+    this.#options.log.error({ workers: this.size }, 'an encoder worker ended: replacing it')
+    this.#track(this.#join(startThread(this.#options)))
+  }
+
+  async #join(started: WorkerThread): Promise<void> {
+    this.#starting += 1
+    let thread = started
     try {
-      for (let attempt = 1; attempt <= MAX_FAILED_RESTARTS; attempt++) {
-        const thread = new WorkerThread(this.#options.workerUrl, this.#options.init)
+      for (let attempt = 1; ; attempt++) {
         try {
           await thread.ready
-          await this.#join(thread)
-          return
+          return await this.#equip(thread)
         } catch (error) {
           await thread.stop()
           const reason = error instanceof Error ? error.message : String(error)
           this.#options.log.error({ attempt, reason }, 'an encoder worker did not start')
+          if (attempt === MAX_FAILED_RESTARTS) break
+          thread = startThread(this.#options)
         }
       }
     } finally {
-      this.#restarting -= 1
+      this.#starting -= 1
     }
     if (this.size > 0) return
-    for (const task of this.#retries.splice(0)) this.#start(task)
+    for (const task of this.#waiting.splice(0)) this.#start(task)
     this.#options.onFree()
   }
 
-  /** Takes a loaded thread in; it is in the set before it is given what others have, so nothing is missed. */
-  async #join(thread: WorkerThread): Promise<void> {
-    this.#threads.add(thread)
+  /** Takes a loaded thread in; it is in the map before it is given what others have, so nothing is missed. */
+  async #equip(thread: WorkerThread): Promise<void> {
+    this.#threads.set(thread, [])
     try {
       const live: Ask[] = []
       for (const memory of this.#memories.values()) live.push({ type: 'remember', memory })
@@ -228,10 +271,11 @@ class WorkerPool implements Pool {
       }
       await Promise.all(live.map((message) => thread.ask(message)))
     } catch (error) {
-      this.#threads.delete(thread)
+      // Where a job has noticed first, a replacement is on its way.
+      if (!this.#threads.delete(thread)) return
       throw error
     }
     this.#watch(thread)
-    this.#release(thread)
+    this.#offer()
   }
 }

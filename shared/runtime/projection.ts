@@ -32,9 +32,9 @@ function buildProjection(projection: WireProjection, dimension: number): Graph {
   const { columns, weights, bias, distances } = projection
   const builder = new GraphBuilder('projection')
   const input = builder.input('vectors', 'float32', ['batch', dimension])
-  builder.constant('weights', 'float32', [dimension, bias.length], weights)
+  builder.constant('weights', 'float32', [bias.length, dimension], weights)
   builder.constant('bias', 'float32', [bias.length], bias)
-  const products = builder.op('Gemm', [input, 'weights', 'bias'])
+  const products = builder.op('Gemm', [input, 'weights', 'bias'], { transB: 1 })
   const affine = columns - distances.length
   const scores =
     distances.length > 0 ? appendDistances(builder, products, affine, distances) : products

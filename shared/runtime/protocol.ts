@@ -34,6 +34,16 @@ export interface Job {
   readonly modes: readonly JobMode[]
   /** Index into `modes`, per text. */
   readonly modeOf: Uint8Array | Uint16Array
+  /** Texts whose unit vectors are known already: only heads are applied. Absent where there are none. */
+  readonly known?: KnownRows
+}
+
+/** Unit vectors of some texts of a job, which carries those texts as empty strings. */
+export interface KnownRows {
+  /** Positions in the job's texts. */
+  readonly rows: Uint32Array
+  /** Shape [rows, dimension]. */
+  readonly vectors: Float32Array
 }
 
 /** An error in a form that survives the thread boundary. */
@@ -76,12 +86,12 @@ export interface MemoryNeighbours {
   readonly indices: Int32Array
 }
 
-/** Stacked heads as they travel: products = x·weights + bias, the last columns turned into distances. */
+/** Stacked heads as they travel: products = x·weightsᵀ + bias, the last columns turned into distances. */
 export interface WireProjection {
   readonly id: number
   /** Scores of one row. */
   readonly columns: number
-  /** Shape [dimension, width]. */
+  /** Shape [width, dimension]; travels without a copy where it lies in shared memory. */
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array

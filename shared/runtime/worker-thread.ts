@@ -100,5 +100,5 @@ export function isWorkerCrash(error: unknown): error is WorkerCrash {
 /** The error of a crash as callers see it. */
 export function crashError(cause: unknown): EspalierError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new EspalierError('internal', `this work failed on two workers: ${reason}`, { cause })
+  return new EspalierError('internal', `this input failed on two workers: ${reason}`, { cause })
 }

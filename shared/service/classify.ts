@@ -40,6 +40,8 @@ export interface ClassifyInput {
   /** Decides a traffic split. */
   readonly routeKey?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Milliseconds in which the scores must be there. */
+  readonly timeoutMs?: number | undefined
 }
 
 /** What one classifier says of all inputs. */
@@ -85,6 +87,7 @@ export async function classify(
       project: true,
       search: memoriesOf(lease),
       signal,
+      timeoutMs: request.timeoutMs,
     } as const
     const batch = await encodeAs(encoder, texts, options, request.field, single)
     const layout = lease.layout(batch.projectionId)

@@ -23,6 +23,8 @@ export interface EmbedInput {
   readonly dimensions?: number | undefined
   readonly expectedFingerprint?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Milliseconds in which the answer must be there. */
+  readonly timeoutMs?: number | undefined
 }
 
 /** Vectors, and which model made them. */
@@ -48,6 +50,7 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
     normalize: request.normalize ?? true,
     prompt: findPrompt(encoder.info, request.promptName),
     signal: request.signal,
+    timeoutMs: request.timeoutMs,
   } as const
   const batch = await encodeAs(encoder, texts, options, request.field, single)
   return { info: encoder.info, batch }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { createTextEncoder, type EncoderLimits } from '../encoder/text-encoder.ts'
+import type { EncoderLimits } from '../encoder/dispatcher.ts'
+import { createTextEncoder } from '../encoder/text-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -11,6 +12,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
   readonly workers: number
   readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
   readonly limits: EncoderLimits
+  /** Memory for vectors of texts seen before; 0 keeps none. */
+  readonly resultCacheBytes?: number
   readonly log: Logger
   /** Called when only the workers are still loading: this thread is free for other things. */
   readonly onVerified?: (() => void) | undefined
@@ -23,7 +26,7 @@ export interface OpenEncoderDeps extends ArtifactOptions {
  */
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
-  const { workerUrl, workers, device, limits, log, onVerified } = deps
+  const { workerUrl, workers, device, limits, resultCacheBytes = 0, log, onVerified } = deps
   const load = (from: typeof artifact) =>
     createTextEncoder({
       artifactDir: from.folder,
@@ -34,6 +37,7 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
       device,
       workerUrl,
       limits,
+      resultCacheBytes,
       log,
       onVerified,
     })

@@ -211,6 +211,35 @@ describe('admission', () => {
   })
 })
 
+describe('x-espalier-timeout-ms', () => {
+  it('answers 504 when the time is up, in the form of the route', async () => {
+    const held = createHeldApp(1, {})
+    const hasty = { 'x-espalier-timeout-ms': '1' }
+    const tei = await postJson(held.app, '/embed', { inputs: 'a' }, hasty)
+    expect(tei.status).toBe(504)
+    expect(teiErrorBodySchema.parse(await tei.json()).error).toMatch('1 ms')
+    const openai = await postJson(held.app, '/v1/embeddings', { input: 'a' }, hasty)
+    expect(openai.status).toBe(504)
+    expect(errorBodySchema.parse(await openai.json()).error.code).toBe('deadline_exceeded')
+    held.open()
+    const patient = { 'x-espalier-timeout-ms': '3600000' }
+    expect((await postJson(held.app, '/embed', { inputs: 'a' }, patient)).status).toBe(200)
+  })
+
+  it.each(['', '0', '-1', '1.5', 'soon', '3600001', '99999999999'])(
+    'refuses "%s"',
+    async (value) => {
+      const headers = { 'x-espalier-timeout-ms': value }
+      const answer = await postJson(app, '/v1/embeddings', { input: 'a' }, headers)
+      expect(answer.status).toBe(400)
+      expect(errorBodySchema.parse(await answer.json()).error).toMatchObject({
+        code: 'invalid_request',
+        param: 'x-espalier-timeout-ms',
+      })
+    },
+  )
+})
+
 describe('GET /metrics', () => {
   it('counts requests, tokens and errors under few labels', async () => {
     const own = createApp(createApiDeps())
@@ -230,6 +259,8 @@ describe('GET /metrics', () => {
       'espalier_inputs_total{model="fake-encoder@v1"} 2',
       'espalier_tokens_total{model="fake-encoder@v1"} 7',
       'espalier_queue_tokens 0',
+      'espalier_shared_inputs_total 0',
+      'espalier_worker_crashes_total 0',
     ]) {
       expect(text).toContain(line)
     }

@@ -58,7 +58,7 @@ async function expectPrediction(head: Head, text: string) {
   const stack = stackHeads([head])
   const { columns, weights, bias, places } = stack
   const products = bias.map((start, c) =>
-    vectors.reduce((sum, x, i) => sum + x * (weights[i * bias.length + c] as number), start),
+    vectors.reduce((sum, x, i) => sum + x * (weights[c * vectors.length + i] as number), start),
   )
   const scores = measureDistances(stack, products)
   const neighbours = head.memory ? findNeighbours(head.memory, vectors) : undefined

@@ -74,7 +74,7 @@ export function createFakeEncoder({
     }
     busy++
     try {
-      await gate?.()
+      if (gate) await within(options.timeoutMs, gate())
       if (options.signal?.aborted) throw new EspalierError('request_cancelled', 'the caller left')
     } finally {
       busy--
@@ -101,7 +101,14 @@ export function createFakeEncoder({
       await projectionGate?.(projection)
       current = projection
     },
-    load: () => ({ queuedInputs: 0, queuedTokens: 0, busyWorkers: busy }),
+    load: () => ({
+      queuedInputs: 0,
+      queuedTokens: 0,
+      busyWorkers: busy,
+      sharedInputs: 0,
+      workerCrashes: 0,
+      cache: null,
+    }),
     async close() {
       closed = true
     },
@@ -118,7 +125,7 @@ function project(vectors: Float32Array, dimension: number, projection: Projectio
     const column = at % width
     let sum = bias[column] as number
     for (let i = 0; i < dimension; i++) {
-      sum += (vectors[row * dimension + i] as number) * (weights[i * width + column] as number)
+      sum += (vectors[row * dimension + i] as number) * (weights[column * dimension + i] as number)
     }
     return sum
   })
@@ -143,4 +150,18 @@ function hashVector(text: string, dimension: number, normalize: boolean): Float3
   if (!normalize) return vector
   const norm = Math.hypot(...vector)
   return vector.map((value) => value / norm)
+}
+
+/** Waits no longer than the caller does. */
+async function within(timeoutMs: number | undefined, work: Promise<void>): Promise<void> {
+  if (timeoutMs === undefined) return work
+  const late = AbortSignal.timeout(timeoutMs)
+  await Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      late.addEventListener('abort', () => {
+        reject(new EspalierError('deadline_exceeded', `no answer within ${timeoutMs} ms`))
+      })
+    }),
+  ])
 }

@@ -141,6 +141,30 @@ describe('espalier as a process', () => {
     expect(await finished).toMatchObject({ code: 0, stderr: '' })
   })
 
+  it('answers every request it has accepted when it is told to stop under full load', async () => {
+    const child = start(['serve', '--port', '0', '-q'])
+    const finished = finish(child)
+    const [line] = await once(child.stdout, 'data')
+    const url = /http:\S+/.exec(String(line))?.[0]
+    const texts = (request: number) =>
+      Array.from({ length: 300 }, (_, i) => `${request} ${i} ${'word '.repeat(40)}`)
+    const answers = Array.from({ length: 24 }, async (_, request) => {
+      const response = await fetch(`${url}/embed`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ inputs: texts(request) }),
+      })
+      return [response.status, ((await response.json()) as unknown[]).length]
+    })
+    const inFlight = async () =>
+      /in_flight (\d+)/.exec(await (await fetch(`${url}/metrics`)).text())?.[1]
+    // This question is one of them.
+    await expect.poll(inFlight, { timeout: 30_000, interval: 5 }).toBe('25')
+    child.kill('SIGTERM')
+    for (const answer of await Promise.all(answers)) expect(answer).toEqual([200, 300])
+    expect(await finished).toMatchObject({ code: 0, stderr: '' })
+  })
+
   it('stops at a wrong setting with one line', async () => {
     expect(await finish(start(['models'], { PORT: 'http' }))).toEqual({
       code: 2,

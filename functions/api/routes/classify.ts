@@ -7,6 +7,7 @@ import {
 import { classificationsToJson } from '../classify-json.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
+import { patienceHeader, readPatience } from '../patience.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
 
@@ -17,7 +18,7 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
     path: '/classify',
     summary: 'Classify texts with one or more classifiers',
     tag: 'classification',
-    headers: z.object({ [ROUTE_KEY_HEADER]: z.string().optional() }),
+    headers: patienceHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
     body: classifyRequestSchema,
     response: classifyResponseSchema,
   })
@@ -31,7 +32,7 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
       threshold: body.threshold ?? undefined,
       truncate: body.truncate ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
-      signal: c.req.raw.signal,
+      ...readPatience(c),
     })
     const { tokens } = recordUsage(c, result)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }

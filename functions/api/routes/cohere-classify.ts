@@ -8,6 +8,7 @@ import { EspalierError } from '../../../shared/lib/errors.ts'
 import { cohereToJson } from '../cohere-json.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
+import { patienceHeader, readPatience } from '../patience.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
 
@@ -18,7 +19,7 @@ export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMidd
     path: '/v1/classify',
     summary: 'Classify texts with one classifier, for clients of Cohere',
     tag: 'classification',
-    headers: z.object({ [ROUTE_KEY_HEADER]: z.string().optional() }),
+    headers: patienceHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
     body: cohereClassifyRequestSchema,
     response: cohereClassifyResponseSchema,
   })
@@ -41,7 +42,7 @@ export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMidd
       truncate: body.truncate !== 'NONE',
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
-      signal: c.req.raw.signal,
+      ...readPatience(c),
     })
     recordUsage(c, result)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)

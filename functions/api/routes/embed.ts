@@ -6,6 +6,7 @@ import {
 } from '../../../shared/contract/embed.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
+import { patienceHeader, readPatience } from '../patience.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
 import { vectorsToJson } from '../vector-json.ts'
@@ -17,7 +18,7 @@ export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): 
     path: '/embed',
     summary: 'Turn texts into vectors',
     tag: 'embeddings',
-    headers: z.object({ [FINGERPRINT_HEADER]: z.string().optional() }),
+    headers: patienceHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
     body: embedRequestSchema,
     response: embedResponseSchema,
     errors: 'tei',
@@ -34,7 +35,7 @@ export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): 
       promptName: body.prompt_name ?? undefined,
       dimensions: body.dimensions ?? undefined,
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
-      signal: c.req.raw.signal,
+      ...readPatience(c),
     })
     recordUsage(c, result)
     const json = await vectorsToJson(result.batch)

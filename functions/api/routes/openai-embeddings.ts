@@ -6,6 +6,7 @@ import {
 } from '../../../shared/contract/openai-embeddings.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
+import { patienceHeader, readPatience } from '../patience.ts'
 import { refuseTokenInput } from '../token-input.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
@@ -18,7 +19,7 @@ export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMi
     path: '/v1/embeddings',
     summary: 'Turn texts into vectors, for clients of OpenAI',
     tag: 'embeddings',
-    headers: z.object({ [FINGERPRINT_HEADER]: z.string().optional() }),
+    headers: patienceHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
     body: openaiEmbeddingsRequestSchema,
     response: openaiEmbeddingsResponseSchema,
   })
@@ -33,7 +34,7 @@ export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMi
       promptName: body.prompt_name ?? undefined,
       dimensions: body.dimensions ?? undefined,
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
-      signal: c.req.raw.signal,
+      ...readPatience(c),
     })
     const { model, tokens } = recordUsage(c, result)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }

@@ -1,4 +1,4 @@
-// The measured process of @huggingface/transformers; speaks test/bench/protocol.ts.
+// The measured process of @huggingface/transformers; speaks test/bench/contestants/engine-protocol.ts.
 // usage: transformers-engine.mjs MODEL_FOLDER fp32|q8 BATCH_SIZE
 import { availableParallelism } from 'node:os'
 import { basename, dirname, resolve } from 'node:path'
@@ -18,17 +18,34 @@ const extract = await pipeline('feature-extraction', basename(resolve(folder)), 
 const encode = (texts) => extract(texts, { pooling: 'mean', normalize: true })
 await encode(['ready'])
 
-process.on('message', async (request) => {
-  if (request.kind === 'stop') return process.disconnect()
-  try {
+async function encodeAll(texts) {
+  const start = performance.now()
+  const parts = []
+  for (let from = 0; from < texts.length; from += size) {
+    parts.push(await encode(texts.slice(from, from + size)))
+  }
+  const ms = performance.now() - start
+  const sample = []
+  for (const part of parts) {
+    if (sample.length < SAMPLE_ROWS) sample.push(...part.tolist())
+  }
+  return { kind: 'encode', ms, tokens: null, sample: sample.slice(0, SAMPLE_ROWS) }
+}
+
+async function encodeEach(texts) {
+  const latenciesMs = []
+  for (const text of texts) {
     const start = performance.now()
-    const parts = []
-    for (let from = 0; from < request.texts.length; from += size) {
-      parts.push(await encode(request.texts.slice(from, from + size)))
-    }
-    const ms = performance.now() - start
-    const sample = parts.flatMap((part) => part.tolist()).slice(0, SAMPLE_ROWS)
-    process.send({ kind: 'encoded', ms, tokens: null, sample })
+    await encode([text])
+    latenciesMs.push(performance.now() - start)
+  }
+  return { kind: 'each', latenciesMs }
+}
+
+process.on('message', async ({ kind, texts }) => {
+  if (kind === 'stop') return process.disconnect()
+  try {
+    process.send(await (kind === 'each' ? encodeEach(texts) : encodeAll(texts)))
   } catch (error) {
     process.send({ kind: 'failed', message: String(error) })
   }

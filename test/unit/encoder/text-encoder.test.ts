@@ -60,6 +60,14 @@ function idsOf(text: string): number[] {
   return [2, ...text.split(' ').map((word) => TINY_VOCABULARY.indexOf(word)), 3]
 }
 
+/** Texts of four words each, all different. */
+function differentTexts(count: number): string[] {
+  const words = TINY_VOCABULARY.slice(5, 19)
+  return Array.from({ length: count }, (_, i) =>
+    [i, i / 14, i / 196, i / 2744].map((at) => words[Math.floor(at) % 14]).join(' '),
+  )
+}
+
 function rowOf(vectors: Float32Array, row: number, width = TINY_DIMENSION): number[] {
   return [...vectors.subarray(row * width, (row + 1) * width)]
 }
@@ -129,7 +137,7 @@ describe('encode', () => {
     const encoder = await open({ workers: 1 })
     expect((await encoder.encode([], OPTIONS)).vectors).toHaveLength(0)
     const seen: number[] = []
-    await encoder.encode(Array(500).fill('the cat sat'), {
+    await encoder.encode([...differentTexts(400), ...differentTexts(100)], {
       ...OPTIONS,
       onProgress: (done) => seen.push(done),
     })
@@ -205,7 +213,7 @@ describe('projection', () => {
   function scoresOf(text: string, { weights, bias }: ReturnType<typeof projection>): number[] {
     const x = tinyEmbedding(idsOf(text))
     return Array.from(bias, (b, c) =>
-      x.reduce((sum, value, d) => sum + value * (weights[d * columns + c] as number), b),
+      x.reduce((sum, value, d) => sum + value * (weights[c * TINY_DIMENSION + d] as number), b),
     )
   }
 
@@ -223,15 +231,16 @@ describe('projection', () => {
   test('a request keeps the projection it was accepted with while another takes over', async () => {
     const encoder = await open()
     await encoder.setProjection(projection(1, 1))
-    const texts = Array(3000).fill('the cat sat on a mat')
+    const texts = differentTexts(3000)
     const old = encoder.encode(texts, { ...OPTIONS, project: true })
     const changed = encoder.setProjection(projection(2, 3))
     const batch = await old
     await changed
     expect(batch.projectionId).toBe(1)
-    const expected = scoresOf('the cat sat on a mat', projection(1, 1))
-    expectClose(rowOf(batch.scores as Float32Array, 0, columns), expected)
-    expectClose(rowOf(batch.scores as Float32Array, 2999, columns), expected)
+    for (const row of [0, 1500, 2999]) {
+      const expected = scoresOf(texts[row] as string, projection(1, 1))
+      expectClose(rowOf(batch.scores as Float32Array, row, columns), expected)
+    }
     const next = await encoder.encode(['dog'], { ...OPTIONS, project: true })
     expect(next.projectionId).toBe(2)
     expectClose([...(next.scores as Float32Array)], scoresOf('dog', projection(2, 3)))
@@ -280,8 +289,8 @@ describe('projection', () => {
 describe('queue', () => {
   test('refuses what does not fit, with the time to wait', async () => {
     const encoder = await open({ workers: 1, limits: { ...LIMITS, maxQueueTokens: 2000 } })
-    const first = encoder.encode(Array(2000).fill('the cat sat'), OPTIONS)
-    await expect(encoder.encode(Array(1000).fill('cat'), OPTIONS)).rejects.toMatchObject({
+    const first = encoder.encode(differentTexts(2000), OPTIONS)
+    await expect(encoder.encode(differentTexts(3000).slice(2000), OPTIONS)).rejects.toMatchObject({
       code: 'overloaded',
       retryAfterSeconds: expect.any(Number),
     })
@@ -293,7 +302,7 @@ describe('queue', () => {
     const encoder = await open({ workers: 1 })
     const controller = new AbortController()
     const options = { ...OPTIONS, signal: controller.signal }
-    const request = encoder.encode(Array(5000).fill('the cat sat'), options)
+    const request = encoder.encode(differentTexts(5000), options)
     expect(encoder.load().queuedInputs).toBeGreaterThan(0)
     controller.abort()
     expect(encoder.load()).toMatchObject({ queuedInputs: 0, queuedTokens: 0 })
@@ -306,12 +315,177 @@ describe('queue', () => {
 
   test('closing answers what was accepted and refuses what comes later', async () => {
     const encoder = await open()
-    const accepted = encoder.encode(Array(1000).fill('the cat sat'), OPTIONS)
+    const accepted = encoder.encode(differentTexts(1000), OPTIONS)
     const closing = encoder.close()
     await expect(encoder.encode(['cat'], OPTIONS)).rejects.toMatchObject({ code: 'shutting_down' })
     expect((await accepted).vectors).toHaveLength(1000 * TINY_DIMENSION)
     await closing
     await encoder.close()
+  })
+})
+
+describe('sharing', () => {
+  test('one text is computed once, within a request and across requests', async () => {
+    const encoder = await open({ workers: 1 })
+    const many = encoder.encode(Array(10_000).fill('the cat sat'), OPTIONS)
+    const other = encoder.encode(['dog', 'the cat sat'], OPTIONS)
+    const apart = encoder.encode(['the cat sat'], { ...OPTIONS, normalize: false })
+    expect(encoder.load().sharedInputs).toBe(9_999 + 1)
+    const batch = await many
+    expectClose(rowOf(batch.vectors, 9_999), tinyEmbedding(idsOf('the cat sat')))
+    expect(batch.tokens.every((tokens) => tokens === 5)).toBe(true)
+    expectClose(rowOf((await other).vectors, 1), tinyEmbedding(idsOf('the cat sat')))
+    expectClose(rowOf((await other).vectors, 0), tinyEmbedding(idsOf('dog')))
+    expectClose(rowOf((await apart).vectors, 0), tinyPooled(idsOf('the cat sat')))
+  })
+
+  test('who leaves takes nothing away from those who wait for the same', async () => {
+    const encoder = await open({ workers: 1 })
+    const controller = new AbortController()
+    const texts = differentTexts(2000)
+    const leaving = encoder.encode(texts, { ...OPTIONS, signal: controller.signal })
+    const staying = encoder.encode(texts.slice(1990), OPTIONS)
+    controller.abort()
+    await expect(leaving).rejects.toMatchObject({ code: 'request_cancelled' })
+    expect(encoder.load().queuedInputs).toBeLessThanOrEqual(10)
+    expectClose(rowOf((await staying).vectors, 9), tinyEmbedding(idsOf(texts[1999] as string)))
+  })
+
+  test('a shared input that fails names its place in each request', async () => {
+    const encoder = await open({ workers: 1 })
+    const strict = { ...OPTIONS, truncate: false }
+    const long = 'cat '.repeat(40)
+    const results = await Promise.allSettled([
+      encoder.encode(['dog', long], strict),
+      encoder.encode(['dog', 'sun', 'mat', long, long], strict),
+    ])
+    expect(results).toMatchObject([
+      { reason: { param: 'inputs[1]' } },
+      { reason: { param: 'inputs[3]' } },
+    ])
+    await encoder.encode(['dog'], strict)
+  })
+})
+
+describe('result cache', () => {
+  test('answers what it has seen, and counts', async () => {
+    const encoder = await open({ workers: 1, resultCacheBytes: 100_000 })
+    const first = await encoder.encode(['the cat', 'dog'], OPTIONS)
+    const again = await encoder.encode(['dog', 'sun', 'dog', 'the cat'], OPTIONS)
+    expect(encoder.load().cache).toMatchObject({ hits: 2, misses: 3, entries: 3 })
+    expect(rowOf(again.vectors, 0)).toEqual(rowOf(first.vectors, 1))
+    expect(rowOf(again.vectors, 2)).toEqual(rowOf(first.vectors, 1))
+    expect(rowOf(again.vectors, 3)).toEqual(rowOf(first.vectors, 0))
+    expectClose(rowOf(again.vectors, 1), tinyEmbedding(idsOf('sun')))
+    expect([...again.tokens]).toEqual([3, 3, 3, 4])
+    expect((await open()).load().cache).toBeNull()
+  })
+
+  test('keeps apart what is treated differently, and remembers cuts', async () => {
+    const encoder = await open({ workers: 1, resultCacheBytes: 100_000 })
+    const long = 'cat '.repeat(40)
+    await encoder.encode(['cat', long], OPTIONS)
+    const pooled = await encoder.encode(['cat'], { ...OPTIONS, normalize: false })
+    expectClose([...pooled.vectors], tinyPooled(idsOf('cat')))
+    const prompted = await encoder.encode(['cat'], { ...OPTIONS, prompt: 'the ' })
+    expectClose([...prompted.vectors], tinyEmbedding(idsOf('the cat')))
+    const strict = encoder.encode([long], { ...OPTIONS, truncate: false })
+    await expect(strict).rejects.toMatchObject({ code: 'input_too_long' })
+    expect([...(await encoder.encode([long], OPTIONS)).truncated]).toEqual([1])
+    // The hash of broken Unicode is that of other text: it must not find it.
+    await encoder.encode(['\ufffd'], OPTIONS)
+    const broken = encoder.encode(['\ud800'], OPTIONS)
+    await expect(broken).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+
+  test('heads are applied to cached vectors', async () => {
+    const encoder = await open({ workers: 1, resultCacheBytes: 100_000 })
+    const weights = Float32Array.from({ length: TINY_DIMENSION }, (_, i) => i)
+    const bias = Float32Array.of(1)
+    await encoder.setProjection({ id: 1, columns: 1, weights, bias, distances: [], memories: [] })
+    const asked = { ...OPTIONS, project: true }
+    const texts = ['the cat', 'dog', 'sun']
+    const fresh = await encoder.encode(texts, asked)
+    await encoder.encode(['mat'], OPTIONS)
+    const mixed = await encoder.encode(['sun', 'rain', 'dog', 'mat'], asked)
+    expect(encoder.load().cache?.hits).toBe(3)
+    const scores = mixed.scores as Float32Array
+    expect(scores[0]).toBe(fresh.scores?.[2])
+    expect(scores[2]).toBe(fresh.scores?.[1])
+    expect(rowOf(mixed.vectors, 2)).toEqual(rowOf(fresh.vectors, 1))
+    expect([...mixed.tokens]).toEqual([3, 3, 3, 3])
+    for (const [row, text] of ['sun', 'rain', 'dog', 'mat'].entries()) {
+      const x = tinyEmbedding(idsOf(text))
+      const expected = x.reduce((sum, value, d) => sum + value * d, 1)
+      expect(scores[row]).toBeCloseTo(expected, 4)
+    }
+  })
+
+  test('forgets the least recently used within its bound', async () => {
+    const encoder = await open({ workers: 1, resultCacheBytes: 5_000 })
+    for (const text of differentTexts(100)) await encoder.encode([text], OPTIONS)
+    const { entries = 0, bytes = 0 } = encoder.load().cache ?? {}
+    expect(entries).toBeGreaterThan(5)
+    expect(bytes).toBeLessThanOrEqual(5_000)
+  })
+})
+
+describe('deadlines', () => {
+  test('a request that is not done in time fails and leaves the queue', async () => {
+    const encoder = await open({ workers: 1 })
+    const late = encoder.encode(differentTexts(5000), { ...OPTIONS, timeoutMs: 1 })
+    await expect(late).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    expect(encoder.load().queuedInputs).toBe(0)
+    await encoder.encode(['cat'], { ...OPTIONS, timeoutMs: 60_000 })
+  })
+
+  test('a wait that would be too long for the caller is refused at once', async () => {
+    const encoder = await open({ workers: 1 })
+    await encoder.encode(differentTexts(500), OPTIONS)
+    const first = encoder.encode(differentTexts(8000), OPTIONS)
+    const hasty = encoder.encode(['the sun'], { ...OPTIONS, timeoutMs: 1 })
+    await expect(hasty).rejects.toMatchObject({
+      code: expect.stringMatching(/overloaded|deadline/),
+    })
+    await first
+  })
+})
+
+describe('workers that end', () => {
+  let faultyUrl: URL
+  beforeAll(async () => {
+    faultyUrl = await bundleWorker('test/fakes/faulty-worker.ts')
+  })
+
+  test('what they did is done by others', async () => {
+    const encoder = await open({ workerUrl: faultyUrl })
+    const mark = join(folder, 'once')
+    const texts = [...differentTexts(300), `END-ONCE ${mark}`]
+    const [batch, other] = await Promise.all([
+      encoder.encode(texts, OPTIONS),
+      encoder.encode(['the dog'], OPTIONS),
+    ])
+    texts.slice(0, 300).forEach((text, i) => {
+      expectClose(rowOf(batch.vectors, i), tinyEmbedding(idsOf(text)))
+    })
+    expectClose([...other.vectors], tinyEmbedding(idsOf('the dog')))
+    expect(encoder.load().workerCrashes).toBe(1)
+  })
+
+  test('an input that ends every worker fails alone', async () => {
+    const encoder = await open({ workerUrl: faultyUrl })
+    const texts = differentTexts(7)
+    const results = await Promise.allSettled([
+      ...texts.map((text) => encoder.encode([text], OPTIONS)),
+      encoder.encode(['dog', 'END-WORKER'], OPTIONS),
+      encoder.encode(['the sun', 'the mat'], OPTIONS),
+    ])
+    const states = results.map(({ status }) => status)
+    expect(states).toEqual([...Array(7).fill('fulfilled'), 'rejected', 'fulfilled'])
+    expect(results[7]).toMatchObject({
+      reason: { code: 'internal', message: expect.stringContaining('a fault in a run') },
+    })
+    expectClose([...(await encoder.encode(['dog'], OPTIONS)).vectors], tinyEmbedding(idsOf('dog')))
   })
 })
 

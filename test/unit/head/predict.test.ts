@@ -31,7 +31,7 @@ function serve(heads: readonly Head[], embeddings: Float32Array, options = {}) {
     for (let c = 0; c < width; c++) {
       let sum = bias[c]!
       for (let i = 0; i < dimension; i++) {
-        sum += embeddings[r * dimension + i]! * weights[i * width + c]!
+        sum += embeddings[r * dimension + i]! * weights[c * dimension + i]!
       }
       products[r * width + c] = sum
     }

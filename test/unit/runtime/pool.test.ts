@@ -25,6 +25,19 @@ async function open(workers: number, atLoad = 'work', onFree = () => {}): Promis
   return pool
 }
 
+/** Opens a pool and waits until all its workers have joined. */
+async function openWhole(workers: number): Promise<Pool> {
+  let pool: Pool | undefined
+  const whole = when(
+    () => pool as Pool,
+    ({ free }) => free === workers,
+  )
+  pool = await open(workers, 'work', () => pool && whole.check())
+  whole.check()
+  await whole.reached
+  return pool
+}
+
 function job(...texts: string[]): Job {
   return { texts, modes: [], modeOf: new Uint16Array(texts.length) }
 }
@@ -46,13 +59,30 @@ function when(pool: () => Pool, condition: (pool: Pool) => boolean) {
 
 describe('running', () => {
   test('uses every worker, and says which are busy', async () => {
-    const pool = await open(3)
-    expect(pool).toMatchObject({ size: 3, free: 3, busy: 0, device: 'cpu' })
+    const pool = await openWhole(3)
+    expect(pool).toMatchObject({ size: 3, free: 3, spare: 0, busy: 0, device: 'cpu' })
     const results = [pool.run(job('a')), pool.run(job('bb')), pool.run(job('ccc'))]
-    expect(pool).toMatchObject({ free: 0, busy: 3 })
+    expect(pool).toMatchObject({ free: 0, spare: 3, busy: 3 })
     const rows = await Promise.all(results)
     expect(rows.map(({ vectors }) => vectors[0])).toEqual([1, 2, 3])
     expect(new Set(rows.map(({ tokens }) => tokens[0])).size).toBe(3)
+  })
+
+  test('serves from the first worker that is ready; the others join', async () => {
+    const pool = await open(4)
+    expect(pool.size).toBe(4)
+    expect((await pool.run(job('a'))).vectors[0]).toBe(1)
+  })
+
+  test('a worker holds one job beside the one it runs, in order', async () => {
+    const pool = await openWhole(1)
+    const order: string[] = []
+    const run = (text: string) => pool.run(job(text)).then(() => order.push(text))
+    const both = [run('first'), run('second')]
+    expect(pool).toMatchObject({ free: 0, spare: 0, busy: 1 })
+    await Promise.all(both)
+    expect(order).toEqual(['first', 'second'])
+    expect(pool).toMatchObject({ free: 1, spare: 0, busy: 0 })
   })
 
   test("reports a worker's error and goes on", async () => {
@@ -73,25 +103,28 @@ describe('running', () => {
 })
 
 describe('crashes', () => {
-  test('a job whose worker crashes is done by another', async () => {
-    const pool = await open(2)
-    const result = await pool.run(job(`crash once ${newMark()}`))
-    expect(result.vectors).toHaveLength(1)
-  })
-
-  test('with one worker, the job waits for the replacement', async () => {
-    const pool = await open(1)
-    expect((await pool.run(job(`crash once ${newMark()}`))).vectors).toHaveLength(1)
-    expect(pool.size).toBe(1)
-  })
-
-  test('a job that crashes two workers fails; the others live on', async () => {
-    const pool = await open(1)
-    await expect(pool.run(job('crash'))).rejects.toMatchObject({
-      code: 'internal',
-      message: expect.stringContaining('told to crash'),
+  test('the job in which a worker ends fails with the crash, the one behind it is done', async () => {
+    const pool = await openWhole(1)
+    const [crashed, behind] = await Promise.allSettled([
+      pool.run(job('crash')),
+      pool.run(job('behind')),
+    ])
+    expect(crashed).toMatchObject({
+      status: 'rejected',
+      reason: { name: 'WorkerCrash', message: expect.stringContaining('told to crash') },
     })
-    expect((await pool.run(job('fine'))).vectors[0]).toBe(4)
+    expect(behind).toMatchObject({ status: 'fulfilled' })
+    expect(pool).toMatchObject({ size: 1, crashes: 1 })
+  })
+
+  test('the others go on while a worker is replaced', async () => {
+    const pool = await openWhole(2)
+    const results = await Promise.allSettled([
+      pool.run(job('crash')),
+      ...Array.from({ length: 10 }, (_, i) => pool.run(job('x'.repeat(i)))),
+    ])
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1)
+    expect(pool.size).toBe(2)
   })
 
   test('a replacement has the projections of the others', async () => {
@@ -100,7 +133,8 @@ describe('crashes', () => {
     await pool.addProjection({ id: 4, columns: 0, weights: none, bias: none, distances: [] })
     await pool.addProjection({ id: 5, columns: 0, weights: none, bias: none, distances: [] })
     await pool.dropProjection(4)
-    const { scores } = await pool.run(job(`crash once ${newMark()}`))
+    await expect(pool.run(job('crash'))).rejects.toThrow('told to crash')
+    const { scores } = await pool.run(job('fine'))
     expect(scores.map(({ projection }) => projection)).toEqual([5])
   })
 
@@ -111,7 +145,7 @@ describe('crashes', () => {
       ({ size }) => size === 0,
     )
     pool = await open(1, `die-again ${newMark()}`, () => gone.check())
-    await expect(pool.run(job('crash'))).rejects.toMatchObject({ code: 'internal' })
+    await expect(pool.run(job('crash'))).rejects.toThrow('told to crash')
     await gone.reached
     await expect(pool.run(job('a'))).rejects.toThrow(/no encoder worker is left/)
   })
@@ -131,9 +165,11 @@ describe('start and end', () => {
 
   test('closing waits for what runs, a crash in it included', async () => {
     const pool = await open(2)
-    const results = [pool.run(job('a')), pool.run(job(`crash once ${newMark()}`))]
+    const jobs = ['a', 'crash', 'bb', 'ccc'].map((text) => pool.run(job(text)))
+    const settled = Promise.allSettled(jobs)
     await pool.close()
-    expect((await Promise.all(results)).map(({ vectors }) => vectors.length)).toEqual([1, 1])
+    const states = (await settled).map(({ status }) => status)
+    expect(states).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
     expect(pool.size).toBe(0)
   })
 })

@@ -103,7 +103,7 @@ describe('projection', () => {
       const column = at % width
       const x = vectors.subarray(Math.floor(at / width) * DIMENSION)
       let sum = bias[column]!
-      for (let i = 0; i < DIMENSION; i++) sum += x[i]! * weights[i * width + column]!
+      for (let i = 0; i < DIMENSION; i++) sum += x[i]! * weights[column * DIMENSION + i]!
       return sum
     })
   }

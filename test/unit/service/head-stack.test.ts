@@ -20,9 +20,9 @@ function createStack(options: Partial<HeadStackOptions> = {}) {
 
 /** The head's own scores of a vector. */
 function scoresOf({ head }: CachedHead, vector: Float32Array): number[] {
-  const { columns, weights, bias } = stackHeads([head])
+  const { weights, bias } = stackHeads([head])
   return Array.from(bias, (start, c) =>
-    vector.reduce((sum, x, i) => sum + x * (weights[i * columns + c] as number), start),
+    vector.reduce((sum, x, i) => sum + x * (weights[c * vector.length + i] as number), start),
   )
 }
 

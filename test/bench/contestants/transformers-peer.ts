@@ -1,15 +1,24 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { EngineSpec } from './engine-process.ts'
+import type { ChildSpec } from './child.ts'
 
-/** Peers that can run here, and why others cannot. */
-export interface Peers {
-  readonly specs: readonly EngineSpec[]
+/** @huggingface/transformers with one file and one batch size. */
+export interface TransformersSpec extends ChildSpec {
+  readonly peer: 'tjs-fp32' | 'tjs-q8'
+  readonly batch: number
+}
+
+/** What can run here, and why other things cannot. */
+export interface TransformersPeer {
+  readonly specs: readonly TransformersSpec[]
   readonly notes: readonly string[]
 }
 
-const FILES = { fp32: 'model.onnx', q8: 'model_quantized.onnx' } as const
+const FILES = [
+  { dtype: 'fp32', peer: 'tjs-fp32', file: 'model.onnx' },
+  { dtype: 'q8', peer: 'tjs-q8', file: 'model_quantized.onnx' },
+] as const
 /** One text a run and batches as users send them: which is faster depends on the texts. */
 const BATCH_SIZES = [1, 32]
 
@@ -17,32 +26,31 @@ const BATCH_SIZES = [1, 32]
  * Prepares @huggingface/transformers: installs it into its own folder on first use.
  * @param model folder with config, tokenizer and `onnx/`, made by test/bench/peers/make-peer-model.py
  */
-export function preparePeers(root: string, model: string | undefined): Peers {
+export function prepareTransformers(root: string, model: string | undefined): TransformersPeer {
   const folder = join(root, 'test', 'bench', 'peers')
-  if (model === undefined || !existsSync(join(model, 'onnx'))) {
-    const how = 'set PEER_MODEL to a folder made by test/bench/peers/make-peer-model.py'
-    return { specs: [], notes: [`transformers.js was not measured: ${how}`] }
-  }
-  const failure = install(folder)
-  if (failure !== null) {
+  const failure =
+    model !== undefined && existsSync(join(model, 'onnx'))
+      ? install(folder)
+      : 'set PEER_MODEL to a folder made by test/bench/peers/make-peer-model.py'
+  if (failure !== null || model === undefined) {
     return { specs: [], notes: [`transformers.js was not measured: ${failure}`] }
   }
-  const specs: EngineSpec[] = []
-  const notes: string[] = []
-  for (const [dtype, file] of Object.entries(FILES)) {
-    if (!existsSync(join(model, 'onnx', file))) {
-      notes.push(`transformers.js ${dtype} was not measured: no onnx/${file} in PEER_MODEL`)
-      continue
-    }
-    for (const batch of BATCH_SIZES) {
-      specs.push({
+  const missing = FILES.filter(({ file }) => !existsSync(join(model, 'onnx', file)))
+  return {
+    specs: FILES.filter((file) => !missing.includes(file)).flatMap(({ dtype, peer }) =>
+      BATCH_SIZES.map((batch) => ({
+        peer,
+        batch,
         name: `transformers.js ${dtype} b${batch}`,
         script: join(folder, 'transformers-engine.mjs'),
         args: [model, dtype, String(batch)],
-      })
-    }
+      })),
+    ),
+    notes: missing.map(
+      ({ dtype, file }) =>
+        `transformers.js ${dtype} was not measured: no onnx/${file} in PEER_MODEL`,
+    ),
   }
-  return { specs, notes }
 }
 
 /** Returns what went wrong, or null. */

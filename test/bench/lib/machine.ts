@@ -11,6 +11,9 @@ export interface Machine {
   readonly load: number
 }
 
+/** Beyond this load before the first pass somebody else is using the machine. */
+const MAX_LOAD_PER_CORE = 0.25
+
 /** Describes this machine now. */
 export function describeMachine(): Machine {
   return {
@@ -21,6 +24,11 @@ export function describeMachine(): Machine {
     platform: `${process.platform}-${process.arch}`,
     load: Number((loadavg()[0] ?? 0).toFixed(2)),
   }
+}
+
+/** True where others used the machine before the first pass. */
+export function wasBusy({ load, cores }: Machine): boolean {
+  return load > MAX_LOAD_PER_CORE * cores
 }
 
 /** The machine in one line. */

@@ -1,0 +1,205 @@
+import { EspalierError } from '../lib/errors.ts'
+import type { GroupingLimits } from '../runtime/grouping.ts'
+import type { Pool } from '../runtime/pool.ts'
+import type { JobResult, WireError } from '../runtime/protocol.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
+import { collectItems } from './collect-items.ts'
+import { type Item, ItemTable } from './item.ts'
+import { jobBudget } from './plan.ts'
+import { FairQueue } from './queue.ts'
+import type { EncodeRequest } from './request.ts'
+import type { ResultCache } from './result-cache.ts'
+import { runItems } from './run-items.ts'
+import { TokenEstimator } from './token-estimator.ts'
+
+/** Bounds of an encoder's queue and inputs. */
+export interface EncoderLimits extends AdmissionLimits {
+  /** Most UTF-8 bytes of one input. */
+  readonly maxTextBytes: number
+}
+
+/** What a dispatcher works with. */
+export interface DispatcherOptions {
+  readonly pool: Pool
+  readonly grouping: GroupingLimits
+  readonly limits: EncoderLimits
+  readonly dimension: number
+  readonly maxTokens: number
+  readonly fingerprint: string
+  readonly cache: ResultCache | null
+}
+
+/**
+ * The way of every input from its request to a worker and back: admitted or refused at once, shared with
+ * whoever asks for the same, planned into a job only when a worker can take one.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #queue: FairQueue<EncodeRequest>
+  readonly #table = new ItemTable<EncodeRequest>()
+  readonly #admission: Admission
+  readonly #estimator: TokenEstimator
+  /** Requests that are not settled, in order of arrival. */
+  readonly #requests = new Set<EncodeRequest>()
+  #sharedInputs = 0
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+    this.#queue = new FairQueue(options.grouping)
+    this.#admission = new Admission(options.limits)
+    this.#estimator = new TokenEstimator(options.maxTokens)
+  }
+
+  get queuedInputs(): number {
+    return this.#queue.items
+  }
+
+  get queuedTokens(): number {
+    return this.#queue.tokens
+  }
+
+  /** Inputs that needed no run of their own, because another of the same text was on its way. */
+  get sharedInputs(): number {
+    return this.#sharedInputs
+  }
+
+  /**
+   * Accepts a request; its `result` settles later.
+   * @throws EspalierError `overloaded`, `input_too_large`
+   */
+  submit(request: EncodeRequest): void {
+    const { pool, limits, cache, fingerprint } = this.#options
+    const collected = collectItems(request, {
+      table: this.#table,
+      estimator: this.#estimator,
+      cache,
+      fingerprint,
+      maxTextBytes: limits.maxTextBytes,
+    })
+    if (collected.newTokens > 0) {
+      this.#admission.check(this.#queue.tokens, collected.newTokens, pool.size, request.timeoutMs)
+    }
+    collected.commit()
+    this.#sharedInputs += collected.sharedInputs
+    this.#requests.add(request)
+    this.#queue.add(request)
+    this.#advance(request)
+    this.dispatch()
+  }
+
+  /** Settles a request with an error and takes what only it asked for out of the queue. */
+  abandon(request: EncodeRequest, error: Error): void {
+    request.fail(error)
+    this.#requests.delete(request)
+    for (const item of request.items) {
+      if (item.state === 'gone') continue
+      const left = item.waiters.filter((waiter) => waiter.request !== request)
+      item.waiters.splice(0, item.waiters.length, ...left)
+      if (left.length > 0 || item.state !== 'waiting') continue
+      this.#queue.remove(item)
+      this.#table.remove(item)
+    }
+  }
+
+  /**
+   * Hands jobs to workers that are free. A busy one is given the next job ahead only where the queue holds
+   * a full run for everybody: planned later, a job holds what has arrived since.
+   */
+  dispatch(): void {
+    const { pool, grouping } = this.#options
+    const now = performance.now()
+    this.#expire(now)
+    while (this.#queue.items > 0) {
+      const plenty = this.#queue.tokens >= pool.size * grouping.maxTokens
+      if (pool.free === 0 && pool.size > 0 && !(plenty && pool.spare > 0)) return
+      const items = this.#queue.take(jobBudget(this.#queue.tokens, pool.size, grouping.maxTokens))
+      for (const { waiters } of items) {
+        for (const { request } of waiters) request.leftQueue(now)
+      }
+      void runItems(pool, items, this.#options.dimension, this)
+    }
+  }
+
+  done(items: readonly Item<EncodeRequest>[], result: JobResult): void {
+    const touched = new Set<EncodeRequest>()
+    const total = result.tokens.reduce((sum, tokens) => sum + tokens, 0)
+    const estimated = items.reduce((sum, { tokens }) => sum + tokens, 0)
+    this.#admission.finished(estimated, result.tokenizeMs + result.runMs)
+    this.#learn(items, result)
+    const failures = new Map(result.failures.map(({ index, error }) => [index, error]))
+    for (const [row, item] of items.entries()) {
+      this.#table.remove(item)
+      item.state = 'gone'
+      const error = failures.get(row)
+      if (error) {
+        this.#failInput(item, error)
+        continue
+      }
+      if (item.known) {
+        result.tokens[row] = item.known.tokens
+        result.truncated[row] = item.known.truncated
+      } else this.#remember(item, result, row)
+      const share = total > 0 ? (result.tokens[row] as number) / total : 0
+      for (const { request, index } of item.waiters) {
+        request.deliver(index, result, row, share)
+        touched.add(request)
+      }
+    }
+    for (const request of touched) this.#advance(request)
+  }
+
+  failed(items: readonly Item<EncodeRequest>[], error: Error): void {
+    for (const item of items) {
+      this.#table.remove(item)
+      item.state = 'gone'
+      for (const { request } of [...item.waiters]) this.abandon(request, error)
+    }
+  }
+
+  #advance(request: EncodeRequest): void {
+    request.advance()
+    if (request.settled) this.#requests.delete(request)
+  }
+
+  #failInput(item: Item<EncodeRequest>, error: WireError): void {
+    for (const { request, index } of [...item.waiters]) {
+      request.failInput(index, error)
+      this.abandon(request, new EspalierError(error.code, error.message))
+    }
+  }
+
+  /** Requests that nothing has been done for within the longest wait are refused after all. */
+  #expire(now: number): void {
+    const { pool, limits } = this.#options
+    for (const request of this.#requests) {
+      if (request.enqueuedAt >= now - limits.maxQueueWaitMs) return
+      if (request.started) continue
+      this.abandon(request, this.#admission.overloaded(this.#queue.tokens, pool.size))
+    }
+  }
+
+  #learn(items: readonly Item<EncodeRequest>[], { tokens, truncated }: JobResult): void {
+    let texts = 0
+    let bytes = 0
+    let counted = 0
+    for (const [row, item] of items.entries()) {
+      if (item.known || truncated[row] === 1 || tokens[row] === 0) continue
+      texts += 1
+      bytes += item.bytes
+      counted += tokens[row] as number
+    }
+    this.#estimator.observe(texts, bytes, counted)
+  }
+
+  #remember({ lane, text }: Item<EncodeRequest>, result: JobResult, row: number): void {
+    const { cache, fingerprint, dimension } = this.#options
+    if (!cache?.serves(lane.mode)) return
+    const key = cache.keyOf(fingerprint, lane.mode, text)
+    if (key === null) return
+    cache.set(key, {
+      vector: result.vectors.slice(row * dimension, (row + 1) * dimension),
+      tokens: result.tokens[row] as number,
+      truncated: result.truncated[row] as number,
+    })
+  }
+}

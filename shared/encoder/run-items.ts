@@ -1,0 +1,64 @@
+import type { Pool } from '../runtime/pool.ts'
+import type { Job, JobMode, JobResult } from '../runtime/protocol.ts'
+import { crashError, isWorkerCrash } from '../runtime/worker-thread.ts'
+import type { Item } from './item.ts'
+import type { EncodeRequest } from './request.ts'
+
+/** A single text whose worker ended is tried this often in all. */
+const MAX_ATTEMPTS = 2
+
+/** What becomes of the items of a job. */
+export interface ItemSink {
+  /** All items of a job that came back; `ms` is the worker's own time. */
+  done(items: readonly Item<EncodeRequest>[], result: JobResult): void
+  failed(items: readonly Item<EncodeRequest>[], error: Error): void
+}
+
+/**
+ * Runs items on the pool. Where a worker ends in them, each half is run again on its own, and so on, until
+ * what ends workers fails alone; a single text is tried once more before that.
+ */
+export async function runItems(
+  pool: Pool,
+  items: readonly Item<EncodeRequest>[],
+  dimension: number,
+  sink: ItemSink,
+  attempts = 1,
+): Promise<void> {
+  let result: JobResult
+  try {
+    result = await pool.run(assembleJob(items, dimension))
+  } catch (error) {
+    if (!isWorkerCrash(error)) return sink.failed(items, error as Error)
+    if (items.length === 1) {
+      if (attempts >= MAX_ATTEMPTS) return sink.failed(items, crashError(error))
+      return runItems(pool, items, dimension, sink, attempts + 1)
+    }
+    const middle = items.length >> 1
+    const halves = [items.slice(0, middle), items.slice(middle)]
+    await Promise.all(halves.map((half) => runItems(pool, half, dimension, sink, attempts)))
+    return
+  }
+  sink.done(items, result)
+}
+
+function assembleJob(items: readonly Item<EncodeRequest>[], dimension: number): Job {
+  const modes: JobMode[] = []
+  const places = new Map<JobMode, number>()
+  const modeOf = new Uint16Array(items.length)
+  const known: number[] = []
+  for (const [row, { lane, known: vector }] of items.entries()) {
+    const place = places.get(lane.mode) ?? modes.push(lane.mode) - 1
+    places.set(lane.mode, place)
+    modeOf[row] = place
+    if (vector) known.push(row)
+  }
+  const texts = items.map(({ text, known: vector }) => (vector ? '' : text))
+  if (known.length === 0) return { texts, modes, modeOf }
+  const vectors = new Float32Array(known.length * dimension)
+  for (const [at, row] of known.entries()) {
+    const { known: vector } = items[row] as Item<EncodeRequest>
+    if (vector) vectors.set(vector.vector, at * dimension)
+  }
+  return { texts, modes, modeOf, known: { rows: Uint32Array.from(known), vectors } }
+}

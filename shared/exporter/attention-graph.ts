@@ -1,0 +1,69 @@
+import { ELEMENT_TYPES, type GraphBuilder } from '../onnx/graph.ts'
+import type { Numerics } from './numerics.ts'
+
+/** Query, key and value: [batch, tokens, hidden] each. */
+export type Projected = readonly [query: string, key: string, value: string]
+
+/** How attention is written down; made once for a graph, used in every layer. */
+export interface Attention {
+  /** Context [batch, tokens, hidden]: each token's mix of values. */
+  mix(g: GraphBuilder, projected: Projected): string
+}
+
+/** What attention needs to know of the network and of a run. */
+export interface AttentionOptions {
+  readonly numerics: Numerics
+  readonly heads: number
+  readonly headSize: number
+  /** [batch, tokens], as int64. */
+  readonly batchTokens: string
+  /** 1 for tokens and 0 for padding after them, [batch, tokens], float32. */
+  readonly mask: string
+}
+
+/** An additive mask that makes exp() exactly zero and still fits half precision. */
+const MASKED_SCORE = 10_000
+
+/**
+ * ONNX's Attention operator: on CPUs it reads heads where they lie, keeps one head's scores in the cache from
+ * product to softmax, and touches scores of padding only. Padding must come after the tokens.
+ */
+export function fuseAttention(g: GraphBuilder, options: AttentionOptions): Attention {
+  const { heads, headSize } = options
+  const counts = g.op('ReduceSum', [options.mask, g.int64s(1)], { keepdims: 0 })
+  const lengths = g.op('Cast', [counts], { to: ELEMENT_TYPES.int64 })
+  const scale = { float: 1 / Math.sqrt(headSize) }
+  const attributes = { q_num_heads: heads, kv_num_heads: heads, scale }
+  return {
+    mix: (builder, projected) =>
+      builder.op('Attention', [...projected, '', '', '', lengths], attributes),
+  }
+}
+
+/** Attention in plain operators, for calibration in float64 and for devices other than CPUs. */
+export function composeAttention(g: GraphBuilder, options: AttentionOptions): Attention {
+  const { numerics: n, heads, headSize, batchTokens } = options
+  const apart = g.op('Concat', [batchTokens, g.int64s(heads, headSize)], { axis: 0 })
+  const together = g.op('Concat', [batchTokens, g.int64s(heads * headSize)], { axis: 0 })
+  const scoreMask = addScoreMask(g, n, options.mask)
+  return {
+    mix(builder, projected) {
+      const [query, key, value] = projected.map((rows) =>
+        builder.op('Transpose', [builder.op('Reshape', [rows, apart])], { perm: [0, 2, 1, 3] }),
+      ) as [string, string, string]
+      const scores = n.scaledProduct(builder, query, key, 1 / Math.sqrt(headSize))
+      const shares = builder.op('Softmax', [builder.op('Add', [scores, scoreMask])], { axis: -1 })
+      const mixed = builder.op('MatMul', [shares, value])
+      const rows = builder.op('Transpose', [mixed], { perm: [0, 2, 1, 3] })
+      return builder.op('Reshape', [rows, together])
+    },
+  }
+}
+
+/** 0 for tokens and −10,000 for padding, shape [batch, 1, 1, tokens]. */
+function addScoreMask(g: GraphBuilder, n: Numerics, mask: string): string {
+  const shifted = g.op('Sub', [mask, g.constant('one', 'float32', [], Float32Array.of(1))])
+  const large = g.constant('masked_score', 'float32', [], Float32Array.of(MASKED_SCORE))
+  const scores = g.op('Unsqueeze', [g.op('Mul', [shifted, large]), g.int64s(1, 2)])
+  return n.fromFloat32(g, scores)
+}

@@ -1,0 +1,27 @@
+/**
+ * The real encoder worker with a fault: it ends while a job runs that holds a marked text. `END-WORKER` ends
+ * every worker that takes it, `END-ONCE path` only while there is no file at the path.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { ToWorker, WorkerInit } from '../../shared/runtime/protocol.ts'
+import { serveWorker } from '../../shared/runtime/serve-worker.ts'
+
+const port = parentPort as MessagePort
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'run' && message.job.texts.some(isFatal)) {
+    // Behind the start of the run: the job is under way when the thread ends.
+    setImmediate(() => {
+      throw new Error('a fault in a run')
+    })
+  }
+})
+void serveWorker(port, workerData as WorkerInit)
+
+function isFatal(text: string): boolean {
+  const [, verb, path] = /\b(END-WORKER|END-ONCE)(?: (\S+))?/.exec(text) ?? []
+  if (verb === 'END-WORKER') return true
+  if (verb !== 'END-ONCE' || path === undefined || existsSync(path)) return false
+  writeFileSync(path, '')
+  return true
+}

@@ -1,0 +1,146 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Item, ItemTable } from '../../../shared/encoder/item.ts'
+import { FairQueue, type Queueable } from '../../../shared/encoder/queue.ts'
+import { CPU_GROUPING } from '../../../shared/runtime/grouping.ts'
+
+const requests = fc.array(fc.array(fc.integer({ min: 2, max: 512 }), { minLength: 1 }), {
+  maxLength: 40,
+})
+const budgets = fc.integer({ min: 1, max: 2048 })
+
+interface Fake extends Queueable<Fake> {
+  readonly name: number
+  readonly items: Item<Fake>[]
+}
+
+const lane = new ItemTable<Fake>().lane({
+  prompt: '',
+  truncate: true,
+  truncationDirection: 'right',
+  normalize: true,
+  projection: 0,
+  memories: [],
+})
+
+function makeRequest(name: number, sizes: readonly number[]): Fake {
+  const request: Fake = { name, items: [] }
+  for (const [index, tokens] of sizes.toSorted((a, b) => b - a).entries()) {
+    const item = new Item<Fake>(lane, `${name} ${index}`, { bytes: 4 * tokens, tokens }, null)
+    item.waiters.push({ request, index })
+    request.items.push(item)
+  }
+  return request
+}
+
+function fill(sizes: readonly (readonly number[])[]): [FairQueue<Fake>, Fake[]] {
+  const queue = new FairQueue<Fake>(CPU_GROUPING)
+  const made = sizes.map((list, name) => makeRequest(name, list))
+  for (const request of made) queue.add(request)
+  return [queue, made]
+}
+
+function sumTokens(items: readonly Item<Fake>[]): number {
+  return items.reduce((sum, { tokens }) => sum + tokens, 0)
+}
+
+describe('taking', () => {
+  test('takes every item exactly once', () => {
+    fc.assert(
+      fc.property(requests, budgets, (sizes, budget) => {
+        const [queue, made] = fill(sizes)
+        const seen = new Set<Item<Fake>>()
+        while (queue.items > 0) {
+          const taken = queue.take(budget)
+          expect(taken.length).toBeGreaterThan(0)
+          for (const item of taken) {
+            expect(seen.has(item)).toBe(false)
+            seen.add(item)
+          }
+        }
+        expect(seen.size).toBe(made.flatMap(({ items }) => items).length)
+        expect(queue.tokens).toBe(0)
+        expect(queue.take(budget)).toEqual([])
+      }),
+    )
+  })
+
+  test('keeps the budget unless one item is larger', () => {
+    fc.assert(
+      fc.property(requests, budgets, (sizes, budget) => {
+        const [queue] = fill(sizes)
+        while (queue.items > 0) {
+          const taken = queue.take(budget)
+          if (taken.length > 1) expect(sumTokens(taken)).toBeLessThanOrEqual(budget)
+        }
+      }),
+    )
+  })
+
+  test('small requests behind a large one are in the next job but one', () => {
+    const [queue] = fill([Array(2000).fill(32), [10], [12, 12]])
+    queue.take(512)
+    const names = queue.take(512).map((item) => item.waiters[0]?.request.name)
+    expect(names.slice(0, 3).toSorted()).toEqual([1, 2, 2])
+    expect(names.length).toBeGreaterThan(10)
+  })
+
+  test('small requests that keep coming do not hold up a large one for longer than its share', () => {
+    const [queue, [large]] = fill([Array(200).fill(30)])
+    let served = 0
+    for (let round = 0; (large as Fake).items.some(({ state }) => state === 'waiting'); round++) {
+      // As much new work as a job takes: without fairness the large request would never move.
+      for (let i = 0; i < 16; i++) queue.add(makeRequest(1000 + round * 16 + i, [32]))
+      served += sumTokens(queue.take(512))
+    }
+    const own = sumTokens((large as Fake).items)
+    // Eight times its own tokens, and what had come before the last of them had its turn.
+    expect(served).toBeLessThan(9 * own)
+  })
+
+  test('the oldest waiting item is always next', () => {
+    fc.assert(
+      fc.property(requests, budgets, (sizes, budget) => {
+        const [queue, made] = fill(sizes)
+        while (queue.items > 0) {
+          const waiting = made.flatMap(({ items }) => items).filter((i) => i.state === 'waiting')
+          const oldest = waiting.reduce((a, b) =>
+            b.turn < a.turn || (b.turn === a.turn && b.serial < a.serial) ? b : a,
+          )
+          expect(queue.take(budget)[0]).toBe(oldest)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+describe('removing', () => {
+  test('what is removed is not taken, and its tokens no longer count', () => {
+    fc.assert(
+      fc.property(requests, budgets, fc.nat(), (sizes, budget, pick) => {
+        const [queue, made] = fill(sizes)
+        queue.take(budget)
+        const gone = made[pick % Math.max(1, made.length)]
+        for (const item of gone?.items ?? []) queue.remove(item)
+        const left = made.flatMap(({ items }) => items).filter(({ state }) => state === 'waiting')
+        expect(queue.items).toBe(left.length)
+        expect(queue.tokens).toBe(sumTokens(left))
+        const taken = new Set<Item<Fake>>()
+        while (queue.items > 0) for (const item of queue.take(budget)) taken.add(item)
+        expect(taken).toEqual(new Set(left))
+      }),
+    )
+  })
+
+  test('many withdrawn requests leave nothing behind', () => {
+    const [queue, [first]] = fill([[7]])
+    for (let round = 0; round < 50; round++) {
+      const request = makeRequest(round, Array(200).fill(9))
+      queue.add(request)
+      for (const item of request.items) queue.remove(item)
+    }
+    expect(queue.tokens).toBe(7)
+    expect(queue.take(64)).toEqual(first?.items)
+  })
+})
