@@ -9,6 +9,7 @@ import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.
 import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
+import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
@@ -56,6 +57,8 @@ export function createBoot(options: {
   /** The folder that holds `dist/` and `infra/`. */
   readonly root: URL
   readonly version: string
+  /** A worker under way already, for the first encoder that is opened. */
+  readonly early?: EarlyWorker | undefined
 }): Boot {
   const env = options.env ?? process.env
   const { root } = options
@@ -88,6 +91,7 @@ export function createBoot(options: {
       {
         ...artifacts,
         workerUrl: new URL('dist/encoder-worker.cjs', root),
+        early: options.early,
         workers: open.workers ?? workers,
         device: config.device,
         limits: {

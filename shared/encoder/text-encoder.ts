@@ -1,6 +1,7 @@
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { EarlyWorker } from '../runtime/early-worker.ts'
 import { createFileGate } from '../runtime/file-gate.ts'
 import { groupingFor } from '../runtime/grouping.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
@@ -22,6 +23,8 @@ export interface TextEncoderOptions {
   readonly device: Device | 'auto'
   /** The bundled worker, `dist/encoder-worker.cjs`. */
   readonly workerUrl: URL
+  /** A worker under way already, taken first. */
+  readonly early?: EarlyWorker | undefined
   readonly limits: EncoderLimits
   /** Memory for vectors of texts seen before; 0 keeps none. @default 0 */
   readonly resultCacheBytes?: number
@@ -43,6 +46,7 @@ export async function createTextEncoder(options: TextEncoderOptions): Promise<En
     workerUrl: options.workerUrl,
     init: { artifactDir, manifest, precision, device, gate: gate.state },
     workers: options.workers,
+    early: options.early,
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })

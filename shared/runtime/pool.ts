@@ -1,5 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { EarlyWorker } from './early-worker.ts'
 import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
 import { type Ask, isWorkerCrash, WorkerThread } from './worker-thread.ts'
@@ -12,6 +13,8 @@ export interface PoolOptions {
   readonly workerUrl: URL
   readonly init: WorkerInit
   readonly workers: number
+  /** A thread under way already, taken first. */
+  readonly early?: EarlyWorker | undefined
   readonly log: Logger
   /** Called whenever a worker can take a job, after `createPool` has resolved. */
   readonly onFree: () => void
@@ -72,8 +75,8 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   return pool
 }
 
-function startThread({ workerUrl, init }: PoolOptions): WorkerThread {
-  return new WorkerThread(workerUrl, init)
+function startThread({ workerUrl, init, early }: PoolOptions): WorkerThread {
+  return new WorkerThread(workerUrl, init, early)
 }
 
 interface Task {
