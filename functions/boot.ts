@@ -2,19 +2,18 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Logger as PinoLogger } from 'pino'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
-import { systemClock } from '../shared/lib/clock.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
 import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
 import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
+import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
-import type { LiveModels } from '../shared/service/classifiers.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
+import type { RunningServer } from './boot/start-server.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -29,12 +28,6 @@ export interface OpenOptions {
 export interface ServeOptions extends OpenOptions {
   readonly host?: string | undefined
   readonly port?: number | undefined
-}
-
-/** A running server; `closed` resolves with the exit code. */
-export interface RunningServer {
-  readonly url: string
-  readonly closed: Promise<number>
 }
 
 /** What a process can be made of. */
@@ -64,6 +57,8 @@ export function createBoot(options: {
   /** The folder that holds `dist/` and `infra/`. */
   readonly root: URL
   readonly version: string
+  /** A worker under way already, for the first encoder that is opened. */
+  readonly early?: EarlyWorker | undefined
 }): Boot {
   const env = options.env ?? process.env
   const { root } = options
@@ -90,12 +85,13 @@ export function createBoot(options: {
     return registry
   }
 
-  async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
+  async function openEncoder(open: OpenOptions = {}, onVerified?: () => void): Promise<Encoder> {
     const service = await import('../shared/service/open-encoder.ts')
     return service.openEncoder(
       {
         ...artifacts,
-        workerUrl: new URL('dist/encoder-worker.js', root),
+        workerUrl: new URL('dist/encoder-worker.cjs', root),
+        early: options.early,
         workers: open.workers ?? workers,
         device: config.device,
         limits: {
@@ -105,6 +101,7 @@ export function createBoot(options: {
         },
         resultCacheBytes: config.resultCacheBytes,
         log,
+        onVerified,
       },
       {
         encoder: open.model ?? config.encoder,
@@ -124,7 +121,7 @@ export function createBoot(options: {
       const { openMatrixKernels } = await import('../shared/runtime/kernels.ts')
       return openMatrixKernels({ threads: workers })
     },
-    openEncoder,
+    openEncoder: (open) => openEncoder(open),
     async exportEncoder(request) {
       const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
       const { calibrationTexts: defaultCalibration, threads } = artifacts
@@ -135,84 +132,16 @@ export function createBoot(options: {
       return listModels(artifacts, await openRegistry())
     },
     async serve(serve = {}) {
-      const encoder = await openEncoder(serve)
-      const host = serve.host ?? config.host
-      const port = serve.port ?? config.port
+      const { host = config.host, port = config.port } = serve
       const { version } = options
+      // Loaded while the workers load the encoder; a failure shows where they are wanted.
+      const encoder = await openEncoder(serve, () => {
+        Promise.all([import('./boot/start-server.ts'), openRegistry()]).catch(() => {})
+      })
+      const { startEncoderServer } = await import('./boot/start-server.ts')
       const parts = { encoder, openRegistry, config: { ...config, host, port }, log, version }
       return startEncoderServer(parts, serve.signal)
     },
-  }
-}
-
-/** What a server is started from. */
-interface ServeParts {
-  readonly encoder: Encoder
-  openRegistry(): Promise<ModelRegistry>
-  readonly config: Config
-  readonly log: Logger
-  readonly version: string
-}
-
-/** Starts the HTTP server over a loaded encoder; aborting the signal stops it in order. */
-async function startEncoderServer(
-  { encoder, openRegistry, config, log, version }: ServeParts,
-  signal: AbortSignal | undefined,
-): Promise<RunningServer> {
-  let classifiers: LiveModels | undefined
-  const close = async () => {
-    await classifiers?.close()
-    await encoder.close()
-    await (await openRegistry()).close()
-  }
-  try {
-    const [
-      { startServer },
-      { createLiveModels },
-      { createStaticDirectory },
-      { createReadiness },
-      { createServices },
-      { Registry },
-    ] = await Promise.all([
-      import('./api/server.ts'),
-      import('../shared/service/live-models.ts'),
-      import('../shared/service/models.ts'),
-      import('../shared/service/readiness.ts'),
-      import('../shared/service/services.ts'),
-      import('prom-client'),
-    ])
-    classifiers = createLiveModels({
-      encoder,
-      registry: await openRegistry(),
-      follow: 'timer',
-      pollMs: config.pollSeconds * 1000,
-      headsBytes: config.headsBytes,
-      waitMs: config.queueTimeoutMs,
-      clock: systemClock,
-      log,
-    })
-    const encoders = createStaticDirectory([encoder], Math.floor(systemClock.wallMs() / 1000))
-    const readiness = createReadiness()
-    const server = await startServer({
-      services: createServices({ encoders, classifiers, limits: config }),
-      encoders,
-      classifiers,
-      config,
-      log,
-      clock: systemClock,
-      readiness,
-      version,
-      metrics: new Registry(),
-      close,
-    })
-    readiness.markReady()
-    const stop = () => void server.stop(String(signal?.reason ?? 'stopped'))
-    if (signal?.aborted) stop()
-    signal?.addEventListener('abort', stop, { once: true })
-    return { url: server.url, closed: server.stopped }
-  } catch (error) {
-    await close().catch(() => {})
-    throw error
   }
 }
 
@@ -223,10 +152,10 @@ function defaultCache(env: NodeJS.ProcessEnv): string {
 /** pino on stderr, loaded with the first line that is logged. */
 function createLazyLogger({ logLevel }: Config): Logger {
   if (logLevel === 'silent') return silentLogger
-  let lines: Promise<PinoLogger> | undefined
+  let lines: Promise<Logger> | undefined
   const open = async () => {
-    const { pino } = await import('pino')
-    return pino({ level: logLevel, base: null }, pino.destination(2))
+    const { createPinoLog } = await import('./api/pino-log.ts')
+    return createPinoLog(logLevel)
   }
   const write =
     (level: keyof Logger) =>

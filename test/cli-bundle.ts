@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { bundleProgram } from '../bundle.mjs'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 
@@ -14,18 +14,6 @@ export async function bundleCli(): Promise<{ readonly folder: string; readonly s
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   symlinkSync(join(root, 'infra'), join(folder, 'infra'))
-  await build({
-    absWorkingDir: root,
-    entryPoints: { cli: 'functions/cli/main.ts', 'encoder-worker': 'shared/runtime/worker.ts' },
-    outdir: join(folder, 'dist'),
-    bundle: true,
-    splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'warning',
-  })
+  await bundleProgram(join(folder, 'dist'))
   return { folder, script: join(folder, 'dist/cli.js') }
 }

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
+import { bundleWorker as bundleEncoderWorker } from '../bundle.mjs'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 
@@ -13,16 +13,7 @@ export async function bundleWorker(entry = 'shared/runtime/worker.ts'): Promise<
   const folder = `${root}node_modules/.cache/espalier-test`
   mkdirSync(folder, { recursive: true })
   const name = entry.replaceAll(/[^a-z]+/g, '-')
-  const outfile = `${folder}/${name}-${process.pid}.mjs`
-  await build({
-    entryPoints: [`${root}${entry}`],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'warning',
-  })
+  const outfile = `${folder}/${name}-${process.pid}.cjs`
+  await bundleEncoderWorker(outfile, { entry })
   return pathToFileURL(outfile)
 }

@@ -1,5 +1,5 @@
-import { OpenAPIHono } from '@hono/zod-openapi'
 import { every } from 'hono/combine'
+import { ApiApp } from './api-app.ts'
 import { createHttpMetrics } from './metrics.ts'
 import { admission } from './middleware/admission.ts'
 import { jsonContentType } from './middleware/content-type.ts'
@@ -19,12 +19,12 @@ import { addMetricsRoute } from './routes/metrics.ts'
 import { addModelRoutes } from './routes/models.ts'
 import { addOpenAIEmbeddingsRoute } from './routes/openai-embeddings.ts'
 import { addOpenApiRoute } from './routes/openapi.ts'
-import type { ApiApp, ApiDeps, ApiEnv, ApiMiddleware } from './types.ts'
+import type { ApiDeps, ApiMiddleware } from './types.ts'
 
 /** Builds the application: every route over the parts given. It knows no port and no platform. */
 export function createApp(deps: ApiDeps): ApiApp {
   const { config, clock, log, readiness } = deps
-  const app: ApiApp = new OpenAPIHono<ApiEnv>()
+  const app = new ApiApp()
   const sendError = handleErrors(log)
   const metrics = deps.metrics ? createHttpMetrics(deps.metrics, deps) : null
 

@@ -1,5 +1,4 @@
 import type { z } from 'zod'
-import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import type { ApiApp } from './types.ts'
 
 /** What `/openapi.json` says about a route. */
@@ -19,21 +18,5 @@ export interface RouteDescription {
 
 /** Adds a route to the OpenAPI document; checking requests is left to `parseBody`, which names the field. */
 export function describeRoute(app: ApiApp, route: RouteDescription): void {
-  const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
-  const error = route.errors === 'tei' ? teiErrorBodySchema : errorBodySchema
-  app.openAPIRegistry.registerPath({
-    method: route.method,
-    path: route.path,
-    summary: route.summary,
-    tags: [route.tag],
-    request: {
-      ...(route.body && { body: { required: true, content: json(route.body) } }),
-      ...(route.headers && { headers: route.headers }),
-      ...(route.params && { params: route.params }),
-    },
-    responses: {
-      200: { description: 'The answer.', content: json(route.response) },
-      default: { description: 'An error; docs/errors.md lists them.', content: json(error) },
-    },
-  })
+  app.described.push(route)
 }

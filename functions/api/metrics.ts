@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ApiDeps, RequestRecord } from './types.ts'
 
 /** Seconds; from a cached lookup to a full queue. */
@@ -14,6 +14,11 @@ export interface HttpMetrics {
     durationMs: number,
     record: RequestRecord,
   ): void
+}
+
+/** An empty registry: one for each application. */
+export function createMetricsRegistry(): Registry {
+  return new Registry()
 }
 
 /** Registers the metrics; one registry holds those of one application. */

@@ -1,4 +1,3 @@
-import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../../shared/lib/clock.ts'
@@ -56,6 +55,6 @@ export interface ApiEnv {
   }
 }
 
-export type ApiApp = OpenAPIHono<ApiEnv>
+export type { ApiApp } from './api-app.ts'
 export type ApiContext = Context<ApiEnv>
 export type ApiMiddleware = MiddlewareHandler<ApiEnv>

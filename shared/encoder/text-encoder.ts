@@ -1,6 +1,8 @@
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { EarlyWorker } from '../runtime/early-worker.ts'
+import { createFileGate } from '../runtime/file-gate.ts'
 import { groupingFor } from '../runtime/grouping.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
 import type { Device } from '../runtime/session.ts'
@@ -19,30 +21,52 @@ export interface TextEncoderOptions {
   readonly version: number
   readonly workers: number
   readonly device: Device | 'auto'
-  /** The bundled worker, `dist/encoder-worker.js`. */
+  /** The bundled worker, `dist/encoder-worker.cjs`. */
   readonly workerUrl: URL
+  /** A worker under way already, taken first. */
+  readonly early?: EarlyWorker | undefined
   readonly limits: EncoderLimits
   /** Memory for vectors of texts seen before; 0 keeps none. @default 0 */
   readonly resultCacheBytes?: number
   readonly log: Logger
+  /** Called once the files are verified, while the workers load them. */
+  readonly onVerified?: (() => void) | undefined
 }
 
 /**
- * Verifies the artifact's files, starts the workers and proves them on the golden texts.
+ * Verifies the artifact's files while the workers start, and proves these on the golden texts.
  * @throws EspalierError `artifact_corrupt`, `invalid_model_file`, `self_test_failed`, `invalid_config`
  */
 export async function createTextEncoder(options: TextEncoderOptions): Promise<Encoder> {
   const { artifactDir, manifest, precision, device } = options
-  await verifyArtifact(artifactDir, manifest, filesToLoad(manifest, precision))
+  const files = filesToLoad(manifest, precision)
+  const gate = createFileGate()
   let encoder: PooledTextEncoder | null = null
-  const pool = await createPool({
+  const creating = createPool({
     workerUrl: options.workerUrl,
-    init: { artifactDir, manifest, precision, device },
+    init: { artifactDir, manifest, precision, device, gate: gate.state },
     workers: options.workers,
+    early: options.early,
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })
-  encoder = new PooledTextEncoder(options, pool)
+  const verifying = verifyArtifact(artifactDir, manifest, files).then(
+    () => {
+      gate.open()
+      options.onVerified?.()
+    },
+    (error: unknown) => {
+      gate.refuse()
+      throw error
+    },
+  )
+  const [verified, created] = await Promise.allSettled([verifying, creating])
+  if (verified.status === 'rejected') {
+    if (created.status === 'fulfilled') await created.value.close()
+    throw verified.reason
+  }
+  if (created.status === 'rejected') throw created.reason
+  encoder = new PooledTextEncoder(options, created.value)
   return encoder
 }
 

@@ -1,5 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { EarlyWorker } from './early-worker.ts'
 import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
 import { type Ask, isWorkerCrash, WorkerThread } from './worker-thread.ts'
@@ -12,6 +13,8 @@ export interface PoolOptions {
   readonly workerUrl: URL
   readonly init: WorkerInit
   readonly workers: number
+  /** A thread under way already, taken first. */
+  readonly early?: EarlyWorker | undefined
   readonly log: Logger
   /** Called whenever a worker can take a job, after `createPool` has resolved. */
   readonly onFree: () => void
@@ -45,12 +48,13 @@ export interface Pool {
 }
 
 /**
- * Starts all workers in parallel; resolves when the first has loaded and passed its self-test, and the others
- * join as they are ready.
+ * Resolves when the first worker has loaded and passed its self-test; the others join as they are ready. All
+ * but one start in parallel: with a worker for each core, this leaves a core to what else has to be loaded.
  * @throws EspalierError the first failure when no worker can be started
  */
 export async function createPool(options: PoolOptions): Promise<Pool> {
-  const threads = Array.from({ length: options.workers }, () => startThread(options))
+  const atOnce = Math.max(1, options.workers - 1)
+  const threads = Array.from({ length: atOnce }, () => startThread(options))
   const first = await Promise.any(
     threads.map(async (thread) => ({ thread, ready: await thread.ready })),
   ).catch(async () => {
@@ -67,11 +71,12 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   const pool = new WorkerPool(options, device)
   pool.adopt(first.thread)
   for (const thread of threads) if (thread !== first.thread) pool.await(thread)
+  for (let i = atOnce; i < options.workers; i++) pool.await(startThread(options))
   return pool
 }
 
-function startThread({ workerUrl, init }: PoolOptions): WorkerThread {
-  return new WorkerThread(workerUrl, init)
+function startThread({ workerUrl, init, early }: PoolOptions): WorkerThread {
+  return new WorkerThread(workerUrl, init, early)
 }
 
 interface Task {

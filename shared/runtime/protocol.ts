@@ -11,6 +11,8 @@ export interface WorkerInit {
   readonly precision: Precision
   /** `auto` tries CUDA and falls back to the CPU. */
   readonly device: Device | 'auto'
+  /** Where given, no file is opened before this gate is open: see `createFileGate`. */
+  readonly gate?: SharedArrayBuffer
 }
 
 /** How the inputs of one request are to be treated; a job carries one for each request in it. */

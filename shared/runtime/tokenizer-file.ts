@@ -1,8 +1,10 @@
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
-import { z } from 'zod'
 import { EspalierError } from '../lib/errors.ts'
 
 const MAX_TOKEN_ID = 10_000_000
+const MAX_ADDED_TOKENS = 100_000
+const MAX_ADDED_TOKEN_CHARS = 4096
+const MAX_WORD_CHARS = 10_000
 /**
  * Chinese characters beyond the first plane, the ranges of Hugging Face's BertNormalizer (its gap
  * U+2B820–U+2B91F included); the JavaScript library looks at UTF-16 units and misses them.
@@ -10,34 +12,35 @@ const MAX_TOKEN_ID = 10_000_000
 const ASTRAL_CHINESE =
   /[\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu
 
-const tokenId = z.int().min(0).max(MAX_TOKEN_ID)
-const tokenizerSchema = z.looseObject({
-  added_tokens: z
-    .array(z.looseObject({ id: tokenId, content: z.string().min(1).max(4096) }))
-    .max(100_000)
-    .default([]),
-  normalizer: z.looseObject({ type: z.string() }).nullable().default(null),
-  pre_tokenizer: z.looseObject({ type: z.string() }).nullable().default(null),
-  post_processor: z.looseObject({ type: z.string() }).nullable().default(null),
-  decoder: z.looseObject({ type: z.string() }).nullable().default(null),
-  model: z.looseObject({
-    type: z.string().optional(),
-    vocab: z.union([z.record(z.string(), tokenId), z.array(z.unknown()).max(MAX_TOKEN_ID)]),
-    max_input_chars_per_word: z.int().min(1).max(10_000).optional(),
-  }),
-})
-export type TokenizerJson = z.infer<typeof tokenizerSchema>
+type Json = Readonly<Record<string, unknown>>
+/** A step of the tokenizer: `type` is a string. */
+type Step = Json | null
+
+/** What is known of a tokenizer.json once it has been read. */
+export interface TokenizerJson extends Json {
+  readonly added_tokens: readonly { readonly id: number; readonly content: string }[]
+  readonly normalizer: Step
+  readonly pre_tokenizer: Step
+  readonly post_processor: Step
+  readonly decoder: Step
+  readonly model: Json
+}
 
 /** The part of the library that is used; its own declarations do not resolve under NodeNext. */
 export interface Library {
   readonly normalizer: { normalize(text: string): string } | null
+  readonly model: { readonly tokens_to_ids: Map<string, number> }
   encode(
     text: string,
     options?: { readonly add_special_tokens: boolean },
   ): { readonly ids: readonly (number | undefined)[] }
 }
 
-/** @throws EspalierError `invalid_model_file` naming the source and the field */
+/**
+ * Reads the text of a tokenizer.json and checks by hand what we and the library rely on: a schema library
+ * would take several times as long over a vocabulary as parsing does, in every worker at every start.
+ * @throws EspalierError `invalid_model_file` naming the source and the field
+ */
 export function parseTokenizerJson(json: string, source: string): TokenizerJson {
   let raw: unknown
   try {
@@ -45,11 +48,77 @@ export function parseTokenizerJson(json: string, source: string): TokenizerJson 
   } catch (cause) {
     throw new EspalierError('invalid_model_file', `${source}: not valid JSON`, { cause })
   }
-  const parsed = tokenizerSchema.safeParse(raw)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const where = issue?.path.join('.') || 'tokenizer'
-  throw new EspalierError('invalid_model_file', `${source}: ${where}: ${issue?.message}`)
+  const refuse = (where: string, wanted: string): never => {
+    throw new EspalierError('invalid_model_file', `${source}: ${where}: must be ${wanted}`)
+  }
+  if (!isObject(raw)) return refuse('tokenizer', 'an object')
+  const step = (name: string): Step => {
+    const value = raw[name] ?? null
+    if (value === null) return null
+    return isObject(value) && typeof value.type === 'string'
+      ? value
+      : refuse(name, 'null or an object with a type')
+  }
+  const { model } = raw
+  if (!isObject(model)) return refuse('model', 'an object')
+  if (model.type !== undefined && typeof model.type !== 'string') {
+    return refuse('model.type', 'a string')
+  }
+  const longest = model.max_input_chars_per_word
+  if (longest !== undefined && !isWhole(longest, 1, MAX_WORD_CHARS)) {
+    return refuse('model.max_input_chars_per_word', `a whole number from 1 to ${MAX_WORD_CHARS}`)
+  }
+  const { vocab } = model
+  if (Array.isArray(vocab)) {
+    if (vocab.length > MAX_TOKEN_ID) refuse('model.vocab', `at most ${MAX_TOKEN_ID} pieces`)
+  } else if (isObject(vocab)) {
+    for (const piece in vocab) {
+      if (isTokenId(vocab[piece])) continue
+      refuse(`model.vocab.${piece.slice(0, 80)}`, `a whole number from 0 to ${MAX_TOKEN_ID}`)
+    }
+  } else refuse('model.vocab', 'an object or a list')
+
+  return {
+    ...raw,
+    added_tokens: readAddedTokens(raw.added_tokens ?? [], refuse),
+    normalizer: step('normalizer'),
+    pre_tokenizer: step('pre_tokenizer'),
+    post_processor: step('post_processor'),
+    decoder: step('decoder'),
+    model,
+  }
+}
+
+function readAddedTokens(
+  value: unknown,
+  refuse: (where: string, wanted: string) => never,
+): TokenizerJson['added_tokens'] {
+  if (!Array.isArray(value) || value.length > MAX_ADDED_TOKENS) {
+    return refuse('added_tokens', `a list of at most ${MAX_ADDED_TOKENS}`)
+  }
+  return value.map((token: unknown, index) => {
+    if (!isObject(token)) return refuse(`added_tokens.${index}`, 'an object')
+    const { id, content } = token
+    if (!isTokenId(id)) {
+      return refuse(`added_tokens.${index}.id`, `a whole number from 0 to ${MAX_TOKEN_ID}`)
+    }
+    if (typeof content !== 'string' || content === '' || content.length > MAX_ADDED_TOKEN_CHARS) {
+      return refuse(`added_tokens.${index}.content`, `1 to ${MAX_ADDED_TOKEN_CHARS} characters`)
+    }
+    return { ...token, id, content }
+  })
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isWhole(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+}
+
+function isTokenId(value: unknown): value is number {
+  return isWhole(value, 0, MAX_TOKEN_ID)
 }
 
 /**
@@ -58,8 +127,16 @@ export function parseTokenizerJson(json: string, source: string): TokenizerJson 
  */
 export function createLibrary(config: TokenizerJson, source: string): Library {
   try {
-    const settings = { ...config, truncation: null, padding: null }
+    const { model } = config
+    const isWordPiece = model.type === 'WordPiece' && isObject(model.vocab)
+    const settings = {
+      ...config,
+      truncation: null,
+      padding: null,
+      model: isWordPiece ? { ...model, vocab: pick(model.vocab as Json, model.unk_token) } : model,
+    }
     const library: Library = new LibraryTokenizer(settings, {})
+    if (isWordPiece) fillVocabulary(library, config)
     fixBertNormalizer(library, config)
     return library
   } catch (cause) {
@@ -68,6 +145,21 @@ export function createLibrary(config: TokenizerJson, source: string): Library {
       cause,
     })
   }
+}
+
+/**
+ * Fills in a WordPiece vocabulary, of which the library was given the unknown piece alone: its own way makes
+ * three copies and takes three times as long.
+ */
+function fillVocabulary(library: Library, { model, added_tokens }: TokenizerJson): void {
+  const ids = library.model.tokens_to_ids
+  const vocabulary = model.vocab as Readonly<Record<string, number>>
+  for (const piece in vocabulary) ids.set(piece, vocabulary[piece] as number)
+  for (const { content, id } of added_tokens) ids.set(content, id)
+}
+
+function pick(object: Json, key: unknown): Json {
+  return typeof key === 'string' && Object.hasOwn(object, key) ? { [key]: object[key] } : {}
 }
 
 /**

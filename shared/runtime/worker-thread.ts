@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { EspalierError } from '../lib/errors.ts'
+import type { EarlyWorker } from './early-worker.ts'
 import { type FromWorker, fromWireError, type ToWorker, type WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
 
@@ -35,8 +36,8 @@ export class WorkerThread {
   #nextId = 1
   #ended: Error | null = null
 
-  constructor(url: URL, init: WorkerInit) {
-    const worker = new Worker(url, { workerData: init })
+  constructor(url: URL, init: WorkerInit, early?: EarlyWorker) {
+    const worker = early?.take(init) ?? new Worker(url, { workerData: init })
     this.#worker = worker
     let crash: Error | null = null
     let settled: { resolve(ready: WorkerReady): void; reject(error: Error): void }

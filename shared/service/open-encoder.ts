@@ -4,17 +4,22 @@ import { createTextEncoder } from '../encoder/text-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { EarlyWorker } from '../runtime/early-worker.ts'
 import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './encoder-artifacts.ts'
 
 /** What every encoder of a process shares. */
 export interface OpenEncoderDeps extends ArtifactOptions {
   readonly workerUrl: URL
+  /** A worker under way already, taken first. */
+  readonly early?: EarlyWorker | undefined
   readonly workers: number
   readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
   readonly limits: EncoderLimits
   /** Memory for vectors of texts seen before; 0 keeps none. */
   readonly resultCacheBytes?: number
   readonly log: Logger
+  /** Called when only the workers are still loading: this thread is free for other things. */
+  readonly onVerified?: (() => void) | undefined
 }
 
 /**
@@ -24,7 +29,7 @@ export interface OpenEncoderDeps extends ArtifactOptions {
  */
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
-  const { workerUrl, workers, device, limits, resultCacheBytes = 0, log } = deps
+  const { workerUrl, early, workers, device, limits, resultCacheBytes = 0, log, onVerified } = deps
   const load = (from: typeof artifact) =>
     createTextEncoder({
       artifactDir: from.folder,
@@ -34,9 +39,11 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
       workers,
       device,
       workerUrl,
+      early,
       limits,
       resultCacheBytes,
       log,
+      onVerified,
     })
   try {
     return await load(artifact)

@@ -178,6 +178,8 @@ export const EXTRA_ARROWS: readonly {
   readonly from: RegExp
   readonly imports: Readonly<Record<string, Reach>>
 }[] = [
+  // Loaded by boot.ts when a server is asked for.
+  { from: /^functions\/boot\/start-server\.ts$/, imports: { api: 'value' } },
   {
     from: /^shared\/service\/(train|evaluate)-head[^/]*\.ts$/,
     imports: { training: 'dynamic' },

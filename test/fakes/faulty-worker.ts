@@ -16,7 +16,7 @@ port.on('message', (message: ToWorker) => {
     })
   }
 })
-await serveWorker(port, workerData as WorkerInit)
+void serveWorker(port, workerData as WorkerInit)
 
 function isFatal(text: string): boolean {
   const [, verb, path] = /\b(END-WORKER|END-ONCE)(?: (\S+))?/.exec(text) ?? []
