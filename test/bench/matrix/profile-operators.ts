@@ -7,7 +7,6 @@ import { createRandom } from '../../../shared/lib/random.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'
 import type { BenchPrecision } from '../contestants/own.ts'
 import { withScratchFolder } from '../lib/scratch-folder.ts'
-import { median } from '../lib/statistics.ts'
 import type { RunShape } from './run-products.ts'
 
 /** Milliseconds of one run, by operator. */
@@ -87,14 +86,17 @@ function makeInput(
   return { data: BigInt64Array.from(numbers, BigInt), dims }
 }
 
-/** Median milliseconds of the runs after the warm-up, by operator. */
+/** Least milliseconds of the runs after the warm-up, by operator. */
 async function readProfile(folder: string, prefix: string): Promise<OperatorTimes> {
   const name = (await readdir(folder)).find((file) => file.startsWith(`${prefix}_`))
   if (name === undefined) throw new Error('ONNX Runtime wrote no profile')
   return sumOperators(JSON.parse(await readFile(join(folder, name), 'utf8')), WARM_UPS)
 }
 
-/** Sums each run's kernel times by operator and takes the median over runs; `events` is a profile of ONNX Runtime. */
+/**
+ * Sums each run's kernel times by operator and takes the least over runs, which others on the machine disturb
+ * least; `events` is a profile of ONNX Runtime.
+ */
 export function sumOperators(events: unknown, warmUps: number): OperatorTimes {
   const perNode = new Map<string, { readonly op: string; readonly micros: number[] }>()
   for (const { cat, name, dur, args } of eventsSchema.parse(events)) {
@@ -112,5 +114,5 @@ export function sumOperators(events: unknown, warmUps: number): OperatorTimes {
     }
   }
   const operators = [...new Set([...perNode.values()].map(({ op }) => op))]
-  return new Map(operators.map((op) => [op, median(runs.map((sums) => sums.get(op) ?? 0))]))
+  return new Map(operators.map((op) => [op, Math.min(...runs.map((sums) => sums.get(op) ?? 0))]))
 }
