@@ -10,8 +10,14 @@ import { hashBytes, hashFile } from './transfer.ts'
  */
 export const REFRESH_AGE_MS = 3_600_000
 
-/** Where a file's content comes from: a local file, or bytes. */
-export type FileSource = { readonly file: string } | { readonly bytes: Uint8Array }
+/** Where a file's content comes from: a local file, bytes, or a file fetched once it turns out to be needed. */
+export type FileSource =
+  | { readonly file: string }
+  | { readonly bytes: Uint8Array }
+  | {
+      readonly known: { readonly sha256: string; readonly bytes: number }
+      readonly fetch: () => Promise<string>
+    }
 
 /** A file to publish, under its path inside the version. */
 export interface PublishFile {
@@ -24,6 +30,7 @@ export async function describeFile(
   { path, source }: PublishFile,
   options: BlobOptions = {},
 ): Promise<ManifestFile> {
+  if ('known' in source) return { path, sha256: source.known.sha256, bytes: source.known.bytes }
   if ('bytes' in source) {
     return { path, sha256: hashBytes(source.bytes), bytes: source.bytes.byteLength }
   }
@@ -53,6 +60,9 @@ export async function storeBlob(
   const young = present !== null && nowMs - present.modifiedAt.getTime() < REFRESH_AGE_MS
   if (young && present.bytes === bytes) return false
   if ('bytes' in source) await store.put(key, source.bytes, { ...options, sha256 })
-  else await store.upload(key, source.file, { ...options, sha256 })
+  else {
+    const path = 'file' in source ? source.file : await source.fetch()
+    await store.upload(key, path, { ...options, sha256 })
+  }
   return true
 }

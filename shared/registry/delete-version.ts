@@ -1,9 +1,10 @@
-import { isEspalierError } from '../lib/errors.ts'
 import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { encodeManifest, MANIFEST_SCHEMA, type VersionManifest } from './manifest.ts'
-import { blobKey, versionKey } from './names.ts'
-import { collectUsedBlobs } from './scan.ts'
+import { versionKey } from './names.ts'
+import { isUnreadable } from './scan.ts'
+import { type SweepContext, sweepBlobs } from './sweep.ts'
 import type { ChangeNote } from './transitions.ts'
+import { UsedBlobs } from './used-blobs.ts'
 import { readVersion } from './versions.ts'
 
 /** What became of the files of a deleted version. */
@@ -21,12 +22,13 @@ export async function buryVersion(
   note: ChangeNote,
   options: BlobOptions = {},
 ): Promise<void> {
-  const { name, version, kind, idempotencyHash } = manifest
+  const { name, version, kind, publication, idempotencyHash } = manifest
   const body = encodeManifest({
     schema: MANIFEST_SCHEMA,
     name,
     version,
     kind,
+    publication,
     ...(idempotencyHash === undefined ? {} : { idempotencyHash }),
     deleted: { at: note.at, by: note.by, reason: note.reason },
   })
@@ -36,36 +38,28 @@ export async function buryVersion(
   await store.putIfMatch(versionKey(name, version), body, present.etag, options)
 }
 
+const REASONS = {
+  used: 'another version uses it',
+  young: 'it is young; garbage collection takes it later',
+} as const
+
 /**
- * Removes the blobs of a deleted version that no other version of any model names. Those younger than
- * `graceMs` stay: a publisher may have found them present a moment ago.
+ * Removes the blobs of a deleted version that no other version of any model names. Those younger than the
+ * cutoff stay: a publisher that found them present a moment ago may die before it looks again.
  */
 export async function eraseBlobs(
-  store: BlobStore,
   manifest: VersionManifest,
-  { nowMs, graceMs, signal }: BlobOptions & { nowMs: number; graceMs: number },
+  context: Omit<SweepContext, 'used'>,
 ): Promise<Erasure> {
   const hashes = [...new Set(manifest.files.map(({ sha256 }) => sha256))]
-  const keepAll = (why: string) => ({ erased: [], kept: hashes.map((sha256) => ({ sha256, why })) })
-  let used: Set<string>
+  const used = new UsedBlobs(context.store)
   try {
-    used = await collectUsedBlobs(store, { signal })
+    await used.update(context)
   } catch (error) {
-    if (!isEspalierError(error) || error.code === 'registry_unavailable') throw error
-    return keepAll(`whether it is in use cannot be told: ${error.message}`)
+    if (!isUnreadable(error)) throw error
+    const why = `whether it is in use cannot be told: ${error.message}`
+    return { erased: [], kept: hashes.map((sha256) => ({ sha256, why })) }
   }
-  const erased: string[] = []
-  const kept: { sha256: string; why: string }[] = []
-  for (const sha256 of hashes) {
-    const info = await store.head(blobKey(sha256), { signal })
-    if (info === null) continue
-    if (used.has(sha256)) kept.push({ sha256, why: 'another version uses it' })
-    else if (nowMs - info.modifiedAt.getTime() < graceMs) {
-      kept.push({ sha256, why: 'it is young; garbage collection takes it later' })
-    } else {
-      await store.delete(blobKey(sha256), { signal })
-      erased.push(sha256)
-    }
-  }
-  return { erased, kept }
+  const { erased, kept } = await sweepBlobs(hashes, { ...context, used })
+  return { erased, kept: kept.map(({ sha256, why }) => ({ sha256, why: REASONS[why] })) }
 }

@@ -86,6 +86,9 @@ export function layerRegistry(user: Registry, builtin: RegistryReader): Registry
     setTraffic: (name, ...rest) => guarded(name, () => user.setTraffic(name, ...rest)),
     setShadow: (name, ...rest) => guarded(name, () => user.setShadow(name, ...rest)),
     deleteVersion: (name, ...rest) => guarded(name, () => user.deleteVersion(name, ...rest)),
+    adopt: (...given) => user.adopt(...given),
+    collectGarbage: (options) => user.collectGarbage(options),
+    verify: (options) => user.verify(options),
     rebuildIndex: (options) => user.rebuildIndex(options),
     close: () => user.close(),
   }

@@ -49,7 +49,7 @@ export const versionDescriptionSchema = z.object({
   fingerprint: sha256.optional(),
   description: z.string().max(10_000).optional(),
   createdBy: line.optional(),
-  /** `encoder.json` of an encoder, the card of a head. */
+  /** The card of an encoder or a head: what lists and cards show without its files. */
   metadata: json,
   metrics: json.optional(),
   lineage: lineageSchema.optional(),
@@ -76,6 +76,8 @@ const tombstoneSchema = z.object({
   name,
   version,
   kind: modelKindSchema,
+  /** That of the version, so that no copy of it comes back; old tombstones have none. */
+  publication: z.string().min(1).max(100).optional(),
   idempotencyHash: sha256.optional(),
   deleted: z.object({ at: z.iso.datetime(), by: line.optional(), reason: line.optional() }),
 })

@@ -39,6 +39,8 @@ export function checkVersion(version: number): void {
 export const MODELS_PREFIX = 'models/'
 /** Where files lie under their hash. */
 export const BLOBS_PREFIX = 'blobs/sha256/'
+/** Where whoever removes blobs says which ones, while it does. */
+export const SWEEPS_PREFIX = 'sweeps/'
 /** The hint that tells which models changed. */
 export const INDEX_KEY = 'index.json'
 
@@ -66,10 +68,29 @@ export function requestKey(name: string, idempotencyHash: string): string {
   return `${MODELS_PREFIX}${name}/requests/${idempotencyHash}.json`
 }
 
+/** The record of one sweep; gone when the sweep is over. */
+export function sweepKey(id: string): string {
+  return `${SWEEPS_PREFIX}${id}.json`
+}
+
 const VERSION_KEY = /^models\/([^/]+)\/versions\/([1-9][0-9]{0,8})\.json$/
 
 /** Model and version of a manifest's key; null for every other key. */
 export function parseVersionKey(key: string): { name: string; version: number } | null {
   const match = VERSION_KEY.exec(key)
   return match ? { name: match[1]!, version: Number(match[2]) } : null
+}
+
+const STATE_KEY = /^models\/([^/]+)\/state\.json$/
+
+/** Model of a state's key; null for every other key. */
+export function parseStateKey(key: string): string | null {
+  return STATE_KEY.exec(key)?.[1] ?? null
+}
+
+const BLOB_KEY = /^blobs\/sha256\/([0-9a-f]{64})$/
+
+/** The hash that a blob's key names; null for every other key. */
+export function parseBlobKey(key: string): string | null {
+  return BLOB_KEY.exec(key)?.[1] ?? null
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Clock } from '../lib/clock.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import type { BlobOptions, BlobStore } from './blob-store.ts'
@@ -14,6 +15,7 @@ import {
 } from './manifest.ts'
 import { checkModelName, versionKey } from './names.ts'
 import { bindRequest } from './requests.ts'
+import { awaitSweeps } from './sweep.ts'
 import { listNumbers, nextNumber, readVersion } from './versions.ts'
 
 /** Numbers tried before giving up; each one lost means that another publisher's version was created. */
@@ -26,6 +28,19 @@ export interface PublishRequest extends VersionDescription {
   readonly files: readonly PublishFile[]
   /** Publishing again with the same key gives the same version. */
   readonly idempotencyKey?: string | undefined
+  /**
+   * What has to be the same under the same key, where the files may differ: a report holds times.
+   * @default the kind and the files
+   */
+  readonly idempotencyContent?: string | undefined
+}
+
+/** What a copy keeps of the version that it is a copy of. */
+export interface OriginalVersion {
+  readonly createdAt: string
+  readonly publication: string
+  /** The only number that the copy may have; the next free one where it is left out. */
+  readonly version?: number | undefined
 }
 
 /** `created` is false where an earlier publication with the same idempotency key made the version. */
@@ -37,8 +52,9 @@ export interface Publication {
 /** What publishing takes from its surroundings. */
 export interface PublishContext extends BlobOptions {
   readonly store: BlobStore
-  readonly nowMs: number
+  readonly clock: Clock
   readonly newId: () => string
+  readonly original?: OriginalVersion | undefined
 }
 
 /**
@@ -57,7 +73,7 @@ export async function publish(
   const commit = async (version: number): Promise<VersionManifest | null> => {
     const manifest = { ...draft, version }
     const body = encodeManifest(manifest)
-    if (!stored) await storeFiles(request, manifest, context)
+    if (!stored) await storeFiles(request, draft, manifest, context)
     stored = true
     const key = versionKey(draft.name, version)
     if ((await store.putIfAbsent(key, body, context)).status === 'created') return manifest
@@ -71,9 +87,20 @@ export async function publish(
   const publication =
     draft.idempotencyHash === undefined
       ? await commitNext(draft.name, commit, context)
-      : await bindRequest(draft, draft.idempotencyHash, commit, context)
-  // Blobs that were there before may have been collected just before the commit.
-  if (publication.created) await storeFiles(request, publication.manifest, context)
+      : await bindRequest(draft, draft.idempotencyHash, commit, {
+          store,
+          content: request.idempotencyContent,
+          wanted: context.original?.version,
+          signal: context.signal,
+        })
+  // Blobs that were there before may have been collected just before the commit; and whoever published
+  // under this key before may have died before looking.
+  const { manifest } = publication
+  await awaitSweeps(
+    manifest.files.map(({ sha256 }) => sha256),
+    context,
+  )
+  await storeFiles(request, draft, manifest, context)
   return publication
 }
 
@@ -97,7 +124,7 @@ async function draftManifest(
   request: PublishRequest,
   context: PublishContext,
 ): Promise<VersionManifest> {
-  const { name, files, idempotencyKey, ...description } = request
+  const { name, files, idempotencyKey, idempotencyContent: _, ...description } = request
   checkModelName(name)
   if (files.length < 1 || files.length > MAX_FILES) {
     throw new EspalierError(
@@ -116,10 +143,10 @@ async function draftManifest(
     schema: MANIFEST_SCHEMA,
     name,
     version: 1,
-    createdAt: new Date(context.nowMs).toISOString(),
+    createdAt: context.original?.createdAt ?? new Date(context.clock.wallMs()).toISOString(),
     ...description,
     files: [],
-    publication: context.newId(),
+    publication: context.original?.publication ?? context.newId(),
   }
   for (const file of files) draft.files.push(await describeFile(file, context))
   if (idempotencyKey !== undefined) {
@@ -132,11 +159,16 @@ async function draftManifest(
 
 async function storeFiles(
   { files }: PublishRequest,
-  manifest: VersionManifest,
+  { files: described }: VersionManifest,
+  present: VersionManifest,
   context: PublishContext,
 ): Promise<void> {
+  const nowMs = context.clock.wallMs()
+  // An earlier publication under the same key may name other files.
+  const named = new Set(present.files.map(({ sha256 }) => sha256))
   for (const [at, { source }] of files.entries()) {
-    await storeBlob(context.store, manifest.files[at]!, source, context.nowMs, context)
+    const file = described[at]!
+    if (named.has(file.sha256)) await storeBlob(context.store, file, source, nowMs, context)
   }
 }
 

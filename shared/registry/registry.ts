@@ -4,7 +4,9 @@ import { EspalierError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
 import { CHAMPION } from '../lib/model-address.ts'
 import { quote } from '../lib/quote.ts'
+import { adoptVersion } from './adopt.ts'
 import type { BlobOptions, BlobStore } from './blob-store.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import { buryVersion, eraseBlobs } from './delete-version.ts'
 import { type IndexEntry, noteInIndex, replaceIndex } from './index-hint.ts'
 import { publish } from './publish.ts'
@@ -23,6 +25,7 @@ import {
   type Transition,
 } from './transitions.ts'
 import type { ChangeOptions, Origin, Registry } from './types.ts'
+import { verifyRegistry } from './verify.ts'
 import { listNumbers, readVersion } from './versions.ts'
 
 const DAY_MS = 86_400_000
@@ -43,11 +46,11 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
   const { newId = randomUUID } = options
   const reader = createReader(store, { origin, logger })
 
-  const noteFor = ({ by, reason }: ChangeOptions): ChangeNote => {
+  const noteFor = ({ id, by, reason }: ChangeOptions): ChangeNote => {
     checkLength('by', by, MAX_BY_LENGTH)
     checkLength('reason', reason, MAX_REASON_LENGTH)
     const at = new Date(clock.wallMs()).toISOString()
-    return { id: newId(), at, ...(by && { by }), ...(reason && { reason }) }
+    return { id: id ?? newId(), at, ...(by && { by }), ...(reason && { reason }) }
   }
   /** The change itself is done: a hint that cannot be written now is left to the next sweep. */
   const noteIndex = async (name: string, entry: () => Promise<IndexEntry>, to: BlobOptions) => {
@@ -84,8 +87,7 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
   return {
     ...reader,
     async publish(request, { signal } = {}) {
-      const context = { store, nowMs: clock.wallMs(), newId, signal }
-      const { manifest, created } = await publish(request, context)
+      const { manifest, created } = await publish(request, { store, clock, newId, signal })
       const { name, kind, version: latest } = manifest
       await noteIndex(name, async () => ({ kind, latest, revision: 0 }), { signal })
       return { version: { ...manifest, origin }, created }
@@ -110,8 +112,20 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
       const manifest = await reader.getVersion(name, version, to)
       await change(name, markDeleted(version), [], to)
       await buryVersion(store, manifest, noteFor(to), to)
-      return eraseBlobs(store, manifest, { nowMs: clock.wallMs(), graceMs, signal: to.signal })
+      const cutoffMs = graceMs > 0 ? clock.wallMs() - graceMs : Number.POSITIVE_INFINITY
+      return eraseBlobs(manifest, { store, clock, newId, cutoffMs, signal: to.signal })
     },
+    async adopt(source, version, to) {
+      const adoption = await adoptVersion(source, version, to, { store, clock, newId })
+      const { name, kind } = version
+      if (adoption.status === 'copied') {
+        const entry = { kind, latest: adoption.version, revision: 0 }
+        await noteIndex(name, async () => entry, { signal: to.signal })
+      }
+      return adoption
+    },
+    collectGarbage: (options) => collectGarbage(options, { store, clock, newId }),
+    verify: (options) => verifyRegistry(store, options),
     async rebuildIndex(to = {}) {
       const before = await reader.readIndex(to).catch(() => null)
       const onUnreadable = (name: string, error: Error) =>

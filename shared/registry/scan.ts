@@ -1,3 +1,4 @@
+import { forEachConcurrently } from '../lib/concurrency.ts'
 import { type EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { BlobOptions, BlobStore } from './blob-store.ts'
 import type { ModelKind } from './manifest.ts'
@@ -6,8 +7,8 @@ import { emptyState, type ModelState } from './state.ts'
 import { readState } from './state-store.ts'
 import { readVersion } from './versions.ts'
 
-/** Models read at the same time. */
-const CONCURRENCY = 8
+/** Records read at the same time. */
+export const READ_CONCURRENCY = 8
 
 /** A model as the store has it. */
 export interface ScannedModel {
@@ -43,21 +44,17 @@ export async function scanModels(
   onUnreadable: (name: string, error: Error) => void,
   options: BlobOptions = {},
 ): Promise<ScannedModel[]> {
-  const waiting = [...(await listAllVersions(store, options))].sort(([a], [b]) => (a < b ? -1 : 1))
   const found: ScannedModel[] = []
-  const queue = waiting.values()
-  const work = async () => {
-    for (const [name, numbers] of queue) {
-      try {
-        const model = await scanModel(store, name, numbers, options)
-        if (model !== null) found.push(model)
-      } catch (error) {
-        if (!isUnreadable(error)) throw error
-        onUnreadable(name, error)
-      }
+  const models = await listAllVersions(store, options)
+  await forEachConcurrently(models, READ_CONCURRENCY, async ([name, numbers]) => {
+    try {
+      const model = await scanModel(store, name, numbers, options)
+      if (model !== null) found.push(model)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      onUnreadable(name, error)
     }
-  }
-  await Promise.all(Array.from({ length: CONCURRENCY }, work))
+  })
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
@@ -86,26 +83,7 @@ async function scanModel(
   return null
 }
 
-function isUnreadable(error: unknown): error is EspalierError {
+/** True for a record that is damaged or newer than this program; false where the store fails. */
+export function isUnreadable(error: unknown): error is EspalierError {
   return isEspalierError(error, 'artifact_corrupt') || isEspalierError(error, 'unsupported_schema')
-}
-
-/**
- * The hashes that any version of any model names.
- * @throws EspalierError `artifact_corrupt` or `unsupported_schema` where a manifest cannot be read: then nobody
- * knows which blobs are free
- */
-export async function collectUsedBlobs(
-  store: BlobStore,
-  options: BlobOptions = {},
-): Promise<Set<string>> {
-  const used = new Set<string>()
-  for (const [name, numbers] of await listAllVersions(store, options)) {
-    for (const number of numbers) {
-      const found = await readVersion(store, name, number, options)
-      if (found === null || 'deleted' in found.record) continue
-      for (const { sha256 } of found.record.files) used.add(sha256)
-    }
-  }
-  return used
 }

@@ -41,6 +41,9 @@ const changeSchema = z.object({
   to: version.nullable().optional(),
   traffic: trafficSchema.nullable().optional(),
   shadow: shadowSchema.nullable().optional(),
+  /** What this change replaced or ended, where it did. */
+  trafficBefore: trafficSchema.optional(),
+  shadowBefore: shadowSchema.optional(),
   reason: z.string().max(500).optional(),
   by: z.string().max(200).optional(),
 })

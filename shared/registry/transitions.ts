@@ -47,7 +47,7 @@ export function promote(
     }
     const aliases = { ...state.aliases, [alias]: version }
     const change: Change = { ...note, action: 'promote', alias, from, to: version }
-    return advance({ ...state, aliases, traffic }, change)
+    return advance(state, { aliases, traffic }, change)
   }
 }
 
@@ -66,7 +66,7 @@ export function rollback(alias: string): Transition {
     checkAlive(state, to)
     const aliases = { ...state.aliases, [alias]: to }
     const traffic = alias === CHAMPION ? null : state.traffic
-    return advance({ ...state, aliases, traffic }, { ...note, action: 'rollback', alias, from, to })
+    return advance(state, { aliases, traffic }, { ...note, action: 'rollback', alias, from, to })
   }
 }
 
@@ -77,7 +77,7 @@ export function removeAlias(alias: string): Transition {
     const from = versionOfAlias(state, alias)
     if (from === null) return state
     const { [alias]: _, ...aliases } = state.aliases
-    return advance({ ...state, aliases }, { ...note, action: 'remove', alias, from, to: null })
+    return advance(state, { aliases }, { ...note, action: 'remove', alias, from, to: null })
   }
 }
 
@@ -87,7 +87,7 @@ export function setTraffic(traffic: Traffic | null): Transition {
   return (state, note) => {
     for (const { version } of traffic ?? []) checkAlive(state, version)
     if (JSON.stringify(traffic) === JSON.stringify(state.traffic)) return state
-    return advance({ ...state, traffic }, { ...note, action: 'traffic', traffic })
+    return advance(state, { traffic }, { ...note, action: 'traffic', traffic })
   }
 }
 
@@ -105,7 +105,7 @@ export function setShadow(shadow: Shadow | null): Transition {
   return (state, note) => {
     if (shadow !== null) checkAlive(state, shadow.version)
     if (JSON.stringify(shadow) === JSON.stringify(state.shadow)) return state
-    return advance({ ...state, shadow }, { ...note, action: 'shadow', shadow })
+    return advance(state, { shadow }, { ...note, action: 'shadow', shadow })
   }
 }
 
@@ -122,13 +122,21 @@ export function markDeleted(version: number): Transition {
       )
     }
     const deleted = [...state.deleted, version].sort((a, b) => a - b).slice(-MAX_DELETED)
-    return advance({ ...state, deleted }, { ...note, action: 'delete', from: version, to: null })
+    return advance(state, { deleted }, { ...note, action: 'delete', from: version, to: null })
   }
 }
 
-function advance(state: ModelState, change: Change): ModelState {
-  const history = [...state.history, change].slice(-MAX_HISTORY)
-  return { ...state, revision: state.revision + 1, history }
+/** The state after a change, which also notes the split and the shadow that it replaced or ended. */
+function advance(state: ModelState, changes: Partial<ModelState>, change: Change): ModelState {
+  const next = { ...state, ...changes, revision: state.revision + 1 }
+  const trafficBefore = next.traffic !== state.traffic && state.traffic
+  const shadowBefore = next.shadow !== state.shadow && state.shadow
+  const noted: Change = {
+    ...change,
+    ...(trafficBefore && { trafficBefore }),
+    ...(shadowBefore && { shadowBefore }),
+  }
+  return { ...next, history: [...state.history, noted].slice(-MAX_HISTORY) }
 }
 
 /** Walks back over the history, in which every rollback undoes one move before it. */

@@ -1,5 +1,7 @@
 import type { ModelAddress } from '../lib/model-address.ts'
+import type { Adoption, AdoptOptions } from './adopt.ts'
 import type { BlobOptions } from './blob-store.ts'
+import type { GarbageOptions, GarbageReport } from './collect-garbage.ts'
 import type { Erasure } from './delete-version.ts'
 import type { FetchOptions } from './file-cache.ts'
 import type { IndexReading } from './index-hint.ts'
@@ -8,6 +10,7 @@ import type { PublishRequest } from './publish.ts'
 import type { ScannedModel } from './scan.ts'
 import type { ModelState, Shadow, Traffic } from './state.ts'
 import type { ReadOptions, StateReading } from './state-store.ts'
+import type { VerifyOptions, VerifyReport } from './verify.ts'
 
 /** `builtin`: shipped with the product, read-only. */
 export type Origin = 'registry' | 'builtin'
@@ -80,6 +83,8 @@ export interface RegistryReader {
 export interface ChangeOptions extends BlobOptions {
   readonly by?: string | undefined
   readonly reason?: string | undefined
+  /** The `id` that the change gets in the history; a new one by default. */
+  readonly id?: string | undefined
 }
 
 export interface AliasOptions extends ChangeOptions {
@@ -113,6 +118,12 @@ export interface Registry extends RegistryReader {
   setShadow(name: string, shadow: Shadow | null, options?: ChangeOptions): Promise<ModelState>
   /** @throws EspalierError `version_conflict` while an alias, the traffic or the shadow uses it */
   deleteVersion(name: string, version: number, options?: DeleteOptions): Promise<Erasure>
+  /** Copies a version of another registry here, once. */
+  adopt(source: RegistryReader, version: RegistryVersion, options: AdoptOptions): Promise<Adoption>
+  /** Removes old blobs that no version names. */
+  collectGarbage(options: GarbageOptions): Promise<GarbageReport>
+  /** Walks and reads everything, and tells all that is wrong. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>
   /** Repairs the hint from the objects themselves. */
   rebuildIndex(options?: BlobOptions): Promise<void>
   close(): Promise<void>

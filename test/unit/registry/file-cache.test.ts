@@ -5,6 +5,7 @@ import type { BlobStore } from '../../../shared/registry/blob-store.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
 import type { Registry, RegistryVersion } from '../../../shared/registry/types.ts'
+import { createFullDiskStore } from '../../fakes/full-disk-store.ts'
 import { interceptStore } from '../../fakes/intercepted-store.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, useScratch } from './scratch.ts'
@@ -124,6 +125,20 @@ describe('fetching files', () => {
     expect(new Set(paths).size).toBe(1)
     expect(await readFile(join(paths[0]!, 'head.bin'), 'utf8')).toBe('weights one')
     expect(await readdir(join(cache, '.tmp'))).toEqual([])
+  })
+
+  it('names the cache folder when its disk is full, leaves nothing there and goes on after', async () => {
+    const disk = { full: true }
+    const short = openRegistry(createFullDiskStore(store, disk))
+    await expect(short.fetchFiles(version, cache)).rejects.toMatchObject({
+      code: 'registry_unavailable',
+      message: expect.stringMatching(/cache folder .*: ENOSPC: no space left on device/),
+    })
+    expect(await readdir(join(cache, '.tmp'))).toEqual([])
+    await expect(readdir(join(cache, 'sha256'))).rejects.toMatchObject({ code: 'ENOENT' })
+    disk.full = false
+    const folder = await short.fetchFiles(version, cache)
+    expect(await readFile(join(folder, 'head.bin'), 'utf8')).toBe('weights one')
   })
 
   it('says which cache folder cannot be used', async () => {
