@@ -3,7 +3,7 @@ import type { Progress } from '../lib/logger.ts'
 import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { REFRESH_AGE_MS } from './blobs.ts'
 import { BLOBS_PREFIX, parseBlobKey } from './names.ts'
-import { type SweepContext, sweepBlobs } from './sweep.ts'
+import { removeStaleSweeps, type SweepContext, sweepBlobs } from './sweep.ts'
 import { UsedBlobs } from './used-blobs.ts'
 
 /**
@@ -11,6 +11,9 @@ import { UsedBlobs } from './used-blobs.ts'
  * than half of it, so that its blobs are safe even if it dies between its manifest and its last look.
  */
 export const MIN_GARBAGE_AGE_MS = 2 * REFRESH_AGE_MS
+
+/** Records of sweeps older than this were left by processes that died; no sweep takes this long. */
+const STALE_SWEEP_MS = 86_400_000
 
 export interface GarbageOptions extends BlobOptions {
   /** Blobs younger than this stay, in milliseconds. */
@@ -63,6 +66,7 @@ export async function collectGarbage(
   await used.update({ signal })
   const isOld = (sha256: string) => blobs.get(sha256)!.modifiedMs <= cutoffMs
   const old = [...blobs.keys()].filter((sha256) => !used.has(sha256) && isOld(sha256))
+  if (!dryRun) await removeStaleSweeps(store, clock.wallMs() - STALE_SWEEP_MS, { signal })
   const { erased, kept } = dryRun
     ? { erased: old, kept: [] }
     : await sweepBlobs(old, {

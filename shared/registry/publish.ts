@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
+import type { Progress } from '../lib/logger.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { describeFile, type PublishFile, storeBlob } from './blobs.ts'
@@ -55,6 +56,8 @@ export interface PublishContext extends BlobOptions {
   readonly clock: Clock
   readonly newId: () => string
   readonly original?: OriginalVersion | undefined
+  /** Told the bytes that are stored, as stage `storing`. */
+  readonly onProgress?: Progress | undefined
 }
 
 /**
@@ -166,9 +169,13 @@ async function storeFiles(
   const nowMs = context.clock.wallMs()
   // An earlier publication under the same key may name other files.
   const named = new Set(present.files.map(({ sha256 }) => sha256))
+  const total = described.reduce((sum, { bytes }) => sum + bytes, 0)
+  let done = 0
   for (const [at, { source }] of files.entries()) {
     const file = described[at]!
     if (named.has(file.sha256)) await storeBlob(context.store, file, source, nowMs, context)
+    done += file.bytes
+    context.onProgress?.('storing', done, total)
   }
 }
 

@@ -86,8 +86,14 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
 
   return {
     ...reader,
-    async publish(request, { signal } = {}) {
-      const { manifest, created } = await publish(request, { store, clock, newId, signal })
+    async publish(request, { signal, onProgress } = {}) {
+      const { manifest, created } = await publish(request, {
+        store,
+        clock,
+        newId,
+        signal,
+        onProgress,
+      })
       const { name, kind, version: latest } = manifest
       await noteIndex(name, async () => ({ kind, latest, revision: 0 }), { signal })
       return { version: { ...manifest, origin }, created }

@@ -122,6 +122,17 @@ export async function awaitSweeps(
   }
 }
 
+/** Removes the records that dead sweepers left, whom nobody waited for. */
+export async function removeStaleSweeps(
+  store: BlobStore,
+  cutoffMs: number,
+  { signal }: BlobOptions = {},
+): Promise<void> {
+  for await (const { key, modifiedAt } of store.list(SWEEPS_PREFIX, { signal })) {
+    if (modifiedAt.getTime() < cutoffMs) await store.delete(key, { signal })
+  }
+}
+
 async function listSweeps(store: BlobStore, signal: AbortSignal | undefined): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.list(SWEEPS_PREFIX, { signal })) keys.push(key)

@@ -1,3 +1,4 @@
+import type { Progress } from '../lib/logger.ts'
 import type { ModelAddress } from '../lib/model-address.ts'
 import type { Adoption, AdoptOptions } from './adopt.ts'
 import type { BlobOptions } from './blob-store.ts'
@@ -107,7 +108,7 @@ export interface Registry extends RegistryReader {
   /** `created` is false where the idempotency key had made the version before. */
   publish(
     request: PublishRequest,
-    options?: BlobOptions,
+    options?: BlobOptions & { readonly onProgress?: Progress | undefined },
   ): Promise<{ readonly version: RegistryVersion; readonly created: boolean }>
   /** @throws EspalierError `version_not_found`, `version_conflict` where `ifCurrent` does not hold */
   promote(name: string, version: number, options?: PromoteOptions): Promise<ModelState>

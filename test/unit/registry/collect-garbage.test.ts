@@ -90,6 +90,18 @@ describe('garbage collection', () => {
     expect(await blobKeys(store)).toEqual(before)
   })
 
+  it('removes the records of collections that died', async () => {
+    const { store, age, registry } = await createOldRegistry()
+    await store.put('sweeps/dead.json', bytesOf('{"schema":1,"blobs":[]}'))
+    await age('sweeps/', 2 * DAY_MS)
+    await store.put('sweeps/alive.json', bytesOf('{"schema":1,"blobs":[]}'))
+    await registry.collectGarbage({ ...MONTH, dryRun: true })
+    expect(await collect(store.list('sweeps/'))).toHaveLength(2)
+    await registry.collectGarbage(MONTH)
+    const left = (await collect(store.list('sweeps/'))).map(({ key }) => key)
+    expect(left).toEqual(['sweeps/alive.json'])
+  })
+
   it('leaves what is not a blob alone', async () => {
     await store.put('blobs/sha256/readme', bytesOf('what lies here'))
     await registry.collectGarbage(MONTH)

@@ -127,6 +127,39 @@ describe('publish', () => {
     expect(await registry.publish(request)).toMatchObject({ created: false })
   })
 
+  it('heals under the same key what died after its manifest, though its report differs', async () => {
+    const keyed = (report: string) =>
+      sampleRequest('same', {
+        idempotencyKey: 'key',
+        idempotencyContent: 'rows and options',
+        files: [
+          { path: 'head.bin', source: { bytes: bytesOf('weights') } },
+          { path: 'report.md', source: { bytes: bytesOf(report) } },
+        ],
+      })
+    const { version } = await registry.publish(keyed('took 3 s'))
+    for await (const { key } of store.list('blobs/')) await store.delete(key)
+    const again = await registry.publish(keyed('took 4 s'))
+    expect(again).toEqual({ version, created: false })
+    expect(await registry.readFile(version, 'head.bin', LIMIT)).toEqual(bytesOf('weights'))
+    expect((await registry.verify()).damages).toEqual([
+      { what: 'report.md of intent@v1', why: expect.stringContaining('is missing') },
+    ])
+    const other = { ...keyed('took 3 s'), idempotencyContent: 'other rows' }
+    await expect(registry.publish(other)).rejects.toMatchObject({
+      code: 'version_conflict',
+      message: expect.stringContaining('intent@v1, which was made of other input'),
+    })
+  })
+
+  it('tells how many bytes are stored', async () => {
+    const seen: string[] = []
+    const onProgress = (stage: string, done: number, total: number) =>
+      void seen.push(`${stage} ${done}/${total}`)
+    await registry.publish(sampleRequest('one'), { onProgress })
+    expect(seen.slice(0, 2)).toEqual(['storing 11/21', 'storing 21/21'])
+  })
+
   it('knows its own manifest when the first answer was lost', async () => {
     const ambiguous = interceptStore(store, {
       putIfAbsent: async (...args) => {
