@@ -38,6 +38,10 @@ export interface Boot {
   readonly cacheFolder: string
   /** The registry over the built-in heads, opened on first use and shared from then on. */
   openRegistry(): Promise<ModelRegistry>
+  /** Another registry, without the built-in heads; close it when done. */
+  openRegistryAt(url: string): Promise<ModelRegistry>
+  /** Names of the encoders that ship with the product. */
+  builtinEncoders(): Promise<readonly string[]>
   /** Matrix kernels in this thread, for jobs and command lines; close them when done. */
   openKernels(): Promise<OwnedMatrixKernels>
   /** Opens the encoder that a name means, exporting it into the cache on first use. */
@@ -117,6 +121,14 @@ export function createBoot(options: {
     log,
     cacheFolder: artifacts.cacheFolder,
     openRegistry,
+    async openRegistryAt(url) {
+      const { openPlainRegistry } = await import('../shared/service/open-model-registry.ts')
+      return openPlainRegistry({ url, log })
+    },
+    async builtinEncoders() {
+      const { listBuiltins } = await import('../shared/service/encoder-artifacts.ts')
+      return (await listBuiltins(artifacts)).map(({ name }) => name)
+    },
     async openKernels() {
       const { openMatrixKernels } = await import('../shared/runtime/kernels.ts')
       return openMatrixKernels({ threads: workers })

@@ -79,16 +79,22 @@ export async function prepareArtifact(
 }
 
 /** The built-in encoders with their folders' names. */
-export async function listBuiltins(
-  options: Pick<ArtifactOptions, 'builtinFolder'>,
-): Promise<readonly { readonly name: string; readonly folder: string; readonly family: string }[]> {
+export async function listBuiltins(options: Pick<ArtifactOptions, 'builtinFolder'>): Promise<
+  readonly {
+    readonly name: string
+    readonly folder: string
+    readonly family: string
+    readonly bytes: number
+  }[]
+> {
   const folders = await readdir(options.builtinFolder, { withFileTypes: true })
   const found = []
   for (const entry of folders) {
     const path = join(options.builtinFolder, entry.name, SOURCE_FILE)
     if (!entry.isDirectory() || !existsSync(path)) continue
-    const { name, family } = sourceSchema.parse(JSON.parse(await readFile(path, 'utf8')))
-    found.push({ name, family, folder: entry.name })
+    const { name, family, files } = sourceSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0)
+    found.push({ name, family, bytes, folder: entry.name })
   }
   return found
 }

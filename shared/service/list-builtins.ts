@@ -13,7 +13,7 @@ export async function summarizeBuiltins(
 ): Promise<ModelSummary[]> {
   const builtins = await listBuiltins(options)
   return Promise.all(
-    builtins.map(async ({ name, folder, family }) => {
+    builtins.map(async ({ name, folder, family, bytes }) => {
       const path = join(options.builtinFolder, folder, 'config.json')
       const config = hiddenSchema.parse(JSON.parse(await readFile(path, 'utf8')))
       return {
@@ -22,6 +22,9 @@ export async function summarizeBuiltins(
         source: 'built-in' as const,
         versions: [1],
         aliases: { [CHAMPION]: 1 },
+        traffic: null,
+        shadow: null,
+        bytes,
         family,
         dimension: config.hidden_size,
         labels: null,

@@ -2,6 +2,7 @@ import { isEspalierError } from '../lib/errors.ts'
 import { parseModelAddress } from '../lib/model-address.ts'
 import { emptyState, type ModelState } from '../registry/state.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
+import { type EncoderCard, readEncoderCard } from './encoder-version.ts'
 
 /** A model as its card shows it: one version, and what its names mean. */
 export interface ModelCard {
@@ -12,6 +13,8 @@ export interface ModelCard {
   /** How the address led to that version. */
   readonly via: 'version' | 'alias' | 'traffic' | 'newest'
   readonly state: ModelState
+  /** What the version says of itself as an encoder; null for classifiers. */
+  readonly encoder: EncoderCard | null
 }
 
 /**
@@ -35,5 +38,5 @@ export async function readModelCard(
   const version = await registry.getVersion(name, chosen.version, { signal })
   const reading = await registry.readState(name, { signal })
   const state = reading.status === 'found' ? reading.state : emptyState(name)
-  return { name, versions, version, via: chosen.via, state }
+  return { name, versions, version, via: chosen.via, state, encoder: readEncoderCard(version) }
 }

@@ -27,3 +27,14 @@ export async function openModelRegistry(options: ModelRegistryOptions): Promise<
     openRegistry(builtin, { origin: 'builtin', logger }),
   )
 }
+
+/**
+ * Opens one registry by itself, to copy from or to.
+ * @throws EspalierError `invalid_config` for a URL that names no store
+ */
+export async function openPlainRegistry({
+  url,
+  log: logger,
+}: Pick<ModelRegistryOptions, 'url' | 'log'>): Promise<Registry> {
+  return openRegistry(await openBlobStore(url), { logger })
+}

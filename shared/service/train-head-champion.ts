@@ -74,15 +74,17 @@ export async function promoteVersion(
   check: ChampionCheck,
   options: {
     readonly force: boolean
+    readonly by?: string | undefined
     readonly reason?: string | undefined
     readonly signal?: AbortSignal | undefined
   },
 ): Promise<Promotion> {
-  const { force, reason, signal } = options
+  const { force, by, reason, signal } = options
   if (check.objection !== null && !force) return { status: 'refused', reason: check.objection }
   const from = check.champion?.version ?? null
   try {
     await registry.promote(version.name, version.version, {
+      by,
       reason,
       signal,
       ...(force ? {} : { ifCurrent: from }),

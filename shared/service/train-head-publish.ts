@@ -2,6 +2,7 @@ import type { Head } from '../head/head.ts'
 import type { Registry, RegistryVersion } from '../registry/types.ts'
 import type { TrainingReport } from '../training/report/types.ts'
 import type { TrainedHead } from '../training/types.ts'
+import { collectHeadMetrics } from './head-metrics.ts'
 import { describeHead, HEAD_FILE, REPORT_FILES } from './head-version.ts'
 import type { TrainingData } from './train-head-data.ts'
 import type { TrainHeadRequest } from './train-head-request.ts'
@@ -20,32 +21,26 @@ export interface PublishableHead {
 
 const MAX_COMMAND_LENGTH = 10_000
 
-/** Publishes a head with its report, metrics and lineage; returns the new version. */
+/** Publishes a head with its report, metrics and lineage; `created` is false where its key had made it before. */
 export async function publishHead(
   registry: Registry,
-  { head, bytes, trained, report, files, request, data }: PublishableHead,
-): Promise<RegistryVersion> {
+  publishable: PublishableHead,
+): Promise<{ readonly version: RegistryVersion; readonly created: boolean }> {
+  const { head, bytes, trained, report, files, request, data } = publishable
   const { method, why } = trained
-  const { encoder, crossValidation, test, sizes } = report
-  const { version } = await registry.publish(
+  const { encoder, sizes } = report
+  return registry.publish(
     {
       name: request.name,
       kind: 'classifier',
       family: head.family,
       fingerprint: encoder.fingerprint,
       description: request.description,
+      createdBy: request.by,
+      idempotencyKey: request.idempotencyKey,
+      idempotencyContent: describeInput(publishable),
       metadata: describeHead(head, { method, why, headBytes: sizes.headBytes }),
-      metrics: {
-        accuracy: measure(test?.accuracy),
-        accuracyLow: measure(test?.interval?.low),
-        accuracyHigh: measure(test?.interval?.high),
-        macroF1: measure(test?.macroF1),
-        ece: measure(test?.ece),
-        nll: measure(test?.nll),
-        testRows: report.split.testRows,
-        crossValidatedAccuracy: measure(crossValidation?.accuracy),
-        crossValidatedNll: measure(crossValidation?.nll),
-      },
+      metrics: collectHeadMetrics(report),
       lineage: {
         encoder: encoder.model,
         precision: encoder.precision,
@@ -69,10 +64,15 @@ export async function publishHead(
     },
     { signal: request.signal },
   )
-  return version
 }
 
-/** A number that JSON can carry; null where it is unknown. */
-function measure(value: number | null | undefined): number | null {
-  return value != null && Number.isFinite(value) ? value : null
+/** What has to be the same under the same key: all that a training hangs on, not what its report says of times. */
+function describeInput({ report, request, data }: PublishableHead): string {
+  const { method, seed, folds, testFraction, balance, memory } = request
+  return JSON.stringify([
+    data.summary.sha256,
+    data.testSummary?.sha256 ?? testFraction,
+    report.encoder.fingerprint,
+    { method, seed, folds, balance, memory },
+  ])
 }

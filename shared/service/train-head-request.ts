@@ -27,6 +27,10 @@ export interface TrainHeadRequest extends DataRequest {
   /** Make the new version champion: `unless-worse` than the present one, or in any case. */
   readonly promote: 'no' | 'unless-worse' | 'always'
   readonly reason?: string | undefined
+  /** Who trains, for the card and the history. */
+  readonly by?: string | undefined
+  /** Training the same again under the same key gives the same version. */
+  readonly idempotencyKey?: string | undefined
   readonly description?: string | undefined
   /** Do everything but publish. */
   readonly dryRun: boolean
@@ -42,6 +46,8 @@ export interface TrainHeadRequest extends DataRequest {
 export type Promotion =
   | { readonly status: 'none' }
   | { readonly status: 'promoted'; readonly from: number | null }
+  /** An earlier try under the same key did it; what was promoted since stays. */
+  | { readonly status: 'promoted-before' }
   /** The version exists, but the alias stays where it is; the reason is a whole sentence. */
   | { readonly status: 'refused'; readonly reason: string }
 
@@ -49,6 +55,8 @@ export type Promotion =
 export interface TrainHeadResult {
   /** Null for a dry run. */
   readonly version: RegistryVersion | null
+  /** False where the idempotency key had made the version before. */
+  readonly created: boolean
   readonly report: TrainingReport
   /** The report as the files of the version. */
   readonly files: { readonly markdown: string; readonly json: string; readonly html: string }

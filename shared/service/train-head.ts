@@ -3,9 +3,8 @@ import { encodeHead } from '../head/encode.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import { checkModelName } from '../registry/names.ts'
-import type { Registry } from '../registry/types.ts'
 import { embedForJob } from './embed-for-job.ts'
-import { checkClassifier } from './head-version.ts'
+import { checkTargetKind, wasPromoted } from './publish-model.ts'
 import { checkChampion, promoteVersion } from './train-head-champion.ts'
 import { readTrainingData } from './train-head-data.ts'
 import { judgeHead, toTrainingSet } from './train-head-evaluation.ts'
@@ -33,7 +32,8 @@ export async function trainHead(
   request: TrainHeadRequest,
 ): Promise<TrainHeadResult> {
   const { name, seed, onProgress, signal } = request
-  await checkTarget(deps.registry, name, signal)
+  checkModelName(name)
+  await checkTargetKind(deps.registry, name, 'classifier', signal)
   const watch = createStopwatch(deps)
   const data = await readTrainingData(request)
   watch.finish('reading')
@@ -87,34 +87,27 @@ export async function trainHead(
     })
     const files = tools.renderReport(report)
     signal?.throwIfAborted()
-    const version = request.dryRun
-      ? null
+    const { version, created } = request.dryRun
+      ? { version: null, created: false }
       : await publishHead(deps.registry, { head, bytes, trained, report, files, request, data })
     let promotion: Promotion = { status: 'none' }
     if (version !== null && request.promote !== 'no') {
-      promotion = await promoteVersion(deps.registry, version, champion, {
-        force: request.promote === 'always',
-        reason: request.reason,
-        signal,
-      })
+      const again = !created && (await wasPromoted(deps.registry, version, signal))
+      promotion = again
+        ? { status: 'promoted-before' }
+        : await promoteVersion(deps.registry, version, champion, {
+            force: request.promote === 'always',
+            by: request.by,
+            reason: request.reason,
+            signal,
+          })
     }
     const { cached, computed, truncated } = embedded
     const embeddings = { cached, computed, truncated }
-    return { version, report, files, warnings: data.warnings, promotion, embeddings }
+    return { version, created, report, files, warnings: data.warnings, promotion, embeddings }
   } finally {
     await kernels.close()
   }
-}
-
-/** Refuses a name before any work is done for it. */
-async function checkTarget(
-  registry: Registry,
-  name: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  checkModelName(name)
-  const newest = (await registry.listVersions(name, { signal })).at(-1)
-  if (newest !== undefined) checkClassifier(await registry.getVersion(name, newest, { signal }))
 }
 
 function checkOtherName(name: string, encoder: EncoderInfo): void {

@@ -9,6 +9,7 @@ import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/store-memory.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 import type { ModelSummary } from '../../shared/service/model-summary.ts'
+import { openPlainRegistry } from '../../shared/service/open-model-registry.ts'
 import { plainKernels } from '../../shared/training/plain-kernels.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
 
@@ -52,6 +53,8 @@ export function createFakeBoot({
     openEncoders: () => open,
     cacheFolder,
     openRegistry: async () => registry,
+    openRegistryAt: async (url) => openPlainRegistry({ url, log: silentLogger }),
+    builtinEncoders: async () => ['built-in'],
     openKernels: async () => ({ ...plainKernels(), close: async () => {} }),
     async openEncoder(options = {}) {
       opened.push(options)
