@@ -6,13 +6,16 @@ import type { ProgressDisplay } from './progress.ts'
 /** A stream that may be a terminal. */
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
+/** A stream that may be a terminal. */
+export type InputStream = Readable & { readonly isTTY?: boolean }
+
 /** What a command works with; nothing else reaches the process. */
 export interface CommandContext {
   /** The command line as it was typed, without the program's name. */
   readonly argv: readonly string[]
   /** Builds the parts on first use, so that `--help` needs none of them. */
   boot(): Promise<Boot>
-  readonly stdin: Readable
+  readonly stdin: InputStream
   readonly stdout: OutputStream
   readonly stderr: OutputStream
   /** Aborted by Ctrl-C, by SIGTERM, and when nobody reads stdout any more. */

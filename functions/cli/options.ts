@@ -40,3 +40,19 @@ export function nameList(value: string): string[] {
   if (names.every((name) => name !== '')) return [...new Set(names)]
   throw new InvalidArgumentError('It must be names separated by commas.')
 }
+
+const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** A parser of durations such as `30d`, `12h`, `45m` and `0s`; milliseconds. */
+export function duration(value: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(value)
+  if (match) return Number(match[1]) * UNITS_MS[match[2] as keyof typeof UNITS_MS]
+  throw new InvalidArgumentError('It must be a number with s, m, h or d, such as 30d.')
+}
+
+/** A parser of versions such as `v7`. */
+export function versionNumber(value: string): number {
+  const match = /^v?([1-9]\d{0,8})$/.exec(value)
+  if (match) return Number(match[1])
+  throw new InvalidArgumentError('It must be a version such as v7.')
+}

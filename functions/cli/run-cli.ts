@@ -1,18 +1,26 @@
-import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot.ts'
+import { addAliasCommand } from './commands/alias.ts'
+import { addDeleteCommand } from './commands/delete.ts'
+import { addDiffCommand } from './commands/diff.ts'
 import { addEmbedCommand } from './commands/embed.ts'
 import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export.ts'
+import { addGcCommand } from './commands/gc.ts'
 import { addModelsCommand } from './commands/models.ts'
 import { addPredictCommand } from './commands/predict.ts'
 import { addPromoteCommand } from './commands/promote.ts'
+import { addPublishCommand } from './commands/publish.ts'
 import { addRollbackCommand } from './commands/rollback.ts'
 import { addServeCommand } from './commands/serve.ts'
+import { addShadowCommand } from './commands/shadow.ts'
 import { addShowCommand } from './commands/show.ts'
+import { addTrafficCommand } from './commands/traffic.ts'
 import { addTrainCommand } from './commands/train.ts'
-import type { CommandContext, OutputStream } from './context.ts'
+import { addPullCommand, addPushCommand } from './commands/transfer.ts'
+import { addVerifyCommand } from './commands/verify.ts'
+import type { CommandContext, InputStream, OutputStream } from './context.ts'
 import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
 import { createProgress } from './progress.ts'
 import { describeFailure, toOneLine } from './report-error.ts'
@@ -22,7 +30,7 @@ export interface CliDeps {
   /** Builds the parts; called at most once, and not at all for `--help`. */
   readonly boot: () => Promise<Boot>
   readonly version: string
-  readonly stdin: Readable
+  readonly stdin: InputStream
   readonly stdout: OutputStream
   readonly stderr: OutputStream
   /** Aborted with the signal's name as reason: `SIGINT` or `SIGTERM`. */
@@ -118,10 +126,20 @@ function createProgram(context: CommandContext, version: string): Command {
   addPredictCommand(program, context)
   addEmbedCommand(program, context)
   addExportCommand(program, context)
+  addPublishCommand(program, context)
   addModelsCommand(program, context)
   addShowCommand(program, context)
+  addDiffCommand(program, context)
   addPromoteCommand(program, context)
   addRollbackCommand(program, context)
+  addTrafficCommand(program, context)
+  addShadowCommand(program, context)
+  addAliasCommand(program, context)
+  addPullCommand(program, context)
+  addPushCommand(program, context)
+  addDeleteCommand(program, context)
+  addGcCommand(program, context)
+  addVerifyCommand(program, context)
   return program
 }
 

@@ -25,6 +25,8 @@ export interface TrainOptions extends LabelledInputOptions, EncoderOptions {
   readonly memory: boolean
   readonly promote?: boolean
   readonly force?: boolean
+  readonly idempotencyKey?: string
+  readonly by?: string
   readonly reason?: string
   readonly description?: string
   readonly report?: string
@@ -109,9 +111,18 @@ async function writeReport(folder: string, { files }: TrainHeadResult): Promise<
   }
 }
 
-function toJson({ version, report, warnings, promotion, embeddings, files }: TrainHeadResult) {
+function toJson({
+  version,
+  created,
+  report,
+  warnings,
+  promotion,
+  embeddings,
+  files,
+}: TrainHeadResult) {
   return {
     model: version && formatModelVersion(version),
+    created,
     promotion,
     accuracy: report.test?.accuracy ?? null,
     warnings,
@@ -124,7 +135,7 @@ function toJson({ version, report, warnings, promotion, embeddings, files }: Tra
 async function printResult(
   { print }: CommandContext,
   options: TrainOptions,
-  { version, report, promotion, embeddings }: TrainHeadResult,
+  { version, created, report, promotion, embeddings }: TrainHeadResult,
 ): Promise<void> {
   const { test, crossValidation, split, sizes, champion } = report
   const model = version === null ? `${report.name} (not published)` : formatModelVersion(version)
@@ -148,10 +159,14 @@ async function printResult(
   if (embeddings.truncated > 0) {
     await print(`  ${formatCount(embeddings.truncated, 'text')} cut at the encoder's limit`)
   }
+  if (version !== null && !created) await print('  published before under this key')
+  if (promotion.status === 'promoted-before') {
+    await print('  promoted before under this key; what it means now stays')
+  }
   if (promotion.status === 'promoted') await print(`  promoted: ${model} is champion now`)
   if (options.report !== undefined)
     await print(`  report: ${join(options.report, REPORT_FILES.html)}`)
-  if (version !== null) await print(nextStep(model, promotion.status === 'promoted'))
+  if (version !== null) await print(nextStep(model, promotion.status.startsWith('promoted')))
 }
 
 function describeDifference({

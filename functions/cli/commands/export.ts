@@ -1,14 +1,18 @@
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type Precision, precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import { formatModelVersion } from '../../../shared/lib/model-address.ts'
+import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
 import { listOf, oneOf, wholeNumber } from '../options.ts'
+import { checkPublication, type PublicationFlags, publishPath } from '../publish-folder.ts'
 
 const POOLINGS = ['mean', 'cls', 'max'] as const
 
-interface ExportOptions {
+interface ExportOptions extends PublicationFlags {
   readonly output?: string
-  readonly name?: string
+  readonly publish?: boolean
   readonly precision: readonly Precision[]
   readonly calibration?: string
   readonly pooling?: (typeof POOLINGS)[number]
@@ -52,6 +56,14 @@ export function addExportCommand(program: Command, context: CommandContext): voi
       "longest input in tokens; default: the folder's",
       wholeNumber(2, 32_768),
     )
+    .option('--publish', 'publish it as a version of the registry under its name')
+    .option('--promote', 'with --publish: make it the champion')
+    .option(
+      '--idempotency-key <key>',
+      'with --publish: publishing again with this key gives the same version',
+    )
+    .option('--by <who>', 'with --publish: who does it, for its card and the history')
+    .option('--reason <text>', 'with --promote: why, for the history')
     .option('--json', 'print the manifest')
     .option('-q, --quiet', 'no progress on stderr')
     .addHelpText(
@@ -59,6 +71,7 @@ export function addExportCommand(program: Command, context: CommandContext): voi
       `
 Examples:
   espalier export ./bge-small-en-v1.5 --output ./encoders/bge-small
+  espalier export ./bge-small-en-v1.5 --name bge-small --publish --promote
   espalier export ./my-encoder --precision int8 --calibration my-texts.txt
   ESPALIER_ENCODER=./encoders/bge-small espalier serve`,
     )
@@ -70,26 +83,54 @@ async function exportFolder(
   folder: string,
   { precision: precisions, json, quiet, ...options }: ExportOptions,
 ): Promise<void> {
+  checkOptions(folder, options)
   const output = options.output ?? `${basename(resolve(folder))}-encoder`
+  const { name, calibration, pooling, maxTokens } = options
   const display = context.progress(quiet === true)
   try {
     const boot = await context.boot()
     const manifest = await boot.exportEncoder({
-      ...options,
+      name,
+      calibration,
+      pooling,
+      maxTokens,
       folder,
       output,
       precisions,
       onProgress: display.report,
       signal: context.signal,
     })
+    const { lines, result } =
+      options.publish === true
+        ? await publishPath(context, boot, output, options, display)
+        : { lines: [], result: null }
     display.stop()
-    if (json === true) return await context.print(JSON.stringify(manifest, null, 2))
+    if (json === true) {
+      const model = result && formatModelVersion(result.version)
+      const shown = { ...manifest, ...(model && { model }) }
+      return await context.print(JSON.stringify(shown, null, 2))
+    }
     const graphs = Object.keys(manifest.graphs).join(', ')
     await context.print(
       `${output}: ${manifest.name} (${manifest.architecture}, ${manifest.dimension} numbers, ` +
         `${manifest.maxTokens} tokens, ${manifest.pooling} pooling), graphs: ${graphs}`,
     )
+    for (const line of lines) await context.print(line)
   } finally {
     display.stop()
+  }
+}
+
+/** What could not be published is told before the export, which takes minutes. */
+function checkOptions(folder: string, options: Omit<ExportOptions, 'precision'>): void {
+  const { publish, promote, idempotencyKey, by } = options
+  if (publish === true) {
+    checkPublication(options)
+    parseBareName(options.name ?? basename(resolve(folder)), 'export --publish', 'set --name')
+    return
+  }
+  if (promote === true || idempotencyKey !== undefined || by !== undefined) {
+    const message = '--promote, --idempotency-key and --by are of use with --publish only'
+    throw new EspalierError('invalid_request', message)
   }
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import type { ModelSummary } from '../../../shared/service/model-summary.ts'
 import type { CommandContext } from '../context.ts'
+import { formatTraffic } from '../describe-change.ts'
+import { formatBytes } from '../number-format.ts'
 import { formatTable } from '../table.ts'
 
 /** `espalier models` */
@@ -8,7 +10,9 @@ export function addModelsCommand(program: Command, context: CommandContext): voi
   program
     .command('models')
     .summary('list encoders and classifiers')
-    .description('List the models of the registry and the built-in ones.')
+    .description(
+      'List the models of the registry and the built-in ones; sizes are of the newest versions.',
+    )
     .option('--json', 'print a JSON array')
     .addHelpText(
       'after',
@@ -26,7 +30,7 @@ Examples:
 
 function formatModels(models: readonly ModelSummary[]): string {
   if (models.length === 0) return 'no models'
-  const heading = ['NAME', 'KIND', 'VERSIONS', 'ALIASES', 'OUTPUT', 'SOURCE']
+  const heading = ['NAME', 'KIND', 'VERSIONS', 'ALIASES', 'TRAFFIC', 'OUTPUT', 'SIZE', 'SOURCE']
   return formatTable([heading, ...models.map(describeModel)])
 }
 
@@ -41,9 +45,18 @@ function describeModel(model: ModelSummary): string[] {
     model.kind,
     formatVersions(model.versions),
     aliases.join(' ') || '-',
+    describeTraffic(model),
     output,
+    formatBytes(model.bytes),
     model.source,
   ]
+}
+
+/** `v7=90 v8=10 shadow v9`, or a dash where the champion answers alone. */
+function describeTraffic({ traffic, shadow }: ModelSummary): string {
+  const split = traffic === null ? [] : [formatTraffic(traffic)]
+  const scored = shadow === null ? [] : [`shadow v${shadow.version}`]
+  return [...split, ...scored].join(' ') || '-'
 }
 
 /** `v3`, or the first and last of several: `v1…v7 (6)`. */

@@ -1,25 +1,21 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import {
-  CHAMPION,
-  formatModelVersion,
-  parseModelAddress,
-} from '../../../shared/lib/model-address.ts'
+import { CHAMPION, parseModelAddress } from '../../../shared/lib/model-address.ts'
+import { addChangeOptions, type ChangeFlags, noteChange } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
+import { describeOwnChange } from '../describe-change.ts'
 
 /** The alias means nothing yet. */
 const NONE = 'none'
 
-interface PromoteFlags {
+interface PromoteFlags extends ChangeFlags {
   readonly alias: string
   readonly ifCurrent?: number | typeof NONE
-  readonly reason?: string
-  readonly json?: boolean
 }
 
 /** `espalier promote intent@v7` */
 export function addPromoteCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('promote')
     .summary('make a version the champion')
     .description('Point an alias at a version. Running servers follow within their poll interval.')
@@ -30,8 +26,7 @@ export function addPromoteCommand(program: Command, context: CommandContext): vo
       'only if the alias now means this version, as v6; none: only if it means nothing',
       parseCurrent,
     )
-    .option('--reason <text>', 'why, for the history')
-    .option('--json', 'print the new state as JSON')
+  addChangeOptions(command)
     .addHelpText(
       'after',
       `
@@ -46,7 +41,7 @@ Examples:
 async function promote(
   context: CommandContext,
   model: string,
-  { alias, ifCurrent, reason, json }: PromoteFlags,
+  { alias, ifCurrent, ...flags }: PromoteFlags,
 ): Promise<void> {
   const { name, selector } = parseModelAddress(model)
   if (selector.kind === 'default') {
@@ -57,16 +52,14 @@ async function promote(
   }
   const registry = await (await context.boot()).openRegistry()
   const { version } = await registry.resolve(model, { signal: context.signal })
+  const note = noteChange(flags, context.signal)
   const state = await registry.promote(name, version, {
     alias,
     ifCurrent: ifCurrent === NONE ? null : ifCurrent,
-    reason,
-    signal: context.signal,
+    ...note,
   })
-  if (json === true) return context.print(JSON.stringify(state, null, 2))
-  const last = state.history.at(-1)
-  const before = last?.to === version && last.from != null ? `, before v${last.from}` : ''
-  await context.print(`${name}@${alias} is ${formatModelVersion({ name, version })}${before}`)
+  if (flags.json === true) return context.print(JSON.stringify(state, null, 2))
+  await context.print(describeOwnChange(state, note.id, `${name}@${alias}: v${version}`))
 }
 
 /** The number of `v6`, or `none`; null would count as an option without a value. */

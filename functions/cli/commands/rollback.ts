@@ -1,21 +1,16 @@
 import type { Command } from 'commander'
-import { EspalierError } from '../../../shared/lib/errors.ts'
-import {
-  CHAMPION,
-  formatModelVersion,
-  parseModelAddress,
-} from '../../../shared/lib/model-address.ts'
+import { CHAMPION } from '../../../shared/lib/model-address.ts'
+import { addChangeOptions, type ChangeFlags, noteChange, parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
+import { describeOwnChange } from '../describe-change.ts'
 
-interface RollbackFlags {
+interface RollbackFlags extends ChangeFlags {
   readonly alias: string
-  readonly reason?: string
-  readonly json?: boolean
 }
 
 /** `espalier rollback intent` */
 export function addRollbackCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('rollback')
     .summary('go back to the version before')
     .description(
@@ -23,8 +18,7 @@ export function addRollbackCommand(program: Command, context: CommandContext): v
     )
     .argument('<name>', 'the model')
     .option('--alias <alias>', 'the alias to move back', CHAMPION)
-    .option('--reason <text>', 'why, for the history')
-    .option('--json', 'print the new state as JSON')
+  addChangeOptions(command)
     .addHelpText(
       'after',
       `
@@ -32,27 +26,12 @@ Examples:
   espalier rollback intent
   espalier rollback intent --reason "v7 confuses refund and return"`,
     )
-    .action((model: string, flags: RollbackFlags) => rollback(context, model, flags))
-}
-
-async function rollback(
-  context: CommandContext,
-  model: string,
-  { alias, reason, json }: RollbackFlags,
-): Promise<void> {
-  const { name, selector } = parseModelAddress(model)
-  if (selector.kind !== 'default') {
-    throw new EspalierError(
-      'invalid_name',
-      `rollback takes a name without "@": ${name}; --alias says which alias moves back`,
-    )
-  }
-  const registry = await (await context.boot()).openRegistry()
-  const state = await registry.rollback(name, { alias, reason, signal: context.signal })
-  if (json === true) return context.print(JSON.stringify(state, null, 2))
-  const version = state.aliases[alias]!
-  const from = state.history.at(-1)?.from
-  await context.print(
-    `${name}@${alias} is ${formatModelVersion({ name, version })} again${from ? `, before v${from}` : ''}`,
-  )
+    .action(async (model: string, { alias, ...flags }: RollbackFlags) => {
+      const name = parseBareName(model, 'rollback', '--alias says which alias moves back')
+      const registry = await (await context.boot()).openRegistry()
+      const note = noteChange(flags, context.signal)
+      const state = await registry.rollback(name, { alias, ...note })
+      if (flags.json === true) return context.print(JSON.stringify(state, null, 2))
+      await context.print(describeOwnChange(state, note.id, `${name}@${alias}`))
+    })
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { formatModelVersion } from '../../../shared/lib/model-address.ts'
 import type { ModelCard } from '../../../shared/service/model-card.ts'
 import type { CommandContext } from '../context.ts'
+import { describeChange, formatShadow, formatTraffic } from '../describe-change.ts'
 import { formatBytes, formatShare } from '../number-format.ts'
 import { formatTable } from '../table.ts'
 
@@ -32,7 +33,8 @@ Examples:
     })
 }
 
-function formatCard({ name, versions, version, via, state }: ModelCard): string {
+function formatCard(card: ModelCard): string {
+  const { name, versions, version, via, state } = card
   const rows: string[][] = []
   const add = (title: string, value: unknown): void => {
     if (value !== undefined && value !== null && value !== '') rows.push([title, String(value)])
@@ -41,6 +43,8 @@ function formatCard({ name, versions, version, via, state }: ModelCard): string 
   add('kind', version.kind)
   add('description', version.description)
   add('created', version.createdAt)
+  add('by', version.createdBy)
+  addEncoderFacts(card, add)
   add('labels', describeLabels(metadata))
   add('method', metadata.method)
   add('why', metadata.why)
@@ -52,17 +56,36 @@ function formatCard({ name, versions, version, via, state }: ModelCard): string 
   add('family', version.family)
   add('fingerprint', version.fingerprint)
   add('data sha256', lineage.dataHash)
+  add('training rows', lineage.trainRows)
   add('seed', lineage.seed)
   add('command', lineage.command)
+  add('size', formatBytes(version.files.reduce((sum, { bytes }) => sum + bytes, 0)))
   for (const { path, bytes, sha256 } of version.files) {
     add(path, `${formatBytes(bytes)}, sha256 ${sha256.slice(0, 16)}…`)
   }
   const aliases = Object.entries(state.aliases).map(([alias, number]) => `${alias}=v${number}`)
   add('aliases', aliases.join(' ') || 'none')
+  if (state.traffic !== null) add('traffic', formatTraffic(state.traffic))
+  if (state.shadow !== null) add('shadow', formatShadow(state.shadow))
   add('versions', versions.map((number) => `v${number}`).join(' '))
   const heading = formatModelVersion(version) + (via === 'newest' ? ' (not promoted yet)' : '')
   const source = version.origin === 'builtin' ? ', built in' : ''
   return [heading + source, formatTable(rows), ...formatHistory(name, state.history)].join('\n')
+}
+
+function addEncoderFacts(
+  { encoder }: ModelCard,
+  add: (title: string, value: unknown) => void,
+): void {
+  if (encoder === null) return
+  const { architecture, dimension, maxTokens, pooling, precisions } = encoder
+  add('network', `${architecture}, ${dimension} numbers, ${maxTokens} tokens, ${pooling} pooling`)
+  for (const precision of precisions) {
+    const bytes = encoder.bytes[precision]
+    const size = bytes === undefined ? '' : `${formatBytes(bytes)}, `
+    add(precision, `${size}fingerprint ${encoder.fingerprints[precision]}`)
+  }
+  add('exported by', encoder.createdWith)
 }
 
 const TITLES = {
@@ -92,10 +115,12 @@ function formatHistory(name: string, history: ModelCard['state']['history']): st
   const lines = history
     .slice(-MAX_HISTORY)
     .toReversed()
-    .map(({ at, action, alias, from, to, reason, by }) => {
-      const move = alias === undefined ? '' : ` ${alias}: ${show(from)} → ${show(to)}`
+    .map((change) => {
+      const { at, action, by, reason } = change
+      const what = action === 'delete' ? [`${name}@v${change.from}`] : describeChange(name, change)
       const whom = by === undefined ? '' : ` by ${by}`
-      return `  ${at} ${action}${move}${whom}${reason === undefined ? '' : ` (${reason})`}`
+      const why = reason === undefined ? '' : ` (${reason})`
+      return `  ${at} ${action} ${what.join(', ')}${whom}${why}`
     })
   const left = history.length - lines.length
   return [
@@ -104,8 +129,4 @@ function formatHistory(name: string, history: ModelCard['state']['history']): st
     ...lines,
     ...(left > 0 ? [`  … ${left} more`] : []),
   ]
-}
-
-function show(version: number | null | undefined): string {
-  return version == null ? 'nothing' : `v${version}`
 }

@@ -46,7 +46,12 @@ export function addTrainCommand(program: Command, context: CommandContext): void
   addEncoderOptions(command)
     .option('--promote', 'make it the champion, unless it is worse than the present one')
     .option('--force', 'with --promote: also if it is worse')
-    .option('--reason <text>', 'why, for the history')
+    .option(
+      '--idempotency-key <key>',
+      'training the same again with this key gives the same version',
+    )
+    .option('--by <who>', 'who trains it, for its card and the history')
+    .option('--reason <text>', 'why it is promoted, for the history')
     .option('--description <text>', 'what it is, for its card')
     .option('--report <folder>', 'write report.md, report.json and report.html here too')
     .option(

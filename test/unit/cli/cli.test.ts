@@ -12,10 +12,20 @@ const VERBS = [
   'predict',
   'embed',
   'export',
+  'publish',
   'models',
   'show',
+  'diff',
   'promote',
   'rollback',
+  'traffic',
+  'shadow',
+  'alias',
+  'pull',
+  'push',
+  'delete',
+  'gc',
+  'verify',
 ]
 
 describe('usage', () => {
@@ -116,6 +126,9 @@ describe('models', () => {
       source: 'built-in',
       versions: [1],
       aliases: { champion: 1 },
+      traffic: null,
+      shadow: null,
+      bytes: 46_000_000,
       family: 'a'.repeat(64),
       dimension: 384,
       labels: null,
@@ -126,6 +139,12 @@ describe('models', () => {
       source: 'registry',
       versions: [1, 2, 5],
       aliases: { champion: 2, challenger: 5 },
+      traffic: [
+        { version: 2, percent: 90 },
+        { version: 5, percent: 10 },
+      ],
+      shadow: { version: 1, samplePercent: 5 },
+      bytes: 50_000,
       family: 'a'.repeat(64),
       dimension: null,
       labels: 7,
@@ -136,9 +155,9 @@ describe('models', () => {
     const { stdout } = await runCommand(['models'], { boot: createFakeBoot({ models }) })
     expect(stdout).toBe(
       [
-        'NAME              KIND        VERSIONS   ALIASES                    OUTPUT       SOURCE',
-        'all-MiniLM-L6-v2  embedding   v1         champion=v1                384 numbers  built-in',
-        'intent            classifier  v1…v5 (3)  champion=v2 challenger=v5  7 labels     registry',
+        'NAME              KIND        VERSIONS   ALIASES                    TRAFFIC                OUTPUT       SIZE     SOURCE',
+        'all-MiniLM-L6-v2  embedding   v1         champion=v1                -                      384 numbers  46.0 MB  built-in',
+        'intent            classifier  v1…v5 (3)  champion=v2 challenger=v5  v2=90 v5=10 shadow v1  7 labels     50.0 KB  registry',
         '',
       ].join('\n'),
     )

@@ -145,25 +145,26 @@ describe('promote and rollback', () => {
     expect(await run(['promote', 'intent@v2', '--if-current', 'v1', '--reason', 'try it'])).toEqual(
       {
         code: 0,
-        stdout: 'intent@champion is intent@v2, before v1\n',
+        stdout: 'intent@champion: v1 → v2\n',
         stderr: '',
       },
     )
     expect(await champion()).toBe(2)
     const challenger = ['promote', 'intent@v3', '--alias', 'challenger', '--if-current', 'none']
     expect((await run([...challenger, '--json'])).stdout).toContain('"challenger": 3')
-    expect((await run(['promote', 'intent@challenger'])).stdout).toContain('is intent@v3')
+    expect((await run(['promote', 'intent@challenger'])).stdout).toBe('intent@champion: v2 → v3\n')
+    expect((await run(['promote', 'intent@v3'])).stdout).toBe('intent@champion: v3 (unchanged)\n')
     expect((await run(['rollback', 'intent', '--reason', 'worse'])).stdout).toBe(
-      'intent@champion is intent@v2 again, before v3\n',
+      'intent@champion: v3 → v2\n',
     )
-    expect((await run(['rollback', 'intent'])).stdout).toContain('is intent@v1 again')
+    expect((await run(['rollback', 'intent'])).stdout).toBe('intent@champion: v2 → v1\n')
     expect(await run(['rollback', 'intent'])).toMatchObject({
       code: 1,
       stderr: 'espalier: intent@champion has no earlier version to roll back to\n',
     })
     const { stdout } = await run(['show', 'intent'])
-    expect(stdout).toMatch(/promote champion: v1 → v2 \(try it\)$/m)
-    expect(stdout).toMatch(/rollback champion: v3 → v2 \(worse\)$/m)
+    expect(stdout).toMatch(/promote intent@champion: v1 → v2 \(try it\)$/m)
+    expect(stdout).toMatch(/rollback intent@champion: v3 → v2 \(worse\)$/m)
   })
 
   it.each([
