@@ -67,12 +67,15 @@ export async function verifyRegistry(
 
   const { versions, states } = await listRecords(store, name, options)
   const files = new Map<string, UsedFile[]>()
+  const models = new Set<string>()
   let alive = 0
   let done = 0
   await forEachConcurrently(versions, READ_CONCURRENCY, async ({ name, version }) => {
     const label = `${name}@v${version}`
     const found = await attempt(label, () => readVersion(store, name, version, options))
     onProgress?.('versions', ++done, versions.length)
+    const deleted = found !== null && 'deleted' in found.record
+    if (!deleted) models.add(name)
     if (found === null || 'deleted' in found.record) return
     alive++
     for (const file of found.record.files) {
@@ -103,8 +106,7 @@ export async function verifyRegistry(
     await rm(scratch, { recursive: true, force: true })
   }
   damages.sort((a, b) => (a.what < b.what ? -1 : a.what > b.what ? 1 : 0))
-  const models = new Set([...versions.map(({ name }) => name), ...states]).size
-  return { models, versions: alive, blobs: files.size, bytes, damages }
+  return { models: models.size, versions: alive, blobs: files.size, bytes, damages }
 }
 
 async function listRecords(store: BlobStore, name: string | undefined, options: BlobOptions) {

@@ -44,7 +44,7 @@ async function verify(
     const report = await registry.verify({ name, onProgress: display.report, signal })
     display.stop()
     const { models, versions, blobs, bytes, damages } = report
-    if (name !== undefined && models === 0) {
+    if (name !== undefined && models === 0 && damages.length === 0) {
       throw new EspalierError('model_not_found', `no model "${name}" in ${registry.url}`)
     }
     if (json === true) await print(JSON.stringify(report, null, 2))

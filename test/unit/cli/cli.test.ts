@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../../functions/cli/exit-codes.ts'
 import { ERROR_CODES, EspalierError } from '../../../shared/lib/errors.ts'
@@ -46,6 +47,19 @@ describe('usage', () => {
     expect(code).toBe(0)
     expect(stdout).toContain('Examples:')
     expect(stdout).toContain(`espalier ${verb}`)
+  })
+
+  it('has every command that the pages show', () => {
+    const docs = new URL('../../../docs/', import.meta.url)
+    const pages = readdirSync(docs).map((name) => readFileSync(new URL(name, docs), 'utf8'))
+    const readme = readFileSync(new URL('../README.md', docs), 'utf8')
+    const shown = [readme, ...pages].flatMap((page) =>
+      [...page.matchAll(/^(?:\$ )?(?:espalier|node dist\/cli\.js) ([a-z]+)/gm)].map(
+        ([, verb]) => verb,
+      ),
+    )
+    expect(shown.length).toBeGreaterThan(20)
+    expect(shown.filter((verb) => !VERBS.includes(verb!))).toEqual([])
   })
 
   it('shows help on stderr where no command is named', async () => {
