@@ -83,7 +83,8 @@ export async function publish(
     const present = await readReadable(draft.name, version, context)
     if (present === null) return null
     // A write whose answer was lost: the manifest that is in the way is this publisher's own.
-    if ('publication' in present && present.publication === draft.publication) return manifest
+    const own = !('deleted' in present) && present.publication === draft.publication
+    if (own) return manifest
     refuseOtherKind(draft, present)
     return null
   }
