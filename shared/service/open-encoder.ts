@@ -1,17 +1,16 @@
 import { rm } from 'node:fs/promises'
 import type { EncoderLimits } from '../encoder/dispatcher.ts'
-import { createTextEncoder } from '../encoder/text-encoder.ts'
+import { createTextEncoder, type TextEncoderOptions } from '../encoder/text-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { EarlyWorker } from '../runtime/early-worker.ts'
 import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './encoder-artifacts.ts'
 
 /** What every encoder of a process shares. */
 export interface OpenEncoderDeps extends ArtifactOptions {
   readonly workerUrl: URL
   /** A worker under way already, taken first. */
-  readonly early?: EarlyWorker | undefined
+  readonly early?: TextEncoderOptions['early']
   readonly workers: number
   readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
   readonly limits: EncoderLimits

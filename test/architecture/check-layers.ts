@@ -56,7 +56,7 @@ function checkOwnImport(path: string, area: string, entry: SourceImport): string
   const rule = AREA_RULES[area]
   if (targetArea === area || rule === undefined) return null
   const extra = EXTRA_ARROWS.find(({ from }) => from.test(path))?.imports
-  const reach = targetArea === null ? undefined : (rule.imports[targetArea] ?? extra?.[targetArea])
+  const reach = targetArea === null ? undefined : (extra?.[targetArea] ?? rule.imports[targetArea])
   if (reach !== undefined && reaches(reach, entry)) return null
   const how = reach === undefined ? '' : ` as ${HOW[entry.kind]}, allowed is ${HOW[reach]}`
   return `imports ${target}${how}: ${rule.instead} (${area} may import ${listed(rule.imports)})`
