@@ -2,7 +2,7 @@ import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { EarlyWorker } from '../runtime/early-worker.ts'
-import { createFileGate } from '../runtime/file-gate.ts'
+import { createFileGate, type FileGate } from '../runtime/file-gate.ts'
 import { groupingFor } from '../runtime/grouping.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
 import type { Device } from '../runtime/session.ts'
@@ -50,16 +50,10 @@ export async function createTextEncoder(options: TextEncoderOptions): Promise<En
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })
-  const verifying = verifyArtifact(artifactDir, manifest, files).then(
-    () => {
-      gate.open()
-      options.onVerified?.()
-    },
-    (error: unknown) => {
-      gate.refuse()
-      throw error
-    },
-  )
+  const verifying = verifyInOrder(options, files, gate).catch((error: unknown) => {
+    gate.refuse()
+    throw error
+  })
   const [verified, created] = await Promise.allSettled([verifying, creating])
   if (verified.status === 'rejected') {
     if (created.status === 'fulfilled') await created.value.close()
@@ -68,6 +62,19 @@ export async function createTextEncoder(options: TextEncoderOptions): Promise<En
   if (created.status === 'rejected') throw created.reason
   encoder = new PooledTextEncoder(options, created.value)
   return encoder
+}
+
+/** The tokenizer first, which workers read while the graph is hashed. */
+async function verifyInOrder(
+  { artifactDir, manifest, onVerified }: TextEncoderOptions,
+  [tokenizer, ...graph]: readonly string[],
+  gate: FileGate,
+): Promise<void> {
+  await verifyArtifact(artifactDir, manifest, tokenizer === undefined ? [] : [tokenizer])
+  gate.open('tokenizer')
+  await verifyArtifact(artifactDir, manifest, graph)
+  gate.open('graph')
+  onVerified?.()
 }
 
 class PooledTextEncoder implements Encoder {

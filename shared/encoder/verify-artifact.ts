@@ -7,7 +7,7 @@ import { EspalierError } from '../lib/errors.ts'
 /** Two of them stay in a core's second-level cache. */
 const PIECE_BYTES = 256 * 1024
 
-/** The files that running one precision reads. */
+/** The files that running one precision reads, the tokenizer first. */
 export function filesToLoad(manifest: EncoderManifest, precision: Precision): string[] {
   const graph = manifest.graphs[precision]
   if (!graph) {

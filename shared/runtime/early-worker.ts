@@ -35,7 +35,7 @@ export class EarlyWorker {
     if (!this.#here) return null
     this.#here = false
     this.#worker.postMessage(init)
-    this.#gate.open()
+    this.#gate.open('graph')
     return this.#worker
   }
 
@@ -51,5 +51,5 @@ export class EarlyWorker {
 /** In the thread: blocks until it is taken, and gives what it is to load; null where nobody wants it. */
 export function receiveInit(port: MessagePort, state: SharedArrayBuffer): WorkerInit | null {
   // Not by listening: the messages after it are for whoever serves the worker.
-  return waitForGate(state) ? (receiveMessageOnPort(port)?.message ?? null) : null
+  return waitForGate(state, 'graph') ? (receiveMessageOnPort(port)?.message ?? null) : null
 }

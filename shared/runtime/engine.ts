@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
 import { openOnDevice } from './device.ts'
+import { type Stage, waitForGate } from './file-gate.ts'
 import {
   alignForeignLength,
   type Group,
@@ -47,7 +48,9 @@ export interface Engine {
  */
 export async function createEngine(init: WorkerInit): Promise<Engine> {
   const { artifactDir, manifest } = init
+  awaitVerified(init, 'tokenizer')
   const tokenizer = await loadTokenizer(join(artifactDir, manifest.tokenizer))
+  awaitVerified(init, 'graph')
   const { graph, device, fallback } = await openOnDevice(init)
   const engine = new TextEngine(init, tokenizer, graph, device, fallback)
   try {
@@ -57,6 +60,11 @@ export async function createEngine(init: WorkerInit): Promise<Engine> {
     await engine.release()
     throw error
   }
+}
+
+function awaitVerified({ gate }: WorkerInit, stage: Stage): void {
+  if (gate === undefined || waitForGate(gate, stage)) return
+  throw new EspalierError('artifact_corrupt', 'the files of the encoder were not verified')
 }
 
 class TextEngine implements Engine {

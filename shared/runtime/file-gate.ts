@@ -1,12 +1,13 @@
-const PENDING = 0
-const OPEN = 1
-const REFUSED = 2
+/** What may be read, in the order in which workers need it. */
+export const STAGES = { closed: 0, tokenizer: 1, graph: 2, refused: -1 } as const
+export type Stage = Exclude<keyof typeof STAGES, 'closed' | 'refused'>
 
 /** Holds workers back from an artifact's files until these are verified, while the workers start. */
 export interface FileGate {
   /** What workers wait on: one 32-bit word. */
   readonly state: SharedArrayBuffer
-  open(): void
+  /** The files of a stage, and of those before it, are verified. */
+  open(stage: Stage): void
   refuse(): void
 }
 
@@ -14,16 +15,20 @@ export interface FileGate {
 export function createFileGate(): FileGate {
   const state = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const word = new Int32Array(state)
-  const decide = (decision: number): void => {
-    Atomics.store(word, 0, decision)
+  const move = (to: number): void => {
+    Atomics.store(word, 0, to)
     Atomics.notify(word, 0)
   }
-  return { state, open: () => decide(OPEN), refuse: () => decide(REFUSED) }
+  return { state, open: (stage) => move(STAGES[stage]), refuse: () => move(STAGES.refused) }
 }
 
-/** Blocks the calling thread until the gate is decided; false where it was refused. Not for the main thread. */
-export function waitForGate(state: SharedArrayBuffer): boolean {
+/** Blocks the calling thread until a stage is open; false where it was refused. Not for the main thread. */
+export function waitForGate(state: SharedArrayBuffer, stage: Stage): boolean {
   const word = new Int32Array(state)
-  Atomics.wait(word, 0, PENDING)
-  return Atomics.load(word, 0) === OPEN
+  for (;;) {
+    const found = Atomics.load(word, 0)
+    if (found === STAGES.refused) return false
+    if (found >= STAGES[stage]) return true
+    Atomics.wait(word, 0, found)
+  }
 }

@@ -1,7 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import { EspalierError } from '../lib/errors.ts'
 import { createEngine, type Engine } from './engine.ts'
-import { waitForGate } from './file-gate.ts'
 import {
   type FromWorker,
   type JobResult,
@@ -19,9 +17,6 @@ export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<
     port.postMessage(message, transfer)
   let engine: Engine
   try {
-    if (init.gate && !waitForGate(init.gate)) {
-      throw new EspalierError('artifact_corrupt', 'the files of the encoder were not verified')
-    }
     engine = await createEngine(init)
   } catch (error) {
     send({ type: 'failed', error: toWireError(error) })

@@ -24,12 +24,14 @@ export interface TokenizerJson extends Json {
   readonly post_processor: Step
   readonly decoder: Step
   readonly model: Json
+  /** Ids of a WordPiece vocabulary, which `model` then lacks but for its unknown piece. */
+  readonly wordPieces: Map<string, number> | null
 }
 
 /** The part of the library that is used; its own declarations do not resolve under NodeNext. */
 export interface Library {
   readonly normalizer: { normalize(text: string): string } | null
-  readonly model: { readonly tokens_to_ids: Map<string, number> }
+  readonly model: { tokens_to_ids: Map<string, number> }
   encode(
     text: string,
     options?: { readonly add_special_tokens: boolean },
@@ -69,12 +71,18 @@ export function parseTokenizerJson(json: string, source: string): TokenizerJson 
     return refuse('model.max_input_chars_per_word', `a whole number from 1 to ${MAX_WORD_CHARS}`)
   }
   const { vocab } = model
+  const wordPieces =
+    model.type === 'WordPiece' && !Array.isArray(vocab) ? new Map<string, number>() : null
   if (Array.isArray(vocab)) {
     if (vocab.length > MAX_TOKEN_ID) refuse('model.vocab', `at most ${MAX_TOKEN_ID} pieces`)
   } else if (isObject(vocab)) {
     for (const piece in vocab) {
-      if (isTokenId(vocab[piece])) continue
-      refuse(`model.vocab.${piece.slice(0, 80)}`, `a whole number from 0 to ${MAX_TOKEN_ID}`)
+      const id = vocab[piece]
+      if (!isTokenId(id)) {
+        const where = `model.vocab.${piece.slice(0, 80)}`
+        return refuse(where, `a whole number from 0 to ${MAX_TOKEN_ID}`)
+      }
+      wordPieces?.set(piece, id)
     }
   } else refuse('model.vocab', 'an object or a list')
 
@@ -85,7 +93,8 @@ export function parseTokenizerJson(json: string, source: string): TokenizerJson 
     pre_tokenizer: step('pre_tokenizer'),
     post_processor: step('post_processor'),
     decoder: step('decoder'),
-    model,
+    model: wordPieces ? { ...model, vocab: pick(vocab as Json, model.unk_token) } : model,
+    wordPieces,
   }
 }
 
@@ -127,16 +136,10 @@ function isTokenId(value: unknown): value is number {
  */
 export function createLibrary(config: TokenizerJson, source: string): Library {
   try {
-    const { model } = config
-    const isWordPiece = model.type === 'WordPiece' && isObject(model.vocab)
-    const settings = {
-      ...config,
-      truncation: null,
-      padding: null,
-      model: isWordPiece ? { ...model, vocab: pick(model.vocab as Json, model.unk_token) } : model,
-    }
+    const { wordPieces, ...file } = config
+    const settings = { ...file, truncation: null, padding: null }
     const library: Library = new LibraryTokenizer(settings, {})
-    if (isWordPiece) fillVocabulary(library, config)
+    if (wordPieces) fillVocabulary(library, wordPieces)
     fixBertNormalizer(library, config)
     return library
   } catch (cause) {
@@ -148,14 +151,12 @@ export function createLibrary(config: TokenizerJson, source: string): Library {
 }
 
 /**
- * Fills in a WordPiece vocabulary, of which the library was given the unknown piece alone: its own way makes
- * three copies and takes three times as long.
+ * Gives the library the whole WordPiece vocabulary: its own way makes three copies and takes three times as
+ * long. What it has by now, the unknown piece and the added tokens, stays.
  */
-function fillVocabulary(library: Library, { model, added_tokens }: TokenizerJson): void {
-  const ids = library.model.tokens_to_ids
-  const vocabulary = model.vocab as Readonly<Record<string, number>>
-  for (const piece in vocabulary) ids.set(piece, vocabulary[piece] as number)
-  for (const { content, id } of added_tokens) ids.set(content, id)
+function fillVocabulary(library: Library, wordPieces: Map<string, number>): void {
+  for (const [piece, id] of library.model.tokens_to_ids) wordPieces.set(piece, id)
+  library.model.tokens_to_ids = wordPieces
 }
 
 function pick(object: Json, key: unknown): Json {

@@ -81,6 +81,13 @@ describe('a tokenizer', () => {
     )
   })
 
+  test('takes the id of an added token where the vocabulary has another', () => {
+    const json = tinyTokenizerJson()
+    const added_tokens = [...json.added_tokens, { id: 40, content: 'cat', special: false }]
+    const moved = createTokenizer(JSON.stringify({ ...json, added_tokens }), 'moved')
+    expect(moved.encode('the cat', RIGHT).ids).toEqual([2, 5, 40, 3])
+  })
+
   test('copes with a long text without any break', () => {
     const { ids } = tiny.encode('x'.repeat(2_000_000), { ...RIGHT, maxTokens: 16 })
     expect(ids).toEqual([2, 1, 3])

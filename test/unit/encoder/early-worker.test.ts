@@ -1,0 +1,95 @@
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTextEncoder } from '../../../shared/encoder/text-encoder.ts'
+import type { Encoder } from '../../../shared/encoder/types.ts'
+import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+import { silentLogger } from '../../../shared/lib/logger.ts'
+import { EarlyWorker } from '../../../shared/runtime/early-worker.ts'
+import { writeTinyEncoder } from '../../fakes/tiny-encoder.ts'
+import { bundleWorker } from '../../worker-bundle.ts'
+
+const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true } as const
+const LIMITS = { maxQueueTokens: 100_000, maxQueueWaitMs: 60_000, maxTextBytes: 1_000_000 }
+/** What `take` would send; nobody loads it. */
+const UNUSED = { artifactDir: '', precision: 'float32', device: 'cpu' } as const
+
+let folder: string
+let workerUrl: URL
+let manifest: EncoderManifest
+
+beforeAll(async () => {
+  workerUrl = await bundleWorker()
+  folder = await mkdtemp(join(tmpdir(), 'early-worker-'))
+  manifest = await writeTinyEncoder(folder)
+})
+
+afterAll(() => rm(folder, { recursive: true }))
+
+function open(early: EarlyWorker, workers = 1, onVerified?: () => void): Promise<Encoder> {
+  return createTextEncoder({
+    artifactDir: folder,
+    manifest,
+    precision: 'float32',
+    version: 1,
+    workers,
+    early,
+    device: 'cpu',
+    workerUrl,
+    limits: LIMITS,
+    log: silentLogger,
+    onVerified,
+  })
+}
+
+describe('an early worker', () => {
+  test('is taken by the encoder, and gives the vectors of any other', async () => {
+    const early = new EarlyWorker(workerUrl)
+    let verified = 0
+    const encoder = await open(early, 2, () => {
+      verified += 1
+    })
+    expect(early.take({ ...UNUSED, manifest })).toBeNull()
+    expect(verified).toBe(1)
+    const gone = new EarlyWorker(workerUrl)
+    await gone.dispose()
+    const plain = await open(gone)
+    const texts = ['the cat sat', 'dog']
+    const [a, b] = await Promise.all(
+      [encoder, plain].map((either) => either.encode(texts, OPTIONS)),
+    )
+    expect(a?.vectors).toEqual(b?.vectors)
+    await Promise.all([encoder.close(), plain.close(), early.dispose()])
+  })
+
+  test('ends when nobody takes it', async () => {
+    const early = new EarlyWorker(workerUrl)
+    await early.dispose()
+    expect(early.take({ ...UNUSED, manifest })).toBeNull()
+    await early.dispose()
+  })
+
+  test('opens no file of a damaged artifact, and ends', async () => {
+    const damaged = await mkdtemp(join(tmpdir(), 'early-damaged-'))
+    const { files, graphs, ...rest } = await writeTinyEncoder(damaged)
+    await appendFile(join(damaged, graphs.float32?.file ?? ''), 'x')
+    const opening = createTextEncoder({
+      artifactDir: damaged,
+      manifest: { files, graphs, ...rest },
+      precision: 'float32',
+      version: 1,
+      workers: 2,
+      early: new EarlyWorker(workerUrl),
+      device: 'cpu',
+      workerUrl,
+      limits: LIMITS,
+      log: silentLogger,
+    })
+    await expect(opening).rejects.toMatchObject({
+      code: 'artifact_corrupt',
+      message: expect.stringContaining(graphs.float32?.file ?? '?'),
+    })
+    await rm(damaged, { recursive: true })
+  })
+})
