@@ -59,6 +59,11 @@ export interface PutOptions extends BlobOptions {
 
 export interface DownloadOptions extends BlobOptions {
   readonly maxBytes: number
+  /**
+   * Hex sha256 that the content should have: a store behind a network reads anew where it differs. What comes is
+   * reported as it is; comparing is the caller's part.
+   */
+  readonly sha256?: string | undefined
 }
 
 /** What a transfer wrote. */
@@ -104,12 +109,16 @@ export interface BlobStore {
 
 /** @throws EspalierError `invalid_name` for a key that could leave the store or be read two ways */
 export function checkKey(key: string): void {
-  if (key.length > MAX_KEY_LENGTH || !key.split('/').every((segment) => isSegment(segment))) {
-    throw new EspalierError(
-      'invalid_name',
-      `registry key ${quote(key)} is not allowed: segments of a-z, 0-9, ".", "_" and "-" that start with a letter or digit, joined by "/", ${MAX_KEY_LENGTH} characters in all`,
-    )
-  }
+  if (isKey(key)) return
+  throw new EspalierError(
+    'invalid_name',
+    `registry key ${quote(key)} is not allowed: segments of a-z, 0-9, ".", "_" and "-" that start with a letter or digit, joined by "/", ${MAX_KEY_LENGTH} characters in all`,
+  )
+}
+
+/** True for what can be a key. */
+export function isKey(key: string): boolean {
+  return key.length <= MAX_KEY_LENGTH && key.split('/').every((segment) => isSegment(segment))
 }
 
 function isSegment(segment: string): boolean {

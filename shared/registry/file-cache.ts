@@ -40,8 +40,9 @@ async function fetchVerified(
   const temporary = await new TemporaryFolder(join(resolve(folder), '.tmp')).next()
   try {
     const key = blobKey(file.sha256)
-    const limits = { maxBytes: file.bytes, signal: options.signal }
-    const found = await store.download(key, temporary, limits)
+    const { sha256, bytes: maxBytes } = file
+    const wanted = { sha256, maxBytes, signal: options.signal }
+    const found = await store.download(key, temporary, wanted)
     if (found === null) {
       throw new EspalierError('artifact_corrupt', `${label}: ${key} is missing in ${store.url}`)
     }

@@ -5,8 +5,8 @@ import { quote } from '../lib/quote.ts'
 import type { BlobStore } from './blob-store.ts'
 
 /**
- * Opens the store that a URL names: `file:./folder` (relative to `cwd`), `file:///folder` or `memory:`. Each
- * kind is loaded when it is asked for.
+ * Opens the store that a URL names: `file:./folder` (relative to `cwd`), `file:///folder`, `s3://bucket/prefix` or
+ * `memory:`. Each kind is loaded when it is asked for, the AWS SDK with the first on S3.
  * @throws EspalierError `invalid_config` for any other URL
  */
 export async function openBlobStore(
@@ -22,14 +22,12 @@ export async function openBlobStore(
     return openDirectoryStore(folderOf(url, options.cwd ?? process.cwd()), url)
   }
   if (url.startsWith('s3://')) {
-    throw new EspalierError(
-      'invalid_config',
-      `registry ${quote(url)}: s3:// registries are not available yet; use file:./registry`,
-    )
+    const { openS3Store } = await import('./store-s3.ts')
+    return openS3Store(url)
   }
   throw new EspalierError(
     'invalid_config',
-    `registry ${quote(url)}: expected file:./registry or memory:`,
+    `registry ${quote(url)}: expected file:./registry, s3://bucket/prefix or memory:`,
   )
 }
 

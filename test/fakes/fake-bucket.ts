@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto'
+
+/** A request as S3 gets it. */
+export interface S3Request {
+  readonly method: string
+  /** Decoded, without the bucket. */
+  readonly key: string
+  readonly query: URLSearchParams
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+export interface S3Answer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Buffer | undefined
+}
+
+interface Stored {
+  readonly body: Buffer
+  readonly etag: string
+  readonly modifiedAt: Date
+  readonly checksums: Record<string, string>
+}
+
+const CHECKSUMS = ['x-amz-checksum-sha256', 'x-amz-checksum-crc32']
+
+/** The part of S3's semantics that a store of blobs relies on, one bucket in memory. */
+export class FakeBucket {
+  readonly objects = new Map<string, Stored>()
+  /** Parts of uploads that were neither completed nor aborted, by upload id. */
+  readonly uploads = new Map<string, Map<number, Buffer>>()
+  readonly #pageSize: number
+  #uploadCount = 0
+
+  constructor({ pageSize = 1000 }: { readonly pageSize?: number } = {}) {
+    this.#pageSize = pageSize
+  }
+
+  handle(request: S3Request): S3Answer {
+    const { method, query } = request
+    if (method === 'GET' && query.get('list-type') === '2') return this.#list(query)
+    if (method === 'POST' && query.has('uploads')) return this.#beginUpload()
+    if (query.has('uploadId')) return this.#continueUpload(request)
+    if (method === 'GET' || method === 'HEAD') return this.#read(request)
+    if (method === 'PUT') return this.#write(request)
+    if (method === 'DELETE') {
+      this.objects.delete(request.key)
+      return { status: 204 }
+    }
+    return errorAnswer(405, 'MethodNotAllowed')
+  }
+
+  #read({ method, key, headers }: S3Request): S3Answer {
+    const found = this.objects.get(key)
+    if (found === undefined)
+      return method === 'HEAD' ? { status: 404 } : errorAnswer(404, 'NoSuchKey')
+    const { body, etag, modifiedAt, checksums } = found
+    if (headers['if-none-match'] === etag) return { status: 304, headers: { etag } }
+    return {
+      status: 200,
+      headers: {
+        etag,
+        'last-modified': modifiedAt.toUTCString(),
+        'content-length': String(body.byteLength),
+        ...(headers['x-amz-checksum-mode'] === 'ENABLED' ? checksums : {}),
+      },
+      body: method === 'HEAD' ? undefined : body,
+    }
+  }
+
+  #write({ key, headers, body }: S3Request): S3Answer {
+    const found = this.objects.get(key)
+    const match = headers['if-match']
+    if (headers['if-none-match'] === '*' && found) return errorAnswer(412, 'PreconditionFailed')
+    if (match !== undefined && !found) return errorAnswer(404, 'NoSuchKey')
+    if (match !== undefined && found?.etag !== match) return errorAnswer(412, 'PreconditionFailed')
+    const sha256 = headers['x-amz-checksum-sha256']
+    if (sha256 !== undefined && sha256 !== hash('sha256', body, 'base64')) {
+      return errorAnswer(400, 'BadDigest')
+    }
+    const checksums: Record<string, string> = {}
+    for (const name of CHECKSUMS) {
+      const value = headers[name]
+      if (typeof value === 'string') checksums[name] = value
+    }
+    const etag = `"${hash('md5', body, 'hex')}"`
+    this.#store(key, body, etag, checksums)
+    return { status: 200, headers: { etag } }
+  }
+
+  #store(key: string, body: Buffer, etag: string, checksums: Record<string, string>): void {
+    this.objects.set(key, { body, etag, modifiedAt: new Date(), checksums })
+  }
+
+  #list(query: URLSearchParams): S3Answer {
+    const prefix = query.get('prefix') ?? ''
+    const after = query.get('continuation-token') ?? ''
+    const keys = [...this.objects.keys()]
+      .filter((key) => key.startsWith(prefix) && key > after)
+      .sort()
+    const page = keys.slice(0, this.#pageSize)
+    const contents = page.map((key) => {
+      const { body, etag, modifiedAt } = this.objects.get(key)!
+      return `<Contents><Key>${key}</Key><LastModified>${modifiedAt.toISOString()}</LastModified><ETag>${etag}</ETag><Size>${body.byteLength}</Size></Contents>`
+    })
+    const truncated = page.length < keys.length
+    const next = truncated ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : ''
+    return xmlAnswer(
+      200,
+      `<ListBucketResult><IsTruncated>${truncated}</IsTruncated>${next}<KeyCount>${page.length}</KeyCount>${contents.join('')}</ListBucketResult>`,
+    )
+  }
+
+  #beginUpload(): S3Answer {
+    this.#uploadCount++
+    const id = `upload-${this.#uploadCount}`
+    this.uploads.set(id, new Map())
+    const xml = `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`
+    return xmlAnswer(200, xml)
+  }
+
+  #continueUpload({ method, key, query, headers, body }: S3Request): S3Answer {
+    const id = query.get('uploadId') ?? ''
+    const parts = this.uploads.get(id)
+    if (parts === undefined) return errorAnswer(404, 'NoSuchUpload')
+    if (method === 'PUT') {
+      const sha256 = hash('sha256', body, 'base64')
+      if (headers['x-amz-checksum-sha256'] !== sha256) return errorAnswer(400, 'BadDigest')
+      parts.set(Number(query.get('partNumber')), body)
+      const etag = `"${hash('md5', body, 'hex')}"`
+      return { status: 200, headers: { etag, 'x-amz-checksum-sha256': sha256 } }
+    }
+    this.uploads.delete(id)
+    if (method === 'DELETE') return { status: 204 }
+    const whole = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part))
+    this.#store(key, whole, `"${hash('md5', whole, 'hex')}-${parts.size}"`, {})
+    return xmlAnswer(200, '<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
+  }
+}
+
+/** An error as S3 words it. */
+export function errorAnswer(
+  status: number,
+  code: string,
+  headers: Readonly<Record<string, string>> = {},
+  message = `what ${code} means`,
+): S3Answer {
+  const xml = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`
+  const answer = xmlAnswer(status, xml)
+  return { ...answer, headers: { ...answer.headers, ...headers } }
+}
+
+function xmlAnswer(status: number, xml: string): S3Answer {
+  const body = Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>${xml}`)
+  return { status, headers: { 'content-type': 'application/xml' }, body }
+}
+
+function hash(algorithm: string, body: Buffer, encoding: 'hex' | 'base64'): string {
+  return createHash(algorithm).update(body).digest(encoding)
+}
