@@ -134,11 +134,11 @@ describe('openBlobStore', () => {
   })
 
   it.each([
-    ['s3://bucket/prefix', 's3:// registries are not available yet'],
-    ['file:', 'expected file:./registry or memory:'],
+    ['s3://Bucket/prefix', '"Bucket" is not a bucket name'],
+    ['file:', 'expected file:./registry, s3://bucket/prefix or memory:'],
     ['file://host/x', 'three slashes'],
-    ['./registry', 'expected file:./registry or memory:'],
-    ['', 'expected file:./registry or memory:'],
+    ['./registry', 'expected file:./registry, s3'],
+    ['', 'expected file:./registry, s3'],
   ])('refuses %j', async (url, message) => {
     await expect(openBlobStore(url)).rejects.toMatchObject({
       code: 'invalid_config',

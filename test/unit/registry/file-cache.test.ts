@@ -1,16 +1,16 @@
 import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import type { BlobStore } from '../../../shared/registry/blob-store.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
 import type { Registry, RegistryVersion } from '../../../shared/registry/types.ts'
 import { createFullDiskStore } from '../../fakes/full-disk-store.ts'
 import { interceptStore } from '../../fakes/intercepted-store.ts'
+import { describeOnStores } from './on-stores.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, useScratch } from './scratch.ts'
 
-describe('fetching files', () => {
+describeOnStores('fetching files', (open) => {
   const scratch = useScratch()
   let store: BlobStore
   let registry: Registry
@@ -19,12 +19,12 @@ describe('fetching files', () => {
   let key: string
   let downloads: number
   beforeEach(async () => {
-    const memory = openMemoryStore()
+    const inner = await open()
     downloads = 0
-    store = interceptStore(memory, {
+    store = interceptStore(inner, {
       download: (...args) => {
         downloads++
-        return memory.download(...args)
+        return inner.download(...args)
       },
     })
     registry = openRegistry(store)

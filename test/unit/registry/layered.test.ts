@@ -1,20 +1,21 @@
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { layerRegistry } from '../../../shared/registry/layered.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
+import { describeOnStores } from './on-stores.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, useScratch } from './scratch.ts'
 
 const LIMIT = { maxBytes: 1024 }
 
-describe('built-in models under a registry', () => {
+describeOnStores('built-in models under a registry', (open) => {
   const scratch = useScratch()
   let user: Registry
   let both: Registry
   beforeEach(async () => {
-    user = openRegistry(openMemoryStore())
+    user = openRegistry(await open())
     const builtin = openRegistry(openMemoryStore(), { origin: 'builtin' })
     await builtin.publish(sampleRequest('shipped'))
     await builtin.promote('intent', 1)

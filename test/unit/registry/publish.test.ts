@@ -1,23 +1,23 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import type { BlobStore } from '../../../shared/registry/blob-store.ts'
 import type { PublishRequest } from '../../../shared/registry/publish.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
 import { interceptStore } from '../../fakes/intercepted-store.ts'
+import { describeOnStores } from './on-stores.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 
 const LIMIT = { maxBytes: 1024 }
 
-describe('publish', () => {
+describeOnStores('publish', (open) => {
   const scratch = useScratch()
   let store: BlobStore
   let registry: Registry
-  beforeEach(() => {
-    store = openMemoryStore()
+  beforeEach(async () => {
+    store = await open()
     registry = openRegistry(store)
   })
   const keys = async () => (await collect(store.list(''))).map(({ key }) => key)

@@ -1,19 +1,19 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import type { BlobStore } from '../../../shared/registry/blob-store.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
 import { interceptStore } from '../../fakes/intercepted-store.ts'
+import { describeOnStores } from './on-stores.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, collect } from './scratch.ts'
 
 const DAY_MS = 86_400_000
 
-describe('registry', () => {
+describeOnStores('registry', (open) => {
   let store: BlobStore
   let registry: Registry
   beforeEach(async () => {
-    store = openMemoryStore()
+    store = await open()
     registry = openRegistry(store)
     for (const content of ['one', 'two', 'three']) await registry.publish(sampleRequest(content))
   })
