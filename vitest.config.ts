@@ -7,6 +7,8 @@ export default defineConfig({
     // Worker threads inside tests own ONNX Runtime sessions: a forked process ends cleanly where a thread would not.
     pool: 'forks',
     maxWorkers: 2,
+    // As functions/boot.ts does.
+    env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -80,6 +80,8 @@ export function createBoot(options: {
 
   async function openModels(): Promise<ModelRegistry> {
     const { openModelRegistry } = await import('../shared/service/open-model-registry.ts')
+    // The AWS SDK is pinned, so that what it says of its versions to come is no news to a user.
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
     const builtinFolder = fileURLToPath(new URL('infra/heads', root))
     return openModelRegistry({ url: config.registry, builtinFolder, log })
   }

@@ -67,12 +67,12 @@ const configSchema = z.object({
     }),
   registry: z
     .string()
-    .regex(/^(?:file:.+|memory:)$/)
+    .regex(/^(?:file:.+|s3:\/\/.+|memory:)$/)
     .default('file:./registry')
     .register(variables, {
       variable: 'ESPALIER_REGISTRY',
       unit: '',
-      allowed: 'file:DIRECTORY or memory:',
+      allowed: 'file:DIRECTORY, s3://BUCKET/PREFIX or memory:',
       doc: 'Where versions and aliases of models are kept.',
     }),
   cache: z.string().optional().register(variables, {

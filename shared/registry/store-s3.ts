@@ -174,7 +174,11 @@ class S3Store implements BlobStore {
           sendOptions(options),
         ),
       )
-      for (const { Key = '', Size: bytes, LastModified: modifiedAt } of page.Contents ?? []) {
+      // S3 lists in this order by itself; SeaweedFS goes folder by folder.
+      const objects = (page.Contents ?? []).sort(({ Key: a = '' }, { Key: b = '' }) =>
+        a < b ? -1 : 1,
+      )
+      for (const { Key = '', Size: bytes, LastModified: modifiedAt } of objects) {
         const key = Key.slice(location.prefix.length)
         // Consoles and other tools leave objects that stand for folders.
         if (!isKey(key)) continue

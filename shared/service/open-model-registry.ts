@@ -7,7 +7,7 @@ import type { Registry } from '../registry/types.ts'
 
 /** Where versions come from. */
 export interface ModelRegistryOptions {
-  /** The user's registry: `file:…` or `memory:`. */
+  /** The user's registry: `file:…`, `s3://…` or `memory:`. */
   readonly url: string
   /** Folder of the heads that ship with the product, laid out as a registry; it is only read. */
   readonly builtinFolder: string
