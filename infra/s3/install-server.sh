@@ -20,7 +20,8 @@ command -v versitygw >/dev/null && found versitygw "$(command -v versitygw)"
 if command -v go >/dev/null; then
   tried=1
   echo "installing versitygw $versitygw into $cache" >&2
-  GOBIN="$(dirname "$gateway")" nice go install "github.com/versity/versitygw/cmd/versitygw@$versitygw" >&2 &&
+  # Modules that can be written can be removed with the cache.
+  GOFLAGS="${GOFLAGS:-} -modcacherw" GOBIN="$(dirname "$gateway")" nice go install "github.com/versity/versitygw/cmd/versitygw@$versitygw" >&2 &&
     found versitygw "$gateway"
 fi
 [ -x "$weed" ] && found seaweedfs "$weed"

@@ -8,7 +8,7 @@ import { retryDelayMs } from './store-s3-retry.ts'
 
 /** Readings of one body before a broken one is given up: the SDK repeats requests, and never bodies. */
 const MAX_READINGS = 3
-/** Bodies are handed on in pieces of about this size: the network's own are small, and each costs a turn. */
+/** Bodies are handed on in groups of about this size: the network's own chunks are small, and each costs a turn. */
 const PIECE_BYTES = 512 * 1024
 
 /** What is read, and how far. */
@@ -34,7 +34,7 @@ export async function readObject<T>(
   connection: S3Connection,
   request: ReadRequest,
   consume: (
-    pieces: AsyncIterable<Uint8Array>,
+    pieces: AsyncIterable<readonly Uint8Array[]>,
     answer: GetObjectCommandOutput,
     isLast: boolean,
   ) => Promise<T | 'again'>,
@@ -59,7 +59,10 @@ export async function readObject<T>(
 async function readOnce<T>(
   connection: S3Connection,
   request: ReadRequest,
-  consume: (pieces: AsyncIterable<Uint8Array>, answer: GetObjectCommandOutput) => Promise<T>,
+  consume: (
+    pieces: AsyncIterable<readonly Uint8Array[]>,
+    answer: GetObjectCommandOutput,
+  ) => Promise<T>,
 ): Promise<T> {
   const { location, client, url } = connection
   const { key, maxBytes, signal } = request
@@ -84,11 +87,11 @@ async function readOnce<T>(
   }
 }
 
-/** The body in pieces worth a write; a piece is the reader's to keep. */
+/** The body in groups of chunks worth a write; they are the reader's to keep. */
 async function* readPieces(
   body: AsyncIterable<Uint8Array>,
   bytes: number,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array[]> {
   let held: Uint8Array[] = []
   let heldBytes = 0
   let total = 0
@@ -98,11 +101,11 @@ async function* readPieces(
       heldBytes += chunk.byteLength
       total += chunk.byteLength
       if (heldBytes < PIECE_BYTES) continue
-      yield Buffer.concat(held)
+      yield held
       held = []
       heldBytes = 0
     }
-    if (heldBytes > 0) yield Buffer.concat(held)
+    if (heldBytes > 0) yield held
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new BrokenBody(`the body broke off: ${why}`, { cause })

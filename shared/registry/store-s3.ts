@@ -256,9 +256,9 @@ function sendOptions({ signal }: BlobOptions): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal }
 }
 
-async function concatenate(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function concatenate(pieces: AsyncIterable<readonly Uint8Array[]>): Promise<Uint8Array> {
   const held: Uint8Array[] = []
-  for await (const piece of pieces) held.push(piece)
+  for await (const piece of pieces) held.push(...piece)
   const { buffer, byteOffset, length } = Buffer.concat(held)
   return new Uint8Array(buffer, byteOffset, length)
 }

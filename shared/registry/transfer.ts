@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import type { Transferred } from './blob-store.ts'
 
 const CHUNK_BYTES = 1024 * 1024
+
+/** Bytes that are written at once: one buffer, or several in a row. */
+export type Piece = Uint8Array | readonly Uint8Array[]
 
 /** Lower-case hex sha256. */
 export function hashBytes(body: Uint8Array): string {
@@ -43,11 +46,11 @@ export async function hashFile(
 }
 
 /**
- * Writes chunks into a new file, hashing on the way, and syncs it to disk. On any failure no file is left.
+ * Writes pieces into a new file, hashing on the way, and syncs it to disk. On any failure no file is left.
  * @param tooLarge makes the error for a source that goes on after `maxBytes`
  */
 export async function writeChunks(
-  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  source: AsyncIterable<Piece> | Iterable<Piece>,
   path: string,
   options: { maxBytes: number; tooLarge: () => Error; signal?: AbortSignal | undefined },
 ): Promise<Transferred> {
@@ -56,13 +59,14 @@ export async function writeChunks(
   try {
     const hash = createHash('sha256')
     let bytes = 0
-    for await (const chunk of source) {
+    for await (const piece of source) {
       options.signal?.throwIfAborted()
-      bytes += chunk.byteLength
+      const buffers = piece instanceof Uint8Array ? [piece] : piece
+      for (const { byteLength } of buffers) bytes += byteLength
       if (bytes > options.maxBytes) throw options.tooLarge()
       // The disk works while this thread hashes.
-      const writing = file.writeFile(chunk)
-      hash.update(chunk)
+      const writing = writeAll(file, buffers)
+      for (const buffer of buffers) hash.update(buffer)
       await writing
     }
     options.signal?.throwIfAborted()
@@ -73,4 +77,11 @@ export async function writeChunks(
     await file.close()
     if (!whole) await rm(path, { force: true })
   }
+}
+
+async function writeAll(file: FileHandle, buffers: readonly Uint8Array[]): Promise<void> {
+  const bytes = buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const { bytesWritten } = await file.writev(buffers)
+  // A disk that fills up takes a part, and says why with the next.
+  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(buffers).subarray(bytesWritten))
 }
