@@ -16,6 +16,7 @@ const OPTIONS = {
 
 /** Installs a server where there is none, starts it, and runs the command with it; returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const { options, command } = splitArguments(argv)
   const { values } = parseArgs({ args: options, options: OPTIONS })
   const install = fileURLToPath(new URL('./install-server.sh', import.meta.url))

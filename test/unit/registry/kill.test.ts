@@ -1,18 +1,47 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { BlobStore } from '../../../shared/registry/blob-store.ts'
+import { openBlobStore } from '../../../shared/registry/open-store.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openDirectoryStore } from '../../../shared/registry/store-directory.ts'
+import { openS3Store } from '../../../shared/registry/store-s3.ts'
 import { hashFile } from '../../../shared/registry/transfer.ts'
+import { describeOnS3 } from '../../s3-server.ts'
 import { startScript } from './run-script.ts'
 import { collect, useScratch } from './scratch.ts'
 
 describe('kill -9 while publishing, promoting and fetching', () => {
   const scratch = useScratch()
+  describeKills(
+    async () => `file:${await scratch()}`,
+    (url) => openBlobStore(url),
+  )
+})
+
+describeOnS3(
+  'kill -9 while publishing, promoting and fetching, on S3',
+  ({ env, options, newUrl }) => {
+    beforeAll(() => {
+      // The processes that die find their credentials there.
+      for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+    })
+    afterAll(() => vi.unstubAllEnvs())
+    describeKills(
+      async () => newUrl(),
+      (url) => openS3Store(url, options),
+    )
+  },
+)
+
+function describeKills(
+  newUrl: () => Promise<string>,
+  open: (url: string) => Promise<BlobStore>,
+): void {
+  const scratch = useScratch()
 
   it('leaves only whole versions, keeps what was acknowledged and lets others go on', async () => {
-    const folder = await scratch()
+    const url = await newUrl()
     const cache = await scratch()
     let published = 0
     let revision = 0
@@ -22,7 +51,7 @@ describe('kill -9 while publishing, promoting and fetching', () => {
       if (what === 'promoted') revision = Math.max(revision, Number(number))
     }
     for (let round = 0; round < 4; round++) {
-      const scripts = [0, 1].map(() => startScript('work.ts', folder, cache))
+      const scripts = [0, 1].map(() => startScript('work.ts', url, cache))
       // Both are at work by now; a random pause puts the kill at any point of it.
       for (const script of scripts) note(await script.nextLine())
       await sleep(Math.random() * 100)
@@ -32,7 +61,7 @@ describe('kill -9 while publishing, promoting and fetching', () => {
       }
     }
 
-    const store = openDirectoryStore(folder)
+    const store = await open(url)
     const registry = openRegistry(store)
     const versions = await registry.listVersions('intent')
     expect(versions.length).toBeGreaterThanOrEqual(8)
@@ -63,4 +92,4 @@ describe('kill -9 while publishing, promoting and fetching', () => {
     const keys = (await collect(store.list(''))).map(({ key }) => key)
     expect(keys.every((key) => /^(blobs|models|index\.json)/.test(key))).toBe(true)
   }, 120_000)
-})
+}

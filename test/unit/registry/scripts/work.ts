@@ -1,11 +1,11 @@
-// work.ts FOLDER CACHE: publishes, promotes and fetches without end, and prints each thing that was acknowledged.
+// work.ts URL CACHE: publishes, promotes and fetches without end, and prints each thing that was acknowledged.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openBlobStore } from '../../../../shared/registry/open-store.ts'
 import { openRegistry } from '../../../../shared/registry/registry.ts'
-import { openDirectoryStore } from '../../../../shared/registry/store-directory.ts'
 
-const [folder = '', cache = ''] = process.argv.slice(2)
-const registry = openRegistry(openDirectoryStore(folder))
+const [url = '', cache = ''] = process.argv.slice(2)
+const registry = openRegistry(await openBlobStore(url))
 const local = join(cache, `weights-${process.pid}`)
 
 for (let round = 0; ; round++) {
