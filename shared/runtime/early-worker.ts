@@ -1,6 +1,7 @@
-import { type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads'
 import { createFileGate, type FileGate, waitForGate } from './file-gate.ts'
 import type { WorkerInit } from './protocol.ts'
+import { startThread } from './start-thread.ts'
 
 /**
  * A worker thread that starts, and loads ONNX Runtime, before anybody knows which encoder it will get: a
@@ -16,7 +17,7 @@ export class EarlyWorker {
   /** @param url the bundled worker */
   constructor(url: URL) {
     this.#gate = createFileGate()
-    this.#worker = new Worker(url, { workerData: this.#gate.state })
+    this.#worker = startThread(url, this.#gate.state)
     // The next worker will tell what is wrong.
     const lose = () => {
       this.#here = false

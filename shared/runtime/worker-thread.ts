@@ -1,8 +1,9 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { EspalierError } from '../lib/errors.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import { type FromWorker, fromWireError, type ToWorker, type WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
+import { startThread } from './start-thread.ts'
 
 /** What a worker reports once it has loaded. */
 export interface WorkerReady {
@@ -37,7 +38,7 @@ export class WorkerThread {
   #ended: Error | null = null
 
   constructor(url: URL, init: WorkerInit, early?: EarlyWorker) {
-    const worker = early?.take(init) ?? new Worker(url, { workerData: init })
+    const worker = early?.take(init) ?? startThread(url, init)
     this.#worker = worker
     let crash: Error | null = null
     let settled: { resolve(ready: WorkerReady): void; reject(error: Error): void }
