@@ -7,16 +7,18 @@ const scratch = () => {
 
 /** Decodes IEEE 754 half-precision bits; exact. */
 export function decodeFloat16(bits: Uint16Array): Float32Array {
-  const table = new Float32Array(65_536)
-  for (let half = 0; half < 65_536; half++) {
-    const sign = half & 0x8000 ? -1 : 1
-    const exponent = (half >> 10) & 31
-    const fraction = half & 1023
-    if (exponent === 0) table[half] = sign * fraction * 2 ** -24
-    else if (exponent === 31) table[half] = fraction === 0 ? sign * Infinity : Number.NaN
-    else table[half] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+  const words = new Uint32Array(bits.length)
+  const result = new Float32Array(words.buffer)
+  for (let i = 0; i < bits.length; i++) {
+    const half = bits[i] as number
+    const sign = (half & 0x8000) << 16
+    const exponent = half & 0x7c00
+    const fraction = (half & 0x3ff) << 13
+    if (exponent === 0) result[i] = (sign === 0 ? 1 : -1) * (half & 0x3ff) * 2 ** -24
+    else if (exponent === 0x7c00) words[i] = sign | 0x7f800000 | fraction
+    else words[i] = sign | ((exponent << 13) + 0x38000000) | fraction
   }
-  return Float32Array.from(bits, (half) => table[half] as number)
+  return result
 }
 
 /** Decodes bfloat16 bits, the upper half of a float32; exact. */
