@@ -9,7 +9,7 @@ import { jsonBody } from './middleware/json-body.ts'
 import { notFound } from './middleware/not-found.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { requestRecord } from './middleware/request-record.ts'
-import { timingHeaders } from './middleware/timing-headers.ts'
+import { addTimingHeaders } from './middleware/timing-headers.ts'
 import { addClassifyRoute } from './routes/classify.ts'
 import { addCohereClassifyRoute } from './routes/cohere-classify.ts'
 import { addEmbedRoute } from './routes/embed.ts'
@@ -30,7 +30,7 @@ export function createApp(deps: ApiDeps): ApiApp {
 
   app.use(requestRecord(clock))
   app.use(requestLog(clock, log, metrics))
-  app.use(timingHeaders(clock))
+  app.use(addTimingHeaders(clock))
   app.use(draining(readiness))
   app.onError(sendError)
   app.notFound(notFound(app, sendError))

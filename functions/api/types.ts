@@ -43,6 +43,10 @@ export interface RequestRecord {
   readonly traceparent: string | undefined
   bodyBytes: number
   usage: Usage | null
+  /** What the answer's headers say of its usage. */
+  usageHeaders: Readonly<Record<string, string>>
+  /** True once there is an answer that brings all its headers along. */
+  answered: boolean
   errorCode: ErrorCode | null
 }
 

@@ -14,12 +14,15 @@ export function recordUsage(c: ApiContext, { info, batch }: EmbedResult): Usage 
     tokenizeMs: roundMs(batch.timings.tokenizeMs),
     runMs: roundMs(batch.timings.runMs),
   }
-  c.get('record').usage = usage
-  c.header(MODEL_HEADER, usage.model)
-  c.header(FINGERPRINT_HEADER, info.fingerprint)
-  c.header('x-compute-type', info.device === 'cpu' ? 'cpu' : 'gpu')
-  c.header('x-compute-tokens', String(usage.tokens))
-  c.header('x-truncated', String(usage.truncated))
+  const record = c.get('record')
+  record.usage = usage
+  record.usageHeaders = {
+    [MODEL_HEADER]: usage.model,
+    [FINGERPRINT_HEADER]: info.fingerprint,
+    'x-compute-type': info.device === 'cpu' ? 'cpu' : 'gpu',
+    'x-compute-tokens': String(usage.tokens),
+    'x-truncated': String(usage.truncated),
+  }
   return usage
 }
 

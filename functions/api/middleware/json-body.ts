@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { isNestedDeeper } from '../../../shared/lib/json-depth.ts'
 import { findJsonFault } from '../../../shared/lib/json-fault.ts'
+import { readBody } from '../read-body.ts'
 import type { ApiContext, ApiMiddleware } from '../types.ts'
 
 /** No request of ours nests deeper than a handful. */
@@ -18,25 +19,27 @@ export interface BodyLimits {
 export function jsonBody({ maxBodyBytes, maxHeldBytes }: BodyLimits): ApiMiddleware {
   let heldBytes = 0
 
-  async function readBody(c: ApiContext): Promise<Buffer> {
+  async function readBounded(c: ApiContext): Promise<Buffer> {
     const record = c.get('record')
     const declared = c.req.header('content-length')
     if (declared !== undefined && Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     const parts: Uint8Array[] = []
-    for await (const part of c.req.raw.body ?? []) {
+    await readBody(c, (part) => {
       record.bodyBytes += part.byteLength
       heldBytes += part.byteLength
       if (record.bodyBytes > maxBodyBytes) throw tooLarge(maxBodyBytes)
       // The only body may be larger: what one request may hold is the other limit.
       if (heldBytes > maxHeldBytes && heldBytes > record.bodyBytes) throw tooMuchHeld(maxHeldBytes)
       parts.push(part)
-    }
-    return Buffer.concat(parts)
+    })
+    return parts.length === 1
+      ? Buffer.from(parts[0]!.buffer, parts[0]!.byteOffset, parts[0]!.byteLength)
+      : Buffer.concat(parts)
   }
 
   return async function readJsonBody(c, next) {
     try {
-      const bytes = await readBody(c).catch((cause: unknown) => {
+      const bytes = await readBounded(c).catch((cause: unknown) => {
         if (cause instanceof EspalierError) throw cause
         throw new EspalierError('request_cancelled', 'the body ended early', { cause })
       })

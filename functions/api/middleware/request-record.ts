@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import type { ApiMiddleware } from '../types.ts'
 
@@ -11,7 +11,7 @@ const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 export function requestRecord(clock: Clock): ApiMiddleware {
   return async function openRecord(c, next) {
     const given = c.req.header('x-request-id')
-    const id = given && REQUEST_ID.test(given) ? given : `req_${randomBytes(12).toString('hex')}`
+    const id = given && REQUEST_ID.test(given) ? given : mintId()
     const trace = c.req.header('traceparent')
     c.set('record', {
       id,
@@ -19,11 +19,16 @@ export function requestRecord(clock: Clock): ApiMiddleware {
       traceparent: trace && TRACEPARENT.test(trace) ? trace : undefined,
       bodyBytes: 0,
       usage: null,
+      usageHeaders: {},
+      answered: false,
       errorCode: null,
     })
-    c.header('x-request-id', id)
     await next()
-    // An error reply is a new response, which has lost the header set above.
-    c.header('x-request-id', id)
+    if (!c.get('record').answered) c.header('x-request-id', id)
   }
+}
+
+/** 24 random hex digits, but for the version's own. */
+function mintId(): string {
+  return `req_${randomUUID().replaceAll('-', '').slice(0, 24)}`
 }

@@ -4,6 +4,7 @@ import {
   classifyResponseSchema,
   ROUTE_KEY_HEADER,
 } from '../../../shared/contract/classify.ts'
+import { answerJson } from '../answer.ts'
 import { classificationsToJson } from '../classify-json.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
@@ -37,6 +38,6 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
     const { tokens } = recordUsage(c, result)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const json = await classificationsToJson(result, body.return_embeddings ?? false, usage)
-    return c.body(json, 200, { 'content-type': 'application/json' })
+    return answerJson(c, json, deps.clock)
   })
 }

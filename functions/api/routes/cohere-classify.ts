@@ -5,6 +5,7 @@ import {
   cohereClassifyResponseSchema,
 } from '../../../shared/contract/cohere-classify.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import { answerJson } from '../answer.ts'
 import { cohereToJson } from '../cohere-json.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
@@ -46,6 +47,6 @@ export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMidd
     })
     recordUsage(c, result)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)
-    return c.body(json, 200, { 'content-type': 'application/json' })
+    return answerJson(c, json, deps.clock)
   })
 }

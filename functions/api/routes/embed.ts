@@ -4,6 +4,7 @@ import {
   embedResponseSchema,
   FINGERPRINT_HEADER,
 } from '../../../shared/contract/embed.ts'
+import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
 import { patienceHeader, readPatience } from '../patience.ts'
@@ -39,6 +40,6 @@ export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): 
     })
     recordUsage(c, result)
     const json = await vectorsToJson(result.batch)
-    return c.body(json, 200, { 'content-type': 'application/json' })
+    return answerJson(c, json, deps.clock)
   })
 }

@@ -4,6 +4,7 @@ import {
   openaiEmbeddingsRequestSchema,
   openaiEmbeddingsResponseSchema,
 } from '../../../shared/contract/openai-embeddings.ts'
+import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
 import { patienceHeader, readPatience } from '../patience.ts'
@@ -40,6 +41,6 @@ export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMi
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const tail = `,"model":${JSON.stringify(model)},"usage":${JSON.stringify(usage)}}`
     const json = await embeddingsToJson(result.batch, body.encoding_format ?? 'float', tail)
-    return c.body(json, 200, { 'content-type': 'application/json' })
+    return answerJson(c, json, deps.clock)
   })
 }
