@@ -6,6 +6,7 @@ import {
   parseTokenizerJson,
   type TokenizerJson,
 } from './tokenizer-file.ts'
+import { type EncodeText, rememberWords } from './word-cache.ts'
 
 /** Largest published tokenizer.json files are about 20 MB (250,000 pieces). */
 const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
@@ -66,6 +67,8 @@ export function createTokenizer(json: string, source: string): Tokenizer {
   const { prefix, suffix } = findSpecialTokens(library, source)
   const special = prefix.length + suffix.length
   const cuttable = canCutAtWhitespace(config)
+  const whole: EncodeText = (text) => encodeAll(library, text)
+  const encode = cuttable ? rememberWords(whole, config) : whole
 
   return {
     encode(text, options) {
@@ -74,8 +77,8 @@ export function createTokenizer(json: string, source: string): Tokenizer {
       }
       const budget = Math.max(0, options.maxTokens - special)
       const ids = cuttable
-        ? encodeEnough(library, text, budget, options.truncationDirection)
-        : encodeAll(library, text)
+        ? encodeEnough(encode, text, budget, options.truncationDirection)
+        : encode(text)
       if (ids.length <= budget) return { ids: [...prefix, ...ids, ...suffix], truncated: false }
       if (!options.truncate) {
         const fix = 'shorten it or allow truncation'
@@ -98,7 +101,7 @@ export function createTokenizer(json: string, source: string): Tokenizer {
  * there are more. Exact where words are independent of each other.
  */
 function encodeEnough(
-  library: Library,
+  encode: EncodeText,
   text: string,
   budget: number,
   direction: 'left' | 'right',
@@ -106,10 +109,10 @@ function encodeEnough(
   for (let size = (budget + 1) * CUT_CHARS_PER_TOKEN; size < text.length; size *= CUT_GROWTH) {
     const part = direction === 'right' ? cutHead(text, size) : cutTail(text, size)
     if (part === null) break
-    const ids = encodeAll(library, part)
+    const ids = encode(part)
     if (ids.length > budget) return ids
   }
-  return encodeAll(library, text)
+  return encode(text)
 }
 
 /** The longest head of at most `size` characters that ends before a space, or null. */
