@@ -184,7 +184,7 @@ async function startEncoderServer(
     classifiers = createLiveModels({
       encoder,
       registry: await openRegistry(),
-      follow: 'timer',
+      follow: config.follow,
       pollMs: config.pollSeconds * 1000,
       headsBytes: config.headsBytes,
       waitMs: config.queueTimeoutMs,

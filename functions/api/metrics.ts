@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { addShadowMetrics } from './shadow-metrics.ts'
 import type { ApiDeps, RequestRecord } from './types.ts'
 
 /** Seconds; from a cached lookup to a full queue. */
@@ -59,6 +60,7 @@ export function createHttpMetrics(
   })
   addEncoderMetrics(registry, encoders)
   addHeadMetrics(registry, classifiers)
+  addShadowMetrics(registry, classifiers)
 
   return {
     inFlight,
@@ -67,10 +69,11 @@ export function createHttpMetrics(
       duration.observe({ route }, durationMs / 1000)
       if (errorCode) errors.inc({ code: errorCode })
       if (!usage) return
-      const { model } = usage
-      inputs.inc({ model }, usage.inputs)
-      tokens.inc({ model }, usage.tokens)
-      truncated.inc({ model }, usage.truncated)
+      for (const { model, ...counts } of usage.models) {
+        inputs.inc({ model }, counts.inputs)
+        tokens.inc({ model }, counts.tokens)
+        truncated.inc({ model }, counts.truncated)
+      }
       stageSeconds.inc({ stage: 'queue' }, usage.queueMs / 1000)
       stageSeconds.inc({ stage: 'tokenize' }, usage.tokenizeMs / 1000)
       stageSeconds.inc({ stage: 'run' }, usage.runMs / 1000)

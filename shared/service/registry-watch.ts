@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { ModelChange } from './model-changes.ts'
 import type { RegistryFollower } from './registry-follower.ts'
 
 /** Longest that a request waits for news of the registry where something is known already. */
@@ -17,16 +18,23 @@ export interface RegistryWatchOptions {
   /** `timer` looks every `pollMs`; `request` as a request comes and the last look is older. */
   readonly follow: 'timer' | 'request'
   readonly pollMs: number
-  /** Told of every look that succeeded; `swept` where everything was read. */
-  readonly onLook: (swept: boolean) => Promise<void>
+  /** Told of every look that succeeded, `swept` where everything was read; says what it changed. */
+  readonly onLook: (swept: boolean) => Promise<readonly ModelChange[]>
   readonly clock: Clock
   readonly log: Logger
+}
+
+/** What a look brought. */
+export interface LookResult {
+  readonly changes: readonly ModelChange[]
+  /** Why the registry could not be read; null where it was. */
+  readonly failure: Error | null
 }
 
 /** Looks at a registry at the right times, one look at once; one that is away is waited for. */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
-  #looking: Promise<void> | null = null
+  #looking: Promise<LookResult> | null = null
   #lookedAt = Number.NEGATIVE_INFINITY
   #failure: Error | null = null
   #timer: NodeJS.Timeout | undefined
@@ -44,11 +52,18 @@ export class RegistryWatch {
   }
 
   /** Looks now, or waits for the look that is under way. Never throws. */
-  refresh(): Promise<void> {
+  refresh(): Promise<LookResult> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = null
     })
     return this.#looking
+  }
+
+  /** A look that begins after this call, with the changes of the one that was under way. Never throws. */
+  async lookAgain(): Promise<LookResult> {
+    const before = await this.#looking
+    const { changes, failure } = await this.refresh()
+    return { changes: [...(before?.changes ?? []), ...changes], failure }
   }
 
   /**
@@ -72,13 +87,14 @@ export class RegistryWatch {
     await this.#looking
   }
 
-  async #look(): Promise<void> {
+  async #look(): Promise<LookResult> {
     const { follower, url, onLook, clock, log } = this.#options
+    let changes: readonly ModelChange[] = []
     try {
       const swept = await follower.refresh()
       if (this.#failure) log.info({ registry: url }, 'the registry answers again')
       this.#failure = null
-      await onLook(swept)
+      changes = await onLook(swept)
     } catch (error) {
       // One line for every time that it goes away.
       if (!this.#failure) {
@@ -87,6 +103,7 @@ export class RegistryWatch {
       this.#failure = error as Error
     }
     this.#lookedAt = clock.monotonicMs()
+    return { changes, failure: this.#failure }
   }
 
   #schedule(): void {

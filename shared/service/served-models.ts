@@ -3,6 +3,7 @@ import type { Logger } from '../lib/logger.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import type { ModelState } from '../registry/state.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
+import { diffStates, type ModelChange } from './model-changes.ts'
 import { type FollowedModel, VersionBook } from './registry-follower.ts'
 
 /** What the names of a model mean to requests, which may be behind what the registry says. */
@@ -26,8 +27,10 @@ export class ServedModels {
   readonly #models = new Map<string, ServedModel>()
   /** Models whose names are not all where the registry wants them. */
   readonly #behind = new Set<string>()
-  /** `name@v2`, for one log line each. */
-  readonly #refused = new Set<string>()
+  /** Why, by `name@v2`; one log line each. */
+  readonly #refused = new Map<string, string>()
+  /** Versions of the model in hand that are not let through. */
+  #held: ModelChange[] = []
   #refusals = 0
 
   constructor(options: ServedModelsOptions) {
@@ -47,17 +50,27 @@ export class ServedModels {
     return this.#refusals
   }
 
-  /** Takes over what was read; `retry` tries refused versions again. Never throws. */
-  async follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): Promise<void> {
-    for (const name of this.#models.keys()) {
-      if (!models.has(name)) this.#models.delete(name)
+  /** Takes over what was read and says what changed; `retry` tries refused versions again. Never throws. */
+  async follow(
+    models: ReadonlyMap<string, FollowedModel>,
+    retry: boolean,
+  ): Promise<readonly ModelChange[]> {
+    const changes: ModelChange[] = []
+    for (const [name, { state }] of this.#models) {
+      if (models.has(name)) continue
+      this.#models.delete(name)
+      changes.push(...diffStates(name, state, null))
     }
     if (retry) this.#refused.clear()
     for (const followed of models.values()) {
       const served = this.#models.get(followed.name)
       if (served?.followed === followed && !this.#behind.has(followed.name)) continue
+      this.#held = []
       await this.#move(followed, served)
+      const after = this.#models.get(followed.name)?.state ?? null
+      changes.push(...diffStates(followed.name, served?.state ?? null, after), ...this.#held)
     }
+    return changes
   }
 
   async #move(followed: FollowedModel, served: ServedModel | undefined): Promise<void> {
@@ -100,8 +113,10 @@ export class ServedModels {
     old: number | undefined,
   ): Promise<boolean> {
     const label = formatModelVersion({ name, version: number })
-    if (this.#refused.has(label)) {
+    const refused = this.#refused.get(label)
+    if (refused !== undefined) {
       this.#behind.add(name)
+      this.#held.push({ model: label, change: 'refused', reason: refused })
       return false
     }
     try {
@@ -110,13 +125,15 @@ export class ServedModels {
       return true
     } catch (error) {
       this.#behind.add(name)
-      if (isPassing(error)) {
+      const reason = (error as Error).message
+      const change = isPassing(error) ? 'waiting' : 'refused'
+      this.#held.push({ model: label, change, reason })
+      if (change === 'waiting') {
         this.#options.log.debug({ model: label, err: error }, 'a new version is not ready yet')
         return false
       }
-      this.#refused.add(label)
+      this.#refused.set(label, reason)
       this.#refusals++
-      const reason = (error as Error).message
       this.#options.log.error(
         { model: label, reason },
         'version refused; the old one keeps serving',

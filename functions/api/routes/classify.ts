@@ -34,7 +34,7 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
       ...readPatience(c),
     })
-    const { tokens } = recordUsage(c, result)
+    const { tokens } = recordUsage(c, result.passes)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const json = await classificationsToJson(result, body.return_embeddings ?? false, usage)
     return c.body(json, 200, { 'content-type': 'application/json' })

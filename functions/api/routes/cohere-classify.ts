@@ -44,7 +44,7 @@ export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMidd
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
       ...readPatience(c),
     })
-    recordUsage(c, result)
+    recordUsage(c, result.passes)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)
     return c.body(json, 200, { 'content-type': 'application/json' })
   })

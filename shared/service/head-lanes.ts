@@ -1,0 +1,68 @@
+import type { Encoder } from '../encoder/types.ts'
+import type { RegistryVersion } from '../registry/types.ts'
+import type { HeadStack } from './head-stack.ts'
+import { checkFamily } from './head-version.ts'
+
+/** An encoder that stays open until it is released. */
+export interface EncoderLease {
+  readonly encoder: Encoder
+  release(): void
+}
+
+/** Encoders by the family of their vectors. */
+export interface FamilyEncoders {
+  /**
+   * The encoder that a head's vectors come from.
+   * @throws EspalierError `family_mismatch` where there is none, and whatever opening one can throw
+   */
+  acquireFor(version: RegistryVersion): Promise<EncoderLease>
+}
+
+/** One encoder and the heads in its projection. */
+export interface HeadLane {
+  readonly encoder: Encoder
+  readonly stack: HeadStack
+}
+
+/** A lane that stays open until it is released. */
+export interface LaneLease {
+  readonly lane: HeadLane
+  release(): void
+}
+
+/** The lanes of a process: one for each open encoder that heads read. */
+export class HeadLanes {
+  readonly #encoders: FamilyEncoders
+  readonly #createStack: (encoder: Encoder) => HeadStack
+  readonly #lanes = new WeakMap<Encoder, HeadLane>()
+
+  constructor(encoders: FamilyEncoders, createStack: (encoder: Encoder) => HeadStack) {
+    this.#encoders = encoders
+    this.#createStack = createStack
+  }
+
+  /** @throws EspalierError as `acquireFor` */
+  async acquire(version: RegistryVersion): Promise<LaneLease> {
+    const { encoder, release } = await this.#encoders.acquireFor(version)
+    return { lane: this.of(encoder), release }
+  }
+
+  /** The lane of an encoder that the caller keeps open. */
+  of(encoder: Encoder): HeadLane {
+    const found = this.#lanes.get(encoder)
+    if (found) return found
+    const lane = { encoder, stack: this.#createStack(encoder) }
+    this.#lanes.set(encoder, lane)
+    return lane
+  }
+}
+
+/** The families of a process that serves one encoder. */
+export function oneFamily(encoder: Encoder): FamilyEncoders {
+  return {
+    async acquireFor(version) {
+      checkFamily(version, version.family, encoder.info, version.lineage?.encoder)
+      return { encoder, release: () => {} }
+    },
+  }
+}
