@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot.ts'
+import { addCompareCommand } from './commands/compare.ts'
 import { addEmbedCommand } from './commands/embed.ts'
 import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export.ts'
@@ -115,6 +116,7 @@ function createProgram(context: CommandContext, version: string): Command {
   addServeCommand(program, context)
   addTrainCommand(program, context)
   addEvaluateCommand(program, context)
+  addCompareCommand(program, context)
   addPredictCommand(program, context)
   addEmbedCommand(program, context)
   addExportCommand(program, context)
