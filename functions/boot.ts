@@ -12,9 +12,10 @@ import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.t
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
-import type { LiveModels } from '../shared/service/classifiers.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
+import type { EncoderSources } from '../shared/service/encoder-sources.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
+import type { LiveService } from '../shared/service/open-live-service.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -90,29 +91,31 @@ export function createBoot(options: {
     return registry
   }
 
+  /** What every encoder of this process is opened with. */
+  async function openSources(open: OpenOptions) {
+    const { createEncoderSources } = await import('../shared/service/encoder-sources.ts')
+    return createEncoderSources({
+      ...artifacts,
+      registry: await openRegistry(),
+      precision: open.precision ?? config.precision,
+      workerUrl: new URL('dist/encoder-worker.js', root),
+      workers: open.workers ?? workers,
+      device: config.device,
+      limits: {
+        maxQueueTokens: config.maxQueueTokens,
+        maxQueueWaitMs: config.queueTimeoutMs,
+        maxTextBytes: config.maxTextBytes,
+      },
+      resultCacheBytes: config.resultCacheBytes,
+      log,
+      onProgress: open.onProgress,
+    })
+  }
+
   async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
-    const service = await import('../shared/service/open-encoder.ts')
-    return service.openEncoder(
-      {
-        ...artifacts,
-        workerUrl: new URL('dist/encoder-worker.js', root),
-        workers: open.workers ?? workers,
-        device: config.device,
-        limits: {
-          maxQueueTokens: config.maxQueueTokens,
-          maxQueueWaitMs: config.queueTimeoutMs,
-          maxTextBytes: config.maxTextBytes,
-        },
-        resultCacheBytes: config.resultCacheBytes,
-        log,
-      },
-      {
-        encoder: open.model ?? config.encoder,
-        precision: open.precision ?? config.precision,
-        onProgress: open.onProgress,
-        signal: open.signal,
-      },
-    )
+    const { openNamedEncoder } = await import('../shared/service/open-named-encoder.ts')
+    const [registry, sources] = await Promise.all([openRegistry(), openSources(open)])
+    return openNamedEncoder({ registry, sources }, open.model ?? config.encoder, open.signal)
   }
 
   return {
@@ -135,11 +138,16 @@ export function createBoot(options: {
       return listModels(artifacts, await openRegistry())
     },
     async serve(serve = {}) {
-      const encoder = await openEncoder(serve)
       const host = serve.host ?? config.host
       const port = serve.port ?? config.port
-      const { version } = options
-      const parts = { encoder, openRegistry, config: { ...config, host, port }, log, version }
+      const encoder = serve.model ?? config.encoder
+      const parts = {
+        openRegistry,
+        openSources: () => openSources(serve),
+        config: { ...config, host, port, encoder },
+        log,
+        version: options.version,
+      }
       return startEncoderServer(parts, serve.signal)
     },
   }
@@ -147,59 +155,46 @@ export function createBoot(options: {
 
 /** What a server is started from. */
 interface ServeParts {
-  readonly encoder: Encoder
   openRegistry(): Promise<ModelRegistry>
+  openSources(): Promise<EncoderSources>
   readonly config: Config
   readonly log: Logger
   readonly version: string
 }
 
-/** Starts the HTTP server over a loaded encoder; aborting the signal stops it in order. */
+/** Opens the encoder and starts the HTTP server over it; aborting the signal stops it in order. */
 async function startEncoderServer(
-  { encoder, openRegistry, config, log, version }: ServeParts,
+  { openRegistry, openSources, config, log, version }: ServeParts,
   signal: AbortSignal | undefined,
 ): Promise<RunningServer> {
-  let classifiers: LiveModels | undefined
+  const [{ openLiveService }, registry, sources] = await Promise.all([
+    import('../shared/service/open-live-service.ts'),
+    openRegistry(),
+    openSources(),
+  ])
+  const clock = systemClock
+  let live: LiveService | undefined
   const close = async () => {
-    await classifiers?.close()
-    await encoder.close()
-    await (await openRegistry()).close()
+    await live?.close()
+    await registry.close()
   }
   try {
-    const [
-      { startServer },
-      { createLiveModels },
-      { createStaticDirectory },
-      { createReadiness },
-      { createServices },
-      { Registry },
-    ] = await Promise.all([
+    const { encoder } = config
+    live = await openLiveService({ encoder, registry, sources, config, clock, log, signal })
+    const [{ startServer }, { createReadiness }, { Registry }] = await Promise.all([
       import('./api/server.ts'),
-      import('../shared/service/live-models.ts'),
-      import('../shared/service/models.ts'),
       import('../shared/service/readiness.ts'),
-      import('../shared/service/services.ts'),
       import('prom-client'),
     ])
-    classifiers = createLiveModels({
-      encoder,
-      registry: await openRegistry(),
-      follow: config.follow,
-      pollMs: config.pollSeconds * 1000,
-      headsBytes: config.headsBytes,
-      waitMs: config.queueTimeoutMs,
-      clock: systemClock,
-      log,
-    })
-    const encoders = createStaticDirectory([encoder], Math.floor(systemClock.wallMs() / 1000))
     const readiness = createReadiness()
+    const { services, encoders, classifiers } = live
     const server = await startServer({
-      services: createServices({ encoders, classifiers, limits: config }),
+      services,
       encoders,
       classifiers,
       config,
       log,
-      clock: systemClock,
+      clock,
       readiness,
       version,
       metrics: new Registry(),

@@ -145,6 +145,11 @@ const configSchema = z.object({
     unit: 'bytes',
     doc: 'Memory that loaded classifier heads may take; the least used go first.',
   }),
+  modelsBytes: integer(MIB, 1024 * GIB, 2 * GIB, {
+    variable: 'ESPALIER_MODELS_BYTES',
+    unit: 'bytes',
+    doc: 'Memory that encoders and heads may take together; encoders beside the default one close, the least used first.',
+  }),
   resultCacheBytes: integer(0, 64 * GIB, 0, {
     variable: 'ESPALIER_RESULT_CACHE_BYTES',
     unit: 'bytes',

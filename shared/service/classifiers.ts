@@ -87,6 +87,8 @@ export interface LiveModels {
   find(address: string): Promise<ClassifierEntry | null>
   /** Looks at the registry now, moves names to new versions that are ready and says which. Never throws. */
   refresh(): Promise<LookResult>
+  /** Looks at the registry where requests have to and the last look is too old. Never throws. */
+  revalidate(): Promise<void>
   stats(): LiveModelsStats
   /** Stops following the registry. */
   close(): Promise<void>

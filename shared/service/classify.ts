@@ -32,6 +32,8 @@ export interface ClassifyInput {
   /** Also give the probability of every label. */
   readonly probabilities?: boolean | undefined
   readonly threshold?: number | undefined
+  /** The caller wants the embeddings as well: those of one encoder. */
+  readonly embeddings?: boolean | undefined
   readonly truncate?: boolean | undefined
   readonly truncationDirection?: 'left' | 'right' | undefined
   /** Decides a traffic split and the sample of a shadow. */
@@ -82,6 +84,7 @@ export async function classify(
   const lease = await classifiers.acquire(addresses, { signal, routeKey })
   try {
     checkAnswerSize(texts.length, lease, request)
+    if (request.embeddings) checkOneEncoder(lease)
     const settled = await Promise.allSettled(
       lease.groups.map((group) => encodeGroup(group, texts, request, single)),
     )
@@ -126,6 +129,18 @@ function checkAnswerSize(
     'too_many_inputs',
     `the answer would list ${inputs * perInput} labels; the limit is ${MAX_LISTED_LABELS}: send fewer inputs at once, name fewer classifiers or lower top_k`,
     { param: field },
+  )
+}
+
+function checkOneEncoder({ groups }: ClassifierLease): void {
+  if (groups.length < 2) return
+  const readers = groups.map(({ encoder, heads }) => {
+    return `${heads.map(formatModelVersion).join(', ')} on ${formatModelVersion(encoder.info)}`
+  })
+  throw new EspalierError(
+    'invalid_request',
+    `return_embeddings: the classifiers read different encoders (${readers.join('; ')}); name those of one at a time`,
+    { param: 'return_embeddings' },
   )
 }
 

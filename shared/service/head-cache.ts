@@ -74,6 +74,11 @@ export class HeadCache {
     return this.#heads.peek(head.key) === head
   }
 
+  /** Everything that is loaded, the most recently used first. */
+  loaded(): CachedHead[] {
+    return [...this.#heads.values()]
+  }
+
   /** The head of a version where it is loaded. */
   peek(version: RegistryVersion): CachedHead | undefined {
     return this.#heads.get(fileOf(version)?.sha256 ?? '')

@@ -2,6 +2,8 @@ import type { Encoder } from '../encoder/types.ts'
 import type { RegistryVersion } from '../registry/types.ts'
 import type { HeadStack } from './head-stack.ts'
 import { checkFamily } from './head-version.ts'
+import type { ModelChange } from './model-changes.ts'
+import type { FollowedModel } from './registry-follower.ts'
 
 /** An encoder that stays open until it is released. */
 export interface EncoderLease {
@@ -57,9 +59,35 @@ export class HeadLanes {
   }
 }
 
-/** The families of a process that serves one encoder. */
-export function oneFamily(encoder: Encoder): FamilyEncoders {
+/** What heads do when the default encoder moves. */
+export interface EncoderUsers {
+  /** Makes the heads in use ready on an encoder that is about to become the default. */
+  warm(encoder: Encoder): Promise<void>
+  /** True while requests may ask for heads that read this family. */
+  needsFamily(family: string): boolean
+}
+
+/** The encoders that heads are served on, which may change while the process runs. */
+export interface EncoderSupply extends FamilyEncoders {
+  /** The default encoder. */
+  readonly current: Encoder
+  /** The name and alias that the default encoder follows; null where it stays what it is. */
+  readonly followed: { readonly name: string; readonly alias: string } | null
+  attach(users: EncoderUsers): void
+  /** Takes over what was read of the registry; true where heads that found no encoder may find one now. */
+  follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean
+  /** Waits for an encoder that is on its way in, and says what moved. */
+  settle(): Promise<readonly ModelChange[]>
+}
+
+/** A process that serves one encoder. */
+export function supplyOf(encoder: Encoder): EncoderSupply {
   return {
+    current: encoder,
+    followed: null,
+    attach() {},
+    follow: () => false,
+    settle: async () => [],
     async acquireFor(version) {
       checkFamily(version, version.family, encoder.info, version.lineage?.encoder)
       return { encoder, release: () => {} }

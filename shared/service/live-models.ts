@@ -7,7 +7,7 @@ import type { ClassifierEntry, LiveModels } from './classifiers.ts'
 import { describeClassifier } from './describe-classifier.ts'
 import { chooseServedVersion, listClassifiers } from './find-classifier.ts'
 import { HeadCache } from './head-cache.ts'
-import { HeadLanes, oneFamily } from './head-lanes.ts'
+import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
 import { HeadStack } from './head-stack.ts'
 import { leaseHeads } from './lease-heads.ts'
 import { nameParam } from './name-param.ts'
@@ -26,6 +26,8 @@ const MAX_STACK_COLUMNS = 2_048
 /** What live models are made with. */
 export interface LiveModelsOptions {
   readonly encoder: Encoder
+  /** Where heads of other families find theirs, and whence the default one may change. @default that encoder alone */
+  readonly supply?: EncoderSupply | undefined
   readonly registry: RegistryReader
   /** `timer` looks at the registry every `pollMs`; `request` as a request comes and the last look is older. */
   readonly follow: 'timer' | 'request'
@@ -41,6 +43,8 @@ export interface LiveModelsOptions {
 /** Starts to follow a registry; heads are loaded as they are asked for. */
 export function createLiveModels(options: LiveModelsOptions): LiveModels {
   const { encoder, registry, clock, log } = options
+  const supply = options.supply ?? supplyOf(encoder)
+  const maxColumns = options.maxStackColumns ?? MAX_STACK_COLUMNS
   const counts = { loaded: 0, evicted: 0 }
   const cache: HeadCache = new HeadCache({
     registry,
@@ -52,11 +56,11 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
   const createStack = (of: Encoder) =>
     new HeadStack({
       encoder: of,
-      maxColumns: options.maxStackColumns ?? MAX_STACK_COLUMNS,
+      maxColumns,
       waitMs: options.waitMs,
       keeps: (head) => cache.keeps(head),
     })
-  const lanes = new HeadLanes(oneFamily(encoder), createStack)
+  const lanes = new HeadLanes(supply, createStack)
   const book = new ShadowBook()
   const desk = new ShadowDesk({ cache, lanes, book, log })
   const follower = new RegistryFollower({
@@ -71,14 +75,34 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     follow: options.follow,
     pollMs: options.pollMs,
     async onLook(swept) {
-      if (swept) desk.forgive()
-      return served.follow(follower.models, swept)
+      const retry = supply.follow(follower.models, swept) || swept
+      if (retry) desk.forgive()
+      const changes = await served.follow(follower.models, retry)
+      // The default encoder moves when it is ready, and says so itself.
+      const { name, alias } = supply.followed ?? {}
+      return changes.filter(
+        (each) => each.change !== 'alias' || each.model !== name || each.alias !== alias,
+      )
     },
     clock,
     log,
   })
-  const isEncoder = (name: string) => name === encoder.info.name.toLowerCase()
+  const isEncoder = (name: string) => name === supply.current.info.name.toLowerCase()
   const names: ResolveParts = { follower, served, watch, isEncoder }
+
+  supply.attach({
+    async warm(next) {
+      let columns = 0
+      const heads = cache.loaded().filter(({ head, columns: own }) => {
+        const fits = head.family === next.info.family && head.dimension === next.info.dimension
+        if (!fits || columns + own > maxColumns) return false
+        columns += own
+        return true
+      })
+      if (heads.length > 0) (await lanes.of(next).stack.lease(heads)).release()
+    },
+    needsFamily: (family) => served.needsFamily(family),
+  })
 
   /** A version that replaces one in use joins the projection at once; others are only proved sound. */
   async function prepare(
@@ -124,7 +148,11 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       await nameParam('model', () => model.book.get(version))
       return describe(name, version)
     },
-    refresh: () => watch.lookAgain(),
+    async refresh() {
+      const { changes, failure } = await watch.lookAgain()
+      return { changes: [...changes, ...(await supply.settle())], failure }
+    },
+    revalidate: () => watch.revalidate(),
     stats: () => ({
       ...counts,
       refused: served.refusals,

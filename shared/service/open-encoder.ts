@@ -24,6 +24,7 @@ export interface OpenEncoderDeps extends ArtifactOptions {
  */
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
+  wanted.onArtifact?.(artifact.manifest)
   const { workerUrl, workers, device, limits, resultCacheBytes = 0, log } = deps
   const load = (from: typeof artifact) =>
     createTextEncoder({

@@ -126,6 +126,7 @@ export class VersionBook {
   readonly #registry: RegistryReader
   readonly #name: string
   readonly #read = new Map<number, Promise<RegistryVersion>>()
+  readonly #known = new Map<number, RegistryVersion>()
 
   constructor(registry: RegistryReader, name: string) {
     this.#registry = registry
@@ -138,7 +139,15 @@ export class VersionBook {
     if (found) return found
     const reading = this.#registry.getVersion(this.#name, version)
     this.#read.set(version, reading)
-    reading.catch(() => this.#read.delete(version))
+    reading.then(
+      (manifest) => this.#known.set(version, manifest),
+      () => this.#read.delete(version),
+    )
     return reading
+  }
+
+  /** The manifest where it has been read. */
+  peek(version: number): RegistryVersion | undefined {
+    return this.#known.get(version)
   }
 }

@@ -71,13 +71,18 @@ export class RegistryWatch {
    * @throws EspalierError the registry's own, while nothing is known of it
    */
   async catchUp(): Promise<void> {
-    const { follower, follow, pollMs } = this.#options
+    const { follower } = this.#options
     if (!follower.known) await this.refresh()
-    else if (follow === 'request' && this.ageMs > pollMs) {
-      await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
-    }
+    else await this.revalidate()
     if (follower.known) return
     throw this.#failure ?? new EspalierError('registry_unavailable', 'not read yet')
+  }
+
+  /** Looks where nothing else does and the last look is too old; waits for it a little. Never throws. */
+  async revalidate(): Promise<void> {
+    const { follow, pollMs } = this.#options
+    if (follow !== 'request' || this.ageMs <= pollMs) return
+    await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
   }
 
   /** Ends the polling; resolves when no look is under way. */

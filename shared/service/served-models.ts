@@ -41,8 +41,16 @@ export class ServedModels {
     return this.#models.get(name)
   }
 
-  all(): IterableIterator<ServedModel> {
-    return this.#models.values()
+  /** True where a name leads to a version of this family that requests have asked for. */
+  needsFamily(family: string): boolean {
+    for (const { followed, state, book } of this.#models.values()) {
+      if (followed.kind !== 'classifier') continue
+      const shares = state.traffic?.map(({ version }) => version) ?? []
+      const shadow = state.shadow ? [state.shadow.version] : []
+      const versions = [...Object.values(state.aliases), ...shares, ...shadow]
+      if (versions.some((version) => book.peek(version)?.family === family)) return true
+    }
+    return false
   }
 
   /** Versions that were refused so far. */

@@ -30,6 +30,7 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
       model: body.model ?? undefined,
       topK: body.top_k ?? undefined,
       threshold: body.threshold ?? undefined,
+      embeddings: body.return_embeddings ?? false,
       truncate: body.truncate ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
       ...readPatience(c),
