@@ -16,6 +16,7 @@ import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { EncoderSources } from '../shared/service/encoder-sources.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
 import type { LiveService } from '../shared/service/open-live-service.ts'
+import type { RegistryMemory } from '../shared/service/registry-memory.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -30,6 +31,8 @@ export interface OpenOptions {
 export interface ServeOptions extends OpenOptions {
   readonly host?: string | undefined
   readonly port?: number | undefined
+  /** Start without the registry, from what the cache has; the configuration can say so as well. */
+  readonly offlineOk?: boolean | undefined
 }
 
 /** A running server; `closed` resolves with the exit code. */
@@ -79,11 +82,22 @@ export function createBoot(options: {
     threads: workers,
   }
   let registry: Promise<ModelRegistry> | undefined
+  let offlineOk = config.offlineOk === '1'
+
+  // Files of a registry in a folder are at hand already.
+  const isCached = () => offlineOk || config.registry.startsWith('s3:')
+  const builtinHeads = fileURLToPath(new URL('infra/heads', root))
+  const registryCache = join(artifacts.cacheFolder, 'registry')
 
   async function openModels(): Promise<ModelRegistry> {
-    const { openModelRegistry } = await import('../shared/service/open-model-registry.ts')
-    const builtinFolder = fileURLToPath(new URL('infra/heads', root))
-    return openModelRegistry({ url: config.registry, builtinFolder, log })
+    const [{ openModelRegistry }, { KnownModels }] = await Promise.all([
+      import('../shared/service/open-model-registry.ts'),
+      import('../shared/registry/known-models.ts'),
+    ])
+    const { registry: url } = config
+    const known = new KnownModels(url, registryCache)
+    const cache = isCached() ? { folder: registryCache, known, offlineOk } : null
+    return openModelRegistry({ url, builtinFolder: builtinHeads, cache, log })
   }
 
   function openRegistry(): Promise<ModelRegistry> {
@@ -141,10 +155,16 @@ export function createBoot(options: {
       const host = serve.host ?? config.host
       const port = serve.port ?? config.port
       const encoder = serve.model ?? config.encoder
+      offlineOk ||= serve.offlineOk === true
       const parts = {
         openRegistry,
+        openMemory: async () => {
+          if (!isCached()) return null
+          const { openRegistryMemory } = await import('../shared/service/registry-memory.ts')
+          return openRegistryMemory(config.registry, registryCache, builtinHeads)
+        },
         openSources: () => openSources(serve),
-        config: { ...config, host, port, encoder },
+        config: { ...config, host, port, encoder, offlineOk: offlineOk ? '1' : '0' } as const,
         log,
         version: options.version,
       }
@@ -157,6 +177,7 @@ export function createBoot(options: {
 interface ServeParts {
   openRegistry(): Promise<ModelRegistry>
   openSources(): Promise<EncoderSources>
+  openMemory(): Promise<RegistryMemory | null>
   readonly config: Config
   readonly log: Logger
   readonly version: string
@@ -164,13 +185,14 @@ interface ServeParts {
 
 /** Opens the encoder and starts the HTTP server over it; aborting the signal stops it in order. */
 async function startEncoderServer(
-  { openRegistry, openSources, config, log, version }: ServeParts,
+  { openRegistry, openSources, openMemory, config, log, version }: ServeParts,
   signal: AbortSignal | undefined,
 ): Promise<RunningServer> {
-  const [{ openLiveService }, registry, sources] = await Promise.all([
+  const [{ openLiveService }, registry, sources, memory] = await Promise.all([
     import('../shared/service/open-live-service.ts'),
     openRegistry(),
     openSources(),
+    openMemory(),
   ])
   const clock = systemClock
   let live: LiveService | undefined
@@ -180,7 +202,8 @@ async function startEncoderServer(
   }
   try {
     const { encoder } = config
-    live = await openLiveService({ encoder, registry, sources, config, clock, log, signal })
+    const parts = { encoder, registry, sources, memory, config, clock, log, signal }
+    live = await openLiveService(parts)
     const [{ startServer }, { createReadiness }, { Registry }] = await Promise.all([
       import('./api/server.ts'),
       import('../shared/service/readiness.ts'),

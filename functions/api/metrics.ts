@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { addLiveEncoderMetrics } from './encoder-metrics.ts'
+import { addRegistryMetrics } from './registry-metrics.ts'
 import { addShadowMetrics } from './shadow-metrics.ts'
 import type { ApiDeps, RequestRecord } from './types.ts'
 
@@ -65,6 +66,7 @@ export function createHttpMetrics(
   addLiveEncoderMetrics(registry, encoders)
   addHeadMetrics(registry, classifiers)
   addShadowMetrics(registry, classifiers)
+  addRegistryMetrics(registry, classifiers)
 
   return {
     inFlight,

@@ -128,6 +128,10 @@ const configSchema = z.object({
     unit: 'seconds',
     doc: 'How old the last look at the registry may be: how soon promoted and rolled back versions are live.',
   }),
+  offlineOk: choice(['0', '1'], '0', {
+    variable: 'ESPALIER_OFFLINE_OK',
+    doc: 'With 1, a server starts without its registry, from what its cache has, and takes it up when it answers.',
+  }),
   adminToken: z
     .string()
     .regex(/^[A-Za-z0-9._~+/=-]{16,512}$/)

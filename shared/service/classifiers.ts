@@ -70,6 +70,14 @@ export interface LiveModelsStats {
   readonly shadows: readonly ShadowTotals[]
 }
 
+/** How a process stands with its registry. */
+export interface RegistryStatus {
+  /** `away`: the last look failed, what is loaded serves on. `offline`: it was never read, the cache serves. */
+  readonly status: 'up' | 'away' | 'offline'
+  /** Since the last look that succeeded; null before that. */
+  readonly successAgeMs: number | null
+}
+
 /** The classifiers that a process serves. */
 export interface LiveModels {
   /**
@@ -90,6 +98,7 @@ export interface LiveModels {
   /** Looks at the registry where requests have to and the last look is too old. Never throws. */
   revalidate(): Promise<void>
   stats(): LiveModelsStats
+  registryStatus(): RegistryStatus
   /** Stops following the registry. */
   close(): Promise<void>
 }

@@ -45,6 +45,8 @@ export class LiveEncoders implements EncoderSupply {
   /** Why, by `name@v2`; one log line each. */
   readonly #refused = new Map<string, string>()
   #refusals = 0
+  /** The last reason to wait that was logged. */
+  #waiting: string | null = null
   #moving: Promise<readonly ModelChange[]> | null = null
   #settled: Promise<readonly ModelChange[]> = Promise.resolve([])
 
@@ -216,7 +218,10 @@ export class LiveEncoders implements EncoderSupply {
   #refuse(label: string, error: Error): ModelChange {
     const reason = error.message
     if (isPassing(error)) {
-      this.#options.log.debug({ model: label, err: error }, 'a new encoder is not ready yet')
+      if (this.#waiting !== `${label} ${reason}`) {
+        this.#options.log.warn({ model: label, reason }, 'encoder not ready; trying again')
+      }
+      this.#waiting = `${label} ${reason}`
       return { model: label, change: 'waiting', reason }
     }
     this.#refused.set(label, reason)

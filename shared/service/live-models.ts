@@ -10,8 +10,10 @@ import { HeadCache } from './head-cache.ts'
 import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
 import { HeadStack } from './head-stack.ts'
 import { leaseHeads } from './lease-heads.ts'
+import type { ModelChange } from './model-changes.ts'
 import { nameParam } from './name-param.ts'
-import { RegistryFollower } from './registry-follower.ts'
+import { type FollowedModel, RegistryFollower } from './registry-follower.ts'
+import type { RegistryMemory } from './registry-memory.ts'
 import { RegistryWatch } from './registry-watch.ts'
 import { type ResolveParts, resolveClassifiers } from './resolve-classifiers.ts'
 import { ServedModels } from './served-models.ts'
@@ -29,6 +31,10 @@ export interface LiveModelsOptions {
   /** Where heads of other families find theirs, and whence the default one may change. @default that encoder alone */
   readonly supply?: EncoderSupply | undefined
   readonly registry: RegistryReader
+  /** What was known of the registry before, to serve where it cannot be read at first; told of all that is read. */
+  readonly memory?: RegistryMemory | null | undefined
+  /** The models to begin with, where the registry is known to be away. */
+  readonly seed?: Iterable<FollowedModel> | undefined
   /** `timer` looks at the registry every `pollMs`; `request` as a request comes and the last look is older. */
   readonly follow: 'timer' | 'request'
   readonly pollMs: number
@@ -68,6 +74,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     sweepMs: SWEEP_MS,
     monotonicMs: clock.monotonicMs,
   })
+  if (options.seed) follower.seed(options.seed)
   const served = new ServedModels({ registry, prepare, log })
   const watch = new RegistryWatch({
     follower,
@@ -78,16 +85,32 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       const retry = supply.follow(follower.models, swept) || swept
       if (retry) desk.forgive()
       const changes = await served.follow(follower.models, retry)
+      await remember()
       // The default encoder moves when it is ready, and says so itself.
       const { name, alias } = supply.followed ?? {}
-      return changes.filter(
+      const moved = changes.filter(
         (each) => each.change !== 'alias' || each.model !== name || each.alias !== alias,
       )
+      return [...moved, ...noteUnreadable(follower.unreadable, log)]
     },
     clock,
     log,
   })
+  const seeding = options.seed ? served.follow(follower.models, false) : null
+  if (options.seed) supply.follow(follower.models, false)
+  let remembered = 0
+  async function remember(): Promise<void> {
+    if (!options.memory || remembered === follower.changes) return
+    remembered = follower.changes
+    try {
+      await options.memory.remember(follower.models.values())
+    } catch (error) {
+      log.warn({ err: error }, 'what the registry says cannot be kept for a start without it')
+    }
+  }
+
   const isEncoder = (name: string) => name === supply.current.info.name.toLowerCase()
+  const noteUnreadable = createUnreadableLog()
   const names: ResolveParts = { follower, served, watch, isEncoder }
 
   supply.attach({
@@ -125,6 +148,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
 
   return {
     async acquire(addresses, request = {}) {
+      await seeding
       await watch.catchUp()
       const resolved = await resolveClassifiers(names, addresses, request.routeKey)
       return leaseHeads({ cache, lanes, desk, maxBytes: options.headsBytes }, resolved, request)
@@ -160,9 +184,26 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       bytes: cache.bytes,
       shadows: book.totals(),
     }),
+    registryStatus: () => ({
+      status: follower.isSeeded ? 'offline' : watch.failure ? 'away' : 'up',
+      successAgeMs: watch.successAgeMs,
+    }),
     async close() {
       desk.close()
       await watch.close()
     },
+  }
+}
+
+/** Tells of models that cannot be read any more: in every look, but once in the log. */
+function createUnreadableLog() {
+  const logged = new Set<string>()
+  return (unreadable: ReadonlyMap<string, string>, log: Logger): ModelChange[] => {
+    for (const name of logged) if (!unreadable.has(name)) logged.delete(name)
+    return [...unreadable].map(([model, reason]) => {
+      if (!logged.has(model)) log.error({ model, reason }, 'model not readable; it stays as it was')
+      logged.add(model)
+      return { model, change: 'refused', reason }
+    })
   }
 }

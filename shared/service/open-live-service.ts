@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
+import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { RegistryReader } from '../registry/types.ts'
 import type { LiveModels } from './classifiers.ts'
@@ -9,6 +10,8 @@ import { createLiveDirectory } from './live-directory.ts'
 import { LiveEncoders } from './live-encoders.ts'
 import { createLiveModels } from './live-models.ts'
 import type { EncoderDirectory } from './models.ts'
+import type { FollowedModel } from './registry-follower.ts'
+import type { RegistryMemory } from './registry-memory.ts'
 import { createServices, type Services } from './services.ts'
 
 /** What a server's models are opened with. */
@@ -16,10 +19,13 @@ export interface LiveServiceOptions {
   /** The default encoder: a name of the registry, a built-in one, or a folder. */
   readonly encoder: string
   readonly registry: RegistryReader
+  /** What was known of the registry before, told of all that is read; null where nothing is kept. */
+  readonly memory: RegistryMemory | null
   readonly sources: EncoderSources
   readonly config: Pick<
     Config,
     | 'follow'
+    | 'offlineOk'
     | 'pollSeconds'
     | 'headsBytes'
     | 'modelsBytes'
@@ -48,6 +54,7 @@ export interface LiveService {
  */
 export async function openLiveService(options: LiveServiceOptions): Promise<LiveService> {
   const { registry, sources, config, clock, log } = options
+  const seed = await probeRegistry(options)
   const counts = { headBytes: () => 0 }
   const pools = new EncoderPools({
     maxBytes: config.modelsBytes,
@@ -60,6 +67,8 @@ export async function openLiveService(options: LiveServiceOptions): Promise<Live
     encoder: live.current,
     supply: live,
     registry,
+    memory: options.memory,
+    seed,
     follow: config.follow,
     pollMs: config.pollSeconds * 1000,
     headsBytes: config.headsBytes,
@@ -83,5 +92,30 @@ export async function openLiveService(options: LiveServiceOptions): Promise<Live
       await classifiers.close()
       await live.close()
     },
+  }
+}
+
+/** Makes sure that the registry answers; where it does not, gives what was known of it before. */
+async function probeRegistry(
+  options: LiveServiceOptions,
+): Promise<readonly FollowedModel[] | undefined> {
+  const { registry, memory, config, log, signal } = options
+  try {
+    await registry.readIndex({ signal })
+    return undefined
+  } catch (error) {
+    // A hint that cannot be read is made up for by reading everything.
+    if (!isEspalierError(error, 'registry_unavailable')) return undefined
+    if (memory && config.offlineOk === '1') {
+      const models = await memory.recall()
+      const fields = { registry: registry.url, models: models.length, reason: error.message }
+      log.warn(fields, 'started without the registry: serving what the cache has')
+      return models
+    }
+    throw new EspalierError(
+      'registry_unavailable',
+      `${error.message}; --offline-ok (ESPALIER_OFFLINE_OK=1) starts with what the cache has`,
+      { cause: error },
+    )
   }
 }

@@ -36,6 +36,7 @@ export class RegistryWatch {
   readonly #options: RegistryWatchOptions
   #looking: Promise<LookResult> | null = null
   #lookedAt = Number.NEGATIVE_INFINITY
+  #succeededAt: number | null = null
   #failure: Error | null = null
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -44,6 +45,16 @@ export class RegistryWatch {
     this.#options = options
     void this.refresh()
     if (options.follow === 'timer') this.#schedule()
+  }
+
+  /** Why the last look failed; null where it did not, and before the first. */
+  get failure(): Error | null {
+    return this.#failure
+  }
+
+  /** Milliseconds since the last look that succeeded; null before that. */
+  get successAgeMs(): number | null {
+    return this.#succeededAt === null ? null : this.#options.clock.monotonicMs() - this.#succeededAt
   }
 
   /** Milliseconds since the last look. */
@@ -99,6 +110,7 @@ export class RegistryWatch {
       const swept = await follower.refresh()
       if (this.#failure) log.info({ registry: url }, 'the registry answers again')
       this.#failure = null
+      this.#succeededAt = clock.monotonicMs()
       changes = await onLook(swept)
     } catch (error) {
       // One line for every time that it goes away.

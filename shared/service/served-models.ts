@@ -29,6 +29,8 @@ export class ServedModels {
   readonly #behind = new Set<string>()
   /** Why, by `name@v2`; one log line each. */
   readonly #refused = new Map<string, string>()
+  /** Why, by `name@v2`, for versions that are tried again. */
+  readonly #waiting = new Map<string, string>()
   /** Versions of the model in hand that are not let through. */
   #held: ModelChange[] = []
   #refusals = 0
@@ -130,6 +132,7 @@ export class ServedModels {
     try {
       const replaced = old === undefined ? null : await served.book.get(old).catch((): null => null)
       await this.#options.prepare(await book.get(number), replaced)
+      this.#waiting.delete(label)
       return true
     } catch (error) {
       this.#behind.add(name)
@@ -137,7 +140,10 @@ export class ServedModels {
       const change = isPassing(error) ? 'waiting' : 'refused'
       this.#held.push({ model: label, change, reason })
       if (change === 'waiting') {
-        this.#options.log.debug({ model: label, err: error }, 'a new version is not ready yet')
+        if (this.#waiting.get(label) !== reason) {
+          this.#options.log.warn({ model: label, reason }, 'version not ready; trying again')
+        }
+        this.#waiting.set(label, reason)
         return false
       }
       this.#refused.set(label, reason)

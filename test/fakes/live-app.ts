@@ -7,6 +7,7 @@ import type { RegistryReader } from '../../shared/registry/types.ts'
 import type { EncoderSources } from '../../shared/service/encoder-sources.ts'
 import { type LiveService, openLiveService } from '../../shared/service/open-live-service.ts'
 import { createReadiness } from '../../shared/service/readiness.ts'
+import type { RegistryMemory } from '../../shared/service/registry-memory.ts'
 import { createMemoryLogger } from './api-deps.ts'
 
 /** An application that follows a registry, encoders and heads alike. */
@@ -22,11 +23,12 @@ export async function openLiveApp(options: {
   readonly registry: RegistryReader
   readonly sources: EncoderSources
   readonly env?: Record<string, string>
+  readonly memory?: RegistryMemory | null
 }): Promise<LiveApp> {
   const env = { ESPALIER_FOLLOW: 'request', ESPALIER_POLL_SECONDS: '3600', ...options.env }
   const config = parseConfig(env)
   const log = createMemoryLogger()
-  const live = await openLiveService({ ...options, config, clock: systemClock, log })
+  const live = await openLiveService({ memory: null, ...options, config, clock: systemClock, log })
   const readiness = createReadiness()
   readiness.markReady()
   const app = createApp({
