@@ -1,8 +1,12 @@
+import { forEachConcurrently } from '../lib/concurrency.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { IndexEntry } from '../registry/index-hint.ts'
 import type { ModelKind } from '../registry/manifest.ts'
 import { emptyState, type ModelState } from '../registry/state.ts'
 import type { Origin, RegistryReader, RegistryVersion } from '../registry/types.ts'
+
+/** Models read at the same time. */
+const CONCURRENCY = 8
 
 /** A model as the registry had it when it was last read. */
 export interface FollowedModel {
@@ -113,14 +117,16 @@ export class RegistryFollower {
     if (reading?.status === 'missing') return this.#models.size === 0
     if (reading?.status !== 'found') return false
     this.#changes++
-    for (const [name, hint] of Object.entries(reading.index.models)) {
+    const changed = Object.entries(reading.index.models).filter(([name, hint]) => {
       const known = this.#models.get(name)
       const seen = this.#hints.get(name)
       // A user's model that now shadows a built-in one may carry the same numbers.
-      if (known && known.origin !== 'builtin' && seen && isSame(seen, hint)) continue
+      return !(known && known.origin !== 'builtin' && seen && isSame(seen, hint))
+    })
+    await forEachConcurrently(changed, CONCURRENCY, async ([name, hint]) => {
       await this.#follow(name, hint)
       this.#hints.set(name, hint)
-    }
+    })
     this.#etag = reading.etag
     return true
   }
@@ -138,13 +144,15 @@ export class RegistryFollower {
 
   async #readModel(name: string, { kind }: Pick<IndexEntry, 'kind'>): Promise<void> {
     const { registry } = this.#options
-    const versions = await registry.listVersions(name)
+    const [versions, reading] = await Promise.all([
+      registry.listVersions(name),
+      registry.readState(name),
+    ])
     const newest = versions.at(-1)
     if (newest === undefined) {
       this.#models.delete(name)
       return
     }
-    const reading = await registry.readState(name)
     const state = reading.status === 'found' ? reading.state : emptyState(name)
     const manifest = await registry.getVersion(name, newest).catch(ignoreUnreadable)
     const origin = manifest?.origin ?? 'registry'

@@ -154,7 +154,7 @@ async function promoteUnderLoad(
     },
   )
   /** Milliseconds until each server answers with what was promoted. */
-  const delays: number[] = []
+  const delays: Record<string, number[]> = { intent: [], words: [] }
   const promote = async (name: string, version: number, change: () => Promise<unknown>) => {
     const label = `${name}@v${version}`
     allowed.add(label)
@@ -164,7 +164,7 @@ async function promoteUnderLoad(
         new Promise<void>((resolve) => {
           seen.set(url, (answered) => {
             if (answered !== label) return
-            delays.push(performance.now() - since)
+            delays[name]!.push(performance.now() - since)
             seen.delete(url)
             resolve()
           })
@@ -207,13 +207,17 @@ async function promoteUnderLoad(
     await expect.poll(champion, { timeout: 30_000 }).toBe(latest)
   }
   const { requests, faults, durations } = await stop()
-  const at = (values: readonly number[], share: number) =>
-    [...values].sort((a, b) => a - b)[Math.ceil(share * values.length) - 1]?.toFixed(0)
+  const figures = (values: readonly number[]) => {
+    const sorted = [...values].sort((a, b) => a - b)
+    const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]?.toFixed(0)
+    return `p50 ${at(0.5)}, p95 ${at(0.95)}, longest ${at(1)} ms`
+  }
   print(
-    `${promotions} promotions and rollbacks in ${seconds.toFixed(1)} s on ${servers.length} servers; ` +
-      `${requests} requests, ${faults.length} faults; promotion to answer p50 ${at(delays, 0.5)} ms, ` +
-      `p95 ${at(delays, 0.95)} ms, longest ${at(delays, 1)} ms; requests p50 ${at(durations, 0.5)} ms, p99 ${at(durations, 0.99)} ms`,
+    `${promotions} promotions and rollbacks in ${seconds.toFixed(1)} s on ${servers.length} servers: ` +
+      `${requests} requests (${figures(durations)}), ${faults.length} faults; ` +
+      `to the first answer of a head ${figures(delays.intent!)}, of an encoder ${figures(delays.words!)}`,
   )
   expect(faults).toEqual([])
-  expect(delays).toHaveLength(promotions * servers.length)
+  const answers = Object.values(delays).flat()
+  expect(answers).toHaveLength(promotions * servers.length)
 }
