@@ -85,17 +85,12 @@ export async function classify(
   try {
     checkAnswerSize(texts.length, lease, request)
     if (request.embeddings) checkOneEncoder(lease)
-    const settled = await Promise.allSettled(
-      lease.groups.map((group) => encodeGroup(group, texts, request, single)),
-    )
-    const passes = settled.map((each) => {
-      if (each.status === 'rejected') throw each.reason
-      return each.value
-    }) as [EncoderPass, ...EncoderPass[]]
+    const passes = await encodeAll(lease, texts, request, single)
     const turn = new Turn(MAX_TURN_MS)
     const answers: ClassifierAnswer[] = []
     for (const head of lease.heads) {
-      const at = lease.groups.findIndex(({ heads }) => heads.includes(head))
+      const isOnly = lease.groups.length === 1
+      const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
       answers.push(await answer(head, lease.groups[at]!, passes[at]!.batch, texts, request, turn))
     }
     return { passes, answers }
@@ -142,6 +137,24 @@ function checkOneEncoder({ groups }: ClassifierLease): void {
     `return_embeddings: the classifiers read different encoders (${readers.join('; ')}); name those of one at a time`,
     { param: 'return_embeddings' },
   )
+}
+
+/** One pass of each encoder; all have ended when it fails, so that no head leaves behind its back. */
+async function encodeAll(
+  { groups }: ClassifierLease,
+  texts: readonly string[],
+  request: ClassifyInput,
+  single: boolean,
+): Promise<readonly [EncoderPass, ...EncoderPass[]]> {
+  const [first, ...more] = groups as readonly [LeasedGroup, ...LeasedGroup[]]
+  if (more.length === 0) return [await encodeGroup(first, texts, request, single)]
+  const settled = await Promise.allSettled(
+    groups.map((group) => encodeGroup(group, texts, request, single)),
+  )
+  return settled.map((each) => {
+    if (each.status === 'rejected') throw each.reason
+    return each.value
+  }) as [EncoderPass, ...EncoderPass[]]
 }
 
 async function encodeGroup(

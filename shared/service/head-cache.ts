@@ -94,13 +94,7 @@ export class HeadCache {
     encoder: Pick<EncoderInfo, 'name' | 'dimension'>,
   ): Promise<CachedHead> {
     checkClassifier(version)
-    const cached = await this.#get(version)
-    const { head } = cached
-    if (head.family === version.family && head.dimension === encoder.dimension) return cached
-    throw new EspalierError(
-      'artifact_corrupt',
-      `${formatModelVersion(version)}: its ${HEAD_FILE} is for family ${head.family} and ${head.dimension} numbers, its manifest for family ${version.family}; ${encoder.name} makes ${encoder.dimension}`,
-    )
+    return checkFit(await this.#get(version), version, encoder)
   }
 
   async #get(version: RegistryVersion): Promise<CachedHead> {
@@ -147,6 +141,20 @@ export class HeadCache {
 
 function fileOf(version: RegistryVersion) {
   return version.files.find(({ path }) => path === HEAD_FILE)
+}
+
+/** @throws EspalierError `artifact_corrupt` where a head is not what its manifest says, or not for the encoder */
+function checkFit(
+  cached: CachedHead,
+  version: RegistryVersion,
+  encoder: Pick<EncoderInfo, 'name' | 'dimension'>,
+): CachedHead {
+  const { head } = cached
+  if (head.family === version.family && head.dimension === encoder.dimension) return cached
+  throw new EspalierError(
+    'artifact_corrupt',
+    `${formatModelVersion(version)}: its ${HEAD_FILE} is for family ${head.family} and ${head.dimension} numbers, its manifest for family ${version.family}; ${encoder.name} makes ${encoder.dimension}`,
+  )
 }
 
 function tooLarge(label: string, bytes: number, maxBytes: number): EspalierError {

@@ -18,6 +18,8 @@ export interface FamilyEncoders {
    * @throws EspalierError `family_mismatch` where there is none, and whatever opening one can throw
    */
   acquireFor(version: RegistryVersion): Promise<EncoderLease>
+  /** The same where the encoder is open, at once; else null. */
+  holdFor(version: RegistryVersion): EncoderLease | null
 }
 
 /** One encoder and the heads in its projection. */
@@ -41,6 +43,12 @@ export class HeadLanes {
   constructor(encoders: FamilyEncoders, createStack: (encoder: Encoder) => HeadStack) {
     this.#encoders = encoders
     this.#createStack = createStack
+  }
+
+  /** The lane of a head whose encoder is open, else null. */
+  hold(version: RegistryVersion): LaneLease | null {
+    const lease = this.#encoders.holdFor(version)
+    return lease && { lane: this.of(lease.encoder), release: lease.release }
   }
 
   /** @throws EspalierError as `acquireFor` */
@@ -92,5 +100,6 @@ export function supplyOf(encoder: Encoder): EncoderSupply {
       checkFamily(version, version.family, encoder.info, version.lineage?.encoder)
       return { encoder, release: () => {} }
     },
+    holdFor: ({ family }) => (family === encoder.info.family ? { encoder, release() {} } : null),
   }
 }

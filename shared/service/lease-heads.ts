@@ -38,24 +38,30 @@ export async function leaseHeads(
     for (const end of releases.splice(0)) end()
   }
   try {
+    const found = resolved.map((each) => loadNow(parts, each, releases))
     const loaded = await allOrNone(
-      resolved.map((each) => nameParam(each.param, () => load(parts, each, releases))),
+      found.map(
+        (now, i) => now ?? nameParam(resolved[i]!.param, () => load(parts, resolved[i]!, releases)),
+      ),
     )
     checkBytes(loaded, parts.maxBytes)
     const heads = loaded.map((each) => describeHead(parts, each, options.routeKey))
     const lanes = [...new Set(loaded.map(({ lane }) => lane))]
     const groups = await allOrNone(
-      lanes.map(async (lane): Promise<LeasedGroup> => {
+      lanes.map((lane) => {
         const own = loaded.filter((each) => each.lane === lane)
         const distinct = [...new Set(own.map(({ cached }) => cached))]
-        const lease: StackLease = await lane.stack.lease(distinct, options.signal)
-        releases.push(lease.release)
-        return {
-          lane,
-          encoder: lane.encoder,
-          heads: heads.filter((_, i) => loaded[i]!.lane === lane),
-          layout: lease.layout,
+        const describe = (lease: StackLease): LeasedGroup => {
+          releases.push(lease.release)
+          return {
+            lane,
+            encoder: lane.encoder,
+            heads: heads.filter((_, i) => loaded[i]!.lane === lane),
+            layout: lease.layout,
+          }
         }
+        const now = lane.stack.leaseNow(distinct)
+        return now ? describe(now) : lane.stack.lease(distinct, options.signal).then(describe)
       }),
     )
     return { heads, groups, release }
@@ -65,13 +71,35 @@ export async function leaseHeads(
   }
 }
 
-/** Waits for all, so that nothing is leased behind the back of a failure. */
-async function allOrNone<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(work)
-  return settled.map((each) => {
-    if (each.status === 'rejected') throw each.reason
-    return each.value
-  })
+/** Waits for all, so that nothing is leased behind the back of a failure; in the usual case for nothing. */
+function allOrNone<T>(work: readonly (T | Promise<T>)[]): readonly T[] | Promise<readonly T[]> {
+  if (!work.some((each) => each instanceof Promise)) return work as readonly T[]
+  return Promise.allSettled(work).then((settled) =>
+    settled.map((each) => {
+      if (each.status === 'rejected') throw each.reason
+      return each.value
+    }),
+  )
+}
+
+/** A head that is loaded and whose encoder is open; null otherwise, and where it does not fit. */
+function loadNow(
+  { cache, lanes }: LeaseParts,
+  resolved: ResolvedClassifier,
+  releases: (() => void)[],
+): Loaded | null {
+  const { version } = resolved
+  const cached = cache.peek(version)
+  const held = cached && lanes.hold(version)
+  if (!held) return null
+  const { lane, release } = held
+  const { family, dimension } = lane.encoder.info
+  if (cached.head.family === family && cached.head.dimension === dimension) {
+    releases.push(release)
+    return { resolved, lane, cached }
+  }
+  release()
+  return null
 }
 
 async function load(

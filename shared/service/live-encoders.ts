@@ -121,12 +121,18 @@ export class LiveEncoders implements EncoderSupply {
     return this.#settled
   }
 
+  holdFor({ family }: RegistryVersion): EncoderLease | null {
+    const { pools } = this.#options
+    const isOfFamily = ({ info }: Encoder) => info.family === family
+    const open = isOfFamily(this.current) ? this.current : pools.open().find(isOfFamily)
+    return open ? pools.hold(open) : null
+  }
+
   async acquireFor(version: RegistryVersion): Promise<EncoderLease> {
-    const { pools, sources } = this.#options
-    const { family } = version
-    const open = [this.current, ...pools.open()].find(({ info }) => info.family === family)
-    const held = open && pools.hold(open)
+    const held = this.holdFor(version)
     if (held) return held
+    const { sources } = this.#options
+    const { family } = version
     const found = await this.books.findFamily(family, version.lineage?.encoder)
     const source = found ? sources.ofVersion(found) : await sources.ofFamily(family)
     if (source) return this.acquire(source)

@@ -148,7 +148,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
 
   return {
     async acquire(addresses, request = {}) {
-      await seeding
+      if (seeding) await seeding
       await watch.catchUp()
       const resolved = await resolveClassifiers(names, addresses, request.routeKey)
       return leaseHeads({ cache, lanes, desk, maxBytes: options.headsBytes }, resolved, request)

@@ -62,6 +62,12 @@ export class RegistryWatch {
     return this.#options.clock.monotonicMs() - this.#lookedAt
   }
 
+  /** True where a request has to look, as nothing else does and the last look is too old. */
+  get isDue(): boolean {
+    const { follow, pollMs } = this.#options
+    return follow === 'request' && this.ageMs > pollMs
+  }
+
   /** Looks now, or waits for the look that is under way. Never throws. */
   refresh(): Promise<LookResult> {
     this.#looking ??= this.#look().finally(() => {
@@ -84,15 +90,14 @@ export class RegistryWatch {
   async catchUp(): Promise<void> {
     const { follower } = this.#options
     if (!follower.known) await this.refresh()
-    else await this.revalidate()
+    else if (this.isDue) await this.revalidate()
     if (follower.known) return
     throw this.#failure ?? new EspalierError('registry_unavailable', 'not read yet')
   }
 
   /** Looks where nothing else does and the last look is too old; waits for it a little. Never throws. */
   async revalidate(): Promise<void> {
-    const { follow, pollMs } = this.#options
-    if (follow !== 'request' || this.ageMs <= pollMs) return
+    if (!this.isDue) return
     await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
   }
 
