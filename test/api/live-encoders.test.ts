@@ -192,6 +192,15 @@ describe('the default encoder', () => {
     expect(sources.openNow()).toEqual(['words@v2'])
   })
 
+  it('is looked after by the requests themselves where timers stop in between', async () => {
+    await publishFakeEncoder(registry, 'words')
+    await serve('words', { env: { ESPALIER_POLL_SECONDS: '0.1' } })
+    expect(await embed()).toBe('words@v1')
+    await publishFakeEncoder(registry, 'words')
+    // Nobody tells the server to look.
+    await expect.poll(() => embed()).toBe('words@v2')
+  })
+
   it('stays at the version that the setting names, or follows the alias that it names', async () => {
     await publishFakeEncoder(registry, 'words')
     await publishFakeEncoder(registry, 'words', { alias: 'challenger' })
