@@ -1,18 +1,21 @@
 /** Builds the real parts from the environment; everything above gets them as arguments. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
 import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
 import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
+import { mayHaveModel } from '../shared/registry/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
 import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
+import type { EncoderSources } from '../shared/service/encoder-sources.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
+import type { RegistryMemory } from '../shared/service/registry-memory.ts'
 import type { RunningServer } from './boot/start-server.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
@@ -28,6 +31,8 @@ export interface OpenOptions {
 export interface ServeOptions extends OpenOptions {
   readonly host?: string | undefined
   readonly port?: number | undefined
+  /** Start without the registry, from what the cache has; the configuration can say so as well. */
+  readonly offlineOk?: boolean | undefined
 }
 
 /** What a process can be made of. */
@@ -77,13 +82,24 @@ export function createBoot(options: {
     threads: workers,
   }
   let registry: Promise<ModelRegistry> | undefined
+  let offlineOk = config.offlineOk === '1'
+
+  // Files of a registry in a folder are at hand already.
+  const isCached = () => offlineOk || config.registry.startsWith('s3:')
+  const builtinFolder = fileURLToPath(new URL('infra/heads', root))
+  const layers = [config.registry, pathToFileURL(builtinFolder).href]
+  const registryCache = join(artifacts.cacheFolder, 'registry')
 
   async function openModels(): Promise<ModelRegistry> {
     const { openModelRegistry } = await import('../shared/service/open-model-registry.ts')
     // The AWS SDK is pinned, so that what it says of its versions to come is no news to a user.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-    const builtinFolder = fileURLToPath(new URL('infra/heads', root))
-    return openModelRegistry({ url: config.registry, builtinFolder, log })
+    const { registry: url } = config
+    if (!isCached()) return openModelRegistry({ url, builtinFolder, log })
+    const { KnownModels } = await import('../shared/registry/known-models.ts')
+    const known = new KnownModels(url, registryCache)
+    const cache = { folder: registryCache, known, offlineOk }
+    return openModelRegistry({ url, builtinFolder, cache, log })
   }
 
   function openRegistry(): Promise<ModelRegistry> {
@@ -91,31 +107,42 @@ export function createBoot(options: {
     return registry
   }
 
-  async function openEncoder(open: OpenOptions = {}, onVerified?: () => void): Promise<Encoder> {
-    const service = await import('../shared/service/open-encoder.ts')
-    return service.openEncoder(
-      {
-        ...artifacts,
-        workerUrl: new URL('dist/encoder-worker.cjs', root),
-        early: options.early,
-        workers: open.workers ?? workers,
-        device: config.device,
-        limits: {
-          maxQueueTokens: config.maxQueueTokens,
-          maxQueueWaitMs: config.queueTimeoutMs,
-          maxTextBytes: config.maxTextBytes,
-        },
-        resultCacheBytes: config.resultCacheBytes,
-        log,
-        onVerified,
+  async function openMemory(): Promise<RegistryMemory | null> {
+    if (!isCached()) return null
+    const { openRegistryMemory } = await import('../shared/service/registry-memory.ts')
+    return openRegistryMemory(config.registry, registryCache, builtinFolder)
+  }
+
+  /** What every encoder of this process is opened with. */
+  async function openSources(open: OpenOptions, onVerified?: () => void): Promise<EncoderSources> {
+    const { createEncoderSources } = await import('../shared/service/encoder-sources.ts')
+    return createEncoderSources({
+      ...artifacts,
+      openRegistry,
+      precision: open.precision ?? config.precision,
+      workerUrl: new URL('dist/encoder-worker.cjs', root),
+      early: options.early,
+      workers: open.workers ?? workers,
+      device: config.device,
+      limits: {
+        maxQueueTokens: config.maxQueueTokens,
+        maxQueueWaitMs: config.queueTimeoutMs,
+        maxTextBytes: config.maxTextBytes,
       },
-      {
-        encoder: open.model ?? config.encoder,
-        precision: open.precision ?? config.precision,
-        onProgress: open.onProgress,
-        signal: open.signal,
-      },
-    )
+      resultCacheBytes: config.resultCacheBytes,
+      log,
+      onProgress: open.onProgress,
+      onVerified,
+    })
+  }
+
+  async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
+    const [{ openNamedEncoder }, registry, sources] = await Promise.all([
+      import('../shared/service/open-named-encoder.ts'),
+      openRegistry(),
+      openSources(open),
+    ])
+    return openNamedEncoder({ registry, sources }, open.model ?? config.encoder, open.signal)
   }
 
   return {
@@ -135,7 +162,7 @@ export function createBoot(options: {
       const { openMatrixKernels } = await import('../shared/runtime/kernels.ts')
       return openMatrixKernels({ threads: workers })
     },
-    openEncoder: (open) => openEncoder(open),
+    openEncoder,
     async exportEncoder(request) {
       const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
       const { calibrationTexts: defaultCalibration, threads } = artifacts
@@ -146,15 +173,42 @@ export function createBoot(options: {
       return listModels(artifacts, await openRegistry())
     },
     async serve(serve = {}) {
-      const { host = config.host, port = config.port } = serve
+      const { host = config.host, port = config.port, model: encoder = config.encoder } = serve
       const { version } = options
-      // Loaded while the workers load the encoder; a failure shows where they are wanted.
-      const encoder = await openEncoder(serve, () => {
-        Promise.all([import('./boot/start-server.ts'), openRegistry()]).catch(() => {})
+      offlineOk ||= serve.offlineOk === true
+      const settings = { ...config, host, port, offlineOk: offlineOk ? '1' : '0' } as const
+      let markVerified = () => {}
+      const verified = new Promise<void>((resolve) => {
+        markVerified = resolve
       })
-      const { startEncoderServer } = await import('./boot/start-server.ts')
-      const parts = { encoder, openRegistry, config: { ...config, host, port }, log, version }
-      return startEncoderServer(parts, serve.signal)
+      // Loaded while the workers load the encoder; a failure shows where it is wanted.
+      const loadServer = () => {
+        import('./boot/start-server.ts').catch(() => {})
+        markVerified()
+      }
+      const close = async () => (await registry)?.close()
+      try {
+        const [{ openDefaultEncoder }, sources, memory] = await Promise.all([
+          import('../shared/service/open-default-encoder.ts'),
+          openSources(serve, loadServer),
+          openMemory(),
+        ])
+        const isElsewhere = layers.some((url) => mayHaveModel(url, encoder))
+        const parts = { sources, memory, config: settings, log, version }
+        const opened = await openDefaultEncoder({
+          ...parts,
+          encoder,
+          openRegistry,
+          ahead: isElsewhere ? null : { verified },
+          signal: serve.signal,
+        })
+        const { startEncoderServer } = await import('./boot/start-server.ts')
+        const models = { ...parts, opened, registry: await openRegistry() }
+        return await startEncoderServer({ ...models, close }, serve.signal)
+      } catch (error) {
+        await close().catch(() => {})
+        throw error
+      }
     },
   }
 }

@@ -10,6 +10,7 @@ import { notFound } from './middleware/not-found.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { requestRecord } from './middleware/request-record.ts'
 import { addTimingHeaders } from './middleware/timing-headers.ts'
+import { addAdminRoutes } from './routes/admin.ts'
 import { addClassifyRoute } from './routes/classify.ts'
 import { addCohereClassifyRoute } from './routes/cohere-classify.ts'
 import { addEmbedRoute } from './routes/embed.ts'
@@ -47,6 +48,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   addCohereClassifyRoute(app, deps, door)
   addModelRoutes(app, deps)
   addInfoRoute(app, deps)
+  addAdminRoutes(app, deps)
   addHealthRoutes(app, deps)
   if (deps.metrics) addMetricsRoute(app, deps.metrics)
   addOpenApiRoute(app, deps)

@@ -8,13 +8,13 @@ const ITEMS_PER_TURN = 4_096
 /** The fewest digits that bring back every float32. */
 const DIGITS = 9
 
-/** Writes the native answer to a classification. */
+/** Writes the native answer to a classification; embeddings are those of its only encoder. */
 export function classificationsToJson(
-  { batch, answers }: ClassifyResult,
+  { passes, answers }: ClassifyResult,
   withEmbeddings: boolean,
   usage: object,
 ): Promise<Buffer<ArrayBuffer>> {
-  const { vectors, dimension, tokens } = batch
+  const { vectors, dimension, tokens } = passes[0].batch
   const listed = answers.reduce(
     (sum, { predictions }) => sum + (predictions[0]?.labels.length ?? 0),
     0,

@@ -1,5 +1,5 @@
 import type { Model } from '../../shared/contract/models.ts'
-import type { ClassifierEntry } from '../../shared/service/classifiers.ts'
+import type { ClassifierEntry, ClassifierShadow } from '../../shared/service/classifiers.ts'
 import type { EncoderEntry } from '../../shared/service/models.ts'
 
 /** A served encoder in the shape of `/v1/models`. */
@@ -24,8 +24,8 @@ export function describeEncoder(entry: EncoderEntry): Model {
   }
 }
 
-/** A classifier in the shape of `/v1/models`. */
-export function describeClassifier(entry: ClassifierEntry): Model {
+/** A classifier in the shape of `/v1/models`, with what its shadow said where `detailed`. */
+export function describeClassifier(entry: ClassifierEntry, detailed = false): Model {
   return {
     id: entry.name,
     object: 'model',
@@ -37,5 +37,27 @@ export function describeClassifier(entry: ClassifierEntry): Model {
     aliases: { ...entry.aliases },
     family: entry.family,
     label_count: entry.labels,
+    traffic: entry.traffic?.map((share) => ({ ...share })) ?? null,
+    shadow: entry.shadow && describeShadow(entry.shadow, detailed),
+  }
+}
+
+function describeShadow(
+  { version, samplePercent, results, skipped }: ClassifierShadow,
+  detailed: boolean,
+) {
+  const base = { version, sample_percent: samplePercent }
+  if (!detailed) return base
+  return {
+    ...base,
+    results: results.map(({ answered, inputs, agreed, changes, ...shift }) => ({
+      answered,
+      inputs,
+      agreed,
+      mean_shift: shift.meanShift,
+      mean_absolute_shift: shift.meanAbsoluteShift,
+      changes: changes.map((change) => ({ ...change })),
+    })),
+    skipped: { ...skipped },
   }
 }

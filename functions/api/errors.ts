@@ -39,6 +39,7 @@ export const ERROR_STATUS = {
   token_input_unsupported: badRequest,
   route_not_found: both(404),
   method_not_allowed: both(405),
+  forbidden: both(403),
   model_not_found: both(404),
   version_not_found: both(404),
   wrong_model_kind: badRequest,

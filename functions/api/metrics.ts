@@ -1,5 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { addLiveEncoderMetrics } from './encoder-metrics.ts'
+import { addRegistryMetrics } from './registry-metrics.ts'
+import { addShadowMetrics } from './shadow-metrics.ts'
 import type { ApiDeps, RequestRecord } from './types.ts'
+
+type EncoderLoad = ReturnType<ReturnType<ApiDeps['encoders']['resolve']>['load']>
 
 /** Seconds; from a cached lookup to a full queue. */
 const DURATION_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -63,7 +68,10 @@ export function createHttpMetrics(
     registers,
   })
   addEncoderMetrics(registry, encoders)
+  addLiveEncoderMetrics(registry, encoders)
   addHeadMetrics(registry, classifiers)
+  addShadowMetrics(registry, classifiers)
+  addRegistryMetrics(registry, classifiers)
 
   return {
     inFlight,
@@ -72,10 +80,11 @@ export function createHttpMetrics(
       duration.observe({ route }, durationMs / 1000)
       if (errorCode) errors.inc({ code: errorCode })
       if (!usage) return
-      const { model } = usage
-      inputs.inc({ model }, usage.inputs)
-      tokens.inc({ model }, usage.tokens)
-      truncated.inc({ model }, usage.truncated)
+      for (const { model, ...counts } of usage.models) {
+        inputs.inc({ model }, counts.inputs)
+        tokens.inc({ model }, counts.tokens)
+        truncated.inc({ model }, counts.truncated)
+      }
       stageSeconds.inc({ stage: 'queue' }, usage.queueMs / 1000)
       stageSeconds.inc({ stage: 'tokenize' }, usage.tokenizeMs / 1000)
       stageSeconds.inc({ stage: 'run' }, usage.runMs / 1000)
@@ -86,7 +95,8 @@ export function createHttpMetrics(
 /** What `load` of the encoder says, read when somebody asks. */
 function addEncoderMetrics(registry: Registry, encoders: ApiDeps['encoders']): void {
   const registers = [registry]
-  const load = () => encoders.resolve().load()
+  const sum = (read: (load: EncoderLoad) => number) =>
+    encoders.open().reduce((total, encoder) => total + read(encoder.load()), 0)
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,
@@ -106,33 +116,27 @@ function addEncoderMetrics(registry: Registry, encoders: ApiDeps['encoders']): v
         this.inc(read())
       },
     })
-  gauge('espalier_queue_tokens', 'Tokens waiting for a worker.', () => load().queuedTokens)
-  gauge('espalier_busy_workers', 'Workers that are running.', () => load().busyWorkers)
+  gauge('espalier_queue_tokens', 'Tokens waiting for a worker.', () =>
+    sum((load) => load.queuedTokens),
+  )
+  gauge('espalier_busy_workers', 'Workers that are running.', () => sum((load) => load.busyWorkers))
   counter(
     'espalier_shared_inputs_total',
     'Inputs that needed no run: another of the same text was on its way.',
-    () => load().sharedInputs,
+    () => sum((load) => load.sharedInputs),
   )
-  counter(
-    'espalier_worker_crashes_total',
-    'Workers that ended unasked and were replaced.',
-    () => load().workerCrashes,
+  counter('espalier_worker_crashes_total', 'Workers that ended unasked and were replaced.', () =>
+    sum((load) => load.workerCrashes),
   )
-  if (load().cache === null) return
-  counter(
-    'espalier_result_cache_hits_total',
-    'Inputs answered from the result cache.',
-    () => load().cache?.hits ?? 0,
+  if (encoders.resolve().load().cache === null) return
+  counter('espalier_result_cache_hits_total', 'Inputs answered from the result cache.', () =>
+    sum(({ cache }) => cache?.hits ?? 0),
   )
-  counter(
-    'espalier_result_cache_misses_total',
-    'Inputs that were not in the result cache.',
-    () => load().cache?.misses ?? 0,
+  counter('espalier_result_cache_misses_total', 'Inputs that were not in the result cache.', () =>
+    sum(({ cache }) => cache?.misses ?? 0),
   )
-  gauge(
-    'espalier_result_cache_bytes',
-    'Memory that cached results take.',
-    () => load().cache?.bytes ?? 0,
+  gauge('espalier_result_cache_bytes', 'Memory that cached results take.', () =>
+    sum(({ cache }) => cache?.bytes ?? 0),
   )
 }
 

@@ -24,10 +24,20 @@ export interface ApiDeps {
   readonly metrics?: Registry | undefined
 }
 
-/** What a finished inference leaves for headers, log line and metrics, so that they never disagree. */
-export interface Usage {
+/** What one encoder read for a request. */
+export interface ModelUsage {
   /** `name@v1`. */
   readonly model: string
+  readonly inputs: number
+  readonly tokens: number
+  readonly truncated: number
+}
+
+/** What a finished inference leaves for headers, log line and metrics, so that they never disagree. */
+export interface Usage {
+  /** `name@v1`; several with commas between them. */
+  readonly model: string
+  readonly models: readonly ModelUsage[]
   readonly inputs: number
   readonly tokens: number
   readonly truncated: number

@@ -3,23 +3,38 @@ import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type { EmbedResult } from '../../shared/service/embed.ts'
 import type { ApiContext, Usage } from './types.ts'
 
-/** Puts what an inference cost into the record of its request, and which model ran into the headers. */
-export function recordUsage(c: ApiContext, { info, batch }: EmbedResult): Usage {
-  const usage: Usage = {
+/** Puts what an inference cost into the record of its request, and which encoders ran into the headers. */
+export function recordUsage(
+  c: ApiContext,
+  passes: readonly [EmbedResult, ...EmbedResult[]],
+): Usage {
+  const models = passes.map(({ info, batch }) => ({
     model: formatModelVersion(info),
     inputs: batch.tokens.length,
     tokens: batch.tokens.reduce((sum, count) => sum + count, 0),
     truncated: batch.truncated.reduce((sum, cut) => sum + cut, 0),
-    queueMs: roundMs(batch.timings.queueMs),
-    tokenizeMs: roundMs(batch.timings.tokenizeMs),
-    runMs: roundMs(batch.timings.runMs),
+  }))
+  const sumOf = (stage: 'queueMs' | 'tokenizeMs' | 'runMs') =>
+    roundMs(passes.reduce((sum, { batch }) => sum + batch.timings[stage], 0))
+  const cut = passes[0].batch.truncated.map((_, row) =>
+    Math.max(...passes.map(({ batch }) => batch.truncated[row]!)),
+  )
+  const usage: Usage = {
+    model: models.map(({ model }) => model).join(', '),
+    models,
+    inputs: passes[0].batch.tokens.length,
+    tokens: models.reduce((sum, { tokens }) => sum + tokens, 0),
+    truncated: cut.reduce((sum, each) => sum + each, 0),
+    queueMs: sumOf('queueMs'),
+    tokenizeMs: sumOf('tokenizeMs'),
+    runMs: sumOf('runMs'),
   }
   const record = c.get('record')
   record.usage = usage
   record.usageHeaders = {
     [MODEL_HEADER]: usage.model,
-    [FINGERPRINT_HEADER]: info.fingerprint,
-    'x-compute-type': info.device === 'cpu' ? 'cpu' : 'gpu',
+    [FINGERPRINT_HEADER]: passes.map(({ info }) => info.fingerprint).join(', '),
+    'x-compute-type': passes.every(({ info }) => info.device === 'cpu') ? 'cpu' : 'gpu',
     'x-compute-tokens': String(usage.tokens),
     'x-truncated': String(usage.truncated),
   }

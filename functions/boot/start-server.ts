@@ -1,13 +1,11 @@
-import type { Encoder } from '../../shared/encoder/types.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
-import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
-import type { LiveModels } from '../../shared/service/classifiers.ts'
-import { createLiveModels } from '../../shared/service/live-models.ts'
-import { createStaticDirectory } from '../../shared/service/models.ts'
+import {
+  createLiveService,
+  type LiveServiceOptions,
+} from '../../shared/service/create-live-service.ts'
 import { createReadiness } from '../../shared/service/readiness.ts'
-import { createServices } from '../../shared/service/services.ts'
 import { createMetricsRegistry } from '../api/metrics.ts'
 import { startServer } from '../api/server.ts'
 
@@ -18,45 +16,33 @@ export interface RunningServer {
 }
 
 /** What a server is started from. */
-export interface ServeParts {
-  readonly encoder: Encoder
-  openRegistry(): Promise<ModelRegistry>
+export interface ServeParts extends Omit<LiveServiceOptions, 'clock'> {
   readonly config: Config
   readonly log: Logger
   readonly version: string
+  /** Releases what the models came from, once a server that ran is closed. */
+  close(): Promise<void>
 }
 
-/** Starts the HTTP server over a loaded encoder; aborting the signal stops it in order. */
+/** Starts the HTTP server over an open encoder; aborting the signal stops it in order. */
 export async function startEncoderServer(
-  { encoder, openRegistry, config, log, version }: ServeParts,
+  parts: ServeParts,
   signal: AbortSignal | undefined,
 ): Promise<RunningServer> {
-  let classifiers: LiveModels | undefined
+  const { config, log, version } = parts
+  const clock = systemClock
+  const { close: closeModels, ...live } = createLiveService({ ...parts, clock })
   const close = async () => {
-    await classifiers?.close()
-    await encoder.close()
-    await (await openRegistry()).close()
+    await closeModels()
+    await parts.close()
   }
   try {
-    classifiers = createLiveModels({
-      encoder,
-      registry: await openRegistry(),
-      follow: 'timer',
-      pollMs: config.pollSeconds * 1000,
-      headsBytes: config.headsBytes,
-      waitMs: config.queueTimeoutMs,
-      clock: systemClock,
-      log,
-    })
-    const encoders = createStaticDirectory([encoder], Math.floor(systemClock.wallMs() / 1000))
     const readiness = createReadiness()
     const server = await startServer({
-      services: createServices({ encoders, classifiers, limits: config }),
-      encoders,
-      classifiers,
+      ...live,
       config,
       log,
-      clock: systemClock,
+      clock,
       readiness,
       version,
       metrics: createMetricsRegistry(),
@@ -68,7 +54,7 @@ export async function startEncoderServer(
     signal?.addEventListener('abort', stop, { once: true })
     return { url: server.url, closed: server.stopped }
   } catch (error) {
-    await close().catch(() => {})
+    await closeModels().catch(() => {})
     throw error
   }
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot.ts'
 import { addAliasCommand } from './commands/alias.ts'
+import { addCompareCommand } from './commands/compare.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addEmbedCommand } from './commands/embed.ts'
@@ -123,6 +124,7 @@ function createProgram(context: CommandContext, version: string): Command {
   addServeCommand(program, context)
   addTrainCommand(program, context)
   addEvaluateCommand(program, context)
+  addCompareCommand(program, context)
   addPredictCommand(program, context)
   addEmbedCommand(program, context)
   addExportCommand(program, context)

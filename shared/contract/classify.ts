@@ -37,7 +37,9 @@ export const classifyRequestSchema = z
     return_embeddings: z
       .boolean()
       .nullish()
-      .describe('Add the embedding of each input. Default false.'),
+      .describe(
+        'Add the embedding of each input; refused where the classifiers read different encoders. Default false.',
+      ),
   })
   .meta({ id: 'ClassifyRequest' })
 export type ClassifyRequest = z.infer<typeof classifyRequestSchema>

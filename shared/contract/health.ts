@@ -1,7 +1,16 @@
 import { z } from 'zod'
 
-/** Answer of the health routes: 200 with `ok`, 503 otherwise. */
+/** Answer of the health routes: 200 with `ok`, 503 otherwise. Those of readiness say more. */
 export const healthSchema = z
-  .object({ status: z.enum(['ok', 'starting', 'stopping']) })
+  .object({
+    status: z.enum(['ok', 'starting', 'stopping']),
+    encoder: z.string().optional().describe('The version that the default encoder is, `name@v1`.'),
+    registry: z
+      .enum(['up', 'away', 'offline'])
+      .optional()
+      .describe(
+        '`away`: it does not answer, what is loaded serves on. `offline`: not read yet, the cache serves.',
+      ),
+  })
   .meta({ id: 'Health' })
 export type Health = z.infer<typeof healthSchema>

@@ -26,6 +26,42 @@ export const embeddingModelSchema = z
   })
   .meta({ id: 'EmbeddingModel' })
 
+const countSchema = z.int().min(0)
+
+/** What a shadow said beside one version that answered. */
+const shadowResultSchema = z.object({
+  answered: z.int().min(1).describe('The version that answered.'),
+  inputs: countSchema,
+  agreed: countSchema.describe('Inputs with the same label.'),
+  mean_shift: z.number().nullable().describe("Mean of the shadow's score less that of the answer."),
+  mean_absolute_shift: z.number().nullable(),
+  changes: z
+    .array(
+      z.object({
+        answered: z.string().nullable(),
+        shadow: z.string().nullable(),
+        inputs: countSchema,
+      }),
+    )
+    .describe('Labels that the shadow would have changed, most frequent first.'),
+})
+
+/** A version that scores a sample of requests without answering them. */
+export const shadowSchema = z
+  .object({
+    version: z.int().min(1),
+    sample_percent: z.number(),
+    results: z
+      .array(shadowResultSchema)
+      .optional()
+      .describe('Since this process serves it; for administrators, of one model.'),
+    skipped: z
+      .record(z.enum(['queue', 'busy', 'loading', 'failed']), countSchema)
+      .optional()
+      .describe('Sampled requests that were not scored, by reason.'),
+  })
+  .meta({ id: 'Shadow' })
+
 /** A classifier in the list of models; it need not be loaded. */
 export const classifierModelSchema = z
   .object({
@@ -36,6 +72,13 @@ export const classifierModelSchema = z
       .describe('The champion; null where no version was promoted.'),
     family: z.string().nullable().describe('The encoder family whose vectors it reads.'),
     label_count: z.int().min(1).nullable(),
+    traffic: z
+      .array(z.object({ version: z.int().min(1), percent: z.int() }))
+      .nullable()
+      .describe(
+        'Shares of the requests for the unqualified name; null where the champion has all.',
+      ),
+    shadow: shadowSchema.nullable(),
   })
   .meta({ id: 'ClassifierModel' })
 

@@ -46,6 +46,19 @@ export function pickLabelColumn(source: DataSource, row: DataRow, asked?: string
   return pickColumn(source, row, 'label', asked, LABEL_COLUMNS)
 }
 
+/** The first of `LABEL_COLUMNS` that a row has. */
+export function findLabelColumn(row: DataRow): string | undefined {
+  return findColumn(row, LABEL_COLUMNS)
+}
+
+function findColumn(row: DataRow, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const found = row.columns.find((column) => column.toLowerCase() === name)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 function pickColumn(
   source: DataSource,
   row: DataRow,
@@ -57,10 +70,8 @@ function pickColumn(
     if (row.columns.includes(asked)) return asked
     throw dataError(source.name, null, `no column "${asked}"; the columns are ${listColumns(row)}`)
   }
-  for (const candidate of defaults) {
-    const found = row.columns.find((column) => column.toLowerCase() === candidate)
-    if (found !== undefined) return found
-  }
+  const found = findColumn(row, defaults)
+  if (found !== undefined) return found
   const named = row.columns.some((column, i) => column !== String(i + 1))
   const headed = named && (source.format === 'csv' || source.format === 'tsv')
   throw dataError(

@@ -98,7 +98,8 @@ interface SplitRow extends LabelledExample {
   readonly line: number
 }
 
-function splitLabels(label: string | readonly string[], separator?: string): string[] {
+/** The labels of a cell, without the space around them and without repetition. */
+export function splitLabels(label: string | readonly string[], separator?: string): string[] {
   const parts = typeof label !== 'string' ? label : separator ? label.split(separator) : [label]
   return [...new Set(parts.map((part) => part.trim()).filter((part) => part !== ''))]
 }

@@ -109,7 +109,15 @@ export async function readLabelled(
   }
 }
 
-function readLabelCell(name: string, row: DataRow, column: string): string | readonly string[] {
+/**
+ * The label of a row: a string, or a list where the row has one.
+ * @throws EspalierError `invalid_data` where the cell is neither
+ */
+export function readLabelCell(
+  name: string,
+  row: DataRow,
+  column: string,
+): string | readonly string[] {
   const value = row.cells[column]
   if (typeof value === 'string') return value
   if (value === undefined) throw dataError(name, row.line, `there is no "${column}"`)

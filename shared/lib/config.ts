@@ -14,6 +14,8 @@ interface VariableMeta {
   readonly allowed: string
   /** Said instead of a default that the process works out at start. */
   readonly defaultText?: string
+  /** A value that no message repeats. */
+  readonly secret?: boolean
 }
 
 const variables = z.registry<VariableMeta>()
@@ -41,6 +43,16 @@ function integer(min: number, max: number, fallback: number, meta: Omit<Variable
   return whole(min, max)
     .default(fallback)
     .register(variables, { ...meta, allowed: `a whole number from ${min} to ${max}` })
+}
+
+function decimal(min: number, max: number, fallback: number, meta: Omit<VariableMeta, 'allowed'>) {
+  return z
+    .string()
+    .regex(/^[0-9]{1,9}(?:\.[0-9]{1,6})?$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .default(fallback)
+    .register(variables, { ...meta, allowed: `a number from ${min} to ${max}` })
 }
 
 const KIB = 1024
@@ -107,15 +119,40 @@ const configSchema = z.object({
     variable: 'ESPALIER_LOG_LEVEL',
     doc: 'Least severe log line that is written.',
   }),
-  pollSeconds: integer(1, 3600, 2, {
+  follow: choice(['timer', 'request'], 'timer', {
+    variable: 'ESPALIER_FOLLOW',
+    doc: 'When a server looks at the registry: by a timer, or as requests come, on hosts that stop timers in between.',
+  }),
+  pollSeconds: decimal(0.1, 3600, 2, {
     variable: 'ESPALIER_POLL_SECONDS',
     unit: 'seconds',
-    doc: 'How often a server looks for promoted and rolled back versions.',
+    doc: 'How old the last look at the registry may be: how soon promoted and rolled back versions are live.',
   }),
+  offlineOk: choice(['0', '1'], '0', {
+    variable: 'ESPALIER_OFFLINE_OK',
+    doc: 'With 1, a server starts without its registry, from what its cache has, and takes it up when it answers.',
+  }),
+  adminToken: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/=-]{16,512}$/)
+    .optional()
+    .register(variables, {
+      variable: 'ESPALIER_ADMIN_TOKEN',
+      unit: '',
+      allowed: '16 to 512 letters, digits and . _ ~ + / = -',
+      doc: 'Bearer token of the admin routes; without one they answer to this machine alone.',
+      defaultText: 'none',
+      secret: true,
+    }),
   headsBytes: integer(MIB, 64 * GIB, 256 * MIB, {
     variable: 'ESPALIER_HEADS_BYTES',
     unit: 'bytes',
     doc: 'Memory that loaded classifier heads may take; the least used go first.',
+  }),
+  modelsBytes: integer(MIB, 1024 * GIB, 2 * GIB, {
+    variable: 'ESPALIER_MODELS_BYTES',
+    unit: 'bytes',
+    doc: 'Memory that encoders and heads may take together; encoders beside the default one close, the least used first.',
   }),
   resultCacheBytes: integer(0, 64 * GIB, 0, {
     variable: 'ESPALIER_RESULT_CACHE_BYTES',
@@ -215,7 +252,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   if (parsed.success) return parsed.data
   const wrong = CONFIG_VARIABLES.find(({ key }) => key === parsed.error.issues[0]?.path[0])
   if (!wrong) throw parsed.error
-  const value = quote(given[wrong.key] ?? '')
+  const isSecret = variables.get(configSchema.shape[wrong.key])?.secret
+  const value = isSecret ? 'not usable' : quote(given[wrong.key] ?? '')
   throw new EspalierError(
     'invalid_config',
     `${wrong.name} is ${value}; it must be ${wrong.allowed}`,

@@ -1,8 +1,7 @@
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { EspalierError } from '../lib/errors.ts'
 import { quote } from '../lib/quote.ts'
 import type { BlobStore } from './blob-store.ts'
+import { folderOf } from './folder-url.ts'
 
 /**
  * Opens the store that a URL names: `file:./folder` (relative to `cwd`), `file:///folder`, `s3://bucket/prefix` or
@@ -19,7 +18,7 @@ export async function openBlobStore(
   }
   if (url.startsWith('file:') && url.length > 'file:'.length) {
     const { openDirectoryStore } = await import('./store-directory.ts')
-    return openDirectoryStore(folderOf(url, options.cwd ?? process.cwd()), url)
+    return openDirectoryStore(folderOf(url, options.cwd), url)
   }
   if (url.startsWith('s3://')) {
     const { openS3Store } = await import('./store-s3.ts')
@@ -29,17 +28,4 @@ export async function openBlobStore(
     'invalid_config',
     `registry ${quote(url)}: expected file:./registry, s3://bucket/prefix or memory:`,
   )
-}
-
-function folderOf(url: string, cwd: string): string {
-  if (!url.startsWith('file://')) return resolve(cwd, url.slice('file:'.length))
-  try {
-    return fileURLToPath(url)
-  } catch (error) {
-    throw new EspalierError(
-      'invalid_config',
-      `registry ${quote(url)}: a file URL has three slashes and an absolute path; for a relative one write file:./registry`,
-      { cause: error },
-    )
-  }
 }

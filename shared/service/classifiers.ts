@@ -1,6 +1,12 @@
+import type { Encoder } from '../encoder/types.ts'
 import type { HeadPlace } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
+import type { Traffic } from '../registry/state.ts'
+import type { HeadLane } from './head-lanes.ts'
 import type { StackLayout } from './head-stack.ts'
+import type { LookResult } from './registry-watch.ts'
+import type { ShadowSummary, ShadowTotals } from './shadow-book.ts'
+import type { ShadowSeat } from './shadow-desk.ts'
 
 /** A classifier as lists show it, without loading it. */
 export interface ClassifierEntry {
@@ -10,10 +16,18 @@ export interface ClassifierEntry {
   readonly version: number | null
   readonly versions: readonly number[]
   readonly aliases: Readonly<Record<string, number>>
+  /** Shares of the requests for the unqualified name; null where all go to the champion. */
+  readonly traffic: Traffic | null
+  readonly shadow: ClassifierShadow | null
   /** Of the version that the name means, else of the newest; null where its manifest cannot be read. */
   readonly family: string | null
   readonly labels: number | null
   readonly createdSeconds: number
+}
+
+/** A version that scores a sample of requests in the background, and what it said. */
+export interface ClassifierShadow extends ShadowSummary {
+  readonly samplePercent: number
 }
 
 /** A head that answers one request. */
@@ -25,12 +39,24 @@ export interface LeasedHead {
   place(layout: StackLayout): HeadPlace
   /** The head's memory in the projection; null where it has none. */
   readonly memory: number | null
+  /** Null where no shadow is to see this answer. */
+  readonly shadow: ShadowSeat | null
 }
 
-/** Heads that stay ready until they are released, in the order of the addresses. */
-export interface ClassifierLease {
+/** Heads that read one encoder: one pass scores them all. */
+export interface LeasedGroup {
+  readonly lane: HeadLane
+  readonly encoder: Encoder
   readonly heads: readonly LeasedHead[]
   layout(projectionId: number): StackLayout
+}
+
+/** Heads that stay ready until they are released. */
+export interface ClassifierLease {
+  /** In the order of the addresses. */
+  readonly heads: readonly LeasedHead[]
+  /** The same heads by the encoder that they read. */
+  readonly groups: readonly LeasedGroup[]
   release(): void
 }
 
@@ -41,6 +67,15 @@ export interface LiveModelsStats {
   readonly refused: number
   readonly heads: number
   readonly bytes: number
+  readonly shadows: readonly ShadowTotals[]
+}
+
+/** How a process stands with its registry. */
+export interface RegistryStatus {
+  /** `away`: the last look failed, what is loaded serves on. `offline`: it was never read, the cache serves. */
+  readonly status: 'up' | 'away' | 'offline'
+  /** Since the last look that succeeded; null before that. */
+  readonly successAgeMs: number | null
 }
 
 /** The classifiers that a process serves. */
@@ -58,16 +93,19 @@ export interface LiveModels {
    * @throws EspalierError `invalid_name`, `version_not_found`
    */
   find(address: string): Promise<ClassifierEntry | null>
-  /** Looks at the registry now and moves names to new versions that are ready. Never throws. */
-  refresh(): Promise<void>
+  /** Looks at the registry now, moves names to new versions that are ready and says which. Never throws. */
+  refresh(): Promise<LookResult>
+  /** Looks at the registry where requests have to and the last look is too old. Never throws. */
+  revalidate(): Promise<void>
   stats(): LiveModelsStats
+  registryStatus(): RegistryStatus
   /** Stops following the registry. */
   close(): Promise<void>
 }
 
 /** How a request asks for classifiers. */
 export interface AcquireOptions {
-  /** Decides a traffic split. */
+  /** Decides a traffic split and the sample of a shadow. */
   readonly routeKey?: string | undefined
   readonly signal?: AbortSignal | undefined
 }

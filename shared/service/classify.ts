@@ -1,24 +1,21 @@
 import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
-import type { EncodedBatch, Encoder, EncoderInfo } from '../encoder/types.ts'
-import { computeProbabilities, type HeadInput, type Prediction, predict } from '../head/predict.ts'
+import type { EncodedBatch, EncoderInfo } from '../encoder/types.ts'
+import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import { Turn } from '../lib/turn.ts'
 import { checkTexts, type InputLimits } from './check-inputs.ts'
-import type { ClassifierLease, LeasedHead, LiveModels } from './classifiers.ts'
+import type { ClassifierLease, LeasedGroup, LeasedHead, LiveModels } from './classifiers.ts'
 import { encodeAs, findPrompt } from './embed.ts'
-import type { StackLayout } from './head-stack.ts'
+import { rankRows } from './rank-rows.ts'
 
 /** Labels that one answer may list: some 20 MB of JSON. */
 const MAX_LISTED_LABELS = 500_000
 /** Ranking longer than this lets other requests in between, milliseconds. */
 const MAX_TURN_MS = 1
-/** Scores ranked in one step: well under a millisecond. */
-const SCORES_PER_STEP = 1_024
 
 /** What `classify` works with. */
 export interface ClassifyDeps {
-  readonly encoder: Encoder
   readonly classifiers: LiveModels
   readonly limits: InputLimits
 }
@@ -35,9 +32,11 @@ export interface ClassifyInput {
   /** Also give the probability of every label. */
   readonly probabilities?: boolean | undefined
   readonly threshold?: number | undefined
+  /** The caller wants the embeddings as well: those of one encoder. */
+  readonly embeddings?: boolean | undefined
   readonly truncate?: boolean | undefined
   readonly truncationDirection?: 'left' | 'right' | undefined
-  /** Decides a traffic split. */
+  /** Decides a traffic split and the sample of a shadow. */
   readonly routeKey?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** Milliseconds in which the scores must be there. */
@@ -55,22 +54,28 @@ export interface ClassifierAnswer {
   readonly probabilities: Float32Array | null
 }
 
-/** Predictions of every classifier asked for, in that order, and the batch that they read. */
-export interface ClassifyResult {
+/** What one encoder read for a request. */
+export interface EncoderPass {
   readonly info: EncoderInfo
   readonly batch: EncodedBatch
+}
+
+/** Predictions of every classifier asked for, in that order. */
+export interface ClassifyResult {
+  /** One for each encoder that the classifiers read. */
+  readonly passes: readonly [EncoderPass, ...EncoderPass[]]
   readonly answers: readonly ClassifierAnswer[]
 }
 
 /**
- * Classifies texts with one or more heads in one pass of the encoder.
+ * Classifies texts with one or more heads, in one pass of each encoder that they read.
  * @throws EspalierError naming the field at fault, in the caller's words
  */
 export async function classify(
   deps: ClassifyDeps,
   request: ClassifyInput,
 ): Promise<ClassifyResult> {
-  const { encoder, classifiers } = deps
+  const { classifiers } = deps
   const single = typeof request.inputs === 'string'
   const texts = typeof request.inputs === 'string' ? [request.inputs] : request.inputs
   const addresses = listAddresses(request.model)
@@ -79,24 +84,16 @@ export async function classify(
   const lease = await classifiers.acquire(addresses, { signal, routeKey })
   try {
     checkAnswerSize(texts.length, lease, request)
-    const options = {
-      truncate: request.truncate ?? true,
-      truncationDirection: request.truncationDirection ?? 'right',
-      normalize: true,
-      prompt: findPrompt(encoder.info, undefined),
-      project: true,
-      search: memoriesOf(lease),
-      signal,
-      timeoutMs: request.timeoutMs,
-    } as const
-    const batch = await encodeAs(encoder, texts, options, request.field, single)
-    const layout = lease.layout(batch.projectionId)
-    const answers: ClassifierAnswer[] = []
+    if (request.embeddings) checkOneEncoder(lease)
+    const passes = await encodeAll(lease, texts, request, single)
     const turn = new Turn(MAX_TURN_MS)
+    const answers: ClassifierAnswer[] = []
     for (const head of lease.heads) {
-      answers.push(await answer(head, batch, layout, request, turn))
+      const isOnly = lease.groups.length === 1
+      const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
+      answers.push(await answer(head, lease.groups[at]!, passes[at]!.batch, texts, request, turn))
     }
-    return { info: encoder.info, batch, answers }
+    return { passes, answers }
   } finally {
     lease.release()
   }
@@ -130,60 +127,79 @@ function checkAnswerSize(
   )
 }
 
-/** Ranks the labels of all inputs, some rows at a time so that nothing else has to wait for long. */
+function checkOneEncoder({ groups }: ClassifierLease): void {
+  if (groups.length < 2) return
+  const readers = groups.map(({ encoder, heads }) => {
+    return `${heads.map(formatModelVersion).join(', ')} on ${formatModelVersion(encoder.info)}`
+  })
+  throw new EspalierError(
+    'invalid_request',
+    `return_embeddings: the classifiers read different encoders (${readers.join('; ')}); name those of one at a time`,
+    { param: 'return_embeddings' },
+  )
+}
+
+/** One pass of each encoder; all have ended when it fails, so that no head leaves behind its back. */
+async function encodeAll(
+  { groups }: ClassifierLease,
+  texts: readonly string[],
+  request: ClassifyInput,
+  single: boolean,
+): Promise<readonly [EncoderPass, ...EncoderPass[]]> {
+  const [first, ...more] = groups as readonly [LeasedGroup, ...LeasedGroup[]]
+  if (more.length === 0) return [await encodeGroup(first, texts, request, single)]
+  const settled = await Promise.allSettled(
+    groups.map((group) => encodeGroup(group, texts, request, single)),
+  )
+  return settled.map((each) => {
+    if (each.status === 'rejected') throw each.reason
+    return each.value
+  }) as [EncoderPass, ...EncoderPass[]]
+}
+
+async function encodeGroup(
+  { encoder, heads }: LeasedGroup,
+  texts: readonly string[],
+  request: ClassifyInput,
+  single: boolean,
+): Promise<EncoderPass> {
+  const memories = new Set(heads.map(({ memory }) => memory).filter((id) => id !== null))
+  const options = {
+    ...cutOf(request),
+    prompt: findPrompt(encoder.info, undefined),
+    project: true,
+    search: [...memories].sort((a, b) => a - b),
+    signal: request.signal,
+    timeoutMs: request.timeoutMs,
+  } as const
+  const batch = await encodeAs(encoder, texts, options, request.field, single)
+  return { info: encoder.info, batch }
+}
+
+function cutOf({ truncate = true, truncationDirection = 'right' }: ClassifyInput) {
+  return { truncate, truncationDirection, normalize: true }
+}
+
 async function answer(
   leased: LeasedHead,
+  { lane, layout: layoutOf }: LeasedGroup,
   batch: EncodedBatch,
-  layout: StackLayout,
+  texts: readonly string[],
   request: ClassifyInput,
   turn: Turn,
 ): Promise<ClassifierAnswer> {
-  const { head } = leased
-  const classes = head.labels.length
-  const rows = batch.tokens.length
-  const predictions: Prediction[] = []
-  const probabilities = request.probabilities ? new Float32Array(rows * classes) : null
-  const options = { topK: request.topK ?? DEFAULT_TOP_K, threshold: request.threshold }
-  const step = Math.max(1, Math.floor(SCORES_PER_STEP / classes))
-  for (let from = 0; from < rows; from += step) {
-    if (turn.isOver) await turn.next()
-    const input = sliceRows(leased, batch, layout, from, Math.min(step, rows - from))
-    predictions.push(...predict(head, input, options))
-    probabilities?.set(computeProbabilities(head, input), from * classes)
-  }
+  const { head, memory, shadow } = leased
+  const layout = layoutOf(batch.projectionId)
+  const { topK = DEFAULT_TOP_K, threshold } = request
+  const rank = { topK, threshold, probabilities: request.probabilities }
+  const seat = { head, place: leased.place(layout), stride: layout.columns, memory }
+  const { predictions, probabilities } = await rankRows(seat, batch, rank, turn)
+  shadow?.offer({ lane, texts, encode: cutOf(request), batch, layout, rank, predictions })
   return {
     model: formatModelVersion(leased),
     multiLabel: head.activation === 'sigmoid',
     labels: head.labels,
     predictions,
     probabilities,
-  }
-}
-
-function memoriesOf({ heads }: ClassifierLease): number[] {
-  const ids = new Set(heads.map(({ memory }) => memory).filter((id) => id !== null))
-  return [...ids].sort((a, b) => a - b)
-}
-
-/** Some rows of a batch as the head reads them. */
-function sliceRows(
-  leased: LeasedHead,
-  { scores, neighbours }: EncodedBatch,
-  layout: StackLayout,
-  from: number,
-  rows: number,
-): HeadInput {
-  if (!scores) throw new EspalierError('internal', 'the encoder answered without scores')
-  const found = leased.memory === null ? undefined : neighbours.get(leased.memory)
-  return {
-    scores: scores.subarray(from * layout.columns, (from + rows) * layout.columns),
-    rows,
-    stride: layout.columns,
-    place: leased.place(layout),
-    neighbours: found && {
-      similarities: found.similarities.subarray(from * found.k, (from + rows) * found.k),
-      indices: found.indices.subarray(from * found.k, (from + rows) * found.k),
-      k: found.k,
-    },
   }
 }

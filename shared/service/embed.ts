@@ -40,20 +40,24 @@ export interface EmbedResult {
 export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<EmbedResult> {
   const single = typeof request.inputs === 'string'
   const texts = typeof request.inputs === 'string' ? [request.inputs] : request.inputs
-  const encoder = deps.encoders.resolve(request.model)
-  checkTexts(texts, request.field, single, deps.limits)
-  checkDimensions(encoder.info, request.dimensions)
-  checkFingerprint(encoder.info, request.expectedFingerprint)
-  const options = {
-    truncate: request.truncate ?? true,
-    truncationDirection: request.truncationDirection ?? 'right',
-    normalize: request.normalize ?? true,
-    prompt: findPrompt(encoder.info, request.promptName),
-    signal: request.signal,
-    timeoutMs: request.timeoutMs,
-  } as const
-  const batch = await encodeAs(encoder, texts, options, request.field, single)
-  return { info: encoder.info, batch }
+  const { encoder, release } = await deps.encoders.acquire(request.model)
+  try {
+    checkTexts(texts, request.field, single, deps.limits)
+    checkDimensions(encoder.info, request.dimensions)
+    checkFingerprint(encoder.info, request.expectedFingerprint)
+    const options = {
+      truncate: request.truncate ?? true,
+      truncationDirection: request.truncationDirection ?? 'right',
+      normalize: request.normalize ?? true,
+      prompt: findPrompt(encoder.info, request.promptName),
+      signal: request.signal,
+      timeoutMs: request.timeoutMs,
+    } as const
+    const batch = await encodeAs(encoder, texts, options, request.field, single)
+    return { info: encoder.info, batch }
+  } finally {
+    release()
+  }
 }
 
 /** Encodes, and puts the caller's field name into an error that names `inputs[i]`. */

@@ -36,6 +36,8 @@ export interface WantedEncoder {
   /** The name of a built-in encoder, an artifact folder, or a Hugging Face folder. */
   readonly encoder: string
   readonly precision: Precision
+  /** Told what was found, before it is loaded. */
+  readonly onArtifact?: ((manifest: EncoderManifest) => void) | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }

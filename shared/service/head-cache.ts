@@ -5,7 +5,7 @@ import { countColumns, type Head, headBytes, searchBytes } from '../head/head.ts
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
-import { checkClassifier, checkFamily, HEAD_FILE } from './head-version.ts'
+import { checkClassifier, HEAD_FILE } from './head-version.ts'
 
 /** Heads read at the same time: bounds the memory of files on their way in. */
 const CONCURRENT_LOADS = 4
@@ -26,8 +26,8 @@ export interface CachedHead {
 /** What a cache of heads works with. */
 export interface HeadCacheOptions {
   readonly registry: RegistryReader
-  /** The encoder whose vectors the heads read. */
-  readonly encoder: Pick<EncoderInfo, 'name' | 'family' | 'dimension' | 'workers'>
+  /** Threads that each hold what a head searches. */
+  readonly workers: number
   /** Most bytes of decoded heads; the least used go first. */
   readonly maxBytes: number
   readonly onLoad?: ((head: CachedHead) => void) | undefined
@@ -74,15 +74,30 @@ export class HeadCache {
     return this.#heads.peek(head.key) === head
   }
 
+  /** Everything that is loaded, the most recently used first. */
+  loaded(): CachedHead[] {
+    return [...this.#heads.values()]
+  }
+
+  /** The head of a version where it is loaded. */
+  peek(version: RegistryVersion): CachedHead | undefined {
+    return this.#heads.get(fileOf(version)?.sha256 ?? '')
+  }
+
   /**
-   * The head of a version.
-   * @throws EspalierError `wrong_model_kind`, `family_mismatch`, `artifact_corrupt`, `unsupported_schema`,
+   * The head of a version, for the encoder whose vectors it reads.
+   * @throws EspalierError `wrong_model_kind`, `artifact_corrupt`, `unsupported_schema`,
    * `invalid_config` where it is larger than the cache, `registry_unavailable`
    */
-  async get(version: RegistryVersion): Promise<CachedHead> {
-    const { encoder } = this.#options
+  async get(
+    version: RegistryVersion,
+    encoder: Pick<EncoderInfo, 'name' | 'dimension'>,
+  ): Promise<CachedHead> {
     checkClassifier(version)
-    checkFamily(version, version.family, encoder, version.lineage?.encoder)
+    return checkFit(await this.#get(version), version, encoder)
+  }
+
+  async #get(version: RegistryVersion): Promise<CachedHead> {
     const key = fileOf(version)?.sha256
     if (key === undefined) {
       const label = formatModelVersion(version)
@@ -109,19 +124,13 @@ export class HeadCache {
   }
 
   async #load(version: RegistryVersion, key: string): Promise<CachedHead> {
-    const { registry, encoder, maxBytes } = this.#options
+    const { registry, workers, maxBytes } = this.#options
     const label = formatModelVersion(version)
     const size = fileOf(version)?.bytes ?? 0
     if (size > 2 * maxBytes) throw tooLarge(label, size, maxBytes)
     const file = await registry.readFile(version, HEAD_FILE, { maxBytes: 2 * maxBytes })
     const head = decodeHead(file)
-    if (head.family !== version.family || head.dimension !== encoder.dimension) {
-      throw new EspalierError(
-        'artifact_corrupt',
-        `${label}: its ${HEAD_FILE} is for family ${head.family} and ${head.dimension} numbers, its manifest for family ${version.family}; ${encoder.name} makes ${encoder.dimension}`,
-      )
-    }
-    const bytes = headBytes(head) + encoder.workers * searchBytes(head)
+    const bytes = headBytes(head) + workers * searchBytes(head)
     if (bytes > maxBytes) throw tooLarge(label, bytes, maxBytes)
     const cached: CachedHead = { id: this.#nextId++, key, head, bytes, columns: countColumns(head) }
     this.#heads.set(key, cached)
@@ -132,6 +141,20 @@ export class HeadCache {
 
 function fileOf(version: RegistryVersion) {
   return version.files.find(({ path }) => path === HEAD_FILE)
+}
+
+/** @throws EspalierError `artifact_corrupt` where a head is not what its manifest says, or not for the encoder */
+function checkFit(
+  cached: CachedHead,
+  version: RegistryVersion,
+  encoder: Pick<EncoderInfo, 'name' | 'dimension'>,
+): CachedHead {
+  const { head } = cached
+  if (head.family === version.family && head.dimension === encoder.dimension) return cached
+  throw new EspalierError(
+    'artifact_corrupt',
+    `${formatModelVersion(version)}: its ${HEAD_FILE} is for family ${head.family} and ${head.dimension} numbers, its manifest for family ${version.family}; ${encoder.name} makes ${encoder.dimension}`,
+  )
 }
 
 function tooLarge(label: string, bytes: number, maxBytes: number): EspalierError {

@@ -59,16 +59,22 @@ export class HeadStack {
     this.#options = options
   }
 
+  /** Keeps heads in the projection that are in it already; else null. */
+  leaseNow(heads: readonly CachedHead[]): StackLease | null {
+    for (const head of heads) {
+      this.#recent.delete(head)
+      this.#recent.add(head)
+    }
+    return !this.#blocked && this.#covers(heads) ? this.#grant(heads) : null
+  }
+
   /**
    * Waits until the heads are in the projection, and keeps them there.
    * @throws EspalierError `overloaded` after the longest wait, `request_cancelled`
    */
   lease(heads: readonly CachedHead[], signal?: AbortSignal | undefined): Promise<StackLease> {
-    for (const head of heads) {
-      this.#recent.delete(head)
-      this.#recent.add(head)
-    }
-    if (!this.#blocked && this.#covers(heads)) return Promise.resolve(this.#grant(heads))
+    const granted = this.leaseNow(heads)
+    if (granted) return Promise.resolve(granted)
     return new Promise((resolve, reject) => {
       const { waitMs } = this.#options
       const leave = (error: EspalierError) => {

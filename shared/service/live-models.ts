@@ -1,35 +1,40 @@
 import type { Encoder } from '../encoder/types.ts'
-import type { HeadPlace } from '../head/columns.ts'
 import type { Clock } from '../lib/clock.ts'
-import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import { CHAMPION, parseModelAddress } from '../lib/model-address.ts'
+import { parseModelAddress } from '../lib/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 import type { ClassifierEntry, LiveModels } from './classifiers.ts'
-import {
-  chooseServedVersion,
-  classifierNotFound,
-  findOnlyClassifier,
-  listClassifiers,
-} from './find-classifier.ts'
-import { type CachedHead, HeadCache } from './head-cache.ts'
-import { HeadStack, type StackLayout } from './head-stack.ts'
-import { readHeadCard } from './head-version.ts'
-import { RegistryFollower } from './registry-follower.ts'
+import { describeClassifier } from './describe-classifier.ts'
+import { chooseServedVersion, listClassifiers } from './find-classifier.ts'
+import { HeadCache } from './head-cache.ts'
+import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
+import { HeadStack } from './head-stack.ts'
+import { leaseHeads } from './lease-heads.ts'
+import type { ModelChange } from './model-changes.ts'
+import { nameParam } from './name-param.ts'
+import { type FollowedModel, RegistryFollower } from './registry-follower.ts'
+import type { RegistryMemory } from './registry-memory.ts'
 import { RegistryWatch } from './registry-watch.ts'
+import { type ResolveParts, resolveClassifiers } from './resolve-classifiers.ts'
 import { ServedModels } from './served-models.ts'
+import { ShadowBook } from './shadow-book.ts'
+import { ShadowDesk } from './shadow-desk.ts'
 
 /** Everything is read again this often, which repairs what the index hint missed. */
 const SWEEP_MS = 300_000
 /** Columns of the heads in one projection: a hundredth of the work of the encoder itself. */
 const MAX_STACK_COLUMNS = 2_048
-/** A request for something unknown looks again when the last look is this old, milliseconds. */
-const MISS_REFRESH_MS = 500
 
 /** What live models are made with. */
 export interface LiveModelsOptions {
   readonly encoder: Encoder
+  /** Where heads of other families find theirs, and whence the default one may change. @default that encoder alone */
+  readonly supply?: EncoderSupply | undefined
   readonly registry: RegistryReader
+  /** What was known of the registry before, to serve where it cannot be read at first; told of all that is read. */
+  readonly memory?: RegistryMemory | null | undefined
+  /** The models to begin with, where the registry is known to be away. */
+  readonly seed?: Iterable<FollowedModel> | undefined
   /** `timer` looks at the registry every `pollMs`; `request` as a request comes and the last look is older. */
   readonly follow: 'timer' | 'request'
   readonly pollMs: number
@@ -44,34 +49,82 @@ export interface LiveModelsOptions {
 /** Starts to follow a registry; heads are loaded as they are asked for. */
 export function createLiveModels(options: LiveModelsOptions): LiveModels {
   const { encoder, registry, clock, log } = options
+  const supply = options.supply ?? supplyOf(encoder)
+  const maxColumns = options.maxStackColumns ?? MAX_STACK_COLUMNS
   const counts = { loaded: 0, evicted: 0 }
   const cache: HeadCache = new HeadCache({
     registry,
-    encoder: encoder.info,
+    workers: encoder.info.workers,
     maxBytes: options.headsBytes,
     onLoad: () => counts.loaded++,
     onEvict: () => counts.evicted++,
   })
-  const stack = new HeadStack({
-    encoder,
-    maxColumns: options.maxStackColumns ?? MAX_STACK_COLUMNS,
-    waitMs: options.waitMs,
-    keeps: (head) => cache.keeps(head),
-  })
+  const createStack = (of: Encoder) =>
+    new HeadStack({
+      encoder: of,
+      maxColumns,
+      waitMs: options.waitMs,
+      keeps: (head) => cache.keeps(head),
+    })
+  const lanes = new HeadLanes(supply, createStack)
+  const book = new ShadowBook()
+  const desk = new ShadowDesk({ cache, lanes, book, log })
   const follower = new RegistryFollower({
     registry,
     sweepMs: SWEEP_MS,
     monotonicMs: clock.monotonicMs,
   })
+  if (options.seed) follower.seed(options.seed)
   const served = new ServedModels({ registry, prepare, log })
   const watch = new RegistryWatch({
     follower,
     url: registry.url,
     follow: options.follow,
     pollMs: options.pollMs,
-    onLook: (swept) => served.follow(follower.models, swept),
+    async onLook(swept) {
+      const retry = supply.follow(follower.models, swept) || swept
+      if (retry) desk.forgive()
+      const changes = await served.follow(follower.models, retry)
+      await remember()
+      // The default encoder moves when it is ready, and says so itself.
+      const { name, alias } = supply.followed ?? {}
+      const moved = changes.filter(
+        (each) => each.change !== 'alias' || each.model !== name || each.alias !== alias,
+      )
+      return [...moved, ...noteUnreadable(follower.unreadable, log)]
+    },
     clock,
     log,
+  })
+  const seeding = options.seed ? served.follow(follower.models, false) : null
+  if (options.seed) supply.follow(follower.models, false)
+  let remembered = 0
+  async function remember(): Promise<void> {
+    if (!options.memory || remembered === follower.changes) return
+    remembered = follower.changes
+    try {
+      await options.memory.remember(follower.models.values())
+    } catch (error) {
+      log.warn({ err: error }, 'what the registry says cannot be kept for a start without it')
+    }
+  }
+
+  const isEncoder = (name: string) => name === supply.current.info.name.toLowerCase()
+  const noteUnreadable = createUnreadableLog()
+  const names: ResolveParts = { follower, served, watch, isEncoder }
+
+  supply.attach({
+    async warm(next) {
+      let columns = 0
+      const heads = cache.loaded().filter(({ head, columns: own }) => {
+        const fits = head.family === next.info.family && head.dimension === next.info.dimension
+        if (!fits || columns + own > maxColumns) return false
+        columns += own
+        return true
+      })
+      if (heads.length > 0) (await lanes.of(next).stack.lease(heads)).release()
+    },
+    needsFamily: (family) => served.needsFamily(family),
   })
 
   /** A version that replaces one in use joins the projection at once; others are only proved sound. */
@@ -79,82 +132,26 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     version: RegistryVersion,
     replaced: RegistryVersion | null,
   ): Promise<void> {
-    const head = await cache.get(version)
-    if (replaced && cache.has(replaced)) (await stack.lease([head])).release()
-  }
-
-  async function resolve(text: string, param: string, routeKey: string | undefined) {
-    const address = parseModelAddress(text, param)
-    const { name } = address
-    if (name === encoder.info.name.toLowerCase()) {
-      const message = `${param}: ${name} is an encoder; name a classifier, GET /v1/models lists them`
-      throw new EspalierError('wrong_model_kind', message, { param })
-    }
-    const model = served.get(name)
-    if (!model) throw classifierNotFound(name, follower.models, param)
-    const version = await nameParam(param, async () =>
-      model.book.get(chooseServedVersion(model, address, routeKey, param)),
-    )
-    return { name, version, param }
-  }
-
-  async function resolveAll(addresses: readonly string[] | null, routeKey: string | undefined) {
-    const names = addresses ?? [findOnlyClassifier(follower.models)]
-    const isList = names.length > 1
-    return Promise.all(
-      names.map((text, i) => resolve(text, isList ? `model[${i}]` : 'model', routeKey)),
-    )
-  }
-
-  /** What is unknown may have been published a moment ago. */
-  async function resolveFresh(addresses: readonly string[] | null, routeKey: string | undefined) {
+    const { lane, release } = await lanes.acquire(version)
     try {
-      return await resolveAll(addresses, routeKey)
-    } catch (error) {
-      const unknown =
-        isEspalierError(error, 'model_not_found') || isEspalierError(error, 'version_not_found')
-      if (!unknown || watch.ageMs < MISS_REFRESH_MS) throw error
-      await watch.refresh()
-      return resolveAll(addresses, routeKey)
+      const head = await cache.get(version, lane.encoder.info)
+      if (replaced && cache.has(replaced)) (await lane.stack.lease([head])).release()
+    } finally {
+      release()
     }
   }
 
   async function describe(name: string, chosen?: number): Promise<ClassifierEntry | null> {
     const model = served.get(name)
-    if (model?.followed.kind !== 'classifier') return null
-    const { followed, state, book } = model
-    const version = chosen ?? state.aliases[CHAMPION] ?? null
-    const shown = version ?? followed.versions.at(-1)
-    const manifest = shown === undefined ? null : await book.get(shown).catch((): null => null)
-    return {
-      kind: 'classifier',
-      name,
-      version,
-      versions: followed.versions,
-      aliases: state.aliases,
-      family: manifest?.family ?? null,
-      labels: manifest ? (readHeadCard(manifest)?.labelCount ?? null) : null,
-      createdSeconds: manifest ? Math.floor(Date.parse(manifest.createdAt) / 1000) : 0,
-    }
+    return model?.followed.kind === 'classifier' ? describeClassifier(model, book, chosen) : null
   }
 
   return {
-    async acquire(addresses, { routeKey, signal } = {}) {
+    async acquire(addresses, request = {}) {
+      if (seeding) await seeding
       await watch.catchUp()
-      const resolved = await resolveFresh(addresses, routeKey)
-      const cached = await Promise.all(
-        resolved.map(({ version, param }) => nameParam(param, () => cache.get(version))),
-      )
-      const distinct = [...new Set(cached)]
-      checkBytes(distinct, options.headsBytes)
-      const lease = await stack.lease(distinct, signal)
-      const heads = resolved.map(({ name, version }, i) => {
-        const own = cached[i] as CachedHead
-        const place = (layout: StackLayout) => layout.places.get(own) as HeadPlace
-        const memory = own.head.memory ? own.id : null
-        return { name, version: version.version, head: own.head, place, memory }
-      })
-      return { heads, layout: lease.layout, release: lease.release }
+      const resolved = await resolveClassifiers(names, addresses, request.routeKey)
+      return leaseHeads({ cache, lanes, desk, maxBytes: options.headsBytes }, resolved, request)
     },
     async list() {
       await watch.catchUp().catch(() => {})
@@ -175,35 +172,38 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       await nameParam('model', () => model.book.get(version))
       return describe(name, version)
     },
-    refresh: () => watch.refresh(),
+    async refresh() {
+      const { changes, failure } = await watch.lookAgain()
+      return { changes: [...changes, ...(await supply.settle())], failure }
+    },
+    revalidate: () => watch.revalidate(),
     stats: () => ({
       ...counts,
       refused: served.refusals,
       heads: cache.size,
       bytes: cache.bytes,
+      shadows: book.totals(),
     }),
-    close: () => watch.close(),
+    registryStatus: () => ({
+      status: follower.isSeeded ? 'offline' : watch.failure ? 'away' : 'up',
+      successAgeMs: watch.successAgeMs,
+    }),
+    async close() {
+      desk.close()
+      await watch.close()
+    },
   }
 }
 
-/** Says which of the caller's models an error is about. */
-async function nameParam<T>(param: string, ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (!(error instanceof EspalierError) || error.param !== undefined) throw error
-    const { code, message, retryAfterSeconds } = error
-    const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-    throw new EspalierError(code, message, { cause: error, param, ...retry })
+/** Tells of models that cannot be read any more: in every look, but once in the log. */
+function createUnreadableLog() {
+  const logged = new Set<string>()
+  return (unreadable: ReadonlyMap<string, string>, log: Logger): ModelChange[] => {
+    for (const name of logged) if (!unreadable.has(name)) logged.delete(name)
+    return [...unreadable].map(([model, reason]) => {
+      if (!logged.has(model)) log.error({ model, reason }, 'model not readable; it stays as it was')
+      logged.add(model)
+      return { model, change: 'refused', reason }
+    })
   }
-}
-
-function checkBytes(heads: readonly CachedHead[], limit: number): void {
-  const bytes = heads.reduce((sum, head) => sum + head.bytes, 0)
-  if (bytes <= limit) return
-  throw new EspalierError(
-    'invalid_request',
-    `the classifiers of this request take ${bytes} bytes together; ESPALIER_HEADS_BYTES allows ${limit}: ask for fewer at once`,
-    { param: 'model' },
-  )
 }

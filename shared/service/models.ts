@@ -2,6 +2,7 @@ import type { Encoder, EncoderInfo } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { CHAMPION, formatModelVersion, parseModelAddress } from '../lib/model-address.ts'
 import { nearestName } from '../lib/nearest.ts'
+import type { EncoderLease } from './head-lanes.ts'
 
 /** A served encoder as lists show it. */
 export interface EncoderEntry {
@@ -13,15 +14,30 @@ export interface EncoderEntry {
   readonly createdSeconds: number
 }
 
-/** The encoders that a process serves. Resolving is instant: what is listed is loaded. */
+/** What is open, for metrics. */
+export interface EncoderStats {
+  /** Memory that the open encoders take; null where nobody keeps count. */
+  readonly bytes: number | null
+  /** New versions that were refused, so far. */
+  readonly refused: number
+}
+
+/** The encoders that a process serves. */
 export interface EncoderDirectory {
   /**
-   * Finds what a client names; without a name the default encoder.
+   * Finds what a client names among the open encoders, to be looked at; without a name the default encoder.
    * @throws EspalierError `invalid_name`, `model_not_found`, `version_not_found`
    */
   resolve(address?: string): Encoder
-  /** The default encoder first. */
+  /**
+   * Finds what a client names and keeps it open until it is released; one of the registry is opened where it is not.
+   * @throws EspalierError as `resolve`, `overloaded`, and whatever opening can throw
+   */
+  acquire(address?: string): Promise<EncoderLease>
+  /** What is open, the default encoder first. */
   list(): readonly EncoderEntry[]
+  open(): readonly Encoder[]
+  stats(): EncoderStats
 }
 
 /**
@@ -58,7 +74,10 @@ export function createStaticDirectory(
     createdSeconds,
   }))
 
-  return {
+  const directory: EncoderDirectory = {
+    async acquire(address) {
+      return { encoder: directory.resolve(address), release: () => {} }
+    },
     resolve(address) {
       if (address === undefined) return encoders[0]
       const { name, selector } = parseModelAddress(address)
@@ -76,5 +95,8 @@ export function createStaticDirectory(
       )
     },
     list: () => entries,
+    open: () => encoders,
+    stats: () => ({ bytes: null, refused: 0 }),
   }
+  return directory
 }

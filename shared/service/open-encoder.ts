@@ -28,6 +28,7 @@ export interface OpenEncoderDeps extends ArtifactOptions {
  */
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
+  wanted.onArtifact?.(artifact.manifest)
   const { workerUrl, early, workers, device, limits, resultCacheBytes = 0, log, onVerified } = deps
   const load = (from: typeof artifact) =>
     createTextEncoder({

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import type { Logger } from '../lib/logger.ts'
+import { type CacheReaderOptions, cacheReader } from '../registry/cached-reader.ts'
 import { layerRegistry } from '../registry/layered.ts'
 import { openBlobStore } from '../registry/open-store.ts'
 import { openRegistry } from '../registry/registry.ts'
@@ -11,6 +12,8 @@ export interface ModelRegistryOptions {
   readonly url: string
   /** Folder of the heads that ship with the product, laid out as a registry; it is only read. */
   readonly builtinFolder: string
+  /** Keeps what is read in a local folder, to be read from there while the registry is away. */
+  readonly cache?: CacheReaderOptions | null | undefined
   readonly log: Logger
 }
 
@@ -19,11 +22,12 @@ export interface ModelRegistryOptions {
  * @throws EspalierError `invalid_config` for a URL that names no store
  */
 export async function openModelRegistry(options: ModelRegistryOptions): Promise<Registry> {
-  const { url, builtinFolder, log: logger } = options
+  const { url, builtinFolder, cache, log: logger } = options
   const builtinUrl = pathToFileURL(builtinFolder).href
-  const [user, builtin] = await Promise.all([openBlobStore(url), openBlobStore(builtinUrl)])
+  const [userStore, builtin] = await Promise.all([openBlobStore(url), openBlobStore(builtinUrl)])
+  const user = openRegistry(userStore, { logger })
   return layerRegistry(
-    openRegistry(user, { logger }),
+    cache ? { ...user, ...cacheReader(user, { ...cache, logger }) } : user,
     openRegistry(builtin, { origin: 'builtin', logger }),
   )
 }

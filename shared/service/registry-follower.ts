@@ -1,8 +1,12 @@
+import { forEachConcurrently } from '../lib/concurrency.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { IndexEntry } from '../registry/index-hint.ts'
 import type { ModelKind } from '../registry/manifest.ts'
 import { emptyState, type ModelState } from '../registry/state.ts'
 import type { Origin, RegistryReader, RegistryVersion } from '../registry/types.ts'
+
+/** Models read at the same time. */
+const CONCURRENCY = 8
 
 /** A model as the registry had it when it was last read. */
 export interface FollowedModel {
@@ -26,9 +30,13 @@ export interface FollowerOptions {
 export class RegistryFollower {
   readonly #options: FollowerOptions
   #models = new Map<string, FollowedModel>()
+  /** Why, by name, for models whose records cannot be read: they stay as they were. */
+  readonly #unreadable = new Map<string, string>()
   #hints = new Map<string, IndexEntry>()
   #etag: string | null = null
   #sweptAt: number | null = null
+  #seeded = false
+  #changes = 0
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -39,9 +47,31 @@ export class RegistryFollower {
     return this.#models
   }
 
-  /** False until everything was read once. */
+  /** Why, by name, for models that were read before and cannot be read now. */
+  get unreadable(): ReadonlyMap<string, string> {
+    return this.#unreadable
+  }
+
+  /** False until everything was read once, or is known from elsewhere. */
   get known(): boolean {
-    return this.#sweptAt !== null
+    return this.#sweptAt !== null || this.#seeded
+  }
+
+  /** True while all that is known comes from elsewhere. */
+  get isSeeded(): boolean {
+    return this.#seeded && this.#sweptAt === null
+  }
+
+  /** Grows whenever something was read that is not what was known. */
+  get changes(): number {
+    return this.#changes
+  }
+
+  /** Starts from what was known at another time, until the registry is read. */
+  seed(models: Iterable<FollowedModel>): void {
+    if (this.#sweptAt !== null) return
+    this.#models = new Map([...models].map((model) => [model.name, model]))
+    this.#seeded = true
   }
 
   /**
@@ -63,10 +93,19 @@ export class RegistryFollower {
     // The hint is read first: what changes during the scan shows as a change of the hint.
     const reading = await registry.readIndex().catch(ignoreUnreadable)
     const models = await registry.listModels()
+    const before = this.#models
     this.#models = new Map(models.map((model) => [model.name, model]))
+    this.#unreadable.clear()
+    // What is left out may be there, but not readable.
+    for (const [name, model] of before) {
+      if (this.#models.has(name)) continue
+      this.#models.set(name, model)
+      await this.#follow(name, model)
+    }
     this.#hints = new Map(Object.entries(reading?.status === 'found' ? reading.index.models : {}))
     this.#etag = reading?.status === 'found' ? reading.etag : null
     this.#sweptAt = now
+    this.#changes++
   }
 
   /** False where there is no hint to go by, so that everything has to be read. */
@@ -77,27 +116,43 @@ export class RegistryFollower {
     // Registries that nothing was ever published to have no hint, and nothing to sweep either.
     if (reading?.status === 'missing') return this.#models.size === 0
     if (reading?.status !== 'found') return false
-    for (const [name, hint] of Object.entries(reading.index.models)) {
+    this.#changes++
+    const changed = Object.entries(reading.index.models).filter(([name, hint]) => {
       const known = this.#models.get(name)
       const seen = this.#hints.get(name)
       // A user's model that now shadows a built-in one may carry the same numbers.
-      if (known && known.origin !== 'builtin' && seen && isSame(seen, hint)) continue
-      await this.#readModel(name, hint)
+      return !(known && known.origin !== 'builtin' && seen && isSame(seen, hint))
+    })
+    await forEachConcurrently(changed, CONCURRENCY, async ([name, hint]) => {
+      await this.#follow(name, hint)
       this.#hints.set(name, hint)
-    }
+    })
     this.#etag = reading.etag
     return true
   }
 
-  async #readModel(name: string, { kind }: IndexEntry): Promise<void> {
+  /** Reads one model; one that cannot be read stays as it was. */
+  async #follow(name: string, hint: Pick<IndexEntry, 'kind'>): Promise<void> {
+    try {
+      await this.#readModel(name, hint)
+      this.#unreadable.delete(name)
+    } catch (error) {
+      ignoreUnreadable(error)
+      this.#unreadable.set(name, (error as Error).message)
+    }
+  }
+
+  async #readModel(name: string, { kind }: Pick<IndexEntry, 'kind'>): Promise<void> {
     const { registry } = this.#options
-    const versions = await registry.listVersions(name)
+    const [versions, reading] = await Promise.all([
+      registry.listVersions(name),
+      registry.readState(name),
+    ])
     const newest = versions.at(-1)
     if (newest === undefined) {
       this.#models.delete(name)
       return
     }
-    const reading = await registry.readState(name)
     const state = reading.status === 'found' ? reading.state : emptyState(name)
     const manifest = await registry.getVersion(name, newest).catch(ignoreUnreadable)
     const origin = manifest?.origin ?? 'registry'
@@ -126,6 +181,7 @@ export class VersionBook {
   readonly #registry: RegistryReader
   readonly #name: string
   readonly #read = new Map<number, Promise<RegistryVersion>>()
+  readonly #known = new Map<number, RegistryVersion>()
 
   constructor(registry: RegistryReader, name: string) {
     this.#registry = registry
@@ -138,7 +194,15 @@ export class VersionBook {
     if (found) return found
     const reading = this.#registry.getVersion(this.#name, version)
     this.#read.set(version, reading)
-    reading.catch(() => this.#read.delete(version))
+    reading.then(
+      (manifest) => this.#known.set(version, manifest),
+      () => this.#read.delete(version),
+    )
     return reading
+  }
+
+  /** The manifest where it has been read. */
+  peek(version: number): RegistryVersion | undefined {
+    return this.#known.get(version)
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { ModelChange } from './model-changes.ts'
 import type { RegistryFollower } from './registry-follower.ts'
 
 /** Longest that a request waits for news of the registry where something is known already. */
@@ -17,17 +18,25 @@ export interface RegistryWatchOptions {
   /** `timer` looks every `pollMs`; `request` as a request comes and the last look is older. */
   readonly follow: 'timer' | 'request'
   readonly pollMs: number
-  /** Told of every look that succeeded; `swept` where everything was read. */
-  readonly onLook: (swept: boolean) => Promise<void>
+  /** Told of every look that succeeded, `swept` where everything was read; says what it changed. */
+  readonly onLook: (swept: boolean) => Promise<readonly ModelChange[]>
   readonly clock: Clock
   readonly log: Logger
+}
+
+/** What a look brought. */
+export interface LookResult {
+  readonly changes: readonly ModelChange[]
+  /** Why the registry could not be read; null where it was. */
+  readonly failure: Error | null
 }
 
 /** Looks at a registry at the right times, one look at once; one that is away is waited for. */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
-  #looking: Promise<void> | null = null
+  #looking: Promise<LookResult> | null = null
   #lookedAt = Number.NEGATIVE_INFINITY
+  #succeededAt: number | null = null
   #failure: Error | null = null
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -38,17 +47,40 @@ export class RegistryWatch {
     if (options.follow === 'timer') this.#schedule()
   }
 
+  /** Why the last look failed; null where it did not, and before the first. */
+  get failure(): Error | null {
+    return this.#failure
+  }
+
+  /** Milliseconds since the last look that succeeded; null before that. */
+  get successAgeMs(): number | null {
+    return this.#succeededAt === null ? null : this.#options.clock.monotonicMs() - this.#succeededAt
+  }
+
   /** Milliseconds since the last look. */
   get ageMs(): number {
     return this.#options.clock.monotonicMs() - this.#lookedAt
   }
 
+  /** True where a request has to look, as nothing else does and the last look is too old. */
+  get isDue(): boolean {
+    const { follow, pollMs } = this.#options
+    return follow === 'request' && this.ageMs > pollMs
+  }
+
   /** Looks now, or waits for the look that is under way. Never throws. */
-  refresh(): Promise<void> {
+  refresh(): Promise<LookResult> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = null
     })
     return this.#looking
+  }
+
+  /** A look that begins after this call, with the changes of the one that was under way. Never throws. */
+  async lookAgain(): Promise<LookResult> {
+    const before = await this.#looking
+    const { changes, failure } = await this.refresh()
+    return { changes: [...(before?.changes ?? []), ...changes], failure }
   }
 
   /**
@@ -56,13 +88,17 @@ export class RegistryWatch {
    * @throws EspalierError the registry's own, while nothing is known of it
    */
   async catchUp(): Promise<void> {
-    const { follower, follow, pollMs } = this.#options
+    const { follower } = this.#options
     if (!follower.known) await this.refresh()
-    else if (follow === 'request' && this.ageMs > pollMs) {
-      await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
-    }
+    else if (this.isDue) await this.revalidate()
     if (follower.known) return
     throw this.#failure ?? new EspalierError('registry_unavailable', 'not read yet')
+  }
+
+  /** Looks where nothing else does and the last look is too old; waits for it a little. Never throws. */
+  async revalidate(): Promise<void> {
+    if (!this.isDue) return
+    await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
   }
 
   /** Ends the polling; resolves when no look is under way. */
@@ -72,13 +108,15 @@ export class RegistryWatch {
     await this.#looking
   }
 
-  async #look(): Promise<void> {
+  async #look(): Promise<LookResult> {
     const { follower, url, onLook, clock, log } = this.#options
+    let changes: readonly ModelChange[] = []
     try {
       const swept = await follower.refresh()
       if (this.#failure) log.info({ registry: url }, 'the registry answers again')
       this.#failure = null
-      await onLook(swept)
+      this.#succeededAt = clock.monotonicMs()
+      changes = await onLook(swept)
     } catch (error) {
       // One line for every time that it goes away.
       if (!this.#failure) {
@@ -87,6 +125,7 @@ export class RegistryWatch {
       this.#failure = error as Error
     }
     this.#lookedAt = clock.monotonicMs()
+    return { changes, failure: this.#failure }
   }
 
   #schedule(): void {

@@ -3,6 +3,7 @@ import type { Logger } from '../lib/logger.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import type { ModelState } from '../registry/state.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
+import { diffStates, type ModelChange } from './model-changes.ts'
 import { type FollowedModel, VersionBook } from './registry-follower.ts'
 
 /** What the names of a model mean to requests, which may be behind what the registry says. */
@@ -26,8 +27,12 @@ export class ServedModels {
   readonly #models = new Map<string, ServedModel>()
   /** Models whose names are not all where the registry wants them. */
   readonly #behind = new Set<string>()
-  /** `name@v2`, for one log line each. */
-  readonly #refused = new Set<string>()
+  /** Why, by `name@v2`; one log line each. */
+  readonly #refused = new Map<string, string>()
+  /** Why, by `name@v2`, for versions that are tried again. */
+  readonly #waiting = new Map<string, string>()
+  /** Versions of the model in hand that are not let through. */
+  #held: ModelChange[] = []
   #refusals = 0
 
   constructor(options: ServedModelsOptions) {
@@ -38,8 +43,16 @@ export class ServedModels {
     return this.#models.get(name)
   }
 
-  all(): IterableIterator<ServedModel> {
-    return this.#models.values()
+  /** True where a name leads to a version of this family that requests have asked for. */
+  needsFamily(family: string): boolean {
+    for (const { followed, state, book } of this.#models.values()) {
+      if (followed.kind !== 'classifier') continue
+      const shares = state.traffic?.map(({ version }) => version) ?? []
+      const shadow = state.shadow ? [state.shadow.version] : []
+      const versions = [...Object.values(state.aliases), ...shares, ...shadow]
+      if (versions.some((version) => book.peek(version)?.family === family)) return true
+    }
+    return false
   }
 
   /** Versions that were refused so far. */
@@ -47,17 +60,27 @@ export class ServedModels {
     return this.#refusals
   }
 
-  /** Takes over what was read; `retry` tries refused versions again. Never throws. */
-  async follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): Promise<void> {
-    for (const name of this.#models.keys()) {
-      if (!models.has(name)) this.#models.delete(name)
+  /** Takes over what was read and says what changed; `retry` tries refused versions again. Never throws. */
+  async follow(
+    models: ReadonlyMap<string, FollowedModel>,
+    retry: boolean,
+  ): Promise<readonly ModelChange[]> {
+    const changes: ModelChange[] = []
+    for (const [name, { state }] of this.#models) {
+      if (models.has(name)) continue
+      this.#models.delete(name)
+      changes.push(...diffStates(name, state, null))
     }
     if (retry) this.#refused.clear()
     for (const followed of models.values()) {
       const served = this.#models.get(followed.name)
       if (served?.followed === followed && !this.#behind.has(followed.name)) continue
+      this.#held = []
       await this.#move(followed, served)
+      const after = this.#models.get(followed.name)?.state ?? null
+      changes.push(...diffStates(followed.name, served?.state ?? null, after), ...this.#held)
     }
+    return changes
   }
 
   async #move(followed: FollowedModel, served: ServedModel | undefined): Promise<void> {
@@ -100,23 +123,31 @@ export class ServedModels {
     old: number | undefined,
   ): Promise<boolean> {
     const label = formatModelVersion({ name, version: number })
-    if (this.#refused.has(label)) {
+    const refused = this.#refused.get(label)
+    if (refused !== undefined) {
       this.#behind.add(name)
+      this.#held.push({ model: label, change: 'refused', reason: refused })
       return false
     }
     try {
       const replaced = old === undefined ? null : await served.book.get(old).catch((): null => null)
       await this.#options.prepare(await book.get(number), replaced)
+      this.#waiting.delete(label)
       return true
     } catch (error) {
       this.#behind.add(name)
-      if (isPassing(error)) {
-        this.#options.log.debug({ model: label, err: error }, 'a new version is not ready yet')
+      const reason = (error as Error).message
+      const change = isPassing(error) ? 'waiting' : 'refused'
+      this.#held.push({ model: label, change, reason })
+      if (change === 'waiting') {
+        if (this.#waiting.get(label) !== reason) {
+          this.#options.log.warn({ model: label, reason }, 'version not ready; trying again')
+        }
+        this.#waiting.set(label, reason)
         return false
       }
-      this.#refused.add(label)
+      this.#refused.set(label, reason)
       this.#refusals++
-      const reason = (error as Error).message
       this.#options.log.error(
         { model: label, reason },
         'version refused; the old one keeps serving',

@@ -13,13 +13,10 @@ export interface Services {
   classify(request: ClassifyInput): Promise<ClassifyResult>
 }
 
-/** Binds every use case to the parts it works with; classifiers read the default encoder. */
+/** Binds every use case to the parts it works with. */
 export function createServices(deps: ServiceDeps): Services {
-  const { classifiers, limits } = deps
   return {
     embed: (request) => embed(deps, request),
-    classify: (request) => {
-      return classify({ encoder: deps.encoders.resolve(), classifiers, limits }, request)
-    },
+    classify: (request) => classify(deps, request),
   }
 }

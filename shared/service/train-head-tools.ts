@@ -2,10 +2,11 @@ import type { TrainingReport } from '../training/report/types.ts'
 
 /** The training side, loaded when something is trained or judged: a server never loads it. */
 export async function loadTraining() {
-  const [training, evaluation, comparison, markdown, html, json] = await Promise.all([
+  const [training, evaluation, comparison, scoring, markdown, html, json] = await Promise.all([
     import('../training/train-head.ts'),
     import('../training/evaluate.ts'),
     import('../training/compare.ts'),
+    import('../training/score-answers.ts'),
     import('../training/report/render-markdown.ts'),
     import('../training/report/render-html.ts'),
     import('../training/report/to-json.ts'),
@@ -14,6 +15,7 @@ export async function loadTraining() {
     trainHead: training.trainHead,
     evaluateHead: evaluation.evaluateHead,
     compareHeads: comparison.compareHeads,
+    scoreAnswers: scoring.scoreAnswers,
     renderReport: (report: TrainingReport) => ({
       markdown: markdown.renderMarkdown(report),
       html: html.renderHtml(report),

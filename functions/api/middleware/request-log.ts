@@ -30,6 +30,7 @@ export function requestLog(clock: Clock, log: Logger, metrics: HttpMetrics | nul
       record.errorCode === 'route_not_found' || record.errorCode === 'method_not_allowed'
     const route = isUnrouted ? 'none' : routePath(c, -1)
     metrics?.observe(c.req.method, route, status, durationMs, record)
+    const { models: _, ...usage } = record.usage ?? { models: [] }
     const line = {
       requestId: record.id,
       traceparent: record.traceparent,
@@ -38,7 +39,7 @@ export function requestLog(clock: Clock, log: Logger, metrics: HttpMetrics | nul
       status,
       durationMs: Math.round(durationMs * 100) / 100,
       bodyBytes: record.bodyBytes,
-      ...record.usage,
+      ...usage,
       errorCode: record.errorCode ?? undefined,
     }
     if (QUIET_PATHS.has(c.req.path) && status < 400) log.debug(line, 'request')

@@ -31,11 +31,12 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
       model: body.model ?? undefined,
       topK: body.top_k ?? undefined,
       threshold: body.threshold ?? undefined,
+      embeddings: body.return_embeddings ?? false,
       truncate: body.truncate ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
       ...readPatience(c),
     })
-    const { tokens } = recordUsage(c, result)
+    const { tokens } = recordUsage(c, result.passes)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const json = await classificationsToJson(result, body.return_embeddings ?? false, usage)
     return answerJson(c, json, deps.clock)

@@ -38,7 +38,7 @@ export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): 
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
       ...readPatience(c),
     })
-    recordUsage(c, result)
+    recordUsage(c, [result])
     const json = await vectorsToJson(result.batch)
     return answerJson(c, json, deps.clock)
   })

@@ -1,4 +1,5 @@
 import { type Health, healthSchema } from '../../../shared/contract/health.ts'
+import { formatModelVersion } from '../../../shared/lib/model-address.ts'
 import { describeRoute } from '../describe-route.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'
 
@@ -6,7 +7,7 @@ import type { ApiApp, ApiDeps } from '../types.ts'
 const READINESS_PATHS = ['/readyz', '/healthz', '/health', '/ping'] as const
 
 /** `/livez`: the process answers. `/readyz` and its aliases: the encoder is loaded and has passed its self-test. */
-export function addHealthRoutes(app: ApiApp, { readiness }: ApiDeps): void {
+export function addHealthRoutes(app: ApiApp, { readiness, encoders, classifiers }: ApiDeps): void {
   const operations = { method: 'get', tag: 'operations', response: healthSchema } as const
   describeRoute(app, { ...operations, path: '/livez', summary: 'Is the process alive?' })
   app.get('/livez', (c) => c.json<Health>({ status: 'ok' }))
@@ -15,7 +16,10 @@ export function addHealthRoutes(app: ApiApp, { readiness }: ApiDeps): void {
     describeRoute(app, { ...operations, path, summary: 'Are requests welcome?' })
     app.get(path, (c) => {
       const status = readiness.status()
-      return status === 'ready' ? c.json<Health>({ status: 'ok' }) : c.json<Health>({ status }, 503)
+      if (status !== 'ready') return c.json<Health>({ status }, 503)
+      const encoder = formatModelVersion(encoders.resolve().info)
+      const { status: registry } = classifiers.registryStatus()
+      return c.json<Health>({ status: 'ok', encoder, registry })
     })
   }
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { modelListSchema, modelSchema } from '../../../shared/contract/models.ts'
+import { isAdmin } from '../admin.ts'
 import { describeClassifier, describeEncoder } from '../describe-model.ts'
 import { describeRoute } from '../describe-route.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'
 
 /** `GET /v1/models` and `GET /v1/models/{id}`; the id may name a version or an alias. */
-export function addModelRoutes(app: ApiApp, { encoders, classifiers }: ApiDeps): void {
+export function addModelRoutes(app: ApiApp, { encoders, classifiers, config }: ApiDeps): void {
   describeRoute(app, {
     method: 'get',
     path: '/v1/models',
@@ -15,7 +16,10 @@ export function addModelRoutes(app: ApiApp, { encoders, classifiers }: ApiDeps):
   })
   app.get('/v1/models', async (c) => {
     const heads = await classifiers.list()
-    const data = [...encoders.list().map(describeEncoder), ...heads.map(describeClassifier)]
+    const data = [
+      ...encoders.list().map(describeEncoder),
+      ...heads.map((head) => describeClassifier(head)),
+    ]
     return c.json({ object: 'list', data })
   })
 
@@ -29,7 +33,7 @@ export function addModelRoutes(app: ApiApp, { encoders, classifiers }: ApiDeps):
   })
   app.get('/v1/models/:id', async (c) => {
     const classifier = await classifiers.find(c.req.param('id'))
-    if (classifier) return c.json(describeClassifier(classifier))
+    if (classifier) return c.json(describeClassifier(classifier, isAdmin(c, config)))
     const { info } = encoders.resolve(c.req.param('id'))
     const entry = encoders.list().find((candidate) => candidate.info.name === info.name)
     return c.json(describeEncoder({ ...entry!, info }))

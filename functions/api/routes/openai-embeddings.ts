@@ -37,7 +37,7 @@ export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMi
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
       ...readPatience(c),
     })
-    const { model, tokens } = recordUsage(c, result)
+    const { model, tokens } = recordUsage(c, [result])
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const tail = `,"model":${JSON.stringify(model)},"usage":${JSON.stringify(usage)}}`
     const json = await embeddingsToJson(result.batch, body.encoding_format ?? 'float', tail)

@@ -9,6 +9,7 @@ interface ServeFlags {
   readonly model?: string
   readonly precision?: Precision
   readonly workers?: number
+  readonly offlineOk?: boolean
   readonly quiet?: boolean
 }
 
@@ -31,6 +32,10 @@ export function addServeCommand(program: Command, context: CommandContext): void
       oneOf(precisionSchema.options),
     )
     .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
+    .option(
+      '--offline-ok',
+      'start without the registry where it is away, from what the cache has; default: ESPALIER_OFFLINE_OK',
+    )
     .option('-q, --quiet', 'print the address only')
     .addHelpText(
       'after',

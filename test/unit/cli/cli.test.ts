@@ -10,6 +10,7 @@ const VERBS = [
   'serve',
   'train',
   'evaluate',
+  'compare',
   'predict',
   'embed',
   'export',

@@ -39,6 +39,19 @@ describe('parseConfig', () => {
     expect(parse).toThrow(message)
   })
 
+  it('reads parts of a second, and their bounds', () => {
+    const seconds = (text: string) => parseConfig({ ESPALIER_POLL_SECONDS: text }).pollSeconds
+    expect([seconds('0.1'), seconds('2.5'), seconds('3600')]).toEqual([0.1, 2.5, 3600])
+    for (const wrong of ['0.05', '3600.1', '1e1', '.5', '1.']) {
+      expect(() => seconds(wrong)).toThrow('it must be a number from 0.1 to 3600')
+    }
+  })
+
+  it('never repeats a secret', () => {
+    const parse = () => parseConfig({ ESPALIER_ADMIN_TOKEN: 'short secret' })
+    expect(parse).toThrow(/^ESPALIER_ADMIN_TOKEN is not usable; it must be 16 to 512 letters/)
+  })
+
   it('keeps hostile values out of the terminal', () => {
     expect(() => parseConfig({ ESPALIER_DEVICE: `\u001b[31m\n${'x'.repeat(10_000)}` })).toThrow(
       /^ESPALIER_DEVICE is "\\u001b\[31m\\nx{1,80}…"; it must be one of cpu, cuda, webgpu, auto$/,

@@ -1,0 +1,104 @@
+import type { Encoder } from '../encoder/types.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { CHAMPION, formatModelVersion, parseModelAddress } from '../lib/model-address.ts'
+import { versionOfAlias } from '../registry/state.ts'
+import type { EncoderPools } from './encoder-pools.ts'
+import type { EncoderSources } from './encoder-sources.ts'
+import type { EncoderLease } from './head-lanes.ts'
+import type { LiveEncoders } from './live-encoders.ts'
+import { type EncoderDirectory, type EncoderEntry, findModel } from './models.ts'
+
+/** What the directory of live encoders works with. */
+export interface LiveDirectoryOptions {
+  readonly encoders: LiveEncoders
+  readonly pools: EncoderPools
+  readonly sources: EncoderSources
+  /** When encoders of this machine are said to have been created, Unix seconds. */
+  readonly startedSeconds: number
+  /** Looks at the registry where that is due; awaited by requests. */
+  readonly revalidate: () => Promise<void>
+}
+
+/** The encoders of a process by name: the default one, and those of the registry, opened as they are asked for. */
+export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirectory {
+  const { encoders, pools, sources, startedSeconds } = options
+  const { books } = encoders
+
+  /** The default first, then the most recently used of each other name. */
+  function listOpen(): Encoder[] {
+    const named = new Map<string, Encoder>([[encoders.current.info.name, encoders.current]])
+    for (const encoder of pools.open().toReversed()) {
+      if (!named.has(encoder.info.name)) named.set(encoder.info.name, encoder)
+    }
+    return [...named.values()]
+  }
+
+  function describe({ info }: Encoder): EncoderEntry {
+    const followed = books.find(info.name)
+    const version = books.peek(info.name, info.version)
+    const isFollowed = version && pools.peek(sources.ofVersion(version)) !== null
+    const own = isFollowed ? followed : undefined
+    const createdAt = own && version?.createdAt
+    return {
+      kind: 'embedding',
+      info,
+      versions: own?.versions ?? [info.version],
+      aliases: own?.state.aliases ?? { [CHAMPION]: info.version },
+      createdSeconds: createdAt ? Math.floor(Date.parse(createdAt) / 1000) : startedSeconds,
+    }
+  }
+
+  /** The version that an address means, by what is served now; the default where it means that. */
+  function choose(address: string): { name: string; version: number } | Encoder {
+    const { name, selector } = parseModelAddress(address)
+    const { current } = encoders
+    const isCurrent = name === current.info.name.toLowerCase()
+    if (isCurrent && selector.kind === 'default') return current
+    if (isCurrent && selector.kind === 'alias' && selector.alias === CHAMPION) return current
+    if (isCurrent && selector.kind === 'version' && selector.version === current.info.version) {
+      return current
+    }
+    const followed = books.find(name)
+    if (!followed) {
+      const { info } = findModel(listOpen(), name)
+      const message = `there is no "${address}"; "${name}" has ${formatModelVersion(info)} (${CHAMPION})`
+      throw new EspalierError('version_not_found', message, { param: 'model' })
+    }
+    if (selector.kind === 'version') return { name, version: selector.version }
+    const alias = selector.kind === 'alias' ? selector.alias : CHAMPION
+    const version = versionOfAlias(followed.state, alias)
+    if (version !== null) return { name, version }
+    throw new EspalierError(
+      'version_not_found',
+      `${name} has no ${alias}; its latest version is v${followed.versions.at(-1)}`,
+      { param: 'model' },
+    )
+  }
+
+  const directory: EncoderDirectory = {
+    resolve(address) {
+      if (address === undefined) return encoders.current
+      const chosen = choose(address)
+      if ('info' in chosen) return chosen
+      const version = books.peek(chosen.name, chosen.version)
+      const open = version && pools.peek(sources.ofVersion(version))
+      if (open) return open
+      const message = `${formatModelVersion(chosen)} is not loaded; a request that names it loads it`
+      throw new EspalierError('version_not_found', message, { param: 'model' })
+    },
+    async acquire(address): Promise<EncoderLease> {
+      await options.revalidate()
+      const chosen = address === undefined ? encoders.current : choose(address)
+      if ('info' in chosen) return encoders.hold(chosen)
+      const version = await books.get(chosen.name, chosen.version)
+      if (version) return encoders.acquire(sources.ofVersion(version))
+      throw new EspalierError('model_not_found', `there is no model "${chosen.name}"`, {
+        param: 'model',
+      })
+    },
+    list: () => listOpen().map(describe),
+    open: () => pools.open(),
+    stats: () => ({ bytes: pools.bytes, refused: encoders.refusals }),
+  }
+  return directory
+}
