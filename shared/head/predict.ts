@@ -1,5 +1,4 @@
 import { EspalierError } from '../lib/errors.ts'
-import { selectLargest } from '../lib/select-largest.ts'
 import type { HeadPlace } from './columns.ts'
 import type { Head } from './head.ts'
 import { addVotes, type Neighbours } from './neighbours.ts'
@@ -50,37 +49,63 @@ export function predict(head: Head, input: HeadInput, options: PredictOptions = 
   const distances = readOodScores(input)
   const classes = head.labels.length
   const predictions: Prediction[] = []
+  const isFiltered = head.activation === 'sigmoid' || options.threshold !== undefined
+  const count = Math.min(options.topK ?? classes, classes)
   for (let row = 0; row < input.rows; row++) {
-    const scores = probabilities.subarray(row * classes, (row + 1) * classes)
+    const from = row * classes
     const oodScore = distances ? distances[row]! : null
     const inDistribution = oodScore === null ? null : oodScore <= head.detector!.threshold
-    const { label, score, labels } = rank(head, scores, options)
+    const shown = isFiltered
+      ? findHolding(head, probabilities.subarray(from, from + classes), options.threshold, count)
+      : findBest(probabilities, from, classes, count)
+    const labels: LabelScore[] = []
+    for (const index of shown) {
+      labels.push({ label: head.labels[index]!, score: probabilities[from + index]! })
+    }
+    const [best] = labels
+    const label = best?.label ?? null
+    const score = best && !isFiltered ? best.score : findHighest(probabilities, from, classes)
     predictions.push({ label, score, labels, inDistribution, oodScore })
   }
   return predictions
 }
 
-function rank(head: Head, scores: Float32Array, { topK, threshold }: PredictOptions) {
-  const all = scores.length
-  const isFiltered = head.activation === 'sigmoid' || threshold !== undefined
-  const least = (index: number): number =>
-    threshold ?? head.thresholds?.[index] ?? (head.activation === 'sigmoid' ? 0.5 : 0)
-  let shown: number[]
-  if (isFiltered) {
-    const holding = [...scores.keys()].filter((index) => scores[index]! >= least(index))
-    shown = sortByScore(holding, scores).slice(0, topK ?? all)
-  } else shown = findBest(scores, Math.min(topK ?? all, all))
-  const labels = shown.map((index) => ({ label: head.labels[index]!, score: scores[index]! }))
-  const [best] = labels
-  return { label: best?.label ?? null, score: scores.reduce((a, b) => Math.max(a, b)), labels }
+/** Indices of the labels that reach their thresholds, best first, `count` at most. */
+function findHolding(
+  head: Head,
+  scores: Float32Array,
+  threshold: number | undefined,
+  count: number,
+): number[] {
+  const fallback = head.activation === 'sigmoid' ? 0.5 : 0
+  const holding = [...scores.keys()].filter(
+    (index) => scores[index]! >= (threshold ?? head.thresholds?.[index] ?? fallback),
+  )
+  return sortByScore(holding, scores).slice(0, count)
 }
 
-/** Indices of the `count` highest scores, best first. */
-function findBest(scores: Float32Array, count: number): number[] {
-  if (count > MOST_INSERTED) return sortByScore([...scores.keys()], scores).slice(0, count)
-  const positions = new Int32Array(count)
-  selectLargest(scores, new Float32Array(count), positions)
-  return [...positions]
+/** Indices of the `count` highest of the scores from `from` on, best first; of equals the first. */
+function findBest(scores: Float32Array, from: number, classes: number, count: number): number[] {
+  if (count > MOST_INSERTED) {
+    const row = scores.subarray(from, from + classes)
+    return sortByScore([...row.keys()], row).slice(0, count)
+  }
+  const best: number[] = []
+  for (let index = 0; index < classes; index++) {
+    const score = scores[from + index]!
+    let at = best.length
+    while (at > 0 && scores[from + best[at - 1]!]! < score) at--
+    if (at >= count) continue
+    if (best.length === count) best.pop()
+    best.splice(at, 0, index)
+  }
+  return best
+}
+
+function findHighest(scores: Float32Array, from: number, classes: number): number {
+  let highest = scores[from]!
+  for (let at = from + 1; at < from + classes; at++) highest = Math.max(highest, scores[at]!)
+  return highest
 }
 
 function sortByScore(indices: number[], scores: Float32Array): number[] {
@@ -114,14 +139,14 @@ export function computeProbabilities(head: Head, input: HeadInput): Float32Array
         normaliseExponentials(row)
       }
     }
-    out.set(row, r * classes)
+    for (let c = 0; c < classes; c++) out[r * classes + c] = row[c]!
   }
   return out
 }
 
 function normaliseExponentials(row: Float64Array): void {
   let highest = -Infinity
-  for (const value of row) highest = Math.max(highest, value)
+  for (let c = 0; c < row.length; c++) highest = Math.max(highest, row[c]!)
   let total = 0
   for (let c = 0; c < row.length; c++) {
     row[c] = Math.exp(row[c]! - highest)

@@ -1,11 +1,20 @@
+import { setPriority } from 'node:os'
+import { platform } from 'node:process'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { receiveInit } from './early-worker.ts'
 import type { WorkerInit } from './protocol.ts'
 import { serveWorker } from './serve-worker.ts'
 import { warmRuntime } from './warm-runtime.ts'
 
+/**
+ * Below the serving thread, which has little to do but should do it at once: 2 to 3 % more throughput over
+ * HTTP where all cores are busy, the same latency where they are not. On Linux it concerns this thread alone.
+ */
+const WORKER_NICENESS = 10
+
 /** Loads ONNX Runtime while the main thread finds and verifies the files. */
 async function start(port: MessagePort, data: WorkerInit | SharedArrayBuffer): Promise<void> {
+  if (platform === 'linux') setPriority(WORKER_NICENESS)
   await warmRuntime()
   const init = data instanceof SharedArrayBuffer ? receiveInit(port, data) : data
   if (init) await serveWorker(port, init)

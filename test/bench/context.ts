@@ -8,6 +8,8 @@ export interface BenchContext {
   /** The folder that holds `dist/`, `infra/` and `test/`. */
   readonly root: string
   readonly passes: number
+  /** Length of the soak. */
+  readonly minutes: number
   readonly cores: number
   readonly own: OwnContestants
   readonly transformers: readonly TransformersSpec[]

@@ -12,13 +12,18 @@ export const PART_NAMES = [
   'kernels',
   'scale',
   'shapes',
+  'soak',
 ] as const
 export type PartName = (typeof PART_NAMES)[number]
+/** Measured only when asked for by name: it takes its minutes. */
+const ON_DEMAND: readonly PartName[] = ['soak']
 
 /** A run of the bench as it was asked for. */
 export interface BenchOptions {
   readonly parts: readonly PartName[]
   readonly passes: number
+  /** Length of the soak. */
+  readonly minutes: number
   /** All texts of the workloads. */
   readonly full: boolean
   /** Contestants whose name contains this. */
@@ -36,7 +41,7 @@ export const USAGE = `npm run bench -- [part …] [options]
 Measures this machine's speed, ours beside the peers that are there, in passes that take turns. The report goes
 to standard output, progress to standard error. Quote ratios; times are those of one machine at one moment.
 
-Parts (none: all)
+Parts (none: all but soak)
   embed     texts and tokens a second in process
   http      throughput and latency over HTTP, 32 connections with 1 text and 4 with 32
   open      the highest rate of single texts with p99 within 25 ms, callers that do not wait
@@ -47,9 +52,11 @@ Parts (none: all)
   kernels   time of the matrix products alone against the engine's, and a profile by operator
   scale     2 workers against 1, and HTTP against in process
   shapes    one core with one text a request; an encoder of BERT-base's size
+  soak      twice the load that the server can carry, for --minutes
 
 Options
   --passes N        measured passes of everything; default 5
+  --minutes N       length of the soak; default 10
   --full            every text of each workload instead of the first ones
   --only TEXT       only contestants whose name contains TEXT
   --json FILE       write everything found as JSON
@@ -78,6 +85,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
     allowPositionals: true,
     options: {
       passes: { type: 'string', default: '5' },
+      minutes: { type: 'string', default: '10' },
       full: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       json: { type: 'string' },
@@ -95,9 +103,16 @@ export function parseOptions(args: readonly string[]): BenchOptions | null {
   if (!/^[1-9]\d{0,2}$/.test(values.passes)) {
     throw new Error(`--passes is "${values.passes}"; it must be a whole number from 1 to 999`)
   }
+  const minutes = Number(values.minutes)
+  if (!(minutes > 0 && minutes <= 1440)) {
+    throw new Error(`--minutes is "${values.minutes}"; it must be a number up to 1440`)
+  }
+  const isWanted = (name: PartName) =>
+    positionals.length === 0 ? !ON_DEMAND.includes(name) : positionals.includes(name)
   return {
-    parts: PART_NAMES.filter((name) => positionals.length === 0 || positionals.includes(name)),
+    parts: PART_NAMES.filter(isWanted),
     passes: Number(values.passes),
+    minutes,
     full: values.full,
     only: values.only,
     json: values.json ?? null,

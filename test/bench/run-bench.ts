@@ -16,6 +16,7 @@ import { measureMemory } from './parts/memory.ts'
 import { measureOpen } from './parts/open.ts'
 import { measureScale } from './parts/scale.ts'
 import { measureShapes } from './parts/shapes.ts'
+import { measureSoak } from './parts/soak.ts'
 import { measureStart } from './parts/start.ts'
 import {
   checkFloors,
@@ -39,6 +40,7 @@ const PARTS: Readonly<Record<PartName, (context: BenchContext) => Promise<PartRe
   kernels: measureKernels,
   scale: measureScale,
   shapes: measureShapes,
+  soak: measureSoak,
 }
 
 /** What a run is given by the process. */
@@ -67,6 +69,7 @@ export async function runBench(
   const context: BenchContext = {
     root,
     passes: options.passes,
+    minutes: options.minutes,
     cores: machine.cores,
     own: ownContestants(root),
     transformers: transformers.specs,

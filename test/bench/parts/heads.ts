@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
 import { createBoot } from '../../../functions/boot.ts'
+import type { Encoder } from '../../../shared/encoder/types.ts'
 import { systemClock } from '../../../shared/lib/clock.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
@@ -22,17 +23,40 @@ const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true 
 
 type Run = (inputs: readonly string[]) => Promise<unknown>
 
-/** A voice assistant's size, Banking77's, and Banking77's with the memory of all its rows. */
+/** Bare affine heads; a voice assistant's and Banking77's with detectors; Banking77's with the memory of its rows. */
 const SHAPES: readonly (HeadShape & {
   readonly key: string
   readonly counts: readonly number[]
 })[] = [
-  { key: 'affine10', kind: '10 labels', classes: 10, memoryRows: 0, counts: [1, 10, 100] },
-  { key: 'affine77', kind: '77 labels', classes: 77, memoryRows: 0, counts: [1, 10] },
+  {
+    key: 'affine10',
+    kind: '10 labels, affine alone',
+    classes: 10,
+    detector: false,
+    memoryRows: 0,
+    counts: [1, 10, 100],
+  },
+  {
+    key: 'detector10',
+    kind: '10 labels',
+    classes: 10,
+    detector: true,
+    memoryRows: 0,
+    counts: [1, 10, 100],
+  },
+  {
+    key: 'detector77',
+    kind: '77 labels',
+    classes: 77,
+    detector: true,
+    memoryRows: 0,
+    counts: [1, 10],
+  },
   {
     key: 'memory77',
     kind: '77 labels, 8,000 neighbours',
     classes: 77,
+    detector: true,
     memoryRows: 8000,
     counts: [1],
   },
@@ -64,7 +88,7 @@ export async function measureHeads(context: BenchContext): Promise<PartResult> {
     })
     return {
       title: 'Classifiers on one text, int8',
-      method: `${CONNECTIONS} requests of ${REQUEST_TEXTS} short texts at a time, in process; each head with its detector. The last column is the longest time that the serving thread was held.`,
+      method: `${CONNECTIONS} requests of ${REQUEST_TEXTS} short texts at a time, in process; heads with their detector unless they are called affine alone. The last column is the longest time that the serving thread was held.`,
       tables: [
         {
           head: ['heads', 'texts/s', 'against none', 'spread', 'longest block, ms'],
@@ -89,17 +113,46 @@ export async function measureHeads(context: BenchContext): Promise<PartResult> {
   }
 }
 
-/** The bare encoder first, then every number of heads of every kind. */
-async function openRuns(root: string): Promise<{
-  readonly runs: readonly { readonly name: string; readonly key: string; readonly run: Run }[]
+interface Case {
+  readonly name: string
+  readonly key: string
+  readonly run: Run
   close(): Promise<void>
-}> {
+}
+
+/** The bare encoder first, then every number of heads of every kind, each on an encoder of its own. */
+async function openRuns(
+  root: string,
+): Promise<{ readonly runs: readonly Case[]; close(): Promise<void> }> {
   const boot = createBoot({ root: pathToFileURL(`${root}/`), version: 'bench' })
-  const encoder = await boot.openEncoder({ precision: 'int8' })
-  const registry = openRegistry(openMemoryStore())
+  const open = () => boot.openEncoder({ precision: 'int8' })
+  const bare = await open()
+  const runs: Case[] = [
+    {
+      name: 'none',
+      key: 'none',
+      run: (inputs) => bare.encode(inputs, OPTIONS),
+      close: () => bare.close(),
+    },
+  ]
   for (const shape of SHAPES) {
-    await publishHeads(registry, encoder, shape, Math.max(...shape.counts))
+    for (const count of shape.counts) runs.push(await openCase(await open(), shape, count))
   }
+  return {
+    runs,
+    async close() {
+      for (const each of runs) await each.close()
+    },
+  }
+}
+
+async function openCase(
+  encoder: Encoder,
+  shape: (typeof SHAPES)[number],
+  count: number,
+): Promise<Case> {
+  const registry = openRegistry(openMemoryStore())
+  await publishHeads(registry, encoder, shape, count)
   const classifiers = createLiveModels({
     encoder,
     registry,
@@ -112,16 +165,11 @@ async function openRuns(root: string): Promise<{
     log: silentLogger,
   })
   const deps = { encoder, classifiers, limits: LIMITS }
-  const none: Run = (inputs) => encoder.encode(inputs, OPTIONS)
-  const some = SHAPES.flatMap((shape) =>
-    shape.counts.map((count) => {
-      const model = headNames(shape, count)
-      const run: Run = (inputs) => classify(deps, { inputs, field: 'inputs', model })
-      return { name: `${count} × ${shape.kind}`, key: `${shape.key}.${count}`, run }
-    }),
-  )
+  const model = headNames(shape, count)
   return {
-    runs: [{ name: 'none', key: 'none', run: none }, ...some],
+    name: `${count} × ${shape.kind}`,
+    key: `${shape.key}.${count}`,
+    run: (inputs) => classify(deps, { inputs, field: 'inputs', model }),
     async close() {
       await classifiers.close()
       await encoder.close()

@@ -10,6 +10,7 @@ import { describeHead, HEAD_FILE } from '../../../shared/service/head-version.ts
 export interface HeadShape {
   readonly kind: string
   readonly classes: number
+  readonly detector: boolean
   /** Rows of a neighbour memory; 0 for none. */
   readonly memoryRows: number
 }
@@ -44,7 +45,7 @@ export async function publishHeads(
 
 function makeHead(
   { family, dimension }: Encoder['info'],
-  { classes, memoryRows }: HeadShape,
+  { classes, detector, memoryRows }: HeadShape,
   seed: number,
 ): Head {
   const random = createRandom(seed)
@@ -67,12 +68,14 @@ function makeHead(
     memory: memory || null,
     adjustment: null,
     thresholds: null,
-    detector: {
-      projection: numbers(classes * dimension),
-      offset: numbers(classes),
-      means: numbers(classes * classes),
-      background: numbers(classes).map(Math.abs),
-      threshold: 0,
-    },
+    detector: detector
+      ? {
+          projection: numbers(classes * dimension),
+          offset: numbers(classes),
+          means: numbers(classes * classes),
+          background: numbers(classes).map(Math.abs),
+          threshold: 0,
+        }
+      : null,
   }
 }
