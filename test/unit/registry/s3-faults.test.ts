@@ -106,8 +106,9 @@ describe('S3 store in trouble', () => {
       ['stalls in the middle of the body', stallBody(2)],
     ])('are cut off where the server %s', async (_, fault) => {
       store = await open({
-        requestTimeoutMs: 60,
-        idleTimeoutMs: 60,
+        // Longer than an answer takes on a busy machine.
+        requestTimeoutMs: 300,
+        idleTimeoutMs: 300,
         retry: { baseDelayMs: 1, attempts: 2 },
       })
       await store.put('a', bytesOf('whole'))
