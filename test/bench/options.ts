@@ -12,6 +12,7 @@ export const PART_NAMES = [
   'kernels',
   'scale',
   'shapes',
+  'registry',
   'soak',
 ] as const
 export type PartName = (typeof PART_NAMES)[number]
@@ -52,6 +53,7 @@ Parts (none: all but soak)
   kernels   time of the matrix products alone against the engine's, and a profile by operator
   scale     2 workers against 1, and HTTP against in process
   shapes    one core with one text a request; an encoder of BERT-base's size
+  registry  promotion to first answer; downloads from S3 under "npm run s3 --"
   soak      twice the load that the server can carry, for --minutes
 
 Options

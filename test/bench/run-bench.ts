@@ -14,6 +14,7 @@ import { measureKernels } from './parts/kernels.ts'
 import { measureLone } from './parts/lone.ts'
 import { measureMemory } from './parts/memory.ts'
 import { measureOpen } from './parts/open.ts'
+import { measureRegistry } from './parts/registry.ts'
 import { measureScale } from './parts/scale.ts'
 import { measureShapes } from './parts/shapes.ts'
 import { measureSoak } from './parts/soak.ts'
@@ -40,6 +41,7 @@ const PARTS: Readonly<Record<PartName, (context: BenchContext) => Promise<PartRe
   kernels: measureKernels,
   scale: measureScale,
   shapes: measureShapes,
+  registry: measureRegistry,
   soak: measureSoak,
 }
 
