@@ -22,7 +22,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'espalier-process-'))
   artifact = join(folder, 'tiny')
   const run = await finish(
-    start(['export', checkpoint, '--output', artifact, '--precision', 'float32']),
+    start(['export', checkpoint, '--output', artifact, '--precision', 'float32', '--quiet']),
   )
   expect(run.stderr).toBe('')
   expect(run.code).toBe(0)

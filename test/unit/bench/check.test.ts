@@ -94,19 +94,25 @@ describe('replaceSection', () => {
 })
 
 describe('parseOptions', () => {
-  it('takes parts in the order in which they run, and all of them by default', () => {
+  it('takes parts in the order in which they run, and all but the soak by default', () => {
     expect(parseOptions(['start', 'embed', '--passes', '7', '--check'])).toMatchObject({
       parts: ['embed', 'start'],
       passes: 7,
       check: true,
     })
-    expect(parseOptions([])?.parts).toHaveLength(10)
+    expect(parseOptions([])?.parts).toHaveLength(11)
+    expect(parseOptions([])?.parts).not.toContain('soak')
+    expect(parseOptions(['soak', '--minutes', '0.5'])).toMatchObject({
+      parts: ['soak'],
+      minutes: 0.5,
+    })
     expect(parseOptions(['--help'])).toBeNull()
   })
 
   it.each([
     [['embd'], /no part "embd"; there are embed, http/],
     [['--passes', '0'], /--passes is "0"/],
+    [['--minutes', '0'], /--minutes is "0"/],
     [['--passes', '1.5'], /--passes is "1.5"/],
     [['--nonsense'], /nonsense/],
   ])('refuses %j', (args, message) => {
