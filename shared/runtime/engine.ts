@@ -11,13 +11,13 @@ import {
 } from './grouping.ts'
 import { type Batch, modeAt, splitByMode } from './job-batches.ts'
 import { JobOutput } from './job-output.ts'
+import { takeKnown } from './known-rows.ts'
 import { createMemoryKernel, type MemoryKernel } from './memory.ts'
 import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
 import {
   type Job,
   type JobMode,
   type JobResult,
-  type KnownRows,
   toWireError,
   type WireMemory,
   type WireProjection,
@@ -234,23 +234,6 @@ class TextEngine implements Engine {
       return normalizeRows(matrix as Float32Array, manifest.dimension)
     }
   }
-}
-
-/** Puts the vectors that came with the job where the runs put theirs. */
-function takeKnown(
-  { rows, vectors }: KnownRows,
-  { mode, members }: Batch,
-  output: JobOutput,
-  unit: UnitRows,
-  dimension: number,
-): void {
-  const inBatch = new Set(members)
-  rows.forEach((row, at) => {
-    if (!inBatch.has(row)) return
-    const vector = vectors.subarray(at * dimension, (at + 1) * dimension)
-    output.setVectors([row], vector)
-    if (mode.projection !== 0) unit.set([row], vector)
-  })
 }
 
 function notLoaded(kind: string, id: number): EspalierError {
