@@ -7,8 +7,8 @@ import { serveWorker } from './serve-worker.ts'
 import { warmRuntime } from './warm-runtime.ts'
 
 /**
- * Below the serving thread, which has little to do but should do it at once: 2 to 3 % more throughput over
- * HTTP where all cores are busy, the same latency where they are not. On Linux it concerns this thread alone.
+ * Below the serving thread, which has little to do but should do it at once. It cost neither throughput nor
+ * latency where that was measured. On Linux it concerns this thread alone.
  */
 const WORKER_NICENESS = 10
 
