@@ -148,10 +148,16 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'training is pure: matrix kernels and rows come in as arguments',
   },
   finetune: {
-    imports: { onnx: 'value', runtime: 'value', training: 'value', lib: 'value' },
+    imports: {
+      onnx: 'value',
+      exporter: 'value',
+      runtime: 'value',
+      training: 'value',
+      lib: 'value',
+    },
     packages: 'any',
     builtins: true,
-    instead: 'finetune builds gradient graphs with onnx and runs them through runtime',
+    instead: 'finetune builds gradient graphs with onnx and exporter and runs them through runtime',
   },
   dataset: {
     imports: lib,
