@@ -5,14 +5,14 @@ import type { Numerics } from './numerics.ts'
 export type Projected = readonly [query: string, key: string, value: string]
 
 /** Adds one layer's attention: context [batch, tokens, hidden], each token's mix of values. */
-export type AddAttention = (projected: Projected) => string
+export type AddAttention<T = Projected> = (projected: T) => string
 
 /** What attention needs to know of the network and of a run. */
 export interface AttentionOptions {
   readonly numerics: Numerics
   readonly heads: number
   readonly headSize: number
-  /** [batch, tokens]. */
+  /** A value of shape [batch, tokens]. */
   readonly ids: string
   /** 1 for tokens and 0 for padding after them, [batch, tokens], float32. */
   readonly mask: string
@@ -53,7 +53,7 @@ export function composeAttention(g: GraphBuilder, options: AttentionOptions): Ad
 }
 
 /** 0 for tokens and −10,000 for padding, shape [batch, 1, 1, tokens]. */
-function addScoreMask(g: GraphBuilder, n: Numerics, mask: string): string {
+export function addScoreMask(g: GraphBuilder, n: Numerics, mask: string): string {
   const shifted = g.op('Sub', [mask, g.constant('one', 'float32', [], Float32Array.of(1))])
   const large = g.constant('masked_score', 'float32', [], Float32Array.of(MASKED_SCORE))
   const scores = g.op('Unsqueeze', [g.op('Mul', [shifted, large]), g.int64s(1, 2)])

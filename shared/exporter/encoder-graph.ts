@@ -1,6 +1,7 @@
 import { type Graph, GraphBuilder } from '../onnx/graph.ts'
 import {
   type AddAttention,
+  type AttentionOptions,
   composeAttention,
   fuseAttention,
   type Projected,
@@ -36,8 +37,29 @@ export interface Dialect {
   words(g: GraphBuilder, ids: string): string
   /** Normalises a sum for the linear layer `next`, or for pooling where that is null. */
   norm(g: GraphBuilder, name: string, sum: string, norm: Norm, next: Site | null): Normed
-  /** Outputs of a linear layer: query, key and value apart for `qkv`, one value otherwise. */
+  /** Outputs of a linear layer: query, key and value for `qkv` as attention takes them, one value otherwise. */
   linear(g: GraphBuilder, site: Site, input: string, linear: Linear): string[]
+  /** Attention on rows as `linear` gives them. @default on three values [batch, tokens, hidden] */
+  readonly attention?: (
+    g: GraphBuilder,
+    options: AttentionOptions,
+  ) => AddAttention<readonly string[]>
+}
+
+/** Where a stack of layers starts: at token ids, or at states [batch, tokens, hidden] of the layer below. */
+export type StackStart = { readonly ids: string } | { readonly states: string }
+
+/** A stack of transformer layers, or the upper or lower part of one. */
+export interface Stack {
+  readonly weights: EncoderWeights
+  readonly dialect: Dialect
+  readonly start: StackStart
+  /** 1 for tokens and 0 for padding after them, [batch, tokens], float32. */
+  readonly mask: string
+  /** First layer. @default 0 */
+  readonly from?: number
+  /** Behind the last layer. @default all */
+  readonly to?: number
 }
 
 /** Names that every exported text graph uses. */
@@ -59,31 +81,60 @@ export function buildEncoderGraph(
   dialect: Dialect,
 ): Graph {
   const { numerics } = dialect
-  const { hidden, heads } = weights.config
   const g = new GraphBuilder('encoder', numerics.fusedAttention ? 24 : 17)
   const ids = g.input(GRAPH_NAMES.ids, 'int32', ['batch', 'tokens'])
   const mask = g.input(GRAPH_NAMES.mask, 'float32', ['batch', 'tokens'])
-  const options = { numerics, heads, headSize: hidden / heads, ids, mask }
-  const attend = numerics.fusedAttention ? fuseAttention(g, options) : composeAttention(g, options)
-  const shaper = createShaper(g, dialect, ids, hidden)
-
-  let sum = shaper.toRows(addEmbeddings(g, dialect, weights, ids))
-  let norm = weights.embeddingNorm
-  let name = 'embeddings.norm'
-  for (const [index, layer] of weights.layers.entries()) {
-    let x = dialect.norm(g, name, sum, norm, { layer: index, kind: 'qkv' })
-    const attended = addAttention(g, dialect, layer, index, x.input, attend, shaper)
-    sum = g.op('Add', [attended, x.residual])
-    const inner = `layers.${index}.attention_norm`
-    x = dialect.norm(g, inner, sum, layer.attentionNorm, { layer: index, kind: 'ffnIn' })
-    sum = g.op('Add', [addFeedForward(g, dialect, weights, index, x.input), x.residual])
-    norm = layer.outputNorm
-    name = `layers.${index}.output_norm`
-  }
-  const { input } = dialect.norm(g, name, sum, norm, null)
-  const states = numerics.toFloat32(g, shaper.toStates(input))
-  addPooling(g, { states, mask, pooling, hidden, dense: weights.dense })
+  const states = addStack(g, { weights, dialect, start: { ids }, mask })
+  addPooling(g, { states, mask, pooling, hidden: weights.config.hidden, dense: weights.dense })
   return g.build()
+}
+
+/** Adds a stack's layers and names the states that they leave, [batch, tokens, hidden] float32. */
+export function addStack(g: GraphBuilder, stack: Stack): string {
+  const { weights, dialect, start, mask } = stack
+  const { hidden, heads } = weights.config
+  const { from = 0, to = weights.layers.length } = stack
+  const ids = 'ids' in start ? start.ids : mask
+  const shaper = createShaper(g, dialect, ids, hidden)
+  const options = { numerics: dialect.numerics, heads, headSize: hidden / heads, ids, mask }
+  const attend = chooseAttention(g, dialect, options, shaper)
+  const nextSite = (layer: number): Site | null => (layer < to ? { layer, kind: 'qkv' } : null)
+
+  let x: Normed
+  if ('ids' in start) {
+    const sum = shaper.toRows(addEmbeddings(g, dialect, weights, ids))
+    x = dialect.norm(g, 'embeddings.norm', sum, weights.embeddingNorm, nextSite(from))
+  } else {
+    const rows = shaper.toRows(start.states)
+    x = { input: rows, residual: rows }
+  }
+  for (let index = from; index < to; index++) {
+    const layer = weights.layers[index] as LayerWeights
+    const name = `layers.${index}`
+    const attended = addAttention(g, dialect, layer, index, x.input, attend)
+    let sum = g.op('Add', [attended, x.residual])
+    const inner: Site = { layer: index, kind: 'ffnIn' }
+    x = dialect.norm(g, `${name}.attention_norm`, sum, layer.attentionNorm, inner)
+    sum = g.op('Add', [addFeedForward(g, dialect, weights, index, x.input), x.residual])
+    x = dialect.norm(g, `${name}.output_norm`, sum, layer.outputNorm, nextSite(index + 1))
+  }
+  return dialect.numerics.toFloat32(g, shaper.toStates(x.input))
+}
+
+function chooseAttention(
+  g: GraphBuilder,
+  dialect: Dialect,
+  options: AttentionOptions,
+  shaper: Shaper,
+): AddAttention<readonly string[]> {
+  if (dialect.attention) return dialect.attention(g, options)
+  const { fusedAttention } = dialect.numerics
+  const attend = fusedAttention ? fuseAttention(g, options) : composeAttention(g, options)
+  return (parts) => {
+    const [query, key, value] = parts.map((rows) => shaper.toStates(rows))
+    const projected: Projected = [query as string, key as string, value as string]
+    return shaper.toRows(attend(projected))
+  }
 }
 
 /** Brings matrices into the dialect's shape and back to [batch, tokens, hidden]; no data moves. */
@@ -120,13 +171,10 @@ function addAttention(
   layer: LayerWeights,
   index: number,
   input: string,
-  attend: AddAttention,
-  shaper: Shaper,
+  attend: AddAttention<readonly string[]>,
 ): string {
   const parts = dialect.linear(g, { layer: index, kind: 'qkv' }, input, layer.qkv)
-  const [query, key, value] = parts.map((rows) => shaper.toStates(rows))
-  const projected: Projected = [query as string, key as string, value as string]
-  const context = shaper.toRows(attend(projected))
+  const context = attend(parts)
   return dialect.linear(g, { layer: index, kind: 'out' }, context, layer.out)[0] as string
 }
 

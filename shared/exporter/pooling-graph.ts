@@ -20,13 +20,22 @@ const MIN_COUNT = 1e-9
 
 /** Adds pooling, an optional dense layer and L2 normalisation; declares `pooled` and `embedding`. */
 export function addPooling(g: GraphBuilder, input: PoolingInput): void {
-  const pooled = addDense(g, addPooled(g, input), input.dense)
+  const { pooled, embedding } = poolStates(g, input)
   const dimension = input.dense?.outputs ?? input.hidden
+  g.output('pooled', pooled, 'float32', ['batch', dimension])
+  g.output('embedding', embedding, 'float32', ['batch', dimension])
+}
+
+/** Pooled vectors [batch, dimension], as they are and at length one. */
+export function poolStates(
+  g: GraphBuilder,
+  input: PoolingInput,
+): { readonly pooled: string; readonly embedding: string } {
+  const pooled = addDense(g, addPooled(g, input), input.dense)
   const norm = g.reduce('ReduceL2', pooled, 1, 1)
   const guard = g.constant('min_norm', 'float32', [], Float32Array.of(MIN_NORM))
-  g.op('Div', [pooled, g.op('Max', [norm, guard])], {}, { outputs: ['embedding'] })
-  g.output('pooled', pooled, 'float32', ['batch', dimension])
-  g.output('embedding', 'embedding', 'float32', ['batch', dimension])
+  const divided = g.op('Max', [norm, guard])
+  return { pooled, embedding: g.op('Div', [pooled, divided], {}, { outputs: ['embedding'] }) }
 }
 
 /** The graph behind a foreign encoder: hidden states and mask → `pooled` and `embedding`. */

@@ -132,6 +132,19 @@ export class GraphBuilder {
     return name
   }
 
+  /** A scalar float32 constant; equal ones are shared. */
+  scalar(value: number): string {
+    const name = `f32_${value}`
+    return this.has(name) ? name : this.constant(name, 'float32', [], Float32Array.of(value))
+  }
+
+  /** A name for a constant that none has yet. */
+  unusedName(stem: string): string {
+    let name = stem
+    for (let i = 1; this.#initializers.has(name); i++) name = `${stem}_${i}`
+    return name
+  }
+
   /** Adds a node with one output and returns that output's name. */
   op(
     op: string,
@@ -153,7 +166,12 @@ export class GraphBuilder {
   }
 
   /** Adds a reduction over one axis; operator set 18 moved axes from the attributes to the inputs. */
-  reduce(op: 'ReduceL2' | 'ReduceMax', value: string, axis: number, keepdims: 0 | 1): string {
+  reduce(
+    op: 'ReduceL2' | 'ReduceMax' | 'ReduceMean',
+    value: string,
+    axis: number,
+    keepdims: 0 | 1,
+  ): string {
     return this.opset < 18
       ? this.op(op, [value], { axes: [axis], keepdims })
       : this.op(op, [value, this.int64s(axis)], { keepdims })

@@ -1,0 +1,104 @@
+import { EspalierError } from '../lib/errors.ts'
+import type { Shape } from './dimensions.ts'
+import { createGradientScope } from './gradient-scope.ts'
+import { GRADIENT_RULES, NOT_DIFFERENTIABLE } from './gradients.ts'
+import type { GraphBuilder, Node } from './graph.ts'
+import { inferShapes } from './infer-shapes.ts'
+import { operatorKey } from './operator-key.ts'
+
+/**
+ * Adds the reverse pass of a scalar `loss` to its graph and names the gradients of `wrt`, in that order: inputs,
+ * constants or values between. Only nodes on a path from `wrt` to `loss` are differentiated. All of it is
+ * float32; shapes must be known up to free names. Reverse mode: Griewank and Walther, 2008, chapter 3.
+ * @throws EspalierError `unsupported_model` naming the operator that has no gradient
+ */
+export function addGradients(g: GraphBuilder, loss: string, wrt: readonly string[]): string[] {
+  const forward = g.build()
+  const nodes = [...forward.nodes]
+  const { shapes, contents } = inferShapes(forward)
+  const needed = markDependents(nodes, wrt)
+  if (!needed.has(loss)) {
+    throw new EspalierError('internal', `${loss} does not depend on ${wrt.join(', ')}`)
+  }
+  const sums = new GradientSums(g)
+  sums.add(loss, createSeed(g, shapes.get(loss), loss))
+  const scope = createGradientScope(g, shapes, contents)
+  for (const node of nodes.reverse()) {
+    const outputs = node.outputs.map((name) => (name === '' ? null : sums.get(name)))
+    if (outputs.every((gradient) => gradient === null)) continue
+    if (!node.inputs.some((name) => needed.has(name))) continue
+    const rule = GRADIENT_RULES[operatorKey(node)]
+    if (!rule) throw refuse(node)
+    rule({
+      ...scope,
+      node,
+      gradient: (index = 0) => outputs[index] ?? null,
+      wants: (index) => needed.has(node.inputs[index] ?? ''),
+      give: (index, gradient) => sums.add(node.inputs[index] as string, gradient),
+      takePending: (index) => sums.take(node.inputs[index] as string),
+      refusal: (how) => refuse(node, ` ${how}`),
+    })
+  }
+  return wrt.map((name) => {
+    const gradient = sums.get(name)
+    if (gradient !== null) return gradient
+    throw new EspalierError('internal', `${loss} does not depend on ${name}`)
+  })
+}
+
+function refuse(node: Node, how = ''): EspalierError {
+  return new EspalierError(
+    'unsupported_model',
+    `operator ${operatorKey(node)}${how} (node ${node.name}) has no gradient, so this encoder cannot be trained; train a head on its vectors instead`,
+  )
+}
+
+/** The names of all values that depend on `wrt` by operators that have derivatives. */
+function markDependents(nodes: readonly Node[], wrt: readonly string[]): Set<string> {
+  const needed = new Set(wrt)
+  for (const node of nodes) {
+    if (NOT_DIFFERENTIABLE.has(operatorKey(node))) continue
+    if (node.inputs.some((name) => needed.has(name))) {
+      for (const name of node.outputs) if (name !== '') needed.add(name)
+    }
+  }
+  return needed
+}
+
+function createSeed(g: GraphBuilder, shape: Shape | undefined, loss: string): string {
+  if (!shape?.every((dim) => dim === 1)) {
+    throw new EspalierError('internal', `${loss} is not a scalar: [${shape?.join(', ') ?? '?'}]`)
+  }
+  return g.constant(
+    g.unusedName('gradient_seed'),
+    'float32',
+    shape as readonly number[],
+    Float32Array.of(1),
+  )
+}
+
+/** Adds up what the consumers of a value contribute to its gradient. */
+class GradientSums {
+  readonly #g: GraphBuilder
+  readonly #sums = new Map<string, string>()
+
+  constructor(g: GraphBuilder) {
+    this.#g = g
+  }
+
+  get(value: string): string | null {
+    return this.#sums.get(value) ?? null
+  }
+
+  add(value: string, gradient: string): void {
+    const sum = this.#sums.get(value)
+    this.#sums.set(value, sum === undefined ? gradient : this.#g.op('Add', [sum, gradient]))
+  }
+
+  /** Hands out the sum so far, for an operator that adds to it in passing. */
+  take(value: string): string | null {
+    const sum = this.#sums.get(value) ?? null
+    this.#sums.delete(value)
+    return sum
+  }
+}
