@@ -63,7 +63,7 @@ export interface TrainingOutputs {
   readonly scores: string
   /** Scalar float32: the L2 norm of all gradients together. */
   readonly gradientNorm: string
-  /** In the order of the parameters, each of its parameter's shape. */
+  /** In the order of the parameters, each of its parameter's shape; may be fetched into tensors of one's own. */
   readonly gradients: readonly string[]
 }
 
