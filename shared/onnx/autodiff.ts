@@ -39,10 +39,16 @@ export function addGradients(g: GraphBuilder, loss: string, wrt: readonly string
       refusal: (how) => refuse(node, ` ${how}`),
     })
   }
+  const named = new Set<string>()
   return wrt.map((name) => {
     const gradient = sums.get(name)
-    if (gradient !== null) return gradient
-    throw new EspalierError('internal', `${loss} does not depend on ${name}`)
+    if (gradient === null) {
+      throw new EspalierError('internal', `${loss} does not depend on ${name}`)
+    }
+    // The two sides of an addition share a gradient; outputs of a graph need names of their own.
+    const own = named.has(gradient) ? g.op('Identity', [gradient]) : gradient
+    named.add(own)
+    return own
   })
 }
 
