@@ -37,6 +37,8 @@ export async function checkChampion(
     readonly tools: TrainingTools
     readonly kernels: MatrixKernels
     readonly seed: number
+    /** How to get test rows. @default pass --test FILE */
+    readonly fix?: string
     readonly signal?: AbortSignal | undefined
   },
 ): Promise<ChampionCheck> {
@@ -48,7 +50,7 @@ export async function checkChampion(
   if (present.head === null) return refuse(`the champion cannot be read: ${present.reason}`)
   if (contender.test.length === 0) {
     return refuse(
-      `no rows were held out to compare it with the champion ${model}; pass --test FILE`,
+      `no rows were held out to compare it with the champion ${model}; ${options.fix ?? 'pass --test FILE'}`,
     )
   }
   if (present.head.family !== contender.head.family) {

@@ -15,8 +15,12 @@ export interface PublishableHead {
   readonly trained: TrainedHead
   readonly report: TrainingReport
   readonly files: { readonly markdown: string; readonly json: string; readonly html: string }
-  readonly request: TrainHeadRequest
+  readonly request: Omit<TrainHeadRequest, 'data' | 'reading' | 'promote' | 'method'> & {
+    readonly method: string
+  }
   readonly data: TrainingData
+  /** What an adaptation looked at besides. */
+  readonly target?: Readonly<Record<string, string | number>>
 }
 
 const MAX_COMMAND_LENGTH = 10_000
@@ -52,6 +56,7 @@ export async function publishHead(
         folds: request.folds,
         testFraction: data.testSummary ? null : request.testFraction,
         balance: request.balance,
+        ...publishable.target,
         command: request.command.slice(0, MAX_COMMAND_LENGTH),
       },
       files: [
@@ -67,12 +72,12 @@ export async function publishHead(
 }
 
 /** What has to be the same under the same key: all that a training hangs on, not what its report says of times. */
-function describeInput({ report, request, data }: PublishableHead): string {
+function describeInput({ report, request, data, target }: PublishableHead): string {
   const { method, seed, folds, testFraction, balance, memory } = request
   return JSON.stringify([
     data.summary.sha256,
     data.testSummary?.sha256 ?? testFraction,
     report.encoder.fingerprint,
-    { method, seed, folds, balance, memory },
+    { method, seed, folds, balance, memory, ...target },
   ])
 }

@@ -8,7 +8,7 @@ import type { TrainHeadRequest } from './train-head-request.ts'
 
 /** Everything that a report tells. */
 export interface ReportParts {
-  readonly request: TrainHeadRequest
+  readonly request: Pick<TrainHeadRequest, 'name' | 'seed' | 'command'>
   readonly data: TrainingData
   readonly encoder: EncoderInfo
   readonly trained: TrainedHead

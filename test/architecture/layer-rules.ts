@@ -187,7 +187,7 @@ export const EXTRA_ARROWS: readonly {
   // Loaded by boot.ts when a server is asked for.
   { from: /^functions\/boot\/start-server\.ts$/, imports: { api: 'value' } },
   {
-    from: /^shared\/service\/(train|evaluate)-head[^/]*\.ts$/,
+    from: /^shared\/service\/(train|evaluate|adapt)-head[^/]*\.ts$/,
     imports: { training: 'dynamic' },
   },
   {
