@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot.ts'
+import { addAdaptCommand } from './commands/adapt.ts'
 import { addAliasCommand } from './commands/alias.ts'
 import { addCompareCommand } from './commands/compare.ts'
 import { addDeleteCommand } from './commands/delete.ts'
@@ -123,6 +124,7 @@ function createProgram(context: CommandContext, version: string): Command {
     )
   addServeCommand(program, context)
   addTrainCommand(program, context)
+  addAdaptCommand(program, context)
   addEvaluateCommand(program, context)
   addCompareCommand(program, context)
   addPredictCommand(program, context)

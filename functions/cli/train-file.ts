@@ -93,7 +93,8 @@ function checkOptions({ force, promote, test, dryRun }: TrainOptions): void {
   if (test === '-') fail('--test needs a file: stdin is for the training data')
 }
 
-async function writeReport(folder: string, { files }: TrainHeadResult): Promise<void> {
+/** Writes the report's files into a folder of the user's. */
+export async function writeReport(folder: string, { files }: TrainHeadResult): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
   } catch (cause) {
@@ -111,7 +112,8 @@ async function writeReport(folder: string, { files }: TrainHeadResult): Promise<
   }
 }
 
-function toJson({
+/** The result for `--json`. */
+export function toJson({
   version,
   created,
   report,
@@ -132,9 +134,10 @@ function toJson({
   }
 }
 
-async function printResult(
+/** The result for people, and what to do next. */
+export async function printResult(
   { print }: CommandContext,
-  options: TrainOptions,
+  options: Pick<TrainOptions, 'report'>,
   { version, created, report, promotion, embeddings }: TrainHeadResult,
 ): Promise<void> {
   const { test, crossValidation, split, sizes, champion } = report
@@ -193,7 +196,7 @@ function nextStep(model: string, promoted: boolean): string {
 }
 
 /** @throws EspalierError `not_better` */
-function checkPromotion({ version, promotion }: TrainHeadResult): void {
+export function checkPromotion({ version, promotion }: TrainHeadResult): void {
   if (version === null || promotion.status !== 'refused') return
   const model = formatModelVersion(version)
   throw new EspalierError(

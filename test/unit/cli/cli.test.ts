@@ -9,6 +9,7 @@ const boot = createFakeBoot()
 const VERBS = [
   'serve',
   'train',
+  'adapt',
   'evaluate',
   'compare',
   'predict',

@@ -1,0 +1,92 @@
+import { isFeatureFile } from '../../shared/dataset/feature-file.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
+import { adaptFeatureFiles } from './adapt-feature-files.ts'
+import {
+  type AdaptOptions,
+  type AdaptRun,
+  besideOf,
+  formatMethods,
+  writePredictions,
+} from './adapt-output.ts'
+import type { CommandContext } from './context.ts'
+import { openInput } from './input.ts'
+import { openJobParts } from './job-parts.ts'
+import { labelledReading } from './labelled-input.ts'
+import { quoteArgument } from './quote-argument.ts'
+import { checkPromotion, printResult, toJson, writeReport } from './train-file.ts'
+
+/** Adapts texts or features, by the kind of the files. */
+export async function adaptFiles(
+  context: CommandContext,
+  source: string,
+  target: string,
+  options: AdaptOptions,
+): Promise<void> {
+  const fail = (message: string): never => {
+    throw new EspalierError('invalid_request', message)
+  }
+  const isFeatures = isFeatureFile(source)
+  if (isFeatures !== isFeatureFile(target)) {
+    fail(`${source} and ${target}: both must be texts, or both features`)
+  }
+  if (source === '-' && target === '-') fail('only one of SOURCE and TARGET can be stdin')
+  const { force, promote, dryRun } = options
+  if (force === true && promote !== true) fail('--force is of use with --promote only')
+  if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
+  const boot = await context.boot()
+  const display = context.progress(options.quiet === true)
+  try {
+    const run = isFeatures ? adaptFeatureFiles : adaptTextFiles
+    await run({ context, boot, display }, source, target, options)
+  } finally {
+    display.stop()
+  }
+}
+
+async function adaptTextFiles(
+  { context, boot, display }: AdaptRun,
+  source: string,
+  target: string,
+  options: AdaptOptions,
+): Promise<void> {
+  const { signal } = context
+  const { name, promote, force, dryRun = false, quoteTexts = false } = options
+  for (const option of ['sourceLabels', 'features', 'export'] as const) {
+    if (options[option] === undefined) continue
+    const flag = option === 'sourceLabels' ? 'source-labels' : option
+    throw new EspalierError('invalid_request', `--${flag} is for files of features (.npy, .mat)`)
+  }
+  if (name === undefined) {
+    throw new EspalierError('invalid_request', 'pass --name: what the classifier is called')
+  }
+  const { adaptHead } = await import('../../shared/service/adapt-head.ts')
+  const result = await adaptHead(
+    { ...(await openJobParts(boot, options, signal)), clock: context.clock },
+    {
+      ...options,
+      name,
+      source: await openInput(context, source, options.format),
+      target: await openInput(context, target, options.format),
+      reading: labelledReading(boot, options, signal),
+      beside: besideOf(options),
+      promote: promote !== true ? 'no' : force === true ? 'always' : 'unless-worse',
+      dryRun,
+      quoteTexts,
+      command: ['espalier', ...context.argv].map(quoteArgument).join(' '),
+      onProgress: display.report,
+      signal,
+    },
+  )
+  display.stop()
+  await writePredictions(options.predictions, result.predictions)
+  if (options.report !== undefined) await writeReport(options.report, result)
+  for (const { message } of result.warnings) display.note(`warning: ${message}`)
+  const { methods, shift } = result
+  if (options.json === true) {
+    await context.print(JSON.stringify({ ...toJson(result), methods, shift }, null, 2))
+  } else {
+    await context.print(formatMethods(methods))
+    await printResult(context, options, result)
+  }
+  checkPromotion(result)
+}
