@@ -36,6 +36,9 @@ export interface AdaptRequest {
   readonly ridge: number
 }
 
+/** Rows scored at a time: bounds the scores in memory. */
+const STEP_ROWS = 1024
+
 /** One way to carry the source's labels over, and what can be said of it without the target's labels. */
 export interface AdaptedHead {
   readonly method: AdaptMethod
@@ -148,8 +151,7 @@ async function fitSoftmax(method: AdaptMethod, context: FitContext) {
   const own = toHead(request, fit, head.temperature)
   const parameters = candidates[0]?.parameters ?? {}
   const trained = describe(method, own, crossValidation, parameters)
-  const scores = await scoreLinear(kernels, toMatrix(request.target.features), fit)
-  const answers = Int32Array.from({ length: scores.rows }, (_, row) => largestOf(scores, row))
+  const answers = await answerRows(kernels, request.target.features, fit)
   const counts = new Int32Array(labels.length)
   for (const label of answers) counts[label]!++
   const empty = counts.filter((count) => count === 0).length
@@ -176,6 +178,22 @@ function scaleToUnit({ data, rows }: Features) {
   for (const value of data) sum += value * value
   const scale = sum > 0 ? Math.sqrt(rows / sum) : 1
   return { scaled: Float32Array.from(data, (value) => value * scale), scale }
+}
+
+/** The best class of each row, some rows at a time. */
+async function answerRows(
+  kernels: AdaptTools['kernels'],
+  { data, rows, columns }: Features,
+  fit: LinearFit,
+): Promise<Int32Array> {
+  const answers = new Int32Array(rows)
+  for (let from = 0; from < rows; from += STEP_ROWS) {
+    const count = Math.min(STEP_ROWS, rows - from)
+    const part = data.subarray(from * columns, (from + count) * columns)
+    const scores = await scoreLinear(kernels, toMatrix({ data: part, rows: count, columns }), fit)
+    for (let row = 0; row < count; row++) answers[from + row] = largestOf(scores, row)
+  }
+  return answers
 }
 
 function toMatrix({ data, rows, columns }: Features) {
