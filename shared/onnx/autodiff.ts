@@ -20,15 +20,17 @@ export function addGradients(g: GraphBuilder, loss: string, wrt: readonly string
   if (!needed.has(loss)) {
     throw new EspalierError('internal', `${loss} does not depend on ${wrt.join(', ')}`)
   }
+  const steps = pathTo(loss, nodes, needed).map((node) => {
+    const rule = GRADIENT_RULES[operatorKey(node)]
+    if (!rule) throw refuse(node)
+    return { node, rule }
+  })
   const sums = new GradientSums(g)
   sums.add(loss, createSeed(g, shapes.get(loss), loss))
   const scope = createGradientScope(g, shapes, contents)
-  for (const node of nodes.reverse()) {
+  for (const { node, rule } of steps) {
     const outputs = node.outputs.map((name) => (name === '' ? null : sums.get(name)))
     if (outputs.every((gradient) => gradient === null)) continue
-    if (!node.inputs.some((name) => needed.has(name))) continue
-    const rule = GRADIENT_RULES[operatorKey(node)]
-    if (!rule) throw refuse(node)
     rule({
       ...scope,
       node,
@@ -71,9 +73,22 @@ function markDependents(nodes: readonly Node[], wrt: readonly string[]): Set<str
   return needed
 }
 
+/** The nodes between `wrt` and the loss, last one first. */
+function pathTo(loss: string, nodes: readonly Node[], needed: ReadonlySet<string>): Node[] {
+  const wanted = new Set([loss])
+  return [...nodes].reverse().filter((node) => {
+    const onPath = node.outputs.some((name) => wanted.has(name) && needed.has(name))
+    if (onPath) for (const name of node.inputs) if (needed.has(name)) wanted.add(name)
+    return onPath
+  })
+}
+
 function createSeed(g: GraphBuilder, shape: Shape | undefined, loss: string): string {
-  if (!shape?.every((dim) => dim === 1)) {
-    throw new EspalierError('internal', `${loss} is not a scalar: [${shape?.join(', ') ?? '?'}]`)
+  if (!shape) {
+    throw new EspalierError('unsupported_model', `the shape of ${loss} is not known before a run`)
+  }
+  if (!shape.every((dim) => dim === 1)) {
+    throw new EspalierError('internal', `${loss} is not a scalar: [${shape.join(', ')}]`)
   }
   return g.constant(
     g.unusedName('gradient_seed'),

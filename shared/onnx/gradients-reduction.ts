@@ -62,10 +62,12 @@ function reducedAxes(q: GradientQuery, shape: Shape): number[] {
   return axes.map((axis) => frontAxis(axis as number, shape.length))
 }
 
-/** A reduced value with its axes of size 1 in place. */
+/** A reduced value with its axes of size 1 in place; a scalar fits everywhere as it is. */
 function keptAxes(q: GradientQuery, value: string): string {
-  if (integerAttribute(q.node, 'keepdims', 1)) return value
-  return q.g.op('Unsqueeze', [value, q.g.int64s(...reducedAxes(q, q.shape(input(q))))])
+  const shape = q.shape(input(q))
+  const axes = reducedAxes(q, shape)
+  if (integerAttribute(q.node, 'keepdims', 1) || axes.length === shape.length) return value
+  return q.g.op('Unsqueeze', [value, q.g.int64s(...axes)])
 }
 
 /** How many elements went into each one of the output, as float32. */
