@@ -14,6 +14,8 @@ export interface BenchContext {
   readonly own: OwnContestants
   readonly transformers: readonly TransformersSpec[]
   readonly servers: readonly PeerServer[]
+  /** A Python with PyTorch; null where nobody named one. */
+  readonly torch: string | null
   /** How to start a server of others; null where nobody said. */
   readonly peerStart: PeerStart | null
   /** False for contestants that `--only` leaves out. */

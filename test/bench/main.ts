@@ -17,6 +17,9 @@ async function runRole(role: string, json: string): Promise<void> {
   } else if (role === ROLES.matrix) {
     const { serveMatrix } = await import('./matrix/serve-matrix.ts')
     await serveMatrix(JSON.parse(json), script)
+  } else if (role === ROLES.steps) {
+    const { serveSteps } = await import('./finetune/serve-steps.ts')
+    await serveSteps(JSON.parse(json), pathToFileURL(`${root}/`))
   } else {
     const { serveEngine } = await import('./contestants/serve-engine.ts')
     await serveEngine(JSON.parse(json), pathToFileURL(`${root}/`))

@@ -13,6 +13,7 @@ export const PART_NAMES = [
   'scale',
   'shapes',
   'registry',
+  'finetune',
   'soak',
 ] as const
 export type PartName = (typeof PART_NAMES)[number]
@@ -54,6 +55,7 @@ Parts (none: all but soak)
   scale     2 workers against 1, and HTTP against in process
   shapes    one core with one text a request; an encoder of BERT-base's size
   registry  promotion to first answer; downloads from S3 under "npm run s3 --"
+  finetune  a training step of the encoder, all layers and the last two
   soak      twice the load that the server can carry, for --minutes
 
 Options
@@ -69,6 +71,7 @@ Options
 
 Peers (environment variables)
   PEER_MODEL     folder made by test/bench/peers/make-peer-model.py: @huggingface/transformers in process
+  PEER_TORCH     a Python that has torch and transformers: for the part finetune
   TEI_URL        text-embeddings-inference that runs on this machine, http://127.0.0.1:PORT
   TEI_INT8_URL   another one that serves the int8 file
   TEI_NAME       how they are called in tables; default TEI

@@ -8,6 +8,7 @@ import { describeMachine } from './lib/machine.ts'
 import { loadWorkloads } from './lib/workloads.ts'
 import type { BenchOptions, PartName } from './options.ts'
 import { measureEmbed } from './parts/embed.ts'
+import { measureFinetune } from './parts/finetune.ts'
 import { measureHeads } from './parts/heads.ts'
 import { measureHttp } from './parts/http.ts'
 import { measureKernels } from './parts/kernels.ts'
@@ -42,6 +43,7 @@ const PARTS: Readonly<Record<PartName, (context: BenchContext) => Promise<PartRe
   scale: measureScale,
   shapes: measureShapes,
   registry: measureRegistry,
+  finetune: measureFinetune,
   soak: measureSoak,
 }
 
@@ -76,6 +78,7 @@ export async function runBench(
     own: ownContestants(root),
     transformers: transformers.specs,
     servers,
+    torch: env.PEER_TORCH || null,
     peerStart: readPeerStart(env),
     wants: (name) => name.includes(options.only),
     workloads: (counts) => loadWorkloads(root, options.full ? null : counts),

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import type { StepOptions } from '../finetune/protocol.ts'
 import type { ChildSpec } from './child.ts'
 import type { EngineChoice } from './serve-engine.ts'
 import type { ServerSpec } from './server-process.ts'
@@ -12,7 +13,12 @@ export type BenchPrecision = (typeof PRECISIONS)[number]
 export const BUILTIN_FOLDER = 'infra/models/all-MiniLM-L6-v2'
 
 /** First arguments of `dist/bench.js` that make it one of the bench's own processes. */
-export const ROLES = { engine: 'child:engine', client: 'child:client', matrix: 'child:matrix' }
+export const ROLES = {
+  engine: 'child:engine',
+  client: 'child:client',
+  matrix: 'child:matrix',
+  steps: 'child:steps',
+}
 
 /** A server of ours: precision, and what differs from its defaults. */
 export interface ServerChoice {
@@ -30,6 +36,8 @@ export interface OwnContestants {
   /** The load client, not a contestant but a process like them. */
   client(core?: number): ChildSpec
   matrix(options: object): ChildSpec
+  /** Training steps. */
+  steps(options: StepOptions): ChildSpec
 }
 
 /** @param root the folder that holds `dist/` */
@@ -43,6 +51,7 @@ export function ownContestants(root: string): OwnContestants {
   return {
     engine: (choice, name = `espalier ${choice.precision}`) => child(name, ROLES.engine, choice),
     matrix: (options) => child('matrix products', ROLES.matrix, options),
+    steps: (options) => child('training steps', ROLES.steps, options),
     client: (core) => ({ ...child('load client', ROLES.client, {}), core }),
     server({ precision, workers, core, port = 0 }, name = `espalier ${precision}`) {
       const serve = [process.execPath, join(root, 'dist', 'cli.js'), 'serve', '--quiet']
