@@ -98,6 +98,12 @@ export const ELEMENTWISE_GRADIENTS: Readonly<Record<string, GradientRule>> = {
     })
     giveSummed(q, 1, (dy) => g.op('Mul', [g.op('Mul', [dy, y]), g.op('Log', [a])]))
   },
+  /** dx = dy where x stays as it is, bounds included; the bounds are constants */
+  Clip(q) {
+    const [x, y] = [q.node.inputs[0] as string, q.node.outputs[0] as string]
+    if (q.wants(1) || q.wants(2)) throw q.refusal('by bounds that are trained')
+    q.give(0, q.g.op('Where', [q.g.op('Equal', [x, y]), q.gradient() as string, q.scalar(0)]))
+  },
   /** dy goes to the larger input, the first of two equal ones */
   Max: (q) => choose(q, 'GreaterOrEqual'),
   /** dy goes to the smaller input, the first of two equal ones */

@@ -1,3 +1,4 @@
+import { convolvedSize, readConvolution } from './convolution.ts'
 import { broadcastShapes, divideDimensions, frontAxis, type Shape } from './dimensions.ts'
 import type { Dimension, Node, Opset } from './graph.ts'
 import { integerAttribute, integersAttribute } from './operator-key.ts'
@@ -54,6 +55,8 @@ export const SHAPE_RULES: Readonly<Record<string, ShapeRule>> = {
     return one(wanted && broadcastShapes(q.shape(0) as Shape, wanted))
   },
   Shape: inferShape,
+  Conv: inferConvolution,
+  GlobalAveragePool: (q) => one(q.shape(0)?.map((dim, axis) => (axis < 2 ? dim : 1)) ?? null),
 }
 
 function one(shape: Shape | null, content?: Shape | null): InferredNode | null {
@@ -191,6 +194,19 @@ function inferGather(q: ShapeQuery): InferredNode | null {
   const [content, at] = [q.content(0), q.content(1)]
   const picked = content && at?.map((i) => content.at(i as number) as Dimension)
   return one([...input.slice(0, axis), ...indices, ...input.slice(axis + 1)], picked ?? null)
+}
+
+function inferConvolution(q: ShapeQuery): InferredNode | null {
+  const [x, w] = [q.shape(0) as Shape, q.shape(1) as Shape]
+  const convolution = readConvolution(q.node)
+  if (!convolution || x.length !== 4 || w.length !== 4) return null
+  const sizes: Dimension[] = []
+  for (const axis of [0, 1] as const) {
+    const [size, kernel] = [x[axis + 2], w[axis + 2]]
+    if (typeof size !== 'number' || typeof kernel !== 'number') return null
+    sizes.push(convolvedSize(convolution, axis, size, kernel))
+  }
+  return one([x[0] as Dimension, w[0] as Dimension, ...sizes])
 }
 
 function inferShape(q: ShapeQuery): InferredNode {

@@ -50,6 +50,11 @@ export const ELEMENTWISE_OPERATORS: Readonly<Record<string, Operator>> = {
       (_, inputs) => [inputs.reduce((a, b) => combine(a, b, apply))],
     ]),
   ),
+  Clip(_, [x, low, high]) {
+    const bound = (value: number) =>
+      Math.min(Math.max(value, low?.data[0] ?? -Infinity), high?.data[0] ?? Infinity)
+    return [{ dims: (x as Tensor).dims, data: (x as Tensor).data.map(bound) }]
+  },
   Where(_, inputs) {
     const dims = broadcastDims(inputs.map((input) => input.dims))
     const [condition, yes, no] = inputs.map((input) => expand(input, dims).data)

@@ -1,5 +1,6 @@
 import type { Graph, Initializer, Node } from '../../shared/onnx/graph.ts'
 import { operatorKey } from '../../shared/onnx/operator-key.ts'
+import { CONVOLUTION_OPERATORS } from './convolution-operators.ts'
 import { ELEMENTWISE_OPERATORS } from './elementwise-operators.ts'
 import { LAYOUT_OPERATORS } from './layout-operators.ts'
 import { MATRIX_OPERATORS } from './matrix-operators.ts'
@@ -10,6 +11,7 @@ import type { Tensor } from './tensor.ts'
 export type Operator = (node: Node, inputs: readonly Tensor[]) => Tensor[]
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
+  ...CONVOLUTION_OPERATORS,
   ...ELEMENTWISE_OPERATORS,
   ...LAYOUT_OPERATORS,
   ...MATRIX_OPERATORS,

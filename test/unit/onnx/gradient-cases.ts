@@ -86,6 +86,78 @@ function gemm(transA: number, transB: number, c: CaseInput['shape']): GradientCa
   }
 }
 
+interface Kernel {
+  readonly channels: readonly [number, number]
+  readonly size: readonly [number, number]
+  readonly kernel: readonly [number, number]
+  readonly group?: number
+  readonly strides?: readonly [number, number]
+  readonly dilations?: readonly [number, number]
+  readonly pads?: readonly [number, number, number, number]
+}
+
+function convolution(name: string, options: Kernel): GradientCase {
+  const { channels, size, kernel, group = 1, strides = [1, 1], dilations = [1, 1] } = options
+  const attributes = { group, strides, dilations, pads: options.pads ?? [0, 0, 0, 0] }
+  const [inputs, outputs] = channels
+  return {
+    name: `Conv, ${name}`,
+    inputs: [
+      { shape: ['batch', inputs, ...size] },
+      { shape: [outputs, inputs / group, ...kernel] },
+      { shape: [outputs] },
+    ],
+    build: (g, ...x) => g.op('Conv', x, attributes),
+  }
+}
+
+const CONVOLUTIONS: readonly GradientCase[] = [
+  convolution('one pixel', { channels: [3, 4], size: [3, 2], kernel: [1, 1] }),
+  convolution('one pixel, every second', {
+    channels: [2, 3],
+    size: [4, 5],
+    kernel: [1, 1],
+    strides: [2, 2],
+  }),
+  convolution('padded', { channels: [2, 3], size: [4, 3], kernel: [3, 3], pads: [1, 1, 1, 1] }),
+  convolution('stride, uneven padding', {
+    channels: [2, 2],
+    size: [6, 6],
+    kernel: [3, 3],
+    strides: [2, 2],
+    pads: [0, 0, 1, 1],
+  }),
+  convolution('stride that leaves a rest', {
+    channels: [1, 2],
+    size: [6, 7],
+    kernel: [2, 3],
+    strides: [3, 2],
+  }),
+  convolution('dilated', { channels: [2, 2], size: [5, 5], kernel: [2, 2], dilations: [2, 3] }),
+  convolution('depthwise', {
+    channels: [4, 4],
+    size: [4, 4],
+    kernel: [3, 3],
+    group: 4,
+    pads: [1, 1, 1, 1],
+  }),
+  convolution('depthwise, stride, two outputs a channel', {
+    channels: [2, 4],
+    size: [5, 5],
+    kernel: [3, 3],
+    group: 2,
+    strides: [2, 2],
+    pads: [1, 1, 2, 2],
+  }),
+  convolution('groups', {
+    channels: [4, 6],
+    size: [3, 4],
+    kernel: [2, 3],
+    group: 2,
+    pads: [1, 0, 0, 1],
+  }),
+]
+
 /** At least one case for each operator that has a gradient. */
 export const GRADIENT_CASES: readonly GradientCase[] = [
   ...['Identity', 'Cast', 'Neg', 'Abs', 'Exp', 'Erf', 'Tanh', 'Sigmoid', 'Softplus', 'Relu']
@@ -93,6 +165,18 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
     .map((op) => unary(op)),
   { name: 'Cast', inputs: [matrix], build: (g, x) => g.op('Cast', [x as string], { to: 1 }) },
   ...['Sqrt', 'Log'].map((op) => unary(op, positive)),
+  ...CONVOLUTIONS,
+  unary('GlobalAveragePool', { shape: ['batch', 2, 3, 4] }),
+  {
+    name: 'Clip',
+    inputs: [matrix],
+    build: (g, x) => g.op('Clip', [x as string, g.scalar(-0.7), g.scalar(1.1)]),
+  },
+  {
+    name: 'Clip, one bound',
+    inputs: [matrix],
+    build: (g, x) => g.op('Clip', [x as string, '', g.scalar(0.5)]),
+  },
   unary('Gelu', matrix, MICROSOFT_DOMAIN),
   unary('FastGelu', matrix, MICROSOFT_DOMAIN),
   ...['Add', 'Sub', 'Mul', 'Max', 'Min'].flatMap((op) => binary(op)),
