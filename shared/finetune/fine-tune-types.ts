@@ -1,0 +1,132 @@
+import type { Loss, Trainable } from './types.ts'
+
+/** Texts with what is to be learnt of them. */
+export interface LabelledTexts {
+  readonly texts: readonly string[]
+  /** Shape [rows, classes]: 0 or 1; one 1 a row unless the loss is binary cross-entropy. */
+  readonly targets: Float32Array
+  readonly classes: number
+}
+
+/** How an encoder is trained; `defaultSettings` has values that are known to work. */
+export interface FineTuneSettings {
+  readonly trainable: Trainable
+  readonly loss: Loss
+  /** Shape [classes]: how much a row of each class counts; null for all alike. */
+  readonly classWeights: Float32Array | null
+  /** Passes over the training rows; a part of one is allowed, 0 trains nothing. */
+  readonly epochs: number
+  readonly batchSize: number
+  /** Peak learning rate of the encoder's weights. */
+  readonly learningRate: number
+  /** Peak learning rate of the output layer. */
+  readonly headLearningRate: number
+  /** Share of the steps in which the learning rate rises from 0. */
+  readonly warmup: number
+  /** Decoupled weight decay; biases and layer normalisations have none. */
+  readonly weightDecay: number
+  /** Largest global L2 norm of the gradient; larger ones are scaled down to it. */
+  readonly clip: number
+  /** Evaluations in a row without a better one after which training stops; null never stops early. */
+  readonly patience: number | null
+  readonly evaluationsPerEpoch: number
+  readonly seed: number
+  readonly threads: number
+  /** Time for training and evaluation; the schedule is planned to end within it. */
+  readonly budgetMs: number | null
+  /** Null for what machine and container have free. */
+  readonly maxMemoryBytes: number | null
+  /** Longer texts are cut. */
+  readonly maxTokens: number
+}
+
+/** Why training ended. */
+export type StopReason = 'finished' | 'patience' | 'budget' | 'cancelled' | 'diverged'
+
+/** What fine-tuning is doing. */
+export type FineTunePhase = 'reading' | 'caching' | 'training' | 'evaluating' | 'writing'
+
+/** One evaluation. */
+export interface CurvePoint {
+  /** Steps taken before it. */
+  readonly step: number
+  /** Seconds since the start of training. */
+  readonly seconds: number
+  /** Mean over the steps since the evaluation before; null before the first step. */
+  readonly trainLoss: number | null
+  /** Null without validation rows, as is the accuracy. */
+  readonly validationLoss: number | null
+  /** Share of the rows whose labels are all right. */
+  readonly validationAccuracy: number | null
+  /** Of the encoder's weights at this step. */
+  readonly learningRate: number
+}
+
+/** Where fine-tuning stands. */
+export interface FineTuneProgress {
+  readonly phase: FineTunePhase
+  readonly step: number
+  /** Steps that are planned; may shrink once the speed is known and a budget is set. */
+  readonly steps: number
+  readonly epoch: number
+  /** Mean of the last steps' losses; null before the first. */
+  readonly loss: number | null
+  /** Of the last evaluation. */
+  readonly validationAccuracy: number | null
+  readonly learningRate: number
+  /** Null before the speed is known. */
+  readonly secondsLeft: number | null
+}
+
+/** What came of fine-tuning. The weights are in the output folder. */
+export interface FineTuneResult {
+  readonly stopped: StopReason
+  /** Steps taken. */
+  readonly steps: number
+  /** The step whose weights were kept; 0 where those of the base are best. */
+  readonly bestStep: number
+  /** Passes made over the training rows. */
+  readonly epochs: number
+  readonly curve: readonly CurvePoint[]
+  /** Trained numbers, the output layer's included. */
+  readonly trainedParameters: number
+  /** Texts cut at `maxTokens`. */
+  readonly truncated: { readonly train: number; readonly validation: number }
+  /** Growth of the process's resident memory. */
+  readonly memory: { readonly predictedBytes: number; readonly peakBytes: number }
+  readonly timings: FineTuneTimings
+  /** Scores = weight · embedding + bias, for the L2-normalised embeddings of the weights that were kept. */
+  readonly head: {
+    /** Shape [classes, dimension]. */
+    readonly weight: Float32Array
+    /** Shape [classes]. */
+    readonly bias: Float32Array
+  }
+}
+
+/** Milliseconds of each phase. */
+export interface FineTuneTimings {
+  readonly readMs: number
+  /** Activations of frozen layers, computed once. */
+  readonly cacheMs: number
+  readonly trainMs: number
+  readonly evaluateMs: number
+  readonly writeMs: number
+}
+
+/** What to train, on what, and where the weights go. */
+export interface FineTuneRequest {
+  /** A Hugging Face folder of a BERT-family encoder; nothing in it is changed. */
+  readonly baseFolder: string
+  /** The folder to make; it appears whole or not at all. */
+  readonly outputFolder: string
+  readonly train: LabelledTexts
+  /** May have no rows: then the last weights are kept. */
+  readonly validation: LabelledTexts
+  readonly settings: FineTuneSettings
+  /** `random` forgets what the encoder's layers have learnt, to see what pretraining is worth. @default 'pretrained' */
+  readonly initialisation?: 'pretrained' | 'random' | undefined
+  readonly onProgress?: ((progress: FineTuneProgress) => void) | undefined
+  /** Ends training after the step under way and keeps the best weights. */
+  readonly signal?: AbortSignal | undefined
+}
