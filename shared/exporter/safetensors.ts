@@ -17,6 +17,14 @@ const tensorSchema = z.object({
 
 type TensorEntry = z.infer<typeof tensorSchema>
 
+/** A tensor as it lies in a file. */
+export interface TensorDescription {
+  /** As the format spells it: `F32`, `I64` … */
+  readonly type: string
+  readonly shape: readonly number[]
+  readonly bytes: number
+}
+
 /** An open safetensors file: its header is checked, tensors are read one at a time. */
 export interface SafetensorsFile {
   readonly names: readonly string[]
@@ -27,6 +35,10 @@ export interface SafetensorsFile {
    * @throws EspalierError `invalid_model_file` when absent, `unsupported_model` for other element types
    */
   read(name: string): Promise<Float32Array>
+  /** @throws EspalierError `invalid_model_file` when absent */
+  describe(name: string): TensorDescription
+  /** The bytes of a tensor as they are. */
+  readBytes(name: string): Promise<Uint8Array>
   close(): Promise<void>
 }
 
@@ -81,6 +93,14 @@ function openedFile(
       if (entry.dtype === 'F32') return new Float32Array(bytes.buffer, 0, bytes.length / 4)
       const words = new Uint16Array(bytes.buffer, 0, bytes.length / 2)
       return entry.dtype === 'F16' ? decodeFloat16(words) : decodeBfloat16(words)
+    },
+    describe(name) {
+      const { dtype, shape, data_offsets } = tensors.get(name) ?? fail(`has no tensor ${name}`)
+      return { type: dtype, shape, bytes: data_offsets[1] - data_offsets[0] }
+    },
+    async readBytes(name) {
+      const [start, end] = (tensors.get(name) ?? fail(`has no tensor ${name}`)).data_offsets
+      return await readExactly(handle, dataStart + start, end - start, fail)
     },
     close: () => handle.close(),
   }
