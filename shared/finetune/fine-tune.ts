@@ -1,0 +1,60 @@
+import { EspalierError } from '../lib/errors.ts'
+import { fromWireError } from '../runtime/protocol.ts'
+import { startThread } from '../runtime/start-thread.ts'
+import { checkRequest } from './check-request.ts'
+import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
+import type { FineTuneInit, FromFineTuneWorker } from './protocol.ts'
+
+/** What fine-tuning needs of the process. */
+export interface FineTuneDeps {
+  /** The bundled worker: `finetune-worker.cjs`. */
+  readonly workerUrl: URL
+}
+
+/**
+ * Trains an encoder in a thread of its own and writes the best weights as a Hugging Face folder. The same
+ * rows, settings, seed and threads give the same bytes, unless a budget ends training.
+ * @throws EspalierError `invalid_data`, `invalid_request` (settings, folder, memory), `unsupported_model`,
+ * `invalid_model_file`, `request_cancelled` before the first step
+ */
+export async function fineTune(
+  { workerUrl }: FineTuneDeps,
+  request: FineTuneRequest,
+): Promise<FineTuneResult> {
+  checkRequest(request)
+  const { onProgress, signal, ...wire } = request
+  const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+  const stop = () => Atomics.store(new Int32Array(cancel), 0, 1)
+  if (signal?.aborted) stop()
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    return await runWorker(workerUrl, { request: wire, cancel }, onProgress)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** The thread ends by itself: ending it inside ONNX Runtime would end the process. */
+function runWorker(
+  url: URL,
+  init: FineTuneInit,
+  onProgress: FineTuneRequest['onProgress'],
+): Promise<FineTuneResult> {
+  return new Promise((resolve, reject) => {
+    const worker = startThread(url, init)
+    let result: FineTuneResult | null = null
+    let failure: Error | null = null
+    worker.on('message', (message: FromFineTuneWorker) => {
+      if (message.type === 'progress') onProgress?.(message.progress)
+      else if (message.type === 'done') result = message.result
+      else failure = fromWireError(message.error)
+    })
+    worker.on('error', (cause) => {
+      failure = new EspalierError('internal', `fine-tuning broke off: ${cause.message}`, { cause })
+    })
+    worker.on('exit', () => {
+      if (result) resolve(result)
+      else reject(failure ?? new EspalierError('internal', 'fine-tuning ended without a result'))
+    })
+  })
+}

@@ -1,0 +1,85 @@
+import { EspalierError } from '../lib/errors.ts'
+import type { Graph } from '../onnx/graph.ts'
+import { adamWBytes } from './adamw.ts'
+import type { Trainable } from './types.ts'
+import { peakActivations } from './peak-activations.ts'
+
+/** ONNX Runtime's code and threads, the worker's own heap. */
+const RUNTIME_BYTES = 60e6
+/** What the arena holds beyond the values that live at one time, as measured over mixed batch shapes. */
+const ARENA_FACTOR = 1.15
+const MEGABYTE = 1e6
+const FLOAT_BYTES = 4
+
+/** What memory goes into: bytes. */
+export interface MemoryPlan {
+  /** Weights as they were read, and what sessions hold of them. */
+  readonly weights: number
+  /** Trained weights with their moments, and the best ones kept. */
+  readonly optimiser: number
+  /** Values between the operators of the largest batch, gradients included. */
+  readonly activations: number
+  /** Rows, labels, and states of frozen layers. */
+  readonly rows: number
+  readonly total: number
+}
+
+/** What memory depends on. */
+export interface MemoryDemand {
+  readonly training: Graph
+  readonly scoring: Graph
+  readonly trainedNumbers: number
+  /** Bytes of the encoder's weights. */
+  readonly weightBytes: number
+  /** Bytes of tokens, targets and cached states. */
+  readonly rowBytes: number
+  readonly batch: number
+  readonly tokens: number
+  readonly scoredBatch: number
+}
+
+/** Predicts how far the process will grow. */
+export function planMemory(demand: MemoryDemand): MemoryPlan {
+  const { trainedNumbers, batch, tokens, scoredBatch } = demand
+  const trained = trainedNumbers * FLOAT_BYTES
+  const training = peakActivations(demand.training, { batch, tokens })
+  const scoring = peakActivations(demand.scoring, { batch: scoredBatch, tokens })
+  const weights = demand.weightBytes + constantBytes(demand.training) + RUNTIME_BYTES
+  const optimiser = adamWBytes(trainedNumbers) + trained
+  // The gradients come out as copies.
+  const activations = Math.round((training + scoring) * ARENA_FACTOR + trained)
+  const rows = demand.rowBytes
+  return { weights, optimiser, activations, rows, total: weights + optimiser + activations + rows }
+}
+
+function constantBytes(graph: Graph): number {
+  return graph.initializers.reduce((sum, { data }) => sum + data.byteLength, 0)
+}
+
+/**
+ * Refuses what will not fit.
+ * @throws EspalierError `invalid_request` with the numbers and what to lower
+ */
+export function assertFits(
+  plan: MemoryPlan,
+  limitBytes: number,
+  { batch, tokens, trainable }: Pick<MemoryDemand, 'batch' | 'tokens'> & { trainable: Trainable },
+): void {
+  if (plan.total <= limitBytes) return
+  const fixes = [
+    `a smaller batch than ${batch}`,
+    `fewer tokens a text than ${tokens}`,
+    ...(trainable.kind === 'all' ? ['fewer layers to train'] : []),
+    ...(plan.rows > plan.total / 4 ? ['fewer rows'] : []),
+  ]
+  throw new EspalierError(
+    'invalid_request',
+    `fine-tuning needs about ${show(plan.total)} (weights ${show(plan.weights)}, optimiser ${show(plan.optimiser)}, ` +
+      `activations ${show(plan.activations)}, rows ${show(plan.rows)}) and may take ${show(limitBytes)}: ` +
+      `use ${fixes.slice(0, -1).join(', ')} or ${fixes.at(-1)}`,
+  )
+}
+
+function show(bytes: number): string {
+  return `${Math.ceil(bytes / MEGABYTE)} MB`
+}

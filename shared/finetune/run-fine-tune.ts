@@ -1,0 +1,114 @@
+import { EspalierError } from '../lib/errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { toAffineHead } from './affine-head.ts'
+import { drawBatches } from './draw-batches.ts'
+import { createEncoderLearner } from './encoder-learner.ts'
+import { embedRows } from './evaluate-rows.ts'
+import type { FineTuneProgress, FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
+import { fitHead } from './fit-head.ts'
+import { createGraphFolder } from './graph-folder.ts'
+import { createJudge } from './judge.ts'
+import { openMemoryBook } from './memory-book.ts'
+import { prepareTraining } from './prepare-training.ts'
+import { createReleaseBuffers } from './release-buffers.ts'
+import { type LoopResult, runTraining } from './training-loop.ts'
+import { writeTunedFolder } from './tuned-folder.ts'
+import type { AffineHead } from './types.ts'
+
+/** What a run needs of the thread that it is in. */
+export interface FineTuneTools {
+  readonly clock: Clock
+  isCancelled(): boolean
+  onProgress(progress: FineTuneProgress): void
+}
+
+/**
+ * Fine-tunes in the calling thread, which ONNX Runtime blocks: for workers.
+ * @throws EspalierError as `fineTune` does
+ */
+export async function runFineTune(
+  request: Omit<FineTuneRequest, 'onProgress' | 'signal'>,
+  tools: FineTuneTools,
+): Promise<FineTuneResult> {
+  const { settings } = request
+  const startMs = tools.clock.monotonicMs()
+  const book = openMemoryBook()
+  const folder = await createGraphFolder(settings.threads)
+  try {
+    const prepared = await prepareTraining(request, { ...tools, folder, book })
+    const { base, options, train, timings } = prepared
+    const judge = createJudge(prepared, settings, book)
+    const learner = createEncoderLearner({
+      training: prepared.training,
+      session: prepared.trainingSession,
+      source: train.source,
+      rows: train.rows,
+      settings,
+      release: createReleaseBuffers(),
+      afterRun: () => book.note(),
+      evaluate: (inputs) => judge.evaluate(inputs),
+    })
+    const batches = drawBatches(train, settings)
+    const { budgetMs } = settings
+    const loop = await runTraining(
+      learner,
+      {
+        ...settings,
+        stepsPerEpoch: batches.perEpoch,
+        nextBatch: () => batches.next(),
+        budgetMs: budgetMs === null ? null : budgetMs - (tools.clock.monotonicMs() - startMs),
+      },
+      {
+        ...tools,
+        onProgress: (progress) =>
+          tools.onProgress({ ...progress, epoch: progress.step / batches.perEpoch }),
+      },
+    )
+    if (loop.stopped === 'cancelled' && loop.steps === 0) throw cancelledEarly()
+    const values = learner.values()
+    const head: AffineHead =
+      toAffineHead(options, values) ??
+      (await fitHead(await embedRows(judge.scorer, learner.inputs, train), train.rows, settings))
+    const writeStart = tools.clock.monotonicMs()
+    tools.onProgress(writingProgress(loop, batches.perEpoch))
+    const encoder = new Map([...values].filter(([name]) => name.startsWith('layers.')))
+    await writeTunedFolder(base.folder, request.outputFolder, options.weights.config, encoder)
+    return {
+      stopped: loop.stopped,
+      steps: loop.steps,
+      bestStep: loop.bestStep,
+      epochs: loop.steps / batches.perEpoch,
+      curve: loop.curve,
+      trainedParameters: learner.adamw.count,
+      truncated: prepared.truncated,
+      memory: { predictedBytes: prepared.memory.total, peakBytes: book.peakBytes },
+      timings: {
+        ...timings,
+        trainMs: loop.trainMs,
+        evaluateMs: loop.evaluateMs,
+        writeMs: tools.clock.monotonicMs() - writeStart,
+      },
+      head,
+    }
+  } finally {
+    await folder.close()
+  }
+}
+
+function writingProgress(loop: LoopResult, stepsPerEpoch: number): FineTuneProgress {
+  return {
+    phase: 'writing',
+    step: loop.steps,
+    steps: loop.steps,
+    epoch: loop.steps / stepsPerEpoch,
+    loss: loop.curve.at(-1)?.trainLoss ?? null,
+    validationAccuracy: loop.curve.at(-1)?.validationAccuracy ?? null,
+    learningRate: 0,
+    secondsLeft: null,
+  }
+}
+
+/** What is thrown when there is nothing to keep yet. */
+export function cancelledEarly(): EspalierError {
+  return new EspalierError('request_cancelled', 'fine-tuning was cancelled before its first step')
+}

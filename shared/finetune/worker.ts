@@ -1,0 +1,44 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { toWireError } from '../runtime/protocol.ts'
+import type { FineTuneProgress } from './fine-tune-types.ts'
+import type { FineTuneInit, FromFineTuneWorker } from './protocol.ts'
+import { runFineTune } from './run-fine-tune.ts'
+
+/** Steps may take a millisecond; nobody reads faster than this. */
+const PROGRESS_MS = 100
+
+/** Runs one fine-tuning and lets the thread end. */
+async function start(port: MessagePort, init: FineTuneInit): Promise<void> {
+  const word = new Int32Array(init.cancel)
+  const send = (message: FromFineTuneWorker) => port.postMessage(message)
+  try {
+    const result = await runFineTune(init.request, {
+      clock: systemClock,
+      isCancelled: () => Atomics.load(word, 0) === 1,
+      onProgress: throttle(systemClock, (progress) => send({ type: 'progress', progress })),
+    })
+    send({ type: 'done', result })
+  } catch (error) {
+    send({ type: 'failed', error: toWireError(error) })
+  }
+  port.close()
+}
+
+/** Passes on the first progress of each phase, and then so many a second. */
+function throttle(
+  clock: Clock,
+  pass: (progress: FineTuneProgress) => void,
+): (progress: FineTuneProgress) => void {
+  let phase = ''
+  let last = 0
+  return (progress) => {
+    const now = clock.monotonicMs()
+    if (progress.phase === phase && now - last < PROGRESS_MS) return
+    phase = progress.phase
+    last = now
+    pass(progress)
+  }
+}
+
+void start(parentPort as MessagePort, workerData as FineTuneInit)
