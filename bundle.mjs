@@ -15,7 +15,7 @@ const shared = {
   logLevel: 'warning',
 }
 
-/** Writes `cli.js` with its chunks and `encoder-worker.cjs` into a folder; other files are left alone. */
+/** Writes `cli.js` with its chunks, `encoder-worker.cjs` and `finetune-worker.cjs` into a folder; other files are left alone. */
 export async function bundleProgram(outdir, { sourcemap = false } = {}) {
   await Promise.all([
     build({
@@ -34,6 +34,10 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       sourcemap,
     }),
     bundleWorker(`${outdir}/encoder-worker.cjs`, { sourcemap }),
+    bundleWorker(`${outdir}/finetune-worker.cjs`, {
+      entry: 'shared/finetune/worker.ts',
+      sourcemap,
+    }),
   ])
 }
 

@@ -1,14 +1,19 @@
+import { createRandom } from '../lib/random.ts'
 import type { NamedTensor, Session } from '../runtime/session.ts'
+import { sampleRows } from '../training/folds.ts'
 import { planPass } from './batches.ts'
 import type { Evaluation } from './best-weights.ts'
 import { scalarOf, targetsOf } from './encoder-learner.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'
 import type { RowSource } from './row-source.ts'
-import { countRight, takeTargets } from './targets.ts'
+import { countRight, groupsOf, takeTargets } from './targets.ts'
 import type { ScoringGraph } from './types.ts'
 
 /** Rows of one run. */
 const RUN_ROWS = 32
+
+/** Rows that embeddings without a head are compared with and judged on: pairs grow with the square. */
+const MAX_NEIGHBOUR_ROWS = 1000
 
 /** A forward pass on weights that come in as inputs. */
 export interface Scorer {
@@ -97,4 +102,10 @@ export function selectRows({ source, rows }: JudgedRows, selected: Int32Array): 
       classes: rows.classes,
     },
   }
+}
+
+/** At most so many rows, every label among them. */
+export function sampleJudged(judged: JudgedRows, seed: number): JudgedRows {
+  const rows = sampleRows(groupsOf(judged.rows), MAX_NEIGHBOUR_ROWS, createRandom(seed))
+  return rows.length === judged.rows.texts.length ? judged : selectRows(judged, rows)
 }

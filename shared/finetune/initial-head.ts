@@ -1,8 +1,9 @@
 import { createRandom } from '../lib/random.ts'
 import { outputDimension } from './affine-head.ts'
 import { meansOf } from './evaluate-neighbours.ts'
-import { drawNormal } from './tuned-folder.ts'
+import { embedRows, type JudgedRows, type Scorer, sampleJudged } from './evaluate-rows.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'
+import { drawNormal } from './tuned-folder.ts'
 import type { AffineHead, TrainingGraphOptions } from './types.ts'
 
 /** BERT's own deviation for new layers, on inputs of the size that a normalised layer gives. */
@@ -20,12 +21,28 @@ export function drawHead(
   return { weight, bias: new Float32Array(classes) }
 }
 
-/** Class prototypes for the cosine loss: mean embeddings; a class without rows keeps what was drawn. */
-export function prototypeHead(
-  embeddings: Float32Array,
-  rows: LabelledTexts,
-  drawn: AffineHead,
-): AffineHead {
+/**
+ * Starts class prototypes of the cosine loss from mean embeddings; other losses start from what was drawn.
+ */
+export async function startHead(
+  options: TrainingGraphOptions,
+  train: JudgedRows,
+  scorer: Scorer,
+  seed: number,
+): Promise<TrainingGraphOptions> {
+  const { loss, initialHead } = options
+  if (loss.kind !== 'cosine-softmax' || initialHead === null) return options
+  const some = sampleJudged(train, seed)
+  const { parameters } = scorer.scoring
+  const weights = Object.fromEntries(
+    parameters.map(({ name, initial, dims }) => [name, { data: initial, dims }]),
+  )
+  const embeddings = await embedRows(scorer, weights, some)
+  return { ...options, initialHead: prototypes(embeddings, some.rows, initialHead) }
+}
+
+/** Mean embeddings; a class without rows keeps what was drawn. */
+function prototypes(embeddings: Float32Array, rows: LabelledTexts, drawn: AffineHead): AffineHead {
   const weight = meansOf(embeddings, rows)
   const dimension = weight.length / rows.classes
   for (let c = 0; c < rows.classes; c++) {

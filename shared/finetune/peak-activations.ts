@@ -41,7 +41,11 @@ export function peakActivations(graph: Graph, dimensions: RunDimensions): number
   return peak
 }
 
-function reusable(node: Node, dying: readonly string[], sizes: ReadonlyMap<string, number>): number {
+function reusable(
+  node: Node,
+  dying: readonly string[],
+  sizes: ReadonlyMap<string, number>,
+): number {
   const size = sizes.get(node.outputs[0] ?? '') ?? 0
   return dying.some((name) => sizes.get(name) === size) ? size : 0
 }

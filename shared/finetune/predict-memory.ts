@@ -1,8 +1,8 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { adamWBytes } from './adamw.ts'
-import type { Trainable } from './types.ts'
 import { peakActivations } from './peak-activations.ts'
+import type { Trainable } from './types.ts'
 
 /** ONNX Runtime's code and threads, the worker's own heap. */
 const RUNTIME_BYTES = 60e6
@@ -10,6 +10,9 @@ const RUNTIME_BYTES = 60e6
 const ARENA_FACTOR = 1.15
 const MEGABYTE = 1e6
 const FLOAT_BYTES = 4
+
+/** Rows of a run without gradients. */
+const SCORED_ROWS = 32
 
 /** What memory goes into: bytes. */
 export interface MemoryPlan {
@@ -28,6 +31,8 @@ export interface MemoryPlan {
 export interface MemoryDemand {
   readonly training: Graph
   readonly scoring: Graph
+  /** What fills the cache; null without one. */
+  readonly lower: Graph | null
   readonly trainedNumbers: number
   /** Bytes of the encoder's weights. */
   readonly weightBytes: number
@@ -35,15 +40,14 @@ export interface MemoryDemand {
   readonly rowBytes: number
   readonly batch: number
   readonly tokens: number
-  readonly scoredBatch: number
 }
 
 /** Predicts how far the process will grow. */
 export function planMemory(demand: MemoryDemand): MemoryPlan {
-  const { trainedNumbers, batch, tokens, scoredBatch } = demand
+  const { trainedNumbers, batch, tokens } = demand
   const trained = trainedNumbers * FLOAT_BYTES
   const training = peakActivations(demand.training, { batch, tokens })
-  const scoring = peakActivations(demand.scoring, { batch: scoredBatch, tokens })
+  const scoring = peakActivations(demand.scoring, { batch: SCORED_ROWS, tokens })
   const weights = demand.weightBytes + constantBytes(demand.training) + RUNTIME_BYTES
   const optimiser = adamWBytes(trainedNumbers) + trained
   // The gradients come out as copies.

@@ -1,9 +1,8 @@
-import { EspalierError } from '../lib/errors.ts'
-import type { Clock } from '../lib/clock.ts'
 import { toAffineHead } from './affine-head.ts'
 import { drawBatches } from './draw-batches.ts'
 import { createEncoderLearner } from './encoder-learner.ts'
 import { embedRows } from './evaluate-rows.ts'
+import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
 import type { FineTuneProgress, FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
 import { fitHead } from './fit-head.ts'
 import { createGraphFolder } from './graph-folder.ts'
@@ -14,13 +13,6 @@ import { createReleaseBuffers } from './release-buffers.ts'
 import { type LoopResult, runTraining } from './training-loop.ts'
 import { writeTunedFolder } from './tuned-folder.ts'
 import type { AffineHead } from './types.ts'
-
-/** What a run needs of the thread that it is in. */
-export interface FineTuneTools {
-  readonly clock: Clock
-  isCancelled(): boolean
-  onProgress(progress: FineTuneProgress): void
-}
 
 /**
  * Fine-tunes in the calling thread, which ONNX Runtime blocks: for workers.
@@ -37,7 +29,7 @@ export async function runFineTune(
   try {
     const prepared = await prepareTraining(request, { ...tools, folder, book })
     const { base, options, train, timings } = prepared
-    const judge = createJudge(prepared, settings, book)
+    const judge = createJudge(prepared, settings)
     const learner = createEncoderLearner({
       training: prepared.training,
       session: prepared.trainingSession,
@@ -68,7 +60,7 @@ export async function runFineTune(
     const values = learner.values()
     const head: AffineHead =
       toAffineHead(options, values) ??
-      (await fitHead(await embedRows(judge.scorer, learner.inputs, train), train.rows, settings))
+      (await fitHead(await embedRows(prepared.scorer, learner.inputs, train), train.rows, settings))
     const writeStart = tools.clock.monotonicMs()
     tools.onProgress(writingProgress(loop, batches.perEpoch))
     const encoder = new Map([...values].filter(([name]) => name.startsWith('layers.')))
@@ -106,9 +98,4 @@ function writingProgress(loop: LoopResult, stepsPerEpoch: number): FineTuneProgr
     learningRate: 0,
     secondsLeft: null,
   }
-}
-
-/** What is thrown when there is nothing to keep yet. */
-export function cancelledEarly(): EspalierError {
-  return new EspalierError('request_cancelled', 'fine-tuning was cancelled before its first step')
 }

@@ -1,0 +1,15 @@
+import type { Clock } from '../lib/clock.ts'
+import { EspalierError } from '../lib/errors.ts'
+import type { FineTuneProgress } from './fine-tune-types.ts'
+
+/** What a run needs of the thread that it is in. */
+export interface FineTuneTools {
+  readonly clock: Clock
+  isCancelled(): boolean
+  onProgress(progress: FineTuneProgress): void
+}
+
+/** What is thrown when there is nothing to keep yet. */
+export function cancelledEarly(): EspalierError {
+  return new EspalierError('request_cancelled', 'fine-tuning was cancelled before its first step')
+}
