@@ -42,6 +42,8 @@ export interface SessionOptions {
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all'
   /** Busy-waiting between parallel regions: faster single runs, burnt CPU when idle. @default false */
   readonly spin?: boolean
+  /** One block for all values of a run, planned anew for each shape; saves time where shapes recur. @default true */
+  readonly memoryPattern?: boolean
   /** Path prefix of a file of ONNX Runtime's own profile, written when the session is released. */
   readonly profile?: string
 }
@@ -70,6 +72,7 @@ export async function openSession(
     executionMode: 'sequential',
     graphOptimizationLevel: options.optimization ?? 'all',
     logSeverityLevel: 3,
+    enableMemPattern: options.memoryPattern ?? true,
     extra: { session: { intra_op: { allow_spinning: options.spin === true ? '1' : '0' } } },
     ...(options.profile !== undefined && {
       enableProfiling: true,
