@@ -40,7 +40,7 @@ export interface Schedule {
  */
 export function createSchedule(options: ScheduleOptions): Schedule {
   const { planned, warmup, evaluateEvery, budgetMs } = options
-  let total = planned
+  let total = budgetMs !== null && budgetMs <= 0 ? 0 : planned
   let spentMs = 0
   let timed = 0
   let timedMs = 0
