@@ -1,6 +1,7 @@
 import { EspalierError } from '../lib/errors.ts'
 import { fromWireError } from '../runtime/protocol.ts'
 import { startThread } from '../runtime/start-thread.ts'
+import { checkOutput } from './check-output.ts'
 import { checkRequest } from './check-request.ts'
 import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
 import type { FineTuneInit, FromFineTuneWorker } from './protocol.ts'
@@ -22,6 +23,7 @@ export async function fineTune(
   request: FineTuneRequest,
 ): Promise<FineTuneResult> {
   checkRequest(request)
+  await checkOutput(request.outputFolder)
   const { onProgress, signal, ...wire } = request
   const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const stop = () => Atomics.store(new Int32Array(cancel), 0, 1)

@@ -1,6 +1,7 @@
 import type { Session } from '../runtime/session.ts'
 import { outputDimension } from './affine-head.ts'
 import { availableBytes } from './available-memory.ts'
+import { checkRoom } from './check-output.ts'
 import { type AllTokens, enterRows, reportPhase } from './enter-rows.ts'
 import type { JudgedRows, Scorer } from './evaluate-rows.ts'
 import type { FineTuneTools } from './fine-tune-tools.ts'
@@ -50,6 +51,7 @@ export async function prepareTraining(
   const startMs = clock.monotonicMs()
   reportPhase(tools, 'reading')
   const base = await readBase(request, folder.path)
+  await checkRoom(request.outputFolder, weightBytes(base.weights))
   const tokens = tokenizeAll(base, request)
   const drawn = graphOptions(base, request)
   const scoring = buildScoringGraph(drawn)

@@ -1,0 +1,210 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readSourceFolder } from '../../../shared/exporter/source-folder.ts'
+import { loadWeights } from '../../../shared/exporter/weights.ts'
+import { fineTune } from '../../../shared/finetune/fine-tune.ts'
+import type {
+  FineTuneProgress,
+  FineTuneRequest,
+  FineTuneResult,
+} from '../../../shared/finetune/fine-tune-types.ts'
+import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
+import { bundleWorker } from '../../worker-bundle.ts'
+import { checkpoint, toyRows, toySettings } from './toy-task.ts'
+
+const workerUrl = await bundleWorker('shared/finetune/worker.ts')
+const work = mkdtempSync(join(tmpdir(), 'espalier-finetune-test-'))
+afterAll(() => rmSync(work, { recursive: true, force: true }))
+let count = 0
+
+const train = toyRows(120, 1)
+const validation = toyRows(45, 2)
+
+function run(part: Partial<FineTuneRequest> = {}): Promise<FineTuneResult & { folder: string }> {
+  const folder = join(work, `out-${count++}`)
+  const request: FineTuneRequest = {
+    baseFolder: checkpoint('bert-mean'),
+    outputFolder: folder,
+    train,
+    validation,
+    settings: toySettings(),
+    ...part,
+  }
+  return fineTune({ workerUrl }, request).then((result) => ({ ...result, folder }))
+}
+
+async function digestOf(folder: string): Promise<string> {
+  const { network, sentence } = await readSourceFolder(folder, { name: 'x' })
+  if (network.kind !== 'weights') throw new Error('no weights')
+  return (await loadWeights(folder, network.config, sentence.dense)).digest
+}
+
+function last({ curve }: FineTuneResult) {
+  return curve.at(-1)
+}
+
+describe('learns', () => {
+  const all: Trainable = { kind: 'all' }
+  const crossEntropy: Loss = { kind: 'cross-entropy', smoothing: 0.05 }
+  test.each<[string, string, Trainable, Loss]>([
+    ['bert-mean', 'all layers', all, crossEntropy],
+    ['bert-mean', 'the last layer, on cached states', { kind: 'layers', count: 1 }, crossEntropy],
+    ['bert-mean', 'by cosines', all, { kind: 'cosine-softmax', scale: 20 }],
+    ['bert-mean', 'by pairs', all, { kind: 'contrastive' }],
+    ['distilbert-cls', 'all layers', all, crossEntropy],
+    ['roberta-max-dense', 'all layers', all, crossEntropy],
+  ])('%s, %s, %s', async (base, _what, trainable, loss) => {
+    const progress: FineTuneProgress[] = []
+    const result = await run({
+      baseFolder: checkpoint(base),
+      settings: toySettings({ trainable, loss }),
+      onProgress: (p) => progress.push(p),
+    })
+    expect(result).toMatchObject({ stopped: 'finished', steps: 64, epochs: 8 })
+    expect(last(result)?.validationAccuracy).toBeGreaterThan(0.9)
+    expect(last(result)?.validationLoss).toBeLessThan(result.curve[0]?.validationLoss as number)
+    expect(await digestOf(result.folder)).not.toBe(await digestOf(checkpoint(base)))
+    expect(result.head.bias).toHaveLength(3)
+    expect(result.head.weight.every(Number.isFinite)).toBe(true)
+    expect(new Set(progress.map(({ phase }) => phase))).toEqual(
+      new Set([
+        'reading',
+        ...(trainable.kind === 'layers' ? ['caching'] : []),
+        'training',
+        'evaluating',
+        'writing',
+      ]),
+    )
+  })
+
+  test('several labels a row', async () => {
+    const result = await run({
+      train: toyRows(160, 3, true),
+      validation: toyRows(45, 4, true),
+      settings: toySettings({ loss: { kind: 'binary-cross-entropy' }, epochs: 12 }),
+    })
+    expect(last(result)?.validationAccuracy).toBeGreaterThan(0.8)
+  })
+
+  test('the output layer alone, and leaves the encoder as it was', async () => {
+    const settings = toySettings({ trainable: { kind: 'head' }, headLearningRate: 0.05 })
+    const result = await run({ settings })
+    expect(last(result)?.validationLoss).toBeLessThan(result.curve[0]?.validationLoss as number)
+    expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
+  })
+
+  test('from random weights, without validation rows', async () => {
+    const result = await run({
+      initialisation: 'random',
+      validation: toyRows(0, 0),
+      settings: toySettings({ learningRate: 1e-2 }),
+    })
+    expect(result).toMatchObject({ stopped: 'finished', bestStep: 64 })
+    expect(last(result)?.trainLoss).toBeLessThan(0.3)
+  })
+})
+
+test('the same request gives the same bytes, another seed does not', async () => {
+  const weights = async (seed: number, threads: number) => {
+    const { folder } = await run({ settings: toySettings({ epochs: 2, seed, threads }) })
+    return readFileSync(join(folder, 'model.safetensors')).toString('base64')
+  }
+  const first = await weights(5, 2)
+  expect(await weights(5, 2)).toBe(first)
+  expect(await weights(6, 2)).not.toBe(first)
+})
+
+test('no step leaves the encoder as it was', async () => {
+  const result = await run({ settings: toySettings({ epochs: 0 }) })
+  expect(result).toMatchObject({ stopped: 'finished', steps: 0, bestStep: 0 })
+  expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
+})
+
+test('long texts are cut and counted', async () => {
+  const long = {
+    ...train,
+    texts: train.texts.map((text, i) => (i < 7 ? `${text} `.repeat(40) : text)),
+  }
+  const result = await run({ train: long, settings: toySettings({ epochs: 0.2, maxTokens: 20 }) })
+  expect(result.truncated).toEqual({ train: 7, validation: 0 })
+})
+
+describe('ends early', () => {
+  test('a signal keeps what has been learnt', async () => {
+    const controller = new AbortController()
+    const result = await run({
+      settings: toySettings({ epochs: 1000 }),
+      signal: controller.signal,
+      onProgress: ({ step }) => step >= 20 && controller.abort(),
+    })
+    expect(result.stopped).toBe('cancelled')
+    expect(result.steps).toBeGreaterThanOrEqual(20)
+    expect(result.bestStep).toBeGreaterThan(0)
+    expect(await digestOf(result.folder)).not.toBe(await digestOf(checkpoint('bert-mean')))
+  })
+
+  test('a signal before the first step leaves nothing', async () => {
+    await expect(run({ signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'request_cancelled',
+      message: 'fine-tuning was cancelled before its first step',
+    })
+    expect(readdirSync(work)).not.toContain(`out-${count - 1}`)
+  })
+
+  test('a learning rate that diverges is noticed, and the last good weights are kept', async () => {
+    const result = await run({ settings: toySettings({ learningRate: 1e6, warmup: 0 }) })
+    expect(result.stopped).toBe('diverged')
+    expect(result.bestStep).toBe(0)
+    expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
+  })
+
+  test('a budget ends a schedule that would take hours', async () => {
+    const result = await run({ settings: toySettings({ epochs: 1000, budgetMs: 1500 }) })
+    expect(result.stopped).toBe('budget')
+    expect(result.steps).toBeGreaterThan(5)
+    expect(last(result)?.learningRate).toBe(0)
+  })
+})
+
+describe('refuses', () => {
+  test('more memory than it may take', async () => {
+    await expect(run({ settings: toySettings({ maxMemoryBytes: 1e6 }) })).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringMatching(
+        /^fine-tuning needs about \d+ MB \(.*\) and may take 1 MB: use a smaller batch than 16, /,
+      ),
+    })
+  })
+
+  test('a foreign graph, and names the alternative', async () => {
+    const base = checkpoint('onnx-mean')
+    await expect(run({ baseFolder: base })).rejects.toMatchObject({
+      code: 'unsupported_model',
+      message: `${base}: an ONNX graph without model.safetensors cannot be fine-tuned; train a head on it as it is with "espalier train", or give a folder with its weights`,
+    })
+  })
+
+  test('a folder that is none, or exists where weights are to go', async () => {
+    await expect(run({ baseFolder: '/nowhere' })).rejects.toMatchObject({
+      code: 'invalid_model_file',
+      message: '/nowhere: no such folder',
+    })
+    const exists = run({ outputFolder: work, settings: toySettings({ epochs: 1000 }) })
+    await expect(exists).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: `${work} exists already; name another folder or remove it first`,
+    })
+  })
+
+  test('more layers than there are, and rows that cannot be learnt from', async () => {
+    await expect(
+      run({ settings: toySettings({ trainable: { kind: 'layers', count: 9 } }) }),
+    ).rejects.toMatchObject({ message: expect.stringContaining('layers to train 9') })
+    await expect(run({ train: toyRows(3, 1) })).rejects.toMatchObject({
+      code: 'invalid_data',
+      message: 'train has 3 rows; 3 classes need at least 5',
+    })
+  })
+})
