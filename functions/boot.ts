@@ -16,6 +16,7 @@ import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { EncoderSources } from '../shared/service/encoder-sources.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
 import type { RegistryMemory } from '../shared/service/registry-memory.ts'
+import { checkExposure, loadKeys } from './boot/guard-server.ts'
 import type { RunningServer } from './boot/start-server.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
@@ -177,6 +178,8 @@ export function createBoot(options: {
       const { version } = options
       offlineOk ||= serve.offlineOk === true
       const settings = { ...config, host, port, offlineOk: offlineOk ? '1' : '0' } as const
+      const keys = await loadKeys(config)
+      checkExposure(settings, keys, env.AWS_LAMBDA_FUNCTION_NAME !== undefined, log)
       let markVerified = () => {}
       const verified = new Promise<void>((resolve) => {
         markVerified = resolve
@@ -203,7 +206,7 @@ export function createBoot(options: {
           signal: serve.signal,
         })
         const { startEncoderServer } = await import('./boot/start-server.ts')
-        const models = { ...parts, opened, registry: await openRegistry() }
+        const models = { ...parts, keys, opened, registry: await openRegistry() }
         return await startEncoderServer({ ...models, close }, serve.signal)
       } catch (error) {
         await close().catch(() => {})

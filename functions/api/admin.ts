@@ -6,16 +6,35 @@ import type { ApiContext, ApiMiddleware } from './types.ts'
 
 const LOOPBACK = /^(?:::1|(?:::ffff:)?127(?:\.[0-9]{1,3}){3})$/
 /** Sent by proxies, whose own address says nothing of the caller's, and by pages in a browser. */
-const FOREIGN_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'origin', 'sec-fetch-site']
+const FOREIGN_HEADERS = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-real-ip',
+  'origin',
+  'sec-fetch-site',
+  // Of the Lambda Web Adapter, which runs on this machine and brings requests from everywhere.
+  'x-amzn-request-context',
+  'x-amzn-lambda-context',
+]
 
 type AdminConfig = Pick<Config, 'adminToken'>
 
-/** True for callers with the admin token; where there is none, for those on this machine. */
+/**
+ * True for callers whose key has the scope; where no keys are asked for, for those with the admin token; where there
+ * is neither, for those on this machine.
+ */
 export function isAdmin(c: ApiContext, { adminToken }: AdminConfig): boolean {
+  const { caller } = c.get('record')
+  if (caller) return caller.scopes.has('admin')
   if (adminToken !== undefined) {
     const given = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
     return given !== undefined && isSameSecret(given, adminToken)
   }
+  return isOnThisMachine(c)
+}
+
+/** True for callers on the same machine, neither through a proxy nor from a page in a browser. */
+export function isOnThisMachine(c: ApiContext): boolean {
   const isDirect = FOREIGN_HEADERS.every((name) => c.req.header(name) === undefined)
   return isDirect && LOOPBACK.test(peerOf(c))
 }

@@ -2,6 +2,7 @@ import { every } from 'hono/combine'
 import { ApiApp } from './api-app.ts'
 import { createHttpMetrics } from './metrics.ts'
 import { admission } from './middleware/admission.ts'
+import { apiKeys } from './middleware/api-keys.ts'
 import { jsonContentType } from './middleware/content-type.ts'
 import { draining } from './middleware/draining.ts'
 import { handleErrors } from './middleware/handle-errors.ts'
@@ -33,6 +34,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   app.use(requestLog(clock, log, metrics))
   app.use(addTimingHeaders(clock))
   app.use(draining(readiness))
+  if (deps.keys) app.use(apiKeys(deps.keys))
   app.onError(sendError)
   app.notFound(notFound(app, sendError))
 

@@ -39,6 +39,7 @@ export const ERROR_STATUS = {
   token_input_unsupported: badRequest,
   route_not_found: both(404),
   method_not_allowed: both(405),
+  unauthorized: both(401),
   forbidden: both(403),
   model_not_found: both(404),
   version_not_found: both(404),
@@ -91,7 +92,10 @@ export function toEspalierError(error: unknown): EspalierError {
 export function renderError(error: EspalierError, path: string, requestId: string): ErrorReply {
   const { code, message } = error
   const { status, tei }: ErrorStatus = ERROR_STATUS[code]
-  const headers = retryHeaders(status, error.retryAfterSeconds)
+  const headers = {
+    ...retryHeaders(status, error.retryAfterSeconds),
+    ...(status === 401 && { 'www-authenticate': 'Bearer realm="espalier"' }),
+  }
   if (TEI_PATHS.has(path)) {
     return { status: tei[0], headers, body: { error: message, error_type: tei[1] } }
   }

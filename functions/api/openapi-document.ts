@@ -2,14 +2,20 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import type { z } from 'zod'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import type { RouteDescription } from './describe-route.ts'
+import { findScope } from './scopes.ts'
+
+/** What a caller has to show: a key, the admin token on the admin routes, or nothing. */
+export type Security = 'keys' | 'admin-token' | 'none'
 
 /** The OpenAPI 3.1 document of the routes given; loaded when it is asked for. */
 export function createOpenApiDocument(
   routes: readonly RouteDescription[],
   version: string,
+  security: Security,
 ): ReturnType<OpenApiGeneratorV31['generateDocument']> {
   const registry = new OpenAPIRegistry()
-  for (const route of routes) registerRoute(registry, route)
+  const schemes = registerSchemes(registry, security)
+  for (const route of routes) registerRoute(registry, route, schemes)
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
@@ -22,7 +28,28 @@ export function createOpenApiDocument(
   })
 }
 
-function registerRoute(registry: OpenAPIRegistry, route: RouteDescription): void {
+type Requirement = Record<string, string[]>
+
+/** Registers the ways to show a key, and says which of them a path takes; none for public ones. */
+function registerSchemes(registry: OpenAPIRegistry, security: Security) {
+  const ways: Requirement[] = []
+  const add = (name: string, scheme: Parameters<typeof registry.registerComponent>[2]) => {
+    registry.registerComponent('securitySchemes', name, scheme)
+    ways.push({ [name]: [] })
+  }
+  if (security !== 'none') add('bearer', { type: 'http', scheme: 'bearer' })
+  if (security === 'keys') add('apiKey', { type: 'apiKey', in: 'header', name: 'x-api-key' })
+  return (path: string): Requirement[] => {
+    const scope = findScope(path)
+    return security === 'keys' ? (scope ? ways : []) : scope === 'admin' ? ways : []
+  }
+}
+
+function registerRoute(
+  registry: OpenAPIRegistry,
+  route: RouteDescription,
+  securityOf: (path: string) => Requirement[],
+): void {
   const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
   const error = route.errors === 'tei' ? teiErrorBodySchema : errorBodySchema
   registry.registerPath({
@@ -30,6 +57,7 @@ function registerRoute(registry: OpenAPIRegistry, route: RouteDescription): void
     path: route.path,
     summary: route.summary,
     tags: [route.tag],
+    security: securityOf(route.path),
     request: {
       ...(route.body && { body: { required: true, content: json(route.body) } }),
       ...(route.headers && { headers: route.headers }),

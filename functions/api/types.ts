@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Registry } from 'prom-client'
+import type { KeyRing, KeyScope } from '../../shared/lib/api-keys.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config.ts'
 import type { ErrorCode } from '../../shared/lib/errors.ts'
@@ -22,6 +23,8 @@ export interface ApiDeps {
   readonly version: string
   /** A registry of its own for each application; without one there is no `/metrics`. */
   readonly metrics?: Registry | undefined
+  /** The keys that callers must have; without them everybody is let in. */
+  readonly keys?: KeyRing | undefined
 }
 
 /** What one encoder read for a request. */
@@ -58,6 +61,14 @@ export interface RequestRecord {
   /** True once there is an answer that brings all its headers along. */
   answered: boolean
   errorCode: ErrorCode | null
+  /** Whose key it came with; null where none is asked for. */
+  caller: Caller | null
+}
+
+/** Who is calling, by the key given. */
+export interface Caller {
+  readonly name: string
+  readonly scopes: ReadonlySet<KeyScope>
 }
 
 /** What middleware leaves in the context. */

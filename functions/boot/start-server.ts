@@ -1,3 +1,4 @@
+import type { KeyRing } from '../../shared/lib/api-keys.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
@@ -20,6 +21,7 @@ export interface ServeParts extends Omit<LiveServiceOptions, 'clock'> {
   readonly config: Config
   readonly log: Logger
   readonly version: string
+  readonly keys: KeyRing | undefined
   /** Releases what the models came from, once a server that ran is closed. */
   close(): Promise<void>
 }
@@ -29,7 +31,7 @@ export async function startEncoderServer(
   parts: ServeParts,
   signal: AbortSignal | undefined,
 ): Promise<RunningServer> {
-  const { config, log, version } = parts
+  const { config, log, version, keys } = parts
   const clock = systemClock
   const { close: closeModels, ...live } = createLiveService({ ...parts, clock })
   const close = async () => {
@@ -45,6 +47,7 @@ export async function startEncoderServer(
       clock,
       readiness,
       version,
+      keys,
       metrics: createMetricsRegistry(),
       close,
     })

@@ -23,6 +23,7 @@ export const EXIT_CODES = {
   token_input_unsupported: EXIT_FAILURE,
   route_not_found: EXIT_FAILURE,
   method_not_allowed: EXIT_FAILURE,
+  unauthorized: EXIT_FAILURE,
   forbidden: EXIT_FAILURE,
   model_not_found: EXIT_FAILURE,
   version_not_found: EXIT_FAILURE,

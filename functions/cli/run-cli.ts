@@ -10,6 +10,7 @@ import { addEmbedCommand } from './commands/embed.ts'
 import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addGcCommand } from './commands/gc.ts'
+import { addKeysCommand } from './commands/keys.ts'
 import { addModelsCommand } from './commands/models.ts'
 import { addPredictCommand } from './commands/predict.ts'
 import { addPromoteCommand } from './commands/promote.ts'
@@ -144,6 +145,7 @@ function createProgram(context: CommandContext, version: string): Command {
   addDeleteCommand(program, context)
   addGcCommand(program, context)
   addVerifyCommand(program, context)
+  addKeysCommand(program, context)
   return program
 }
 

@@ -144,6 +144,25 @@ const configSchema = z.object({
       defaultText: 'none',
       secret: true,
     }),
+  apiKeys: z.string().max(262_144).optional().register(variables, {
+    variable: 'ESPALIER_API_KEYS',
+    unit: '',
+    allowed: 'name:scope+scope:sha256 entries with commas between them',
+    doc: 'Keys that callers must have, as sha256 with their scopes: infer, train, admin.',
+    defaultText: 'none',
+    secret: true,
+  }),
+  apiKeysFile: z.string().max(4096).optional().register(variables, {
+    variable: 'ESPALIER_API_KEYS_FILE',
+    unit: '',
+    allowed: 'a file of at most 1 MiB',
+    doc: 'File of further keys, one a line; lines that open with # are left out.',
+    defaultText: 'none',
+  }),
+  open: choice(['0', '1'], '0', {
+    variable: 'ESPALIER_OPEN',
+    doc: 'With 1, a server without API keys may listen beyond this machine: where a gateway in front checks callers.',
+  }),
   headsBytes: integer(MIB, 64 * GIB, 256 * MIB, {
     variable: 'ESPALIER_HEADS_BYTES',
     unit: 'bytes',

@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   'token_input_unsupported',
   'route_not_found',
   'method_not_allowed',
+  'unauthorized',
   'forbidden',
   'model_not_found',
   'version_not_found',

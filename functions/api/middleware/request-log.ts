@@ -41,6 +41,7 @@ export function requestLog(clock: Clock, log: Logger, metrics: HttpMetrics | nul
       bodyBytes: record.bodyBytes,
       ...usage,
       errorCode: record.errorCode ?? undefined,
+      key: record.caller?.name,
     }
     if (QUIET_PATHS.has(c.req.path) && status < 400) log.debug(line, 'request')
     else log.info(line, 'request')

@@ -22,6 +22,7 @@ export function requestRecord(clock: Clock): ApiMiddleware {
       usageHeaders: {},
       answered: false,
       errorCode: null,
+      caller: null,
     })
     await next()
     if (!c.get('record').answered) c.header('x-request-id', id)

@@ -43,7 +43,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
 Examples:
   espalier serve
   espalier serve --port 9000 --precision float32
-  HOST=0.0.0.0 ESPALIER_WORKERS=4 espalier serve`,
+  HOST=0.0.0.0 ESPALIER_API_KEYS_FILE=keys.txt espalier serve`,
     )
     .action((flags: ServeFlags) => serve(context, flags))
 }

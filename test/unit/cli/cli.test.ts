@@ -29,6 +29,7 @@ const VERBS = [
   'delete',
   'gc',
   'verify',
+  'keys',
 ]
 
 describe('usage', () => {
