@@ -10,6 +10,8 @@ import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.t
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import { mayHaveModel } from '../shared/registry/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
+import { chooseDevice } from '../shared/runtime/choose-device.ts'
+import type { DeviceReport } from '../shared/runtime/device-probe.ts'
 import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
@@ -75,7 +77,9 @@ export function createBoot(options: {
   const config = parseConfig(env)
   const log = createLazyLogger(config)
   for (const warning of findUnknownVariables(env)) log.warn({}, warning)
-  const workers = config.workers ?? usableCores()
+  const cores = usableCores()
+  const workers = config.workers ?? cores
+  const workerUrl = new URL('dist/encoder-worker.cjs', root)
   const artifacts: ArtifactOptions = {
     builtinFolder: fileURLToPath(new URL('infra/models', root)),
     calibrationTexts: fileURLToPath(new URL('infra/calibration/texts.txt', root)),
@@ -114,17 +118,40 @@ export function createBoot(options: {
     return openRegistryMemory(config.registry, registryCache, builtinFolder)
   }
 
+  /** Each device is tried once. */
+  const probed = new Map<string, Promise<DeviceReport>>()
+
+  async function choosePlace({
+    precision = config.precision,
+    workers = config.workers,
+  }: OpenOptions) {
+    const { device } = config
+    const { note, ...choice } = await chooseDevice(
+      { device, precision, workers, cores },
+      async (tried) => {
+        const { probeDevice } = await import('../shared/runtime/device-probe.ts')
+        const found = probed.get(tried) ?? probeDevice(workerUrl, tried)
+        probed.set(tried, found)
+        return found
+      },
+    )
+    if (note !== null) log.warn({ device: choice.device, precision: choice.precision }, note)
+    else if (choice.device !== 'cpu') log.info(choice, 'encoders run on a GPU')
+    return choice
+  }
+
   /** What every encoder of this process is opened with. */
   async function openSources(open: OpenOptions, onVerified?: () => void): Promise<EncoderSources> {
-    const { createEncoderSources } = await import('../shared/service/encoder-sources.ts')
+    const [{ createEncoderSources }, choice] = await Promise.all([
+      import('../shared/service/encoder-sources.ts'),
+      choosePlace(open),
+    ])
     return createEncoderSources({
       ...artifacts,
+      ...choice,
       openRegistry,
-      precision: open.precision ?? config.precision,
-      workerUrl: new URL('dist/encoder-worker.cjs', root),
+      workerUrl,
       early: options.early,
-      workers: open.workers ?? workers,
-      device: config.device,
       limits: {
         maxQueueTokens: config.maxQueueTokens,
         maxQueueWaitMs: config.queueTimeoutMs,

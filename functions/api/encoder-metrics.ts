@@ -7,15 +7,16 @@ export function addLiveEncoderMetrics(registry: Registry, encoders: ApiDeps['enc
   new Gauge({
     name: 'espalier_encoder_info',
     help: 'The encoders that are open: always 1.',
-    labelNames: ['model', 'fingerprint', 'default'],
+    labelNames: ['model', 'fingerprint', 'device', 'precision', 'default'],
     registers,
     collect() {
       this.reset()
       const current = encoders.resolve()
       for (const encoder of encoders.open()) {
-        const { name, version, fingerprint } = encoder.info
+        const { name, version, fingerprint, device, precision } = encoder.info
         const isDefault = String(encoder === current)
-        this.set({ model: `${name}@v${version}`, fingerprint, default: isDefault }, 1)
+        const model = `${name}@v${version}`
+        this.set({ model, fingerprint, device, precision, default: isDefault }, 1)
       }
     },
   })

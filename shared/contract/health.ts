@@ -5,6 +5,7 @@ export const healthSchema = z
   .object({
     status: z.enum(['ok', 'starting', 'stopping']),
     encoder: z.string().optional().describe('The version that the default encoder is, `name@v1`.'),
+    device: z.string().optional().describe('Where it runs: `cpu`, `cuda` or `webgpu`.'),
     registry: z
       .enum(['up', 'away', 'offline'])
       .optional()

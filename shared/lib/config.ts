@@ -100,20 +100,23 @@ const configSchema = z.object({
     allowed: 'the name of an encoder or the folder of one',
     doc: 'The encoder to serve: a built-in or registered name, or a folder.',
   }),
-  precision: choice(precisionSchema.options as ['float32', 'float16', 'int8'], 'int8', {
+  precision: precisionSchema.optional().register(variables, {
     variable: 'ESPALIER_PRECISION',
+    unit: '',
+    allowed: `one of ${precisionSchema.options.join(', ')}`,
     doc: 'Which graph of the weights runs: int8 and float32 on CPUs, float16 on GPUs.',
+    defaultText: 'int8 on CPUs, float16 on GPUs',
   }),
   workers: whole(1, 256).optional().register(variables, {
     variable: 'ESPALIER_WORKERS',
     unit: 'threads',
     allowed: 'a whole number from 1 to 256',
-    doc: 'Worker threads that run the encoder, one core each.',
-    defaultText: 'usable cores',
+    doc: 'Worker threads that run the encoder, one core each; on a GPU one is enough.',
+    defaultText: 'usable cores; 1 on a GPU',
   }),
   device: choice(['cpu', 'cuda', 'webgpu', 'auto'], 'cpu', {
     variable: 'ESPALIER_DEVICE',
-    doc: 'Execution provider; auto takes a GPU where there is one.',
+    doc: 'Where encoders run; auto takes CUDA where it works, else the CPU, and says so in the log.',
   }),
   logLevel: choice(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     variable: 'ESPALIER_LOG_LEVEL',

@@ -1,4 +1,4 @@
-import { InferenceSession, type OnnxValue, Tensor } from 'onnxruntime-node'
+import { env, InferenceSession, type OnnxValue, Tensor } from 'onnxruntime-node'
 import { EspalierError } from '../lib/errors.ts'
 
 /** Where a graph runs. */
@@ -48,6 +48,9 @@ export interface SessionOptions {
   readonly profile?: string
 }
 
+/** Errors come back as exceptions; what ONNX Runtime writes to stderr besides would be said twice. */
+const SILENT = 4
+
 const TYPE_NAMES = new Map<object, Tensor.Type>([
   [Float32Array, 'float32'],
   [Float64Array, 'float64'],
@@ -71,7 +74,7 @@ export async function openSession(
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: options.optimization ?? 'all',
-    logSeverityLevel: 3,
+    logSeverityLevel: SILENT,
     enableMemPattern: options.memoryPattern ?? true,
     extra: { session: { intra_op: { allow_spinning: options.spin === true ? '1' : '0' } } },
     ...(options.profile !== undefined && {
@@ -79,6 +82,7 @@ export async function openSession(
       profileFilePrefix: options.profile,
     }),
   }
+  env.logLevel = 'fatal'
   const inner = await createSession(model, settings)
   return {
     inputNames: inner.inputNames,

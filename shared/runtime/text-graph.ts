@@ -3,6 +3,7 @@ import type { EncoderManifest, GraphSpec } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Group } from './grouping.ts'
 import { type Device, type NamedTensor, openSession, type TensorData } from './session.ts'
+import { type RunShape, shapeRun } from './shape-buckets.ts'
 
 /** Which vectors of a run are wanted. */
 export interface WantedOutputs {
@@ -29,6 +30,7 @@ export interface TextGraph {
 
 /**
  * Opens a graph of the artifact, and the pooling graph of a foreign encoder.
+ * @param shapes the device whose shapes runs are given; another than `device` in tests only
  * @throws EspalierError `invalid_model_file`
  */
 export async function openTextGraph(
@@ -36,20 +38,22 @@ export async function openTextGraph(
   manifest: EncoderManifest,
   spec: GraphSpec,
   device: Device,
+  shapes: Device = device,
 ): Promise<TextGraph> {
   // Our own graphs are written as a CPU should run them: the same bits and speed, loaded sooner.
   const optimization = manifest.architecture === 'onnx' || device !== 'cpu' ? 'all' : 'disabled'
   const session = await openSession(join(artifactDir, spec.file), { device, optimization })
   const pooling = spec.pooling ? await openSession(join(artifactDir, spec.pooling)) : null
-  const { dimension, padId } = manifest
+  const { dimension, padId, maxTokens } = manifest
 
   return {
     async run(ids, group, wanted) {
-      const rows = group.members.length
+      const shape = shapeRun(group.members.length, group.width, maxTokens, shapes)
+      const dims = [shape.rows, shape.width]
       const feeds: Record<string, NamedTensor> = {}
       for (const input of spec.inputs) {
-        const data = fillInput(input.role, input.type, ids, group, padId)
-        feeds[input.name] = { data, dims: [rows, group.width] }
+        const data = fillInput(input.role, input.type, ids, group, shape, padId)
+        feeds[input.name] = { data, dims }
       }
       const names: string[] = []
       if (wanted.embedding) names.push(spec.embedding)
@@ -62,16 +66,20 @@ export async function openTextGraph(
       if (spec.hidden && pooling) {
         const inner = await session.run(feeds, [spec.hidden])
         const hidden = inner[spec.hidden] as NamedTensor
-        const mask = fillInput('mask', 'float32', ids, group, padId)
-        const poolingFeeds = { hidden, mask: { data: mask, dims: [rows, group.width] } }
+        const mask = fillInput('mask', 'float32', ids, group, shape, padId)
+        const poolingFeeds = { hidden, mask: { data: mask, dims } }
         outputs = await pooling.run(poolingFeeds, names)
       } else {
         outputs = await session.run(feeds, names)
       }
+      const read = (name: string) =>
+        vectorsOf(outputs, name, shape.rows, dimension).subarray(
+          0,
+          group.members.length * dimension,
+        )
       return {
-        embedding: wanted.embedding ? vectorsOf(outputs, spec.embedding, rows, dimension) : null,
-        pooled:
-          wanted.pooled && spec.pooled ? vectorsOf(outputs, spec.pooled, rows, dimension) : null,
+        embedding: wanted.embedding ? read(spec.embedding) : null,
+        pooled: wanted.pooled && spec.pooled ? read(spec.pooled) : null,
       }
     },
     async release() {
@@ -84,27 +92,30 @@ export async function openTextGraph(
 type Role = GraphSpec['inputs'][number]['role']
 type InputType = GraphSpec['inputs'][number]['type']
 
-/** One input of shape [members, width]: padded ids, 1/0 mask, or zeros. */
+/** One input of the run's shape: padded ids, 1/0 mask, or zeros. A row beyond the members is one token of padding. */
 function fillInput(
   role: Role,
   type: InputType,
   ids: readonly (readonly number[])[],
-  group: Group,
+  { members }: Group,
+  { rows, width }: RunShape,
   padId: number,
 ): TensorData {
-  const size = group.members.length * group.width
+  const size = rows * width
   const tensor = type === 'float32' ? new Float32Array(size) : new Int32Array(size)
   if (role !== 'types') {
-    group.members.forEach((member, row) => {
-      const from = row * group.width
+    members.forEach((member, row) => {
+      const from = row * width
       const tokens = ids[member] as readonly number[]
       if (role === 'ids') {
         for (let i = 0; i < tokens.length; i++) tensor[from + i] = tokens[i] as number
-        tensor.fill(padId, from + tokens.length, from + group.width)
+        tensor.fill(padId, from + tokens.length, from + width)
       } else {
         tensor.fill(1, from, from + tokens.length)
       }
     })
+    if (role === 'ids') tensor.fill(padId, members.length * width)
+    else for (let row = members.length; row < rows; row++) tensor[row * width] = 1
   }
   return type === 'int64' ? widen(tensor) : tensor
 }

@@ -1,8 +1,10 @@
 import { setPriority } from 'node:os'
 import { platform } from 'node:process'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { ProbeInit } from './device-probe.ts'
 import { receiveInit } from './early-worker.ts'
 import type { WorkerInit } from './protocol.ts'
+import { serveProbe } from './serve-probe.ts'
 import { serveWorker } from './serve-worker.ts'
 import { warmRuntime } from './warm-runtime.ts'
 
@@ -12,8 +14,11 @@ import { warmRuntime } from './warm-runtime.ts'
  */
 const WORKER_NICENESS = 10
 
+type WorkerData = WorkerInit | ProbeInit | SharedArrayBuffer
+
 /** Loads ONNX Runtime while the main thread finds and verifies the files. */
-async function start(port: MessagePort, data: WorkerInit | SharedArrayBuffer): Promise<void> {
+async function start(port: MessagePort, data: WorkerData): Promise<void> {
+  if ('probe' in data) return serveProbe(port, data)
   if (platform === 'linux') setPriority(WORKER_NICENESS)
   await warmRuntime()
   const init = data instanceof SharedArrayBuffer ? receiveInit(port, data) : data
@@ -21,4 +26,4 @@ async function start(port: MessagePort, data: WorkerInit | SharedArrayBuffer): P
   else port.close()
 }
 
-void start(parentPort as MessagePort, workerData as WorkerInit | SharedArrayBuffer)
+void start(parentPort as MessagePort, workerData as WorkerData)

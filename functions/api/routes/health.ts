@@ -17,9 +17,10 @@ export function addHealthRoutes(app: ApiApp, { readiness, encoders, classifiers 
     app.get(path, (c) => {
       const status = readiness.status()
       if (status !== 'ready') return c.json<Health>({ status }, 503)
-      const encoder = formatModelVersion(encoders.resolve().info)
+      const { info } = encoders.resolve()
       const { status: registry } = classifiers.registryStatus()
-      return c.json<Health>({ status: 'ok', encoder, registry })
+      const encoder = formatModelVersion(info)
+      return c.json<Health>({ status: 'ok', encoder, device: info.device, registry })
     })
   }
 }

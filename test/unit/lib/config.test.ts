@@ -8,7 +8,6 @@ describe('parseConfig', () => {
       host: '127.0.0.1',
       registry: 'file:./registry',
       encoder: 'all-MiniLM-L6-v2',
-      precision: 'int8',
       device: 'cpu',
       maxInputs: 2048,
       maxBodyBytes: 16_777_216,
