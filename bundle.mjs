@@ -15,12 +15,12 @@ const shared = {
   logLevel: 'warning',
 }
 
-/** Writes `cli.js` with its chunks, `encoder-worker.cjs` and `finetune-worker.cjs` into a folder; other files are left alone. */
+/** Writes `cli.js` and `lambda.js` with their chunks, and the workers of encoders and of fine-tuning into a folder. */
 export async function bundleProgram(outdir, { sourcemap = false } = {}) {
   await Promise.all([
     build({
       ...shared,
-      entryPoints: { cli: 'functions/cli/main.ts' },
+      entryPoints: { cli: 'functions/cli/main.ts', lambda: 'functions/api/lambda.ts' },
       outdir,
       format: 'esm',
       splitting: true,

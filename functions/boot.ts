@@ -4,22 +4,24 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
+import type { KeyRing } from '../shared/lib/api-keys.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
 import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
-import { type Logger, type Progress, silentLogger } from '../shared/lib/logger.ts'
+import type { Logger, Progress } from '../shared/lib/logger.ts'
+import { Renewals } from '../shared/lib/renewals.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import { mayHaveModel } from '../shared/registry/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
-import { chooseDevice } from '../shared/runtime/choose-device.ts'
-import type { DeviceReport } from '../shared/runtime/device-probe.ts'
 import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { EncoderSources } from '../shared/service/encoder-sources.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
 import type { RegistryMemory } from '../shared/service/registry-memory.ts'
+import { createDeviceChooser } from './boot/device-chooser.ts'
 import { checkExposure, loadKeys } from './boot/guard-server.ts'
-import type { RunningServer } from './boot/start-server.ts'
+import { createLazyLogger } from './boot/lazy-log.ts'
+import type { RunningApp, RunningServer, ServeParts } from './boot/start-server.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -59,6 +61,10 @@ export interface Boot {
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ): Promise<EncoderManifest>
   listModels(): Promise<readonly ModelSummary[]>
+  /** The application without a server, for hosts that bring requests as events. */
+  openApp(): Promise<RunningApp>
+  /** Where Lambda says that this process goes on from a snapshot; null where none is taken. */
+  readonly snapshotRuntime: string | null
   /** Listens until the signal aborts. */
   serve(options?: ServeOptions): Promise<RunningServer>
 }
@@ -66,13 +72,15 @@ export interface Boot {
 /** Reads the environment once. @throws EspalierError `invalid_config` naming the variable */
 export function createBoot(options: {
   readonly env?: NodeJS.ProcessEnv
+  /** Settings of the host, where the environment has no others. */
+  readonly defaults?: Readonly<Record<string, string>>
   /** The folder that holds `dist/` and `infra/`. */
   readonly root: URL
   readonly version: string
   /** A worker under way already, for the first encoder that is opened. */
   readonly early?: EarlyWorker | undefined
 }): Boot {
-  const env = options.env ?? process.env
+  const env = { ...options.defaults, ...(options.env ?? process.env) }
   const { root } = options
   const config = parseConfig(env)
   const log = createLazyLogger(config)
@@ -86,6 +94,8 @@ export function createBoot(options: {
     cacheFolder: config.cache ?? defaultCache(env),
     threads: workers,
   }
+  const choose = createDeviceChooser({ config, cores, workerUrl, log })
+  const renewals = new Renewals()
   let registry: Promise<ModelRegistry> | undefined
   let offlineOk = config.offlineOk === '1'
 
@@ -100,11 +110,11 @@ export function createBoot(options: {
     // The AWS SDK is pinned, so that what it says of its versions to come is no news to a user.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
     const { registry: url } = config
-    if (!isCached()) return openModelRegistry({ url, builtinFolder, log })
+    if (!isCached()) return openModelRegistry({ url, builtinFolder, renewals, log })
     const { KnownModels } = await import('../shared/registry/known-models.ts')
     const known = new KnownModels(url, registryCache)
     const cache = { folder: registryCache, known, offlineOk }
-    return openModelRegistry({ url, builtinFolder, cache, log })
+    return openModelRegistry({ url, builtinFolder, cache, renewals, log })
   }
 
   function openRegistry(): Promise<ModelRegistry> {
@@ -118,33 +128,11 @@ export function createBoot(options: {
     return openRegistryMemory(config.registry, registryCache, builtinFolder)
   }
 
-  /** Each device is tried once. */
-  const probed = new Map<string, Promise<DeviceReport>>()
-
-  async function choosePlace({
-    precision = config.precision,
-    workers = config.workers,
-  }: OpenOptions) {
-    const { device } = config
-    const { note, ...choice } = await chooseDevice(
-      { device, precision, workers, cores },
-      async (tried) => {
-        const { probeDevice } = await import('../shared/runtime/device-probe.ts')
-        const found = probed.get(tried) ?? probeDevice(workerUrl, tried)
-        probed.set(tried, found)
-        return found
-      },
-    )
-    if (note !== null) log.warn({ device: choice.device, precision: choice.precision }, note)
-    else if (choice.device !== 'cpu') log.info(choice, 'encoders run on a GPU')
-    return choice
-  }
-
   /** What every encoder of this process is opened with. */
   async function openSources(open: OpenOptions, onVerified?: () => void): Promise<EncoderSources> {
     const [{ createEncoderSources }, choice] = await Promise.all([
       import('../shared/service/encoder-sources.ts'),
-      choosePlace(open),
+      choose(open),
     ])
     return createEncoderSources({
       ...artifacts,
@@ -171,6 +159,49 @@ export function createBoot(options: {
       openSources(open),
     ])
     return openNamedEncoder({ registry, sources }, open.model ?? config.encoder, open.signal)
+  }
+
+  /** Opens the encoder and the registry for a server; what has been opened is closed where `start` fails. */
+  async function open<T>(
+    serve: ServeOptions,
+    keys: KeyRing | undefined,
+    start: (parts: ServeParts) => Promise<T>,
+  ): Promise<T> {
+    const { host = config.host, port = config.port, model: encoder = config.encoder } = serve
+    const { version } = options
+    offlineOk ||= serve.offlineOk === true
+    const settings = { ...config, host, port, offlineOk: offlineOk ? '1' : '0' } as const
+    let markVerified = () => {}
+    const verified = new Promise<void>((resolve) => {
+      markVerified = resolve
+    })
+    // Loaded while the workers load the encoder; a failure shows where it is wanted.
+    const loadServer = () => {
+      import('./boot/start-server.ts').catch(() => {})
+      markVerified()
+    }
+    const close = async () => (await registry)?.close()
+    try {
+      const [{ openDefaultEncoder }, sources, memory] = await Promise.all([
+        import('../shared/service/open-default-encoder.ts'),
+        openSources(serve, loadServer),
+        openMemory(),
+      ])
+      const isElsewhere = layers.some((url) => mayHaveModel(url, encoder))
+      const parts = { sources, memory, config: settings, log, version }
+      const opened = await openDefaultEncoder({
+        ...parts,
+        encoder,
+        openRegistry,
+        ahead: isElsewhere ? null : { verified },
+        signal: serve.signal,
+      })
+      const models = { ...parts, keys, renewals, opened, registry: await openRegistry() }
+      return await start({ ...models, close })
+    } catch (error) {
+      await close().catch(() => {})
+      throw error
+    }
   }
 
   return {
@@ -200,66 +231,28 @@ export function createBoot(options: {
       const { listModels } = await import('../shared/service/list-models.ts')
       return listModels(artifacts, await openRegistry())
     },
-    async serve(serve = {}) {
-      const { host = config.host, port = config.port, model: encoder = config.encoder } = serve
-      const { version } = options
-      offlineOk ||= serve.offlineOk === true
-      const settings = { ...config, host, port, offlineOk: offlineOk ? '1' : '0' } as const
-      const keys = await loadKeys(config)
-      checkExposure(settings, keys, env.AWS_LAMBDA_FUNCTION_NAME !== undefined, log)
-      let markVerified = () => {}
-      const verified = new Promise<void>((resolve) => {
-        markVerified = resolve
+    snapshotRuntime:
+      env.AWS_LAMBDA_INITIALIZATION_TYPE === 'snap-start'
+        ? (env.AWS_LAMBDA_RUNTIME_API ?? null)
+        : null,
+    async openApp() {
+      return open({}, await loadKeys(config), async (parts) => {
+        const { openEncoderApp } = await import('./boot/start-server.ts')
+        return openEncoderApp(parts)
       })
-      // Loaded while the workers load the encoder; a failure shows where it is wanted.
-      const loadServer = () => {
-        import('./boot/start-server.ts').catch(() => {})
-        markVerified()
-      }
-      const close = async () => (await registry)?.close()
-      try {
-        const [{ openDefaultEncoder }, sources, memory] = await Promise.all([
-          import('../shared/service/open-default-encoder.ts'),
-          openSources(serve, loadServer),
-          openMemory(),
-        ])
-        const isElsewhere = layers.some((url) => mayHaveModel(url, encoder))
-        const parts = { sources, memory, config: settings, log, version }
-        const opened = await openDefaultEncoder({
-          ...parts,
-          encoder,
-          openRegistry,
-          ahead: isElsewhere ? null : { verified },
-          signal: serve.signal,
-        })
+    },
+    async serve(serve = {}) {
+      const keys = await loadKeys(config)
+      const isSealed = env.AWS_LAMBDA_FUNCTION_NAME !== undefined
+      checkExposure({ host: serve.host ?? config.host, open: config.open }, keys, isSealed, log)
+      return open(serve, keys, async (parts) => {
         const { startEncoderServer } = await import('./boot/start-server.ts')
-        const models = { ...parts, keys, opened, registry: await openRegistry() }
-        return await startEncoderServer({ ...models, close }, serve.signal)
-      } catch (error) {
-        await close().catch(() => {})
-        throw error
-      }
+        return startEncoderServer(parts, serve.signal)
+      })
     },
   }
 }
 
 function defaultCache(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'espalier')
-}
-
-/** pino on stderr, loaded with the first line that is logged. */
-function createLazyLogger({ logLevel }: Config): Logger {
-  if (logLevel === 'silent') return silentLogger
-  let lines: Promise<Logger> | undefined
-  const open = async () => {
-    const { createPinoLog } = await import('./api/pino-log.ts')
-    return createPinoLog(logLevel)
-  }
-  const write =
-    (level: keyof Logger) =>
-    (fields: object, message?: string): void => {
-      lines ??= open()
-      void lines.then((logger) => logger[level](fields, message))
-    }
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }

@@ -21,6 +21,7 @@ import { addMetricsRoute } from './routes/metrics.ts'
 import { addModelRoutes } from './routes/models.ts'
 import { addOpenAIEmbeddingsRoute } from './routes/openai-embeddings.ts'
 import { addOpenApiRoute } from './routes/openapi.ts'
+import { addSnapshotRoutes } from './routes/snapshot.ts'
 import type { ApiDeps, ApiMiddleware } from './types.ts'
 
 /** Builds the application: every route over the parts given. It knows no port and no platform. */
@@ -30,7 +31,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   const sendError = handleErrors(log)
   const metrics = deps.metrics ? createHttpMetrics(deps.metrics, deps) : null
 
-  app.use(requestRecord(clock))
+  app.use(requestRecord(clock, deps.snapshot?.renewals))
   app.use(requestLog(clock, log, metrics))
   app.use(addTimingHeaders(clock))
   app.use(draining(readiness))
@@ -52,6 +53,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   addInfoRoute(app, deps)
   addAdminRoutes(app, deps)
   addHealthRoutes(app, deps)
+  if (deps.snapshot) addSnapshotRoutes(app, deps.snapshot)
   if (deps.metrics) addMetricsRoute(app, deps.metrics)
   addOpenApiRoute(app, deps)
   return app

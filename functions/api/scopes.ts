@@ -11,7 +11,9 @@ const PUBLIC_PATHS: ReadonlySet<string> = new Set([
 ])
 
 /** Scopes by path, the first that fits; what is not listed is inference. */
-const SCOPES: readonly { readonly path: RegExp; readonly scope: KeyScope }[] = [
+const SCOPES: readonly { readonly path: RegExp; readonly scope: KeyScope | null }[] = [
+  // They answer to this machine alone.
+  { path: /^\/admin\/snapshot\//, scope: null },
   { path: /^\/(?:admin\/|metrics$)/, scope: 'admin' },
   { path: /^\/v1\/(?:train|classifiers|finetune)(?:\/|$)/, scope: 'train' },
 ]
@@ -19,5 +21,6 @@ const SCOPES: readonly { readonly path: RegExp; readonly scope: KeyScope }[] = [
 /** The scope that a key needs for a path; null where none is asked for. */
 export function findScope(path: string): KeyScope | null {
   if (PUBLIC_PATHS.has(path)) return null
-  return SCOPES.find((entry) => entry.path.test(path))?.scope ?? 'infer'
+  const listed = SCOPES.find((entry) => entry.path.test(path))
+  return listed ? listed.scope : 'infer'
 }

@@ -9,6 +9,7 @@ import type { LiveModels } from '../../shared/service/classifiers.ts'
 import type { EncoderDirectory } from '../../shared/service/models.ts'
 import type { Readiness } from '../../shared/service/readiness.ts'
 import type { Services } from '../../shared/service/services.ts'
+import type { SnapshotHooks } from '../../shared/service/snapshot-hooks.ts'
 
 /** Everything that the application works with; `functions/boot.ts` builds it. */
 export interface ApiDeps {
@@ -25,6 +26,8 @@ export interface ApiDeps {
   readonly metrics?: Registry | undefined
   /** The keys that callers must have; without them everybody is let in. */
   readonly keys?: KeyRing | undefined
+  /** What to do around a snapshot of the process, on hosts that take some. */
+  readonly snapshot?: SnapshotHooks | undefined
 }
 
 /** What one encoder read for a request. */

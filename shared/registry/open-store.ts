@@ -1,5 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import { quote } from '../lib/quote.ts'
+import type { Renewals } from '../lib/renewals.ts'
 import type { BlobStore } from './blob-store.ts'
 import { folderOf } from './folder-url.ts'
 
@@ -10,7 +11,7 @@ import { folderOf } from './folder-url.ts'
  */
 export async function openBlobStore(
   url: string,
-  options: { cwd?: string } = {},
+  options: { cwd?: string; renewals?: Renewals | undefined } = {},
 ): Promise<BlobStore> {
   if (url === 'memory:') {
     const { openMemoryStore } = await import('./store-memory.ts')
@@ -22,7 +23,7 @@ export async function openBlobStore(
   }
   if (url.startsWith('s3://')) {
     const { openS3Store } = await import('./store-s3.ts')
-    return openS3Store(url)
+    return openS3Store(url, { renewals: options.renewals })
   }
   throw new EspalierError(
     'invalid_config',

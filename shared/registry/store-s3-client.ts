@@ -1,5 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { EspalierError } from '../lib/errors.ts'
+import type { Renewals } from '../lib/renewals.ts'
 import {
   type RetryOptions,
   type RetryPolicy,
@@ -12,6 +13,8 @@ import { parseS3Url, type S3Location } from './store-s3-url.ts'
 export interface S3StoreOptions {
   /** Instead of the SDK's own chain: environment, profile, container, instance. */
   readonly credentials?: S3ClientConfig['credentials']
+  /** Makes the client anew, with its connections and credentials, after a restore from a snapshot. */
+  readonly renewals?: Renewals | undefined
   readonly retry?: RetryOptions | undefined
   /** Longest time to connect, in milliseconds. */
   readonly connectTimeoutMs?: number | undefined
@@ -27,6 +30,7 @@ export interface S3StoreOptions {
 export interface S3Connection {
   readonly url: string
   readonly location: S3Location
+  /** The present one; it changes with a renewal. */
   readonly client: S3Client
   readonly region: string
   readonly retry: RetryPolicy
@@ -73,8 +77,19 @@ export async function connectToS3(url: string, options: S3StoreOptions): Promise
   const region = await findRegion(probe, endpoint !== undefined)
   // Names below the endpoint's own seldom resolve where the endpoint is not Amazon's.
   const forcePathStyle = location.pathStyle ?? endpoint !== undefined
-  const client = new S3Client({ ...config, region, forcePathStyle })
-  return { url, location, client, region, retry, requestTimeoutMs, partBytes }
+  const createClient = () => new S3Client({ ...config, region, forcePathStyle })
+  let client = createClient()
+  options.renewals?.add(() => {
+    client.destroy()
+    client = createClient()
+  })
+  const fixed = { url, location, region, retry, requestTimeoutMs, partBytes }
+  return {
+    ...fixed,
+    get client() {
+      return client
+    },
+  }
 }
 
 async function findRegion(client: S3Client, isOwnServer: boolean): Promise<string> {

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import type { Logger } from '../lib/logger.ts'
+import type { Renewals } from '../lib/renewals.ts'
 import { type CacheReaderOptions, cacheReader } from '../registry/cached-reader.ts'
 import { layerRegistry } from '../registry/layered.ts'
 import { openBlobStore } from '../registry/open-store.ts'
@@ -14,6 +15,8 @@ export interface ModelRegistryOptions {
   readonly builtinFolder: string
   /** Keeps what is read in a local folder, to be read from there while the registry is away. */
   readonly cache?: CacheReaderOptions | null | undefined
+  /** What the store does after a restore from a snapshot. */
+  readonly renewals?: Renewals | undefined
   readonly log: Logger
 }
 
@@ -22,9 +25,12 @@ export interface ModelRegistryOptions {
  * @throws EspalierError `invalid_config` for a URL that names no store
  */
 export async function openModelRegistry(options: ModelRegistryOptions): Promise<Registry> {
-  const { url, builtinFolder, cache, log: logger } = options
+  const { url, builtinFolder, cache, renewals, log: logger } = options
   const builtinUrl = pathToFileURL(builtinFolder).href
-  const [userStore, builtin] = await Promise.all([openBlobStore(url), openBlobStore(builtinUrl)])
+  const [userStore, builtin] = await Promise.all([
+    openBlobStore(url, { renewals }),
+    openBlobStore(builtinUrl),
+  ])
   const user = openRegistry(userStore, { logger })
   return layerRegistry(
     cache ? { ...user, ...cacheReader(user, { ...cache, logger }) } : user,

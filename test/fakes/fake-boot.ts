@@ -52,6 +52,8 @@ export function createFakeBoot({
     exported,
     openEncoders: () => open,
     cacheFolder,
+    snapshotRuntime: null,
+    openApp: () => Promise.reject(new Error('no app of a fake boot')),
     openRegistry: async () => registry,
     openRegistryAt: async (url) => openPlainRegistry({ url, log: silentLogger }),
     builtinEncoders: async () => ['built-in'],

@@ -128,7 +128,11 @@ describe('a registry that cannot be reached at the start', () => {
     expect(await ask('intent')).toBe('intent@v1:first')
     expect(await ask('topic')).toBe('503 registry_unavailable')
     expect(await ask('nobody')).toBe('404 model_not_found')
-    expect(await ready()).toMatchObject({ status: 'ok', encoder: 'shipped@v1', registry: 'offline' })
+    expect(await ready()).toMatchObject({
+      status: 'ok',
+      encoder: 'shipped@v1',
+      registry: 'offline',
+    })
     expect(await metric('espalier_registry_up')).toBe(0)
     expect(await metric('espalier_registry_offline')).toBe(1)
     expect(logged('warn')[0]).toMatch(/^started without the registry/)

@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../lib/logger.ts'
+import type { Renewals } from '../lib/renewals.ts'
+import type { LiveModels } from './classifiers.ts'
+
+/** Longest wait for the registry; Lambda allows ten seconds for all that a restore does. */
+const REFRESH_WAIT_MS = 5_000
+
+/** What a process does around a snapshot of its memory, from which many may go on. */
+export interface SnapshotHooks {
+  readonly renewals: Renewals
+  /** Before the snapshot: connections are closed, as nobody is at their other end afterwards. */
+  beforeSnapshot(): Promise<void>
+  /** In each process that goes on: new connections, credentials and ids, and a look at the registry. Never throws. */
+  afterRestore(): Promise<void>
+}
+
+/** Renews what the parts have registered, and looks at the registry. */
+export function createSnapshotHooks(options: {
+  readonly renewals: Renewals
+  readonly models: Pick<LiveModels, 'refresh'>
+  readonly log: Logger
+}): SnapshotHooks {
+  const { renewals, models, log } = options
+  return {
+    renewals,
+    async beforeSnapshot() {
+      // What is known of the registry then is what a process begins with that cannot reach it.
+      await look()
+      renewals.run()
+    },
+    async afterRestore() {
+      renewals.run()
+      const changes = await look()
+      log.info({ changes }, 'restored from a snapshot')
+    },
+  }
+
+  /** How much changed; a registry that does not answer is waited for no longer, and was logged. */
+  async function look(): Promise<number | null> {
+    const waited = sleep(REFRESH_WAIT_MS, null, { ref: false })
+    const result = await Promise.race([models.refresh(), waited])
+    return result && result.failure === null ? result.changes.length : null
+  }
+}
