@@ -92,6 +92,7 @@ export function createBoot(options: {
     builtinFolder: fileURLToPath(new URL('infra/models', root)),
     calibrationTexts: fileURLToPath(new URL('infra/calibration/texts.txt', root)),
     cacheFolder: config.cache ?? defaultCache(env),
+    preparedFolder: config.prepared,
     threads: workers,
   }
   const choose = createDeviceChooser({ config, cores, workerUrl, log })

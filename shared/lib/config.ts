@@ -1,59 +1,9 @@
 import { z } from 'zod'
+import { choice, decimal, integer, variables, whole } from './config-fields.ts'
 import { precisionSchema } from './encoder-manifest.ts'
 import { EspalierError } from './errors.ts'
 import { nearestName } from './nearest.ts'
 import { quote } from './quote.ts'
-
-/** What documentation says about one environment variable. */
-interface VariableMeta {
-  readonly variable: string
-  readonly doc: string
-  /** Unit of the value; empty where it has none. */
-  readonly unit: string
-  /** What is allowed, as an error message says it. */
-  readonly allowed: string
-  /** Said instead of a default that the process works out at start. */
-  readonly defaultText?: string
-  /** A value that no message repeats. */
-  readonly secret?: boolean
-}
-
-const variables = z.registry<VariableMeta>()
-
-function choice<const T extends readonly [string, ...string[]]>(
-  values: T,
-  fallback: NoInfer<T[number]>,
-  meta: Omit<VariableMeta, 'allowed' | 'unit'>,
-) {
-  return z
-    .enum(values)
-    .default(fallback as T[number])
-    .register(variables, { ...meta, unit: '', allowed: `one of ${values.join(', ')}` })
-}
-
-function whole(min: number, max: number) {
-  return z
-    .string()
-    .regex(/^[0-9]{1,15}$/)
-    .transform(Number)
-    .pipe(z.int().min(min).max(max))
-}
-
-function integer(min: number, max: number, fallback: number, meta: Omit<VariableMeta, 'allowed'>) {
-  return whole(min, max)
-    .default(fallback)
-    .register(variables, { ...meta, allowed: `a whole number from ${min} to ${max}` })
-}
-
-function decimal(min: number, max: number, fallback: number, meta: Omit<VariableMeta, 'allowed'>) {
-  return z
-    .string()
-    .regex(/^[0-9]{1,9}(?:\.[0-9]{1,6})?$/)
-    .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .default(fallback)
-    .register(variables, { ...meta, allowed: `a number from ${min} to ${max}` })
-}
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -93,6 +43,13 @@ const configSchema = z.object({
     allowed: 'a folder',
     doc: 'Folder for exported graphs and verified files.',
     defaultText: '$XDG_CACHE_HOME/espalier, else ~/.cache/espalier',
+  }),
+  prepared: z.string().max(4096).optional().register(variables, {
+    variable: 'ESPALIER_PREPARED',
+    unit: '',
+    allowed: 'a folder',
+    doc: 'A cache filled before, as in a container image: looked into first, and only read.',
+    defaultText: 'none',
   }),
   encoder: z.string().max(4096).default('all-MiniLM-L6-v2').register(variables, {
     variable: 'ESPALIER_ENCODER',

@@ -26,6 +26,8 @@ export interface ArtifactOptions {
   /** Folder of the built-in encoders, one folder each with a `source.json`. */
   readonly builtinFolder: string
   readonly cacheFolder: string
+  /** A cache that was filled before, as by the build of an image; it is looked into first, and only read. */
+  readonly preparedFolder?: string | undefined
   /** Texts for folders without calibration ranges. */
   readonly calibrationTexts: string
   readonly threads: number
@@ -139,7 +141,12 @@ async function cachedExport(
   const key = createHash('sha256')
     .update(JSON.stringify([EXPORT_REVISION, wanted.precision, files]))
     .digest('hex')
-  const folder = join(options.cacheFolder, 'encoders', key.slice(0, 32))
+  const place = join('encoders', key.slice(0, 32))
+  const prepared = options.preparedFolder && join(options.preparedFolder, place)
+  if (prepared && existsSync(join(prepared, ENCODER_MANIFEST_FILE))) {
+    return { folder: prepared, manifest: await readManifest(prepared), cached: false }
+  }
+  const folder = join(options.cacheFolder, place)
   if (!existsSync(join(folder, ENCODER_MANIFEST_FILE))) {
     await verifySource(source)
     const { exportEncoder } = await import('../exporter/export-encoder.ts')
