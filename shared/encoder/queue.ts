@@ -3,8 +3,6 @@ import { Heap } from './heap.ts'
 import type { Item } from './item.ts'
 import { planRun } from './plan.ts'
 
-/** Items looked at for one run: enough to find neighbours in length, few enough to cost microseconds. */
-const WINDOW = 256
 /** However many requests wait, each counts as having at least this part of the workers' time. */
 const MAX_SHARES = 8
 /** Taken items of withdrawn requests may fill this much of the heap before they are swept out. */
@@ -93,10 +91,10 @@ export class FairQueue<R> {
     this.#heap.retain(({ state }) => state === 'waiting')
   }
 
-  /** The items next in order, at most `WINDOW` of them, taken off the heap. */
+  /** The items next in order, at most a window of them, taken off the heap. */
   #window(): Item<R>[] {
     const window: Item<R>[] = []
-    while (window.length < WINDOW) {
+    while (window.length < this.#limits.window) {
       const item = this.#heap.pop()
       if (!item) break
       if (item.state === 'waiting') window.push(item)

@@ -8,16 +8,28 @@ export interface GroupingLimits {
   readonly slackTokens: number
   /** … plus this share of its real tokens. */
   readonly slackRatio: number
+  /** Waiting inputs looked at for one run: enough to find neighbours in length, few enough to cost microseconds. */
+  readonly window: number
 }
 
 /**
  * Limits measured best on CPUs. Starting a run costs as much as 5 tokens in int8 and 20 in float32, so that
  * little padding pays for itself; beyond 512 tokens a run gains nothing and its activations leave the caches.
  */
-export const CPU_GROUPING: GroupingLimits = { maxTokens: 512, slackTokens: 8, slackRatio: 0.03 }
+export const CPU_GROUPING: GroupingLimits = {
+  maxTokens: 512,
+  slackTokens: 8,
+  slackRatio: 0.03,
+  window: 256,
+}
 
-/** GPUs want larger runs; padding costs them little. */
-const GPU_GROUPING: GroupingLimits = { maxTokens: 16_384, slackTokens: 256, slackRatio: 0.25 }
+/** GPUs want larger runs, of a thousand short texts; padding costs them little. */
+const GPU_GROUPING: GroupingLimits = {
+  maxTokens: 16_384,
+  slackTokens: 256,
+  slackRatio: 0.25,
+  window: 1_024,
+}
 
 /** The limits of a run on a device. */
 export function groupingFor(device: Device): GroupingLimits {

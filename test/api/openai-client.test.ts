@@ -1,6 +1,8 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
+import { loadKeys } from '../../functions/boot/guard-server.ts'
+import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 
 let handle: ServerHandle
@@ -41,6 +43,26 @@ describe('the openai client', () => {
       requestID: expect.stringMatching(/^req_/),
       message: expect.stringContaining('input[1] is an empty string'),
     })
+  })
+
+  it('sends its key, and names what is wrong with it', async () => {
+    const right = createKey()
+    const env = { ESPALIER_API_KEYS: describeKey('website', ['infer'], right) }
+    const deps = createApiDeps({ env })
+    const guarded = await startServer({ ...deps, keys: await loadKeys(deps.config) })
+    const ask = (apiKey: string, baseURL = `${guarded.url}/v1`) =>
+      new OpenAI({ baseURL, apiKey, maxRetries: 0 })
+    try {
+      const { data } = await ask(right).embeddings.create({ model: 'fake-encoder', input })
+      expect(data).toHaveLength(2)
+      const unknown = ask('sk-of-somebody-else').embeddings.create({ model: 'fake-encoder', input })
+      await expect(unknown).rejects.toBeInstanceOf(OpenAI.AuthenticationError)
+      await expect(unknown).rejects.toMatchObject({ status: 401, code: 'unauthorized' })
+      const metrics = ask(right, guarded.url).get('/metrics')
+      await expect(metrics).rejects.toBeInstanceOf(OpenAI.PermissionDeniedError)
+    } finally {
+      await guarded.stop('test ends')
+    }
   })
 
   it('lists and finds models', async () => {
