@@ -145,6 +145,8 @@ export function createBoot(options: {
         maxQueueTokens: config.maxQueueTokens,
         maxQueueWaitMs: config.queueTimeoutMs,
         maxTextBytes: config.maxTextBytes,
+        maxImageBytes: config.maxImageBytes,
+        maxQueueBytes: config.maxHeldBytes,
       },
       resultCacheBytes: config.resultCacheBytes,
       log,

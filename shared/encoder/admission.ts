@@ -10,6 +10,8 @@ export interface AdmissionLimits {
   readonly maxQueueTokens: number
   /** Longest expected wait that is still accepted, milliseconds. */
   readonly maxQueueWaitMs: number
+  /** Most bytes of inputs that wait, as `maxQueueTokens`. @default unbounded */
+  readonly maxQueueBytes?: number | undefined
 }
 
 /** Decides who may wait, from the length of the queue and the speed at which it drains. */
@@ -37,6 +39,17 @@ export class Admission {
     const fits = queuedTokens + newTokens <= this.#limits.maxQueueTokens
     if (fits && waitMs <= Math.min(this.#limits.maxQueueWaitMs, timeoutMs)) return
     throw this.overloaded(queuedTokens, workers)
+  }
+
+  /**
+   * Refuses what would fill the memory.
+   * @throws EspalierError `overloaded`
+   */
+  checkBytes(queuedBytes: number, newBytes: number): void {
+    const { maxQueueBytes = Number.POSITIVE_INFINITY } = this.#limits
+    if (queuedBytes === 0 || queuedBytes + newBytes <= maxQueueBytes) return
+    const message = `the queue is full (${queuedBytes} bytes of inputs wait): try again shortly`
+    throw new EspalierError('overloaded', message, { retryAfterSeconds: 1 })
   }
 
   /** The error for work that is refused, or that waited too long. */

@@ -4,19 +4,16 @@ import type { Pool } from '../runtime/pool.ts'
 import type { JobResult, WireError } from '../runtime/protocol.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { collectItems } from './collect-items.ts'
+import type { InputBounds, InputKind } from './input-kind.ts'
 import { type Item, ItemTable } from './item.ts'
 import { jobBudget } from './plan.ts'
 import { FairQueue } from './queue.ts'
 import type { EncodeRequest } from './request.ts'
 import type { ResultCache } from './result-cache.ts'
 import { runItems } from './run-items.ts'
-import { TokenEstimator } from './token-estimator.ts'
 
 /** Bounds of an encoder's queue and inputs. */
-export interface EncoderLimits extends AdmissionLimits {
-  /** Most UTF-8 bytes of one input. */
-  readonly maxTextBytes: number
-}
+export interface EncoderLimits extends AdmissionLimits, InputBounds {}
 
 /** What a dispatcher works with. */
 export interface DispatcherOptions {
@@ -24,7 +21,7 @@ export interface DispatcherOptions {
   readonly grouping: GroupingLimits
   readonly limits: EncoderLimits
   readonly dimension: number
-  readonly maxTokens: number
+  readonly kind: InputKind
   readonly fingerprint: string
   readonly cache: ResultCache | null
 }
@@ -38,7 +35,6 @@ export class Dispatcher {
   readonly #queue: FairQueue<EncodeRequest>
   readonly #table = new ItemTable<EncodeRequest>()
   readonly #admission: Admission
-  readonly #estimator: TokenEstimator
   /** Requests that are not settled, in order of arrival. */
   readonly #requests = new Set<EncodeRequest>()
   #sharedInputs = 0
@@ -47,7 +43,6 @@ export class Dispatcher {
     this.#options = options
     this.#queue = new FairQueue(options.grouping)
     this.#admission = new Admission(options.limits)
-    this.#estimator = new TokenEstimator(options.maxTokens)
   }
 
   get queuedInputs(): number {
@@ -58,26 +53,26 @@ export class Dispatcher {
     return this.#queue.tokens
   }
 
-  /** Inputs that needed no run of their own, because another of the same text was on its way. */
+  /** Inputs that needed no run of their own, because the same one was on its way. */
   get sharedInputs(): number {
     return this.#sharedInputs
   }
 
   /**
    * Accepts a request; its `result` settles later.
-   * @throws EspalierError `overloaded`, `input_too_large`
+   * @throws EspalierError `overloaded`, `input_too_large`, `image_too_large`, `invalid_image`
    */
   submit(request: EncodeRequest): void {
-    const { pool, limits, cache, fingerprint } = this.#options
+    const { pool, kind, cache, fingerprint } = this.#options
     const collected = collectItems(request, {
       table: this.#table,
-      estimator: this.#estimator,
+      kind,
       cache,
       fingerprint,
-      maxTextBytes: limits.maxTextBytes,
     })
     if (collected.newTokens > 0) {
       this.#admission.check(this.#queue.tokens, collected.newTokens, pool.size, request.timeoutMs)
+      this.#admission.checkBytes(this.#queue.bytes, collected.newBytes)
     }
     collected.commit()
     this.#sharedInputs += collected.sharedInputs
@@ -125,7 +120,7 @@ export class Dispatcher {
     const total = result.tokens.reduce((sum, tokens) => sum + tokens, 0)
     const estimated = items.reduce((sum, { tokens }) => sum + tokens, 0)
     this.#admission.finished(estimated, result.tokenizeMs + result.runMs)
-    this.#learn(items, result)
+    this.#options.kind.learn(items, result)
     const failures = new Map(result.failures.map(({ index, error }) => [index, error]))
     for (const [row, item] of items.entries()) {
       this.#table.remove(item)
@@ -178,23 +173,10 @@ export class Dispatcher {
     }
   }
 
-  #learn(items: readonly Item<EncodeRequest>[], { tokens, truncated }: JobResult): void {
-    let texts = 0
-    let bytes = 0
-    let counted = 0
-    for (const [row, item] of items.entries()) {
-      if (item.known || truncated[row] === 1 || tokens[row] === 0) continue
-      texts += 1
-      bytes += item.bytes
-      counted += tokens[row] as number
-    }
-    this.#estimator.observe(texts, bytes, counted)
-  }
-
-  #remember({ lane, text }: Item<EncodeRequest>, result: JobResult, row: number): void {
+  #remember({ lane, key: input }: Item<EncodeRequest>, result: JobResult, row: number): void {
     const { cache, fingerprint, dimension } = this.#options
     if (!cache?.serves(lane.mode)) return
-    const key = cache.keyOf(fingerprint, lane.mode, text)
+    const key = cache.keyOf(fingerprint, lane.mode, input)
     if (key === null) return
     cache.set(key, {
       vector: result.vectors.slice(row * dimension, (row + 1) * dimension),

@@ -1,3 +1,4 @@
+import type { EncoderInput } from '../lib/encoder-input.ts'
 import type { JobMode } from '../runtime/protocol.ts'
 import type { CachedRow } from './result-cache.ts'
 
@@ -7,9 +8,11 @@ export interface Waiter<R> {
   readonly index: number
 }
 
-/** One text under one mode that waits or runs. All inputs that ask for the same share it. */
+/** One input under one mode that waits or runs. All inputs that ask for the same share it. */
 export class Item<R> {
-  readonly text: string
+  /** The same for inputs that are the same. */
+  readonly key: string
+  readonly input: EncoderInput
   readonly bytes: number
   /** Estimated tokens. */
   readonly tokens: number
@@ -25,12 +28,14 @@ export class Item<R> {
 
   constructor(
     lane: Lane<R>,
-    text: string,
+    key: string,
+    input: EncoderInput,
     size: { readonly bytes: number; readonly tokens: number },
     known: CachedRow | null,
   ) {
     this.lane = lane
-    this.text = text
+    this.key = key
+    this.input = input
     this.bytes = size.bytes
     this.tokens = size.tokens
     this.known = known
@@ -44,7 +49,7 @@ export interface Lane<R> {
   readonly items: Map<string, Item<R>>
 }
 
-/** Every item in flight, so that one text is computed once however often it is asked for. */
+/** Every item in flight, so that one input is computed once however often it is asked for. */
 export class ItemTable<R> {
   readonly #lanes = new Map<string, Lane<R>>()
 
@@ -69,14 +74,14 @@ export class ItemTable<R> {
   add(item: Item<R>): void {
     // The lane may have left the table since it was looked up.
     this.#lanes.set(item.lane.key, item.lane)
-    item.lane.items.set(item.text, item)
+    item.lane.items.set(item.key, item)
   }
 
-  /** Forgets an item that is done: the next input of its text starts a new one. */
+  /** Forgets an item that is done: the next input of its kind starts a new one. */
   remove(item: Item<R>): void {
     const { lane } = item
-    if (lane.items.get(item.text) !== item) return
-    lane.items.delete(item.text)
+    if (lane.items.get(item.key) !== item) return
+    lane.items.delete(item.key)
     if (lane.items.size === 0 && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
   }
 }

@@ -28,6 +28,7 @@ export class FairQueue<R> {
   #now = 0
   #serial = 0
   #tokens = 0
+  #bytes = 0
 
   constructor(limits: GroupingLimits) {
     this.#limits = limits
@@ -35,6 +36,11 @@ export class FairQueue<R> {
 
   get tokens(): number {
     return this.#tokens
+  }
+
+  /** Memory of what waits. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   get items(): number {
@@ -53,6 +59,7 @@ export class FairQueue<R> {
       turn += item.tokens
       added += 1
       this.#tokens += item.tokens
+      this.#bytes += item.bytes
       this.#owners.set(item, request)
       this.#heap.push(item)
     }
@@ -105,6 +112,7 @@ export class FairQueue<R> {
   #leave(item: Item<R>, state: 'taken' | 'gone'): void {
     item.state = state
     this.#tokens -= item.tokens
+    this.#bytes -= item.bytes
     const owner = this.#owners.get(item) as Queueable<R>
     this.#owners.delete(item)
     const left = (this.#backlog.get(owner) ?? 0) - 1

@@ -1,3 +1,4 @@
+import type { EncoderInput } from '../lib/encoder-input.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { JobMode, JobResult, WireError } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
@@ -8,7 +9,7 @@ import type { EncodedBatch, EncodeOptions, Projection } from './types.ts'
 
 /** One `encode` call on its way: the items that it waits for, and the rows that have come back. */
 export class EncodeRequest implements Queueable<EncodeRequest> {
-  readonly inputs: readonly string[]
+  readonly inputs: readonly EncoderInput[]
   readonly mode: JobMode
   /** What it waits for, in the order in which its own should run. */
   readonly items: Item<EncodeRequest>[] = []
@@ -25,7 +26,7 @@ export class EncodeRequest implements Queueable<EncodeRequest> {
   #settled = false
 
   constructor(
-    inputs: readonly string[],
+    inputs: readonly EncoderInput[],
     options: EncodeOptions,
     projection: Projection | null,
     dimension: number,

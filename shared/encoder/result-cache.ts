@@ -6,7 +6,7 @@ import type { JobMode } from '../runtime/protocol.ts'
 const ENTRY_BYTES = 400
 const LONE_SURROGATE = /\p{Surrogate}/u
 
-/** What an encoder once made of a text. */
+/** What an encoder once made of an input. */
 export interface CachedRow {
   /** Shape [dimension]. */
   readonly vector: Float32Array
@@ -24,8 +24,8 @@ export interface ResultCacheStats {
 }
 
 /**
- * Vectors of texts seen before, the least recently used forgotten first. Keys are hashes over the encoder's
- * fingerprint, how the text is treated, and the text: no text is kept.
+ * Vectors of inputs seen before, the least recently used forgotten first. Keys are hashes over the encoder's
+ * fingerprint, how the input is treated, and the input: no text and no image is kept.
  */
 export class ResultCache {
   readonly #rows: LRUCache<string, CachedRow>
@@ -47,14 +47,14 @@ export class ResultCache {
   }
 
   /**
-   * Names a text under an encoder's fingerprint and a mode; heads do not enter, they are applied anew.
+   * Names an input under an encoder's fingerprint and a mode; heads do not enter, they are applied anew.
    * Null for text that is no Unicode: its hash would be that of other text.
    */
-  keyOf(fingerprint: string, mode: JobMode, text: string): string | null {
-    if (LONE_SURROGATE.test(text)) return null
+  keyOf(fingerprint: string, mode: JobMode, key: string): string | null {
+    if (LONE_SURROGATE.test(key)) return null
     const { prompt, truncate, truncationDirection, normalize } = mode
     const how = JSON.stringify([fingerprint, truncate, truncationDirection, normalize, prompt])
-    return hash('sha256', `${how}\n${text}`, 'base64')
+    return hash('sha256', `${how}\n${key}`, 'base64')
   }
 
   get(key: string): CachedRow | null {

@@ -4,7 +4,7 @@ import { crashError, isWorkerCrash } from '../runtime/worker-thread.ts'
 import type { Item } from './item.ts'
 import type { EncodeRequest } from './request.ts'
 
-/** A single text whose worker ended is tried this often in all. */
+/** A single input whose worker ended is tried this often in all. */
 const MAX_ATTEMPTS = 2
 
 /** What becomes of the items of a job. */
@@ -16,7 +16,7 @@ export interface ItemSink {
 
 /**
  * Runs items on the pool. Where a worker ends in them, each half is run again on its own, and so on, until
- * what ends workers fails alone; a single text is tried once more before that.
+ * what ends workers fails alone; a single input is tried once more before that.
  */
 export async function runItems(
   pool: Pool,
@@ -53,12 +53,12 @@ function assembleJob(items: readonly Item<EncodeRequest>[], dimension: number): 
     modeOf[row] = place
     if (vector) known.push(row)
   }
-  const texts = items.map(({ text, known: vector }) => (vector ? '' : text))
-  if (known.length === 0) return { texts, modes, modeOf }
+  const inputs = items.map(({ input, known: vector }) => (vector ? '' : input))
+  if (known.length === 0) return { inputs, modes, modeOf }
   const vectors = new Float32Array(known.length * dimension)
   for (const [at, row] of known.entries()) {
     const { known: vector } = items[row] as Item<EncodeRequest>
     if (vector) vectors.set(vector.vector, at * dimension)
   }
-  return { texts, modes, modeOf, known: { rows: Uint32Array.from(known), vectors } }
+  return { inputs, modes, modeOf, known: { rows: Uint32Array.from(known), vectors } }
 }

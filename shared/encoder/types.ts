@@ -1,7 +1,9 @@
+import type { EncoderInput, Modality } from '../lib/encoder-input.ts'
 import type { NearestRows } from '../lib/matrix-kernels.ts'
 import type { WireDistance, WireMemory } from '../runtime/protocol.ts'
 import type { ResultCacheStats } from './result-cache.ts'
 
+export type { EncoderInput, Modality } from '../lib/encoder-input.ts'
 export type { WireMemory as ProjectionMemory } from '../runtime/protocol.ts'
 
 /** The contract between an encoder and everything above it. */
@@ -87,8 +89,10 @@ export interface EncoderLoad {
 export interface EncoderInfo {
   readonly name: string
   readonly version: number
-  readonly modality: 'text'
+  /** What it reads: strings, or the bytes of image files. */
+  readonly modality: Modality
   readonly dimension: number
+  /** Longest text; for images what each of them counts, whatever its size. */
   readonly maxTokens: number
   readonly pooling: string
   readonly family: string
@@ -105,11 +109,12 @@ export interface EncoderInfo {
 export interface Encoder {
   readonly info: EncoderInfo
   /**
-   * Turns texts into vectors.
-   * @throws EspalierError `input_too_long` (param `inputs[i]`), `overloaded`, `deadline_exceeded`,
+   * Turns texts, or images, into vectors. Options of texts mean nothing to images.
+   * @throws EspalierError `wrong_modality`, `input_too_long`, `input_too_large`, `invalid_image`,
+   *   `image_too_large`, `unsupported_image` (each with param `inputs[i]`), `overloaded`, `deadline_exceeded`,
    *   `request_cancelled`, `shutting_down`
    */
-  encode(inputs: readonly string[], options: EncodeOptions): Promise<EncodedBatch>
+  encode(inputs: readonly EncoderInput[], options: EncodeOptions): Promise<EncodedBatch>
   /** Replaces the stacked heads in every worker; resolves when all have it. Null removes them. */
   setProjection(projection: Projection | null): Promise<void>
   /** What waits and what has happened so far, for probes and metrics. */

@@ -7,7 +7,7 @@ import { EspalierError } from '../lib/errors.ts'
 /** Two of them stay in a core's second-level cache. */
 const PIECE_BYTES = 256 * 1024
 
-/** The files that running one precision reads, the tokenizer first. */
+/** The files that running one precision reads, the tokenizer of texts first. */
 export function filesToLoad(manifest: EncoderManifest, precision: Precision): string[] {
   const graph = manifest.graphs[precision]
   if (!graph) {
@@ -15,8 +15,13 @@ export function filesToLoad(manifest: EncoderManifest, precision: Precision): st
     const message = `${manifest.name} has no ${precision} graph: set the precision to one of ${offered}`
     throw new EspalierError('invalid_config', message)
   }
-  const names = [manifest.tokenizer, graph.file, graph.data, graph.pooling]
+  const names = [tokenizerOf(manifest), graph.file, graph.data, graph.pooling]
   return [...new Set(names.filter((name) => name !== null))]
+}
+
+/** The file that prepares texts; null where images are read. */
+export function tokenizerOf(manifest: EncoderManifest): string | null {
+  return manifest.modality === 'text' ? manifest.tokenizer : null
 }
 
 /**

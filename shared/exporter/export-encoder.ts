@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import {
   ENCODER_MANIFEST_FILE,
-  type EncoderManifest,
   type GraphSpec,
   type Precision,
+  type TextEncoderManifest,
 } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
@@ -60,13 +60,13 @@ export const EXPORTER_VERSION = 'espalier-export-1'
  * Turns a Hugging Face folder of a BERT-family encoder, or a foreign ONNX encoder, into an encoder artifact.
  * @throws EspalierError `unsupported_model` or `invalid_model_file` in one line that names the file
  */
-export async function exportEncoder(options: ExportEncoderOptions): Promise<EncoderManifest> {
+export async function exportEncoder(options: ExportEncoderOptions): Promise<TextEncoderManifest> {
   const { folder, output, onProgress, signal } = options
   if (options.precisions.length === 0) {
     throw new EspalierError('invalid_request', 'no precision to export')
   }
   const source = await readSourceFolder(folder, options)
-  let manifest: EncoderManifest | undefined
+  let manifest: TextEncoderManifest | undefined
   await writeFolder(output, options.existing ?? 'refuse', async (target) => {
     const draft =
       source.network.kind === 'onnx'
@@ -83,16 +83,16 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Enco
     onProgress?.('checking', 1, 1)
     manifest = proven
   })
-  return manifest as EncoderManifest
+  return manifest as TextEncoderManifest
 }
 
 /** The parts of a manifest that the two kinds of network fill in differently. */
 interface NetworkPart {
-  readonly architecture: EncoderManifest['architecture']
+  readonly architecture: TextEncoderManifest['architecture']
   readonly dimension: number
   readonly family: string
-  readonly graphs: EncoderManifest['graphs']
-  readonly quantization: EncoderManifest['quantization']
+  readonly graphs: TextEncoderManifest['graphs']
+  readonly quantization: TextEncoderManifest['quantization']
   readonly files: Readonly<Record<string, FileEntry>>
 }
 
@@ -100,7 +100,7 @@ async function finishManifest(
   source: SourceFolder,
   target: string,
   part: NetworkPart,
-): Promise<EncoderManifest> {
+): Promise<TextEncoderManifest> {
   const tokenizer = await writeHashedFile(join(target, TOKENIZER_FILE), [source.tokenizerBytes])
   const { sentence } = source
   return {
@@ -131,7 +131,7 @@ async function exportWeights(
   source: SourceFolder,
   options: ExportEncoderOptions,
   target: string,
-): Promise<EncoderManifest> {
+): Promise<TextEncoderManifest> {
   if (source.network.kind !== 'weights') throw new EspalierError('internal', 'no weights')
   const { config } = source.network
   const { onProgress, signal, precisions } = options
@@ -232,7 +232,7 @@ async function exportForeign(
   path: string,
   options: ExportEncoderOptions,
   target: string,
-): Promise<EncoderManifest> {
+): Promise<TextEncoderManifest> {
   const dense = source.sentence.dense && (await loadDense(source.sentence.dense))
   options.onProgress?.('copying graph', 0, 1)
   const foreign = await importForeign(path, target, source.sentence.pooling, dense)

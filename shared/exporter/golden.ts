@@ -1,6 +1,10 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type EncoderManifest, type Precision, precisionSchema } from '../lib/encoder-manifest.ts'
+import {
+  type Precision,
+  precisionSchema,
+  type TextEncoderManifest,
+} from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { createEngine } from '../runtime/engine.ts'
 import { goldenJob } from '../runtime/self-test.ts'
@@ -33,7 +37,7 @@ const goldenSchema = z.object({
 })
 
 /** Vectors that ship with a folder (`golden.json`), or null. */
-export async function readGolden(folder: string): Promise<EncoderManifest['golden'] | null> {
+export async function readGolden(folder: string): Promise<TextEncoderManifest['golden'] | null> {
   return (await readJsonFile(join(folder, 'golden.json'), goldenSchema))?.golden ?? null
 }
 
@@ -44,8 +48,8 @@ export async function readGolden(folder: string): Promise<EncoderManifest['golde
  */
 export async function measureGolden(
   folder: string,
-  manifest: EncoderManifest,
-): Promise<EncoderManifest> {
+  manifest: TextEncoderManifest,
+): Promise<TextEncoderManifest> {
   const golden = GOLDEN_TEXTS.map((text) => ({ text, vectors: {} as GoldenVectors }))
   for (const precision of Object.keys(manifest.graphs) as Precision[]) {
     const vectors = await encodeGolden(folder, manifest, precision)
@@ -61,7 +65,7 @@ export async function measureGolden(
 }
 
 /** The tolerances that go into a manifest. */
-export function minCosines(precisions: readonly Precision[]): EncoderManifest['minCosine'] {
+export function minCosines(precisions: readonly Precision[]): TextEncoderManifest['minCosine'] {
   return Object.fromEntries(precisions.map((precision) => [precision, MIN_COSINE[precision]]))
 }
 
@@ -69,7 +73,7 @@ type GoldenVectors = Partial<Record<Precision, number[]>>
 
 async function encodeGolden(
   artifactDir: string,
-  manifest: EncoderManifest,
+  manifest: TextEncoderManifest,
   precision: Precision,
 ): Promise<Float32Array> {
   const engine = await createEngine({ artifactDir, manifest, precision, device: 'cpu' })

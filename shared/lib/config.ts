@@ -153,6 +153,16 @@ const configSchema = z.object({
     unit: 'bytes',
     doc: 'Longest single text, in UTF-8.',
   }),
+  maxImageBytes: integer(1, 256 * MIB, 10 * MIB, {
+    variable: 'ESPALIER_MAX_IMAGE_BYTES',
+    unit: 'bytes',
+    doc: 'Largest file of a single image.',
+  }),
+  maxImagePixels: integer(1, 1_000_000_000, 50_000_000, {
+    variable: 'ESPALIER_MAX_IMAGE_PIXELS',
+    unit: 'pixels',
+    doc: 'Most pixels of a single image, width times height; it is refused before it is decoded.',
+  }),
   maxRequests: integer(1, 65_536, 512, {
     variable: 'ESPALIER_MAX_REQUESTS',
     unit: 'requests',

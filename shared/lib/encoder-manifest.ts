@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { imagePreprocessingSchema } from './image-preprocessing.ts'
 
 /** The file name of an encoder's manifest inside its artifact folder. */
 export const ENCODER_MANIFEST_FILE = 'encoder.json'
@@ -10,10 +11,10 @@ const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)
 export const precisionSchema = z.enum(['float32', 'float16', 'int8'])
 export type Precision = z.infer<typeof precisionSchema>
 
-/** An input of a graph and what is fed to it. All text inputs have shape [batch, tokens]. */
+/** An input of a graph and what is fed to it: [batch, tokens] of a text, [batch, 3, height, width] of a picture. */
 const graphInputSchema = z.object({
   name: z.string().min(1),
-  role: z.enum(['ids', 'mask', 'types']),
+  role: z.enum(['ids', 'mask', 'types', 'pixels']),
   type: z.enum(['int32', 'int64', 'float32']),
 })
 
@@ -34,35 +35,72 @@ const graphSchema = z.object({
 })
 export type GraphSpec = z.infer<typeof graphSchema>
 
-/** One encoder artifact: what it computes, which files it is made of, and vectors that prove a load. */
-export const encoderManifestSchema = z.object({
+/** What the manifests of all encoders say. */
+const common = {
   schema: z.literal(1),
   kind: z.literal('embedding'),
-  modality: z.literal('text'),
   name: z.string(),
-  architecture: z.enum(['bert', 'distilbert', 'roberta', 'onnx']),
   dimension: z.int().min(1).max(8192),
-  maxTokens: z.int().min(2).max(32768),
-  pooling: z.enum(['mean', 'cls', 'max', 'none']),
   normalize: z.boolean(),
-  prompts: z.record(z.string(), z.string()),
-  defaultPrompt: z.string().nullable(),
-  padId: z.int().min(0),
-  /** sha256 over what makes vectors comparable: weights, tokenizer, pooling, normalisation, prompts. */
+  /** sha256 over what makes vectors comparable: weights, preparation of inputs, pooling, normalisation. */
   family: sha256,
-  tokenizer: fileName,
   graphs: z.partialRecord(precisionSchema, graphSchema),
   /** Present with int8: the scheme's name and where its ranges come from. */
   quantization: z.object({ scheme: z.string(), calibration: fileName }).nullable(),
-  /** Texts with the vectors each precision must reproduce at load, as cosine of at least `minCosine`. */
-  golden: z.array(
-    z.object({
-      text: z.string(),
-      vectors: z.partialRecord(precisionSchema, z.array(z.number())),
-    }),
-  ),
   minCosine: z.partialRecord(precisionSchema, z.number()),
   files: z.record(fileName, z.object({ sha256, bytes: z.int().min(0) })),
   createdWith: z.string(),
+}
+/** Inputs with the vectors each precision must reproduce at load, as cosine of at least `minCosine`. */
+const goldenVectors = z.partialRecord(precisionSchema, z.array(z.number()))
+
+const textManifestSchema = z.object({
+  ...common,
+  modality: z.literal('text'),
+  architecture: z.enum(['bert', 'distilbert', 'roberta', 'onnx']),
+  maxTokens: z.int().min(2).max(32768),
+  pooling: z.enum(['mean', 'cls', 'max', 'none']),
+  prompts: z.record(z.string(), z.string()),
+  defaultPrompt: z.string().nullable(),
+  padId: z.int().min(0),
+  tokenizer: fileName,
+  golden: z.array(z.object({ text: z.string(), vectors: goldenVectors })),
 })
-export type EncoderManifest = z.infer<typeof encoderManifestSchema>
+
+/** A value of an image network that can be its embedding. */
+const transferLayerSchema = z.object({
+  name: z.string(),
+  operator: z.string(),
+  /** Without the batch. */
+  shape: z.array(z.int().min(1)),
+  /** Numbers of the weights that it is computed with. */
+  parameters: z.int().min(0),
+})
+export type TransferLayer = z.infer<typeof transferLayerSchema>
+
+const imageManifestSchema = z.object({
+  ...common,
+  modality: z.literal('image'),
+  architecture: z.literal('onnx'),
+  preprocessing: imagePreprocessingSchema,
+  /** The layer that the graph is cut at; feature maps [channels, height, width] are averaged. */
+  layer: z.string(),
+  pooling: z.enum(['mean', 'none']),
+  /** Where else the network could have been cut. */
+  layers: z.array(transferLayerSchema),
+  /** Heads that are the network's own output layer, by the model names that they are published under. */
+  outputs: z.array(z.string()),
+  /** What a picture counts in the unit of the queue, whatever its size. */
+  tokens: z.int().min(1),
+  /** The picture's file, in base64. */
+  golden: z.array(z.object({ image: z.base64(), vectors: goldenVectors })),
+})
+
+/** One encoder artifact: what it computes, which files it is made of, and vectors that prove a load. */
+export const encoderManifestSchema = z.discriminatedUnion('modality', [
+  textManifestSchema,
+  imageManifestSchema,
+])
+export type TextEncoderManifest = z.infer<typeof textManifestSchema>
+export type ImageEncoderManifest = z.infer<typeof imageManifestSchema>
+export type EncoderManifest = TextEncoderManifest | ImageEncoderManifest

@@ -1,11 +1,11 @@
+import type { GraphSpec } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
-import { openTextGraph, type TextGraph } from './text-graph.ts'
 
 /** A graph and where it really runs. */
-export interface OpenedGraph {
-  readonly graph: TextGraph
+export interface OpenedGraph<Graph> {
+  readonly graph: Graph
   readonly device: Device
   /** Why another device than the wanted one runs; null if it does. */
   readonly fallback: string | null
@@ -15,8 +15,10 @@ export interface OpenedGraph {
  * Opens the graph of a precision on the wanted device; `auto` tries CUDA and falls back to the CPU.
  * @throws EspalierError `invalid_config`, `invalid_model_file`
  */
-export async function openOnDevice(init: WorkerInit): Promise<OpenedGraph> {
-  const { artifactDir, manifest, precision, device } = init
+export async function openOnDevice<Graph>(
+  { manifest, precision, device }: WorkerInit,
+  open: (spec: GraphSpec, device: Device) => Promise<Graph>,
+): Promise<OpenedGraph<Graph>> {
   const spec = manifest.graphs[precision]
   if (!spec) {
     const offered = Object.keys(manifest.graphs).join(', ')
@@ -26,7 +28,7 @@ export async function openOnDevice(init: WorkerInit): Promise<OpenedGraph> {
   const wanted = device === 'auto' ? 'cuda' : device
   if (wanted !== 'cpu') {
     try {
-      const graph = await openTextGraph(artifactDir, manifest, spec, wanted)
+      const graph = await open(spec, wanted)
       return { graph, device: wanted, fallback: null }
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
@@ -34,10 +36,10 @@ export async function openOnDevice(init: WorkerInit): Promise<OpenedGraph> {
         const message = `device ${device} does not work here: ${reason}; use cpu or auto`
         throw new EspalierError('invalid_config', message, { cause })
       }
-      const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
+      const graph = await open(spec, 'cpu')
       return { graph, device: 'cpu', fallback: reason }
     }
   }
-  const graph = await openTextGraph(artifactDir, manifest, spec, 'cpu')
+  const graph = await open(spec, 'cpu')
   return { graph, device: 'cpu', fallback: null }
 }

@@ -1,5 +1,5 @@
-/** What may be read, in the order in which workers need it. */
-export const STAGES = { closed: 0, tokenizer: 1, graph: 2, refused: -1 } as const
+/** What may be read, in the order in which workers need it: what prepares inputs, then the graph. */
+export const STAGES = { closed: 0, inputs: 1, graph: 2, refused: -1 } as const
 export type Stage = Exclude<keyof typeof STAGES, 'closed' | 'refused'>
 
 /** Holds workers back from an artifact's files until these are verified, while the workers start. */

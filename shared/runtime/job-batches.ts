@@ -7,15 +7,15 @@ export interface Batch {
   readonly members: readonly number[]
 }
 
-/** How one text of a job is to be treated. */
+/** How one input of a job is to be treated. */
 export function modeAt(job: Job, index: number): JobMode {
   return job.modes[job.modeOf[index] as number] as JobMode
 }
 
-/** The texts that have not failed yet, by how they run. */
+/** The inputs that have not failed yet, by how they run. */
 export function splitByMode(job: Job, output: JobOutput): Batch[] {
   const batches = new Map<string, { mode: JobMode; members: number[] }>()
-  for (let index = 0; index < job.texts.length; index++) {
+  for (let index = 0; index < job.inputs.length; index++) {
     if (output.hasFailed(index)) continue
     const mode = modeAt(job, index)
     const key = `${mode.normalize} ${mode.projection} ${mode.memories}`

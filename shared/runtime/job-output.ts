@@ -13,9 +13,9 @@ export class JobOutput {
 
   constructor(job: Job, dimension: number) {
     this.#dimension = dimension
-    this.tokens = new Uint32Array(job.texts.length)
-    this.truncated = new Uint8Array(job.texts.length)
-    this.#vectors = new Float32Array(job.texts.length * dimension)
+    this.tokens = new Uint32Array(job.inputs.length)
+    this.truncated = new Uint8Array(job.inputs.length)
+    this.#vectors = new Float32Array(job.inputs.length * dimension)
   }
 
   fail(index: number, error: WireError): void {

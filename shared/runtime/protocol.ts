@@ -1,3 +1,4 @@
+import type { EncoderInput } from '../lib/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { type ErrorCode, EspalierError } from '../lib/errors.ts'
 import type { Device } from './session.ts'
@@ -30,17 +31,17 @@ export interface JobMode {
 
 /** Inputs for one worker, possibly of several requests. */
 export interface Job {
-  readonly texts: readonly string[]
+  readonly inputs: readonly EncoderInput[]
   readonly modes: readonly JobMode[]
-  /** Index into `modes`, per text. */
+  /** Index into `modes`, per input. */
   readonly modeOf: Uint8Array | Uint16Array
-  /** Texts whose unit vectors are known already: only heads are applied. Absent where there are none. */
+  /** Inputs whose unit vectors are known already: only heads are applied. Absent where there are none. */
   readonly known?: KnownRows
 }
 
-/** Unit vectors of some texts of a job, which carries those texts as empty strings. */
+/** Unit vectors of some inputs of a job, which carries empty strings in their place. */
 export interface KnownRows {
-  /** Positions in the job's texts. */
+  /** Positions in the job's inputs. */
   readonly rows: Uint32Array
   /** Shape [rows, dimension]. */
   readonly vectors: Float32Array
@@ -52,9 +53,9 @@ export interface WireError {
   readonly message: string
 }
 
-/** What a worker made of a job; rows in the order of the job's texts. */
+/** What a worker made of a job; rows in the order of the job's inputs. */
 export interface JobResult {
-  /** Shape [texts, dimension]. */
+  /** Shape [inputs, dimension]. */
   readonly vectors: Float32Array
   readonly tokens: Uint32Array
   readonly truncated: Uint8Array
@@ -68,21 +69,21 @@ export interface JobResult {
   readonly runMs: number
 }
 
-/** Scores of a job under one projection; rows of texts that did not ask for it are zero. */
+/** Scores of a job under one projection; rows of inputs that did not ask for it are zero. */
 export interface ProjectionScores {
   readonly projection: number
   readonly columns: number
-  /** Shape [texts, columns]. */
+  /** Shape [inputs, columns]. */
   readonly values: Float32Array
 }
 
-/** What a job found in one memory, best first; rows of texts that did not ask for it are zero. */
+/** What a job found in one memory, best first; rows of inputs that did not ask for it are zero. */
 export interface MemoryNeighbours {
   readonly memory: number
   readonly k: number
-  /** Shape [texts, k]. */
+  /** Shape [inputs, k]. */
   readonly similarities: Float32Array
-  /** Shape [texts, k]. */
+  /** Shape [inputs, k]. */
   readonly indices: Int32Array
 }
 

@@ -1,11 +1,12 @@
+import type { EncoderInput } from '../lib/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { fromWireError, type Job, type JobMode, type JobResult } from './protocol.ts'
 
 const DEFAULT_MIN_COSINE = 0.999
 
-/** Golden texts as they are encoded, at export and at every load. */
-export function goldenJob(texts: readonly string[]): Job {
+/** Golden inputs as they are encoded, at export and at every load. */
+export function goldenJob(inputs: readonly EncoderInput[]): Job {
   const mode: JobMode = {
     prompt: '',
     truncate: true,
@@ -14,11 +15,11 @@ export function goldenJob(texts: readonly string[]): Job {
     projection: 0,
     memories: [],
   }
-  return { texts, modes: [mode], modeOf: new Uint16Array(texts.length) }
+  return { inputs, modes: [mode], modeOf: new Uint16Array(inputs.length) }
 }
 
 /**
- * Runs the manifest's golden texts and compares the vectors: a runtime or CPU that computes something else
+ * Runs the manifest's golden inputs and compares the vectors: a runtime or CPU that computes something else
  * must not serve. Warms the graph as well.
  * @throws EspalierError `self_test_failed`
  */
@@ -27,16 +28,16 @@ export async function verifyGoldens(
   manifest: EncoderManifest,
   precision: Precision,
 ): Promise<void> {
-  const golden = manifest.golden.flatMap(({ text, vectors }) => {
+  const golden = goldenInputs(manifest).flatMap(({ input, vectors }) => {
     const expected = vectors[precision]
-    return expected ? [{ text, expected }] : []
+    return expected ? [{ input, expected }] : []
   })
   if (golden.length === 0) return
-  const result = await engine.run(goldenJob(golden.map(({ text }) => text)))
+  const result = await engine.run(goldenJob(golden.map(({ input }) => input)))
   const failure = result.failures[0]
   if (failure) {
     const { message } = fromWireError(failure.error)
-    const what = `golden text ${failure.index} of ${manifest.name}`
+    const what = `golden input ${failure.index} of ${manifest.name}`
     throw new EspalierError('self_test_failed', `${what} cannot be encoded: ${message}`)
   }
   const minimum = manifest.minCosine[precision] ?? DEFAULT_MIN_COSINE
@@ -48,9 +49,18 @@ export async function verifyGoldens(
     throw new EspalierError(
       'self_test_failed',
       `${manifest.name} ${precision}: this machine gives other vectors than the artifact was made with ` +
-        `(golden text ${row}: cosine ${found.toFixed(6)}, at least ${minimum} wanted); export it again here`,
+        `(golden input ${row}: cosine ${found.toFixed(6)}, at least ${minimum} wanted); export it again here`,
     )
   })
+}
+
+function goldenInputs(manifest: EncoderManifest) {
+  return manifest.modality === 'text'
+    ? manifest.golden.map(({ text, vectors }) => ({ input: text, vectors }))
+    : manifest.golden.map(({ image, vectors }) => ({
+        input: Buffer.from(image, 'base64'),
+        vectors,
+      }))
 }
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {

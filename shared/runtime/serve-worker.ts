@@ -47,10 +47,10 @@ export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<
   }
 
   function change(message: Exclude<ToWorker, { type: 'run' | 'stop' }>): Promise<void> {
-    if (message.type === 'project') return engine.addProjection(message.projection)
-    if (message.type === 'unproject') return engine.dropProjection(message.projection)
-    if (message.type === 'remember') return engine.addMemory(message.memory)
-    return engine.dropMemory(message.memory)
+    if (message.type === 'project') return engine.heads.addProjection(message.projection)
+    if (message.type === 'unproject') return engine.heads.dropProjection(message.projection)
+    if (message.type === 'remember') return engine.heads.addMemory(message.memory)
+    return engine.heads.dropMemory(message.memory)
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { EncoderManifest, GraphSpec } from '../lib/encoder-manifest.ts'
+import type { GraphSpec, TextEncoderManifest } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Group } from './grouping.ts'
 import { type Device, type NamedTensor, openSession, type TensorData } from './session.ts'
@@ -35,7 +35,7 @@ export interface TextGraph {
  */
 export async function openTextGraph(
   artifactDir: string,
-  manifest: EncoderManifest,
+  manifest: TextEncoderManifest,
   spec: GraphSpec,
   device: Device,
   shapes: Device = device,

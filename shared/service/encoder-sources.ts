@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createTextEncoder } from '../encoder/text-encoder.ts'
+import { createEncoder } from '../encoder/pooled-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
 import { filesToLoad } from '../encoder/verify-artifact.ts'
 import {
@@ -104,7 +104,7 @@ async function loadVersion(
   const files = filesToLoad(manifest, precision)
   const artifactDir = await registry.fetchFiles(version, folder, { ...options, paths: files })
   options.signal?.throwIfAborted()
-  const encoder = await createTextEncoder({
+  const encoder = await createEncoder({
     artifactDir,
     manifest,
     precision,

@@ -31,16 +31,17 @@ export function describeEncoder(manifest: EncoderManifest): EncoderCard {
     Object.fromEntries(precisions.map((precision) => [precision, value(precision)]))
   const sum = (files: readonly string[]) =>
     files.reduce((bytes, file) => bytes + (manifest.files[file]?.bytes ?? 0), 0)
-  const { modality, architecture, dimension, maxTokens, pooling, normalize, createdWith } = manifest
+  const { modality, architecture, dimension, pooling, normalize, createdWith } = manifest
+  const isText = manifest.modality === 'text'
   return {
     encoder: manifest.name,
     modality,
     architecture,
     dimension,
-    maxTokens,
+    maxTokens: isText ? manifest.maxTokens : manifest.tokens,
     pooling,
     normalize,
-    prompts: Object.keys(manifest.prompts),
+    prompts: isText ? Object.keys(manifest.prompts) : [],
     precisions,
     fingerprints: each((precision) => manifest.graphs[precision]!.fingerprint),
     bytes: each((precision) => sum(filesToLoad(manifest, precision))),

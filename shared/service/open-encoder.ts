@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { EncoderLimits } from '../encoder/dispatcher.ts'
-import { createTextEncoder, type TextEncoderOptions } from '../encoder/text-encoder.ts'
+import { createEncoder, type EncoderOptions } from '../encoder/pooled-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -10,7 +10,7 @@ import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './enc
 export interface OpenEncoderDeps extends ArtifactOptions {
   readonly workerUrl: URL
   /** A worker under way already, taken first. */
-  readonly early?: TextEncoderOptions['early']
+  readonly early?: EncoderOptions['early']
   readonly workers: number
   readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
   readonly limits: EncoderLimits
@@ -31,7 +31,7 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
   wanted.onArtifact?.(artifact.manifest)
   const { workerUrl, early, workers, device, limits, resultCacheBytes = 0, log, onVerified } = deps
   const load = (from: typeof artifact) =>
-    createTextEncoder({
+    createEncoder({
       artifactDir: from.folder,
       manifest: from.manifest,
       precision: wanted.precision,

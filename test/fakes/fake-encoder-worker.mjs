@@ -22,7 +22,7 @@ if (atLoad === 'fail-load') {
     if (message.type === 'unproject') projections.delete(message.projection)
     if (message.type !== 'run') return parentPort.postMessage({ type: 'done', id: message.id })
     const { id, job } = message
-    for (const text of job.texts) {
+    for (const text of job.inputs) {
       const [verb, , file] = text.split(' ')
       if (verb === 'fail') {
         const error = { code: 'invalid_request', message: 'told to fail' }
@@ -33,9 +33,9 @@ if (atLoad === 'fail-load') {
       throw new Error('told to crash')
     }
     const result = {
-      vectors: Float32Array.from(job.texts, (text) => text.length),
-      tokens: Uint32Array.from(job.texts, () => threadId),
-      truncated: new Uint8Array(job.texts.length),
+      vectors: Float32Array.from(job.inputs, (text) => text.length),
+      tokens: Uint32Array.from(job.inputs, () => threadId),
+      truncated: new Uint8Array(job.inputs.length),
       scores: [...projections].map((projection) => ({ projection, columns: 0, values: [] })),
       failures: [],
       tokenizeMs: 0,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { EncodedBatch, Encoder, EncoderInfo, Projection } from '../../shared/encoder/types.ts'
 import { measureDistances } from '../../shared/head/columns.ts'
 import { findNeighbours } from '../../shared/head/neighbours.ts'
+import { type EncoderInput, modalityOf } from '../../shared/lib/encoder-input.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import type { NearestRows } from '../../shared/lib/matrix-kernels.ts'
 
@@ -14,8 +15,8 @@ export interface FakeEncoderOptions extends Partial<EncoderInfo> {
 }
 
 /**
- * A small real encoder: each vector is a hash of the text, the same on every machine, and tokens are
- * words plus two. It truncates, normalises, projects, refuses and closes as the contract says.
+ * A small real encoder: each vector is a hash of the input, the same on every machine, and tokens are
+ * words plus two, or `maxTokens` for an image. It truncates, normalises, projects, refuses and closes as the contract says.
  */
 export function createFakeEncoder({
   gate,
@@ -52,6 +53,13 @@ export function createFakeEncoder({
     const truncated = new Uint8Array(inputs.length)
     const vectors = new Float32Array(inputs.length * info.dimension)
     for (const [i, input] of inputs.entries()) {
+      refuseOthers(input, i, info)
+      if (typeof input !== 'string') {
+        tokens[i] = info.maxTokens
+        const vector = hashVector(input, info.dimension, options.normalize)
+        vectors.set(vector, i * info.dimension)
+        continue
+      }
       const words = `${options.prompt ?? ''}${input}`.split(/\s+/).filter(Boolean)
       const kept = info.maxTokens - 2
       if (words.length > kept) {
@@ -115,6 +123,13 @@ export function createFakeEncoder({
   }
 }
 
+function refuseOthers(input: EncoderInput, index: number, { modality }: EncoderInfo): void {
+  if (modalityOf(input) === modality) return
+  const param = `inputs[${index}]`
+  const message = `${param} is not for a model of ${modality}s`
+  throw new EspalierError('wrong_modality', message, { param })
+}
+
 /** Scores of shape [rows, columns]. */
 function project(vectors: Float32Array, dimension: number, projection: Projection): Float32Array {
   const { weights, bias } = projection
@@ -139,10 +154,10 @@ function search(vectors: Float32Array, projection: Projection | null, id: number
 }
 
 /** A vector of numbers in [-1, 1) from the bytes of sha256, at unit length if asked. */
-function hashVector(text: string, dimension: number, normalize: boolean): Float32Array {
+function hashVector(input: EncoderInput, dimension: number, normalize: boolean): Float32Array {
   const vector = new Float32Array(dimension)
   for (let start = 0; start < dimension; start += 8) {
-    const bytes = createHash('sha256').update(`${start}:${text}`).digest()
+    const bytes = createHash('sha256').update(`${start}:`).update(input).digest()
     for (let i = 0; i < 8 && start + i < dimension; i++) {
       vector[start + i] = bytes.readInt32LE(i * 4) / 2 ** 31
     }

@@ -4,12 +4,13 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { EncoderInput } from '../../shared/lib/encoder-input.ts'
 import type { ToWorker, WorkerInit } from '../../shared/runtime/protocol.ts'
 import { serveWorker } from '../../shared/runtime/serve-worker.ts'
 
 const port = parentPort as MessagePort
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'run' && message.job.texts.some(isFatal)) {
+  if (message.type === 'run' && message.job.inputs.some(isFatal)) {
     // Behind the start of the run: the job is under way when the thread ends.
     setImmediate(() => {
       throw new Error('a fault in a run')
@@ -18,7 +19,8 @@ port.on('message', (message: ToWorker) => {
 })
 void serveWorker(port, workerData as WorkerInit)
 
-function isFatal(text: string): boolean {
+function isFatal(text: EncoderInput): boolean {
+  if (typeof text !== 'string') return false
   const [, verb, path] = /\b(END-WORKER|END-ONCE)(?: (\S+))?/.exec(text) ?? []
   if (verb === 'END-WORKER') return true
   if (verb !== 'END-ONCE' || path === undefined || existsSync(path)) return false

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { EncoderManifest } from '../../shared/lib/encoder-manifest.ts'
+import type { TextEncoderManifest } from '../../shared/lib/encoder-manifest.ts'
 import type { Registry, RegistryVersion } from '../../shared/registry/types.ts'
 import { writeTinyEncoder } from './tiny-encoder.ts'
 
@@ -11,7 +11,7 @@ export async function publishTinyEncoder(
   name: string,
   options: {
     /** What `encoder.json` says otherwise. */
-    readonly changes?: Partial<EncoderManifest>
+    readonly changes?: Partial<TextEncoderManifest>
     /** What the registry's manifest says. */
     readonly family?: string
     readonly promote?: boolean

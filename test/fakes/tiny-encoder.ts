@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EncoderManifest, GraphSpec } from '../../shared/lib/encoder-manifest.ts'
+import type { GraphSpec, TextEncoderManifest } from '../../shared/lib/encoder-manifest.ts'
 import { GraphBuilder } from '../../shared/onnx/graph.ts'
 import { serializeModel } from '../../shared/onnx/writer.ts'
 
@@ -72,7 +72,7 @@ export interface TinyOptions {
 export async function writeTinyEncoder(
   folder: string,
   { foreign = false, poison }: TinyOptions = {},
-): Promise<EncoderManifest> {
+): Promise<TextEncoderManifest> {
   const tokenizer = tinyTokenizerJson()
   if (poison) tokenizer.model.vocab[poison] = 1000
   const files: Record<string, Uint8Array> = {
@@ -81,7 +81,7 @@ export async function writeTinyEncoder(
   }
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes)
   const golden = [2, 6, 7, 3]
-  const manifest: EncoderManifest = {
+  const manifest: TextEncoderManifest = {
     schema: 1,
     kind: 'embedding',
     modality: 'text',

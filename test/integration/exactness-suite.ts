@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTextEncoder } from '../../shared/encoder/text-encoder.ts'
+import { createEncoder } from '../../shared/encoder/pooled-encoder.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
 import { exportEncoder } from '../../shared/exporter/export-encoder.ts'
 import type { EncoderManifest, Precision } from '../../shared/lib/encoder-manifest.ts'
@@ -33,7 +33,7 @@ export function describeExactness({ texts, batches }: ExactnessSize): void {
   afterAll(() => rmSync(work, { recursive: true, force: true }))
 
   function open(precision: Precision, workers: number): Promise<Encoder> {
-    return createTextEncoder({
+    return createEncoder({
       artifactDir,
       manifest,
       precision,

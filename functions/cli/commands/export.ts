@@ -111,9 +111,13 @@ async function exportFolder(
       return await context.print(JSON.stringify(shown, null, 2))
     }
     const graphs = Object.keys(manifest.graphs).join(', ')
+    const reads =
+      manifest.modality === 'text'
+        ? `${manifest.maxTokens} tokens, ${manifest.pooling} pooling`
+        : `images at layer ${manifest.layer}, ${manifest.pooling} pooling`
     await context.print(
       `${output}: ${manifest.name} (${manifest.architecture}, ${manifest.dimension} numbers, ` +
-        `${manifest.maxTokens} tokens, ${manifest.pooling} pooling), graphs: ${graphs}`,
+        `${reads}), graphs: ${graphs}`,
     )
     for (const line of lines) await context.print(line)
   } finally {

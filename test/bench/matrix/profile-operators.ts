@@ -78,7 +78,12 @@ function makeInput(
 ): NamedTensor {
   const random = createRandom(1)
   const length = batch * width
-  const value = { ids: () => FIRST_WORD + random.below(WORDS), mask: () => 1, types: () => 0 }[role]
+  const value = {
+    ids: () => FIRST_WORD + random.below(WORDS),
+    mask: () => 1,
+    types: () => 0,
+    pixels: () => random.below(256),
+  }[role]
   const numbers = Array.from({ length }, value)
   const dims = [batch, width]
   if (type === 'float32') return { data: Float32Array.from(numbers), dims }

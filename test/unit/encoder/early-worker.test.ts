@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTextEncoder } from '../../../shared/encoder/text-encoder.ts'
+import { createEncoder } from '../../../shared/encoder/pooled-encoder.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
 import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 function open(early: EarlyWorker, workers = 1, onVerified?: () => void): Promise<Encoder> {
-  return createTextEncoder({
+  return createEncoder({
     artifactDir: folder,
     manifest,
     precision: 'float32',
@@ -74,7 +74,7 @@ describe('an early worker', () => {
     const damaged = await mkdtemp(join(tmpdir(), 'early-damaged-'))
     const { files, graphs, ...rest } = await writeTinyEncoder(damaged)
     await appendFile(join(damaged, graphs.float32?.file ?? ''), 'x')
-    const opening = createTextEncoder({
+    const opening = createEncoder({
       artifactDir: damaged,
       manifest: { files, graphs, ...rest },
       precision: 'float32',

@@ -26,7 +26,8 @@ const lane = new ItemTable<Fake>().lane({
 function makeRequest(name: number, sizes: readonly number[]): Fake {
   const request: Fake = { name, items: [] }
   for (const [index, tokens] of sizes.toSorted((a, b) => b - a).entries()) {
-    const item = new Item<Fake>(lane, `${name} ${index}`, { bytes: 4 * tokens, tokens }, null)
+    const key = `${name} ${index}`
+    const item = new Item<Fake>(lane, key, key, { bytes: 4 * tokens, tokens }, null)
     item.waiters.push({ request, index })
     request.items.push(item)
   }

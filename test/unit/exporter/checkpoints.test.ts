@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
-import { createTextEncoder } from '../../../shared/encoder/text-encoder.ts'
+import { createEncoder } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions } from '../../../shared/encoder/types.ts'
 import { exportEncoder } from '../../../shared/exporter/export-encoder.ts'
 import type { EncoderManifest, Precision } from '../../../shared/lib/encoder-manifest.ts'
@@ -42,7 +42,7 @@ async function encodeWith(
   texts: readonly string[],
   options: Partial<EncodeOptions>,
 ) {
-  const encoder = await createTextEncoder({
+  const encoder = await createEncoder({
     artifactDir,
     manifest,
     precision,

@@ -39,7 +39,7 @@ async function openWhole(workers: number): Promise<Pool> {
 }
 
 function job(...texts: string[]): Job {
-  return { texts, modes: [], modeOf: new Uint16Array(texts.length) }
+  return { inputs: texts, modes: [], modeOf: new Uint16Array(texts.length) }
 }
 
 /** A path at which no file exists yet. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+import type { TextEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
 import { blobKey } from '../../../shared/registry/names.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../../shared/registry/store-directory.ts'
@@ -103,7 +103,7 @@ describe('an encoder of the registry', () => {
     })
   })
 
-  const bad: [string, Partial<EncoderManifest>, object, RegExp][] = [
+  const bad: [string, Partial<TextEncoderManifest>, object, RegExp][] = [
     [
       'whose family is not that of its manifest',
       {},

@@ -1,3 +1,4 @@
+import type { EncoderInput } from '../lib/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -7,14 +8,15 @@ import { groupingFor } from '../runtime/grouping.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
 import type { Device } from '../runtime/session.ts'
 import { Dispatcher, type EncoderLimits } from './dispatcher.ts'
+import { checkModality, createInputKind } from './input-kind.ts'
 import { ProjectionBook } from './projections.ts'
 import { EncodeRequest } from './request.ts'
 import { ResultCache } from './result-cache.ts'
 import type { EncodedBatch, EncodeOptions, Encoder, EncoderInfo, Projection } from './types.ts'
-import { filesToLoad, verifyArtifact } from './verify-artifact.ts'
+import { filesToLoad, tokenizerOf, verifyArtifact } from './verify-artifact.ts'
 
-/** What a text encoder is made from. */
-export interface TextEncoderOptions {
+/** What an encoder is made from. */
+export interface EncoderOptions {
   readonly artifactDir: string
   readonly manifest: EncoderManifest
   readonly precision: Precision
@@ -26,7 +28,7 @@ export interface TextEncoderOptions {
   /** A worker under way already, taken first. */
   readonly early?: EarlyWorker | undefined
   readonly limits: EncoderLimits
-  /** Memory for vectors of texts seen before; 0 keeps none. @default 0 */
+  /** Memory for vectors of inputs seen before; 0 keeps none. @default 0 */
   readonly resultCacheBytes?: number
   readonly log: Logger
   /** Called once the files are verified, while the workers load them. */
@@ -34,14 +36,14 @@ export interface TextEncoderOptions {
 }
 
 /**
- * Verifies the artifact's files while the workers start, and proves these on the golden texts.
+ * Verifies the artifact's files while the workers start, and proves these on the golden inputs.
  * @throws EspalierError `artifact_corrupt`, `invalid_model_file`, `self_test_failed`, `invalid_config`
  */
-export async function createTextEncoder(options: TextEncoderOptions): Promise<Encoder> {
+export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
   const { artifactDir, manifest, precision, device } = options
   const files = filesToLoad(manifest, precision)
   const gate = createFileGate()
-  let encoder: PooledTextEncoder | null = null
+  let encoder: PooledEncoder | null = null
   const creating = createPool({
     workerUrl: options.workerUrl,
     init: { artifactDir, manifest, precision, device, gate: gate.state },
@@ -60,24 +62,26 @@ export async function createTextEncoder(options: TextEncoderOptions): Promise<En
     throw verified.reason
   }
   if (created.status === 'rejected') throw created.reason
-  encoder = new PooledTextEncoder(options, created.value)
+  encoder = new PooledEncoder(options, created.value)
   return encoder
 }
 
-/** The tokenizer first, which workers read while the graph is hashed. */
+/** A tokenizer first, which workers read while the graph is hashed. */
 async function verifyInOrder(
-  { artifactDir, manifest, onVerified }: TextEncoderOptions,
-  [tokenizer, ...graph]: readonly string[],
+  { artifactDir, manifest, onVerified }: EncoderOptions,
+  files: readonly string[],
   gate: FileGate,
 ): Promise<void> {
-  await verifyArtifact(artifactDir, manifest, tokenizer === undefined ? [] : [tokenizer])
-  gate.open('tokenizer')
+  const tokenizer = tokenizerOf(manifest)
+  if (tokenizer !== null) await verifyArtifact(artifactDir, manifest, [tokenizer])
+  gate.open('inputs')
+  const graph = files.filter((file) => file !== tokenizer)
   await verifyArtifact(artifactDir, manifest, graph)
   gate.open('graph')
   onVerified?.()
 }
 
-class PooledTextEncoder implements Encoder {
+class PooledEncoder implements Encoder {
   readonly info: EncoderInfo
   readonly #pool: Pool
   readonly #dispatcher: Dispatcher
@@ -86,9 +90,9 @@ class PooledTextEncoder implements Encoder {
   readonly #active = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
 
-  constructor(options: TextEncoderOptions, pool: Pool) {
+  constructor(options: EncoderOptions, pool: Pool) {
     const { manifest, limits, resultCacheBytes = 0 } = options
-    const { dimension, maxTokens } = manifest
+    const { dimension } = manifest
     this.info = describe(options, pool)
     this.#pool = pool
     this.#cache = resultCacheBytes > 0 ? new ResultCache(resultCacheBytes) : null
@@ -97,16 +101,17 @@ class PooledTextEncoder implements Encoder {
       grouping: groupingFor(pool.device),
       limits,
       dimension,
-      maxTokens,
+      kind: createInputKind(manifest, limits),
       fingerprint: this.info.fingerprint,
       cache: this.#cache,
     })
     this.#projections = new ProjectionBook(pool, dimension)
   }
 
-  async encode(inputs: readonly string[], options: EncodeOptions): Promise<EncodedBatch> {
+  async encode(inputs: readonly EncoderInput[], options: EncodeOptions): Promise<EncodedBatch> {
     if (this.#closing) throw new EspalierError('shutting_down', 'the encoder is shutting down')
     if (options.signal?.aborted) throw cancelled()
+    checkModality(inputs, this.info.modality)
     const projection = options.project ? this.#projections.acquire() : null
     try {
       const request = new EncodeRequest(inputs, options, projection, this.info.dimension)
@@ -166,22 +171,23 @@ class PooledTextEncoder implements Encoder {
 }
 
 function describe(
-  { manifest, precision, version, workers }: TextEncoderOptions,
+  { manifest, precision, version, workers }: EncoderOptions,
   pool: Pool,
 ): EncoderInfo {
-  const { name, modality, dimension, maxTokens, pooling, family, prompts, defaultPrompt } = manifest
+  const { name, modality, dimension, pooling, family } = manifest
+  const isText = manifest.modality === 'text'
   return {
     name,
     version,
     modality,
     dimension,
-    maxTokens,
+    maxTokens: isText ? manifest.maxTokens : manifest.tokens,
     pooling,
     family,
     fingerprint: manifest.graphs[precision]?.fingerprint ?? '',
     precision,
-    prompts,
-    defaultPrompt,
+    prompts: isText ? manifest.prompts : {},
+    defaultPrompt: isText ? manifest.defaultPrompt : null,
     device: pool.device,
     workers,
   }

@@ -2,10 +2,10 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createTextEncoder, type TextEncoderOptions } from '../../../shared/encoder/text-encoder.ts'
+import { createEncoder, type EncoderOptions } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions, Encoder } from '../../../shared/encoder/types.ts'
 import { findNeighbours, quantizeRows } from '../../../shared/head/neighbours.ts'
-import type { EncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+import type { TextEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import {
   TINY_DIMENSION,
@@ -23,7 +23,7 @@ const LIMITS = { maxQueueTokens: 100_000, maxQueueWaitMs: 60_000, maxTextBytes: 
 
 let folder: string
 let workerUrl: URL
-let manifest: EncoderManifest
+let manifest: TextEncoderManifest
 const opened: Encoder[] = []
 
 beforeAll(async () => {
@@ -38,8 +38,8 @@ afterEach(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-async function open(changes: Partial<TextEncoderOptions> = {}): Promise<Encoder> {
-  const encoder = await createTextEncoder({
+async function open(changes: Partial<EncoderOptions> = {}): Promise<Encoder> {
+  const encoder = await createEncoder({
     artifactDir: folder,
     manifest,
     precision: 'float32',

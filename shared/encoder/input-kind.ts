@@ -1,0 +1,122 @@
+import { hash } from 'node:crypto'
+import { type EncoderInput, type Modality, modalityOf } from '../lib/encoder-input.ts'
+import type { EncoderManifest } from '../lib/encoder-manifest.ts'
+import { EspalierError } from '../lib/errors.ts'
+import type { JobResult } from '../runtime/protocol.ts'
+import type { Item } from './item.ts'
+import { TokenEstimator } from './token-estimator.ts'
+
+/** What an input takes: bytes of memory, and the queue's unit of time. */
+export interface InputSize {
+  readonly bytes: number
+  readonly tokens: number
+}
+
+/** Bounds of a single input. */
+export interface InputBounds {
+  /** Most UTF-8 bytes of one text. */
+  readonly maxTextBytes: number
+  /** Most bytes of one image file. @default 10 MiB */
+  readonly maxImageBytes?: number | undefined
+}
+
+/** How the inputs of one modality are told apart and measured before they wait. */
+export interface InputKind {
+  /**
+   * Inputs of the same key are the same; texts are their own keys.
+   * @throws EspalierError `image_too_large`, `invalid_image` naming the input
+   */
+  keyOf(input: EncoderInput, index: number): string
+  /** @throws EspalierError `input_too_large` naming the input */
+  measure(input: EncoderInput, index: number, prompt: string): InputSize
+  /** Learns from a job that came back. */
+  learn(items: readonly Item<unknown>[], result: JobResult): void
+}
+
+/** The bound of an image file where nobody sets one. */
+export const DEFAULT_MAX_IMAGE_BYTES = 10 * 1024 * 1024
+
+/** What takes in the inputs of an encoder. */
+export function createInputKind(manifest: EncoderManifest, bounds: InputBounds): InputKind {
+  return manifest.modality === 'text'
+    ? new TextInputs(manifest.maxTokens, bounds.maxTextBytes)
+    : new ImageInputs(manifest.tokens, bounds.maxImageBytes ?? DEFAULT_MAX_IMAGE_BYTES)
+}
+
+/** @throws EspalierError `wrong_modality` naming the first input of another kind */
+export function checkModality(inputs: readonly EncoderInput[], wanted: Modality): void {
+  const index = inputs.findIndex((input) => modalityOf(input) !== wanted)
+  if (index < 0) return
+  const [found, reads] = wanted === 'text' ? ['an image', 'texts'] : ['a text', 'images']
+  const param = `inputs[${index}]`
+  const message = `${param} is ${found}; this model reads ${reads}`
+  throw new EspalierError('wrong_modality', message, { param })
+}
+
+class TextInputs implements InputKind {
+  readonly #estimator: TokenEstimator
+  readonly #maxBytes: number
+
+  constructor(maxTokens: number, maxBytes: number) {
+    this.#estimator = new TokenEstimator(maxTokens)
+    this.#maxBytes = maxBytes
+  }
+
+  keyOf(input: EncoderInput): string {
+    return input as string
+  }
+
+  measure(input: EncoderInput, index: number, prompt: string): InputSize {
+    const own = Buffer.byteLength(input as string)
+    if (own > this.#maxBytes) {
+      const param = `inputs[${index}]`
+      const message = `${param} has ${own} bytes of text, at most ${this.#maxBytes} are accepted`
+      throw new EspalierError('input_too_large', message, { param })
+    }
+    const bytes = Buffer.byteLength(prompt) + own
+    return { bytes, tokens: this.#estimator.estimate(bytes) }
+  }
+
+  learn(items: readonly Item<unknown>[], { tokens, truncated }: JobResult): void {
+    let texts = 0
+    let bytes = 0
+    let counted = 0
+    for (const [row, item] of items.entries()) {
+      if (item.known || truncated[row] === 1 || tokens[row] === 0) continue
+      texts += 1
+      bytes += item.bytes
+      counted += tokens[row] as number
+    }
+    this.#estimator.observe(texts, bytes, counted)
+  }
+}
+
+class ImageInputs implements InputKind {
+  readonly #tokens: number
+  readonly #maxBytes: number
+
+  constructor(tokens: number, maxBytes: number) {
+    this.#tokens = tokens
+    this.#maxBytes = maxBytes
+  }
+
+  keyOf(input: EncoderInput, index: number): string {
+    const bytes = input as Uint8Array
+    const param = `inputs[${index}]`
+    if (bytes.length === 0) {
+      const message = `${param} is an empty file; send a JPEG, PNG or WebP image`
+      throw new EspalierError('invalid_image', message, { param })
+    }
+    if (bytes.length > this.#maxBytes) {
+      const message = `${param} has ${bytes.length} bytes; an image may have ${this.#maxBytes}`
+      throw new EspalierError('image_too_large', message, { param })
+    }
+    return hash('sha256', bytes, 'base64')
+  }
+
+  measure(input: EncoderInput): InputSize {
+    return { bytes: input.length, tokens: this.#tokens }
+  }
+
+  learn(): void {}
+}
