@@ -43,7 +43,13 @@ export interface Initializer {
   readonly data: ArrayBufferView
 }
 
-export type Attribute = number | string | readonly number[] | { readonly float: number }
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly tensor: Initializer }
 
 export interface Node {
   readonly name: string
@@ -57,7 +63,8 @@ export interface Node {
 /** A graph as plain data: what the writer serialises and what gradients are derived from. */
 export interface Graph {
   readonly name: string
-  readonly opset: Opset
+  /** Ours are written in an `Opset`, foreign ones keep theirs. */
+  readonly opset: number
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
   readonly initializers: readonly Initializer[]

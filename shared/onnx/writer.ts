@@ -5,13 +5,13 @@ import {
   type Initializer,
   MICROSOFT_DOMAIN,
   type Node,
-  type Opset,
   type ValueInfo,
 } from './graph.ts'
 import { ProtobufWriter } from './protobuf.ts'
 
-/** The IR version that each operator set was released with. */
-const IR_VERSIONS: Readonly<Record<Opset, number>> = { 17: 8, 24: 12 }
+/** The IR version of our operator sets, 17 and 24; the older one is good for whatever came before. */
+const IR_VERSION_17 = 8
+const IR_VERSION_24 = 12
 /** Offsets of external tensors: page-aligned where it pays, so that they can be mapped. */
 const LARGE_TENSOR_BYTES = 65_536
 const PAGE_BYTES = 4_096
@@ -47,7 +47,7 @@ export function serializeModel(graph: Graph, external?: ExternalData): Serialize
     return start
   }
   const writer = new ProtobufWriter()
-  writer.integer(1, IR_VERSIONS[graph.opset]).string(2, 'espalier')
+  writer.integer(1, graph.opset <= 17 ? IR_VERSION_17 : IR_VERSION_24).string(2, 'espalier')
   writer.message(7, (w) => writeGraph(w, graph, place, external?.file ?? ''))
   writer.message(8, (w) => w.string(1, '').integer(2, graph.opset))
   writer.message(8, (w) => w.string(1, MICROSOFT_DOMAIN).integer(2, 1))
@@ -81,7 +81,12 @@ function writeAttribute(w: ProtobufWriter, name: string, value: Attribute): void
   if (typeof value === 'number') w.integer(3, value).integer(20, 2)
   else if (typeof value === 'string') w.string(4, value).integer(20, 3)
   else if ('float' in value) w.float(2, value.float).integer(20, 1)
-  else {
+  else if ('floats' in value) {
+    for (const item of value.floats) w.float(7, item)
+    w.integer(20, 6)
+  } else if ('tensor' in value) {
+    w.message(5, (inner) => writeTensor(inner, value.tensor, null, '')).integer(20, 4)
+  } else {
     for (const item of value) w.integer(8, item)
     w.integer(20, 7)
   }
