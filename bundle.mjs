@@ -1,6 +1,6 @@
-// Bundles the program into a folder, packages included, so that a start reads few files. ONNX Runtime stays
-// outside: its library is native. The worker is an entry of its own, because a TypeScript worker cannot be
-// loaded on Node 20, and CommonJS, because a thread starts sooner without the loader of ES modules.
+// Bundles the program into a folder, packages included, so that a start reads few files. ONNX Runtime and
+// sharp stay outside: their libraries are native. The worker is an entry of its own, because a TypeScript worker
+// cannot be loaded on Node 20, and CommonJS, because a thread starts sooner without the loader of ES modules.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -25,7 +25,7 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       format: 'esm',
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
-      external: ['onnxruntime-node'],
+      external: ['onnxruntime-node', 'sharp'],
       plugins: [shakeZod, trimPromClient],
       // CommonJS packages ask for Node's modules with `require`.
       banner: {
@@ -51,6 +51,7 @@ export async function bundleWorker(
     entryPoints: [entry],
     outfile,
     format: 'cjs',
+    external: ['sharp'],
     plugins: [shakeZod, inlineOnnxRuntime],
     sourcemap,
   })

@@ -146,6 +146,7 @@ export function createBoot(options: {
         maxQueueWaitMs: config.queueTimeoutMs,
         maxTextBytes: config.maxTextBytes,
         maxImageBytes: config.maxImageBytes,
+        maxImagePixels: config.maxImagePixels,
         maxQueueBytes: config.maxHeldBytes,
       },
       resultCacheBytes: config.resultCacheBytes,

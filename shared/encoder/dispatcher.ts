@@ -182,6 +182,7 @@ export class Dispatcher {
       vector: result.vectors.slice(row * dimension, (row + 1) * dimension),
       tokens: result.tokens[row] as number,
       truncated: result.truncated[row] as number,
+      norm: result.norms[row] as number,
     })
   }
 }

@@ -18,6 +18,8 @@ export interface InputBounds {
   readonly maxTextBytes: number
   /** Most bytes of one image file. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
+  /** Most pixels of one image, which a worker checks. @default 50 million */
+  readonly maxImagePixels?: number | undefined
 }
 
 /** How the inputs of one modality are told apart and measured before they wait. */

@@ -46,7 +46,14 @@ export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
   let encoder: PooledEncoder | null = null
   const creating = createPool({
     workerUrl: options.workerUrl,
-    init: { artifactDir, manifest, precision, device, gate: gate.state },
+    init: {
+      artifactDir,
+      manifest,
+      precision,
+      device,
+      maxImagePixels: options.limits.maxImagePixels,
+      gate: gate.state,
+    },
     workers: options.workers,
     early: options.early,
     log: options.log,
@@ -122,8 +129,12 @@ class PooledEncoder implements Encoder {
     }
   }
 
-  setProjection(projection: Projection | null): Promise<void> {
-    return this.#projections.set(projection)
+  async setProjection(projection: Projection | null): Promise<void> {
+    if (projection?.pooled && this.info.modality === 'text') {
+      const message = `${this.info.name} has no heads on pooled vectors: only image encoders have`
+      throw new EspalierError('unsupported_model', message)
+    }
+    await this.#projections.set(projection)
   }
 
   load() {

@@ -12,6 +12,8 @@ export interface CachedRow {
   readonly vector: Float32Array
   readonly tokens: number
   readonly truncated: number
+  /** Length of the pooled vector. */
+  readonly norm: number
 }
 
 /** What a cache has done so far. */

@@ -56,9 +56,12 @@ function assembleJob(items: readonly Item<EncodeRequest>[], dimension: number): 
   const inputs = items.map(({ input, known: vector }) => (vector ? '' : input))
   if (known.length === 0) return { inputs, modes, modeOf }
   const vectors = new Float32Array(known.length * dimension)
+  const norms = new Float32Array(known.length)
   for (const [at, row] of known.entries()) {
     const { known: vector } = items[row] as Item<EncodeRequest>
-    if (vector) vectors.set(vector.vector, at * dimension)
+    if (!vector) continue
+    vectors.set(vector.vector, at * dimension)
+    norms[at] = vector.norm
   }
-  return { inputs, modes, modeOf, known: { rows: Uint32Array.from(known), vectors } }
+  return { inputs, modes, modeOf, known: { rows: Uint32Array.from(known), vectors, norms } }
 }

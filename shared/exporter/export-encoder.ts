@@ -13,6 +13,7 @@ import { type Existing, writeFolder } from './artifact-folder.ts'
 import { type Calibration, parseCalibration } from './calibration-file.ts'
 import { readCalibrationTexts } from './calibration-texts.ts'
 import { buildEncoderGraph, GRAPH_NAMES } from './encoder-graph.ts'
+import { EXPORTER_VERSION } from './exporter-version.ts'
 import { computeFamily, computeFingerprint, sha256 } from './fingerprint.ts'
 import { createFloatDialect } from './float-dialect.ts'
 import { importForeign } from './foreign-onnx.ts'
@@ -52,9 +53,6 @@ export interface ExportEncoderOptions {
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }
-
-/** Bumped when artifacts of an older export should be made again. */
-export const EXPORTER_VERSION = 'espalier-export-1'
 
 /**
  * Turns a Hugging Face folder of a BERT-family encoder, or a foreign ONNX encoder, into an encoder artifact.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Precision } from '../lib/encoder-manifest.ts'
+import type { ImagePreprocessing } from '../lib/image-preprocessing.ts'
 
 /** Raised whenever the float graphs change in a way that moves vectors. */
 const GRAPH_REVISION = 2
@@ -23,6 +24,15 @@ export function computeFamily(parts: FamilyParts): string {
   return hashJson({ ...parts, prompts: Object.entries(parts.prompts).sort() })
 }
 
+/** The same for an image encoder: its graph with all weights, and how pictures come to it. */
+export function computeImageFamily(parts: {
+  readonly graph: string
+  readonly preprocessing: ImagePreprocessing
+  readonly pooling: string
+}): string {
+  return hashJson({ ...parts, modality: 'image', preprocessing: flatten(parts.preprocessing) })
+}
+
 /** sha256 over what decides the bits of a vector on one kind of CPU. */
 export function computeFingerprint(
   family: string,
@@ -35,6 +45,11 @@ export function computeFingerprint(
 /** Hex sha256 of bytes or text. */
 export function sha256(content: Uint8Array | string): string {
   return createHash('sha256').update(content).digest('hex')
+}
+
+function flatten({ resize, ...rest }: ImagePreprocessing): [string, unknown][] {
+  const { rule, size, interpolation } = resize
+  return Object.entries({ ...rest, rule, size, interpolation }).sort()
 }
 
 function hashJson(value: object): string {

@@ -91,7 +91,8 @@ async function findNetwork(folder: string): Promise<SourceFolder['network']> {
   }
 }
 
-function chooseName(folder: string, wanted: string | undefined): string {
+/** The name of an encoder: the wanted one, else the folder's. @throws EspalierError `invalid_name` */
+export function chooseName(folder: string, wanted: string | undefined): string {
   const name = wanted ?? basename(resolve(folder)).toLowerCase()
   if (MODEL_NAME_PATTERN.test(name) && !name.includes('..')) return name
   throw new EspalierError(

@@ -28,6 +28,8 @@ export interface StackedHeads {
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array
+  /** Shape [width]: 1 where a product reads pooled vectors; null where none does. */
+  readonly pooled: Uint8Array | null
   readonly distances: readonly DistanceTerm[]
   /** In the order of the heads. */
   readonly places: readonly HeadPlace[]
@@ -40,6 +42,7 @@ export function stackHeads(heads: readonly Head[]): StackedHeads {
   const dimension = heads[0]?.dimension ?? 0
   const weights = new Float32Array(new SharedArrayBuffer(4 * width * dimension))
   const bias = new Float32Array(width)
+  const pooled = heads.some(({ reads }) => reads === 'pooled') ? new Uint8Array(width) : null
   const distances: DistanceTerm[] = []
   const places: HeadPlace[] = []
   const put = (source: Float32Array, offsets: Float32Array, first: number): void => {
@@ -51,6 +54,7 @@ export function stackHeads(heads: readonly Head[]): StackedHeads {
   for (const head of heads) {
     const { detector } = head
     put(head.weights, head.bias, nextLabel)
+    if (head.reads === 'pooled') pooled?.fill(1, nextLabel, nextLabel + head.labels.length)
     places.push({ offset: nextLabel, distance: detector ? labels + distances.length : null })
     nextLabel += head.labels.length
     if (!detector) continue
@@ -58,7 +62,7 @@ export function stackHeads(heads: readonly Head[]): StackedHeads {
     nextCoordinate += detectorRank(head)
     distances.push({ means: detector.means, background: detector.background })
   }
-  return { columns: labels + distances.length, weights, bias, distances, places }
+  return { columns: labels + distances.length, weights, bias, pooled, distances, places }
 }
 
 /** Turns products of shape [rows, width] into scores of shape [rows, columns]; servers do it in their graph. */

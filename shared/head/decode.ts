@@ -1,4 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
+import { decodeFloat16 } from '../lib/float16.ts'
 import { type HeadHeader, headHeaderSchema } from '../lib/head-header.ts'
 import type { Head } from './head.ts'
 import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
@@ -21,9 +22,13 @@ export function decodeHead(bytes: Uint8Array): Head {
   const classes = labels.length
   if (new Set(labels).size !== classes) throw corrupt('two labels are equal')
   if (header.activation === 'sigmoid' && header.memory) throw corrupt('a memory needs softmax')
+  if (header.reads === 'pooled' && (header.memory || header.detector)) {
+    throw corrupt('a memory and a detector need unit vectors')
+  }
   const head: Head = {
     family: header.family,
     dimension,
+    ...(header.reads && { reads: header.reads }),
     labels,
     activation: header.activation,
     weights: blocks.floats('weights', classes * dimension),
@@ -136,7 +141,10 @@ class BlockReader {
   }
 
   floats(name: string, length: number): Float32Array {
-    const values = new Float32Array(this.#take(name, 'float32', length))
+    const isHalf = this.#places.get(name)?.type === 'float16'
+    const values = isHalf
+      ? decodeFloat16(new Uint16Array(this.#take(name, 'float16', length)))
+      : new Float32Array(this.#take(name, 'float32', length))
     for (const value of values) {
       if (!(Math.abs(value) <= MAX_MAGNITUDE))
         throw corrupt(`block ${name} holds the number ${value}`)

@@ -1,23 +1,29 @@
+import { encodeFloat16 } from '../lib/float16.ts'
 import type { Head } from './head.ts'
 import { alignUp, type BlockType, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
 
 interface Block {
   readonly name: string
   readonly type: BlockType
-  readonly data: Float32Array | Int32Array | Int8Array
+  readonly data: Float32Array | Uint16Array | Int32Array | Int8Array
 }
 
 /**
  * Writes a head: magic, schema and header length (little-endian), a JSON header, then aligned blocks of
  * numbers in the order of the header. The same head gives the same bytes.
+ * @param weights `float16` stores half as many bytes, for weights that were rounded to it before
  */
-export function encodeHead(head: Head): Uint8Array {
+export function encodeHead(
+  head: Head,
+  { weights = 'float32' }: { readonly weights?: 'float32' | 'float16' } = {},
+): Uint8Array {
   const { memory, detector } = head
   const blocks: Block[] = []
   const add = (name: string, type: BlockType, data: Block['data'] | null | undefined): void => {
     if (data) blocks.push({ name, type, data })
   }
-  add('weights', 'float32', head.weights)
+  if (weights === 'float32') add('weights', weights, head.weights)
+  else add('weights', weights, encodeFloat16(head.weights))
   add('bias', 'float32', head.bias)
   add('adjustment', 'float32', head.adjustment)
   add('thresholds', 'float32', head.thresholds)
@@ -32,6 +38,7 @@ export function encodeHead(head: Head): Uint8Array {
     JSON.stringify({
       family: head.family,
       dimension: head.dimension,
+      ...(head.reads && { reads: head.reads }),
       labels: head.labels,
       activation: head.activation,
       temperature: head.temperature,

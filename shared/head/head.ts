@@ -34,11 +34,16 @@ export interface Detector {
   readonly threshold: number
 }
 
-/** A classifier on L2-normalised embeddings: the one form that every training method exports to. */
+/**
+ * A classifier on L2-normalised embeddings, or on pooled ones where it is a network's own output layer: the one
+ * form that every training method exports to.
+ */
 export interface Head {
   /** The encoder family whose vectors it was trained on. */
   readonly family: string
   readonly dimension: number
+  /** Set for a head on vectors as pooled, before they are normalised. */
+  readonly reads?: 'pooled' | undefined
   readonly labels: readonly string[]
   readonly activation: Activation
   /** Shape [labels, dimension]. */

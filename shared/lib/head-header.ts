@@ -8,6 +8,8 @@ const positive = z.number().positive().finite()
 export const headHeaderSchema = z.strictObject({
   family: z.string().max(1_024),
   dimension: z.int().min(1).max(MAX_DIMENSION),
+  /** Absent for the usual unit vectors. */
+  reads: z.literal('pooled').optional(),
   labels: z.array(z.string()).min(1).max(MAX_LABELS),
   activation: z.enum(['softmax', 'sigmoid']),
   temperature: positive,
@@ -19,7 +21,7 @@ export const headHeaderSchema = z.strictObject({
     .array(
       z.strictObject({
         name: z.string().max(64),
-        type: z.enum(['float32', 'int32', 'int8']),
+        type: z.enum(['float32', 'float16', 'int32', 'int8']),
         length: z.int().min(0),
       }),
     )

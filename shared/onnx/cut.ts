@@ -68,7 +68,9 @@ export function findBottlenecks(graph: Graph): { readonly value: string; readonl
     for (const name of node.outputs) if (lastUse.has(name)) open.add(name)
     for (const name of open) if ((lastUse.get(name) ?? -1) <= at) open.delete(name)
     const [value] = node.outputs
-    if (value !== undefined && open.size === 1 && open.has(value)) bottlenecks.push({ value, node })
+    const isEnd = open.size === 0 && graph.outputs.some(({ name }) => name === value)
+    const isAlone = open.size === 1 && open.has(value ?? '')
+    if (value !== undefined && (isEnd || isAlone)) bottlenecks.push({ value, node })
   })
   return bottlenecks
 }

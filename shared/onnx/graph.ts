@@ -33,6 +33,8 @@ export interface ValueInfo {
   readonly name: string
   readonly type: ElementType
   readonly shape: readonly Dimension[]
+  /** Nothing is said about the shape, for ONNX Runtime to work out. */
+  readonly anyShape?: true
 }
 
 /** A constant. `data` holds `dims` elements of `type`, little-endian. */

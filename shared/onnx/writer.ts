@@ -115,6 +115,7 @@ function writeValueInfo(w: ProtobufWriter, value: ValueInfo): void {
   w.string(1, value.name).message(2, (type) =>
     type.message(1, (tensor) => {
       tensor.integer(1, ELEMENT_TYPES[value.type])
+      if (value.anyShape) return
       tensor.message(2, (shape) => {
         for (const dim of value.shape) {
           shape.message(1, (d) => (typeof dim === 'number' ? d.integer(1, dim) : d.string(2, dim)))

@@ -1,6 +1,7 @@
 import { EspalierError } from '../lib/errors.ts'
 import { type Stage, waitForGate } from './file-gate.ts'
 import type { HeadKernels } from './head-kernels.ts'
+import { openImageEngine } from './image-engine.ts'
 import type { Job, JobResult, WorkerInit } from './protocol.ts'
 import { verifyGoldens } from './self-test.ts'
 import type { Device } from './session.ts'
@@ -34,8 +35,9 @@ export async function createEngine(init: WorkerInit): Promise<Engine> {
 
 async function openEngine(init: WorkerInit): Promise<Engine> {
   const { manifest } = init
-  if (manifest.modality === 'text') return openTextEngine(init, manifest)
-  throw new EspalierError('unsupported_model', `${manifest.name} reads images`)
+  return manifest.modality === 'text'
+    ? openTextEngine(init, manifest)
+    : openImageEngine(init, manifest)
 }
 
 /** Blocks until the files of a stage are verified. @throws EspalierError `artifact_corrupt` where they are refused */

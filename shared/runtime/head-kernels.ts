@@ -4,6 +4,7 @@ import type { JobOutput } from './job-output.ts'
 import { createMemoryKernel, type MemoryKernel } from './memory.ts'
 import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
 import type { WireMemory, WireProjection } from './protocol.ts'
+import type { UnitRows } from './unit-rows.ts'
 
 /** The heads that a worker holds: what it multiplies vectors with, and what it searches. */
 export class HeadKernels {
@@ -37,17 +38,17 @@ export class HeadKernels {
     await kernel?.release()
   }
 
-  /** All heads on all rows at once, however many runs the encoder needed for them; `unit` is [members, dimension]. */
-  async apply({ mode, members }: Batch, unit: Float32Array, output: JobOutput): Promise<void> {
+  /** All heads on all rows of a batch at once, however many runs the encoder needed for them. */
+  async apply({ mode, members }: Batch, unit: UnitRows, output: JobOutput): Promise<void> {
     if (mode.projection === 0) return
     const kernel = this.#projections.get(mode.projection)
     if (!kernel) throw notLoaded('projection', mode.projection)
-    const scores = await kernel.project(unit, members.length)
+    const scores = await kernel.project(unit.values, members.length, unit.norms)
     output.setScores(mode.projection, kernel.columns, members, scores)
     for (const id of mode.memories) {
       const memory = this.#memories.get(id)
       if (!memory) throw notLoaded('memory', id)
-      output.setNeighbours(id, members, await memory.search(unit, members.length))
+      output.setNeighbours(id, members, await memory.search(unit.values, members.length))
     }
   }
 

@@ -5,6 +5,7 @@ import type { Job, JobResult, MemoryNeighbours, ProjectionScores, WireError } fr
 export class JobOutput {
   readonly tokens: Uint32Array
   readonly truncated: Uint8Array
+  readonly norms: Float32Array
   readonly #dimension: number
   readonly #vectors: Float32Array
   readonly #scores = new Map<number, ProjectionScores>()
@@ -15,6 +16,7 @@ export class JobOutput {
     this.#dimension = dimension
     this.tokens = new Uint32Array(job.inputs.length)
     this.truncated = new Uint8Array(job.inputs.length)
+    this.norms = new Float32Array(job.inputs.length).fill(1)
     this.#vectors = new Float32Array(job.inputs.length * dimension)
   }
 
@@ -63,6 +65,7 @@ export class JobOutput {
       vectors: this.#vectors,
       tokens: this.tokens,
       truncated: this.truncated,
+      norms: this.norms,
       scores: [...this.#scores.values()],
       neighbours: [...this.#neighbours.values()],
       failures: Array.from(this.#failures, ([index, error]) => ({ index, error })),

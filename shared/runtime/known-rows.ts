@@ -5,7 +5,7 @@ import type { UnitRows } from './unit-rows.ts'
 
 /** Puts the vectors that came with the job where the runs put theirs. */
 export function takeKnown(
-  { rows, vectors }: KnownRows,
+  { rows, vectors, norms }: KnownRows,
   { mode, members }: Batch,
   output: JobOutput,
   unit: UnitRows,
@@ -16,6 +16,7 @@ export function takeKnown(
     if (!inBatch.has(row)) return
     const vector = vectors.subarray(at * dimension, (at + 1) * dimension)
     output.setVectors([row], vector)
-    if (mode.projection !== 0) unit.set([row], vector)
+    output.norms[row] = norms[at] as number
+    if (mode.projection !== 0) unit.set([row], vector, norms.subarray(at, at + 1))
   })
 }

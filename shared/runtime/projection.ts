@@ -6,8 +6,11 @@ import { openSession } from './session.ts'
 /** All heads of a projection as one graph; owned by one thread. */
 export interface ProjectionKernel {
   readonly columns: number
-  /** Scores of shape [rows, columns] for vectors of shape [rows, dimension]. */
-  project(vectors: Float32Array, rows: number): Promise<Float32Array>
+  /**
+   * Scores of shape [rows, columns] for unit vectors of shape [rows, dimension]; `norms` [rows] are the lengths
+   * that they had, for heads on pooled vectors.
+   */
+  project(vectors: Float32Array, rows: number, norms?: Float32Array): Promise<Float32Array>
   release(): Promise<void>
 }
 
@@ -20,8 +23,11 @@ export async function createProjectionKernel(
   const session = await openSession(graph)
   return {
     columns: projection.columns,
-    async project(vectors, rows) {
-      const outputs = await session.run({ vectors: { data: vectors, dims: [rows, dimension] } })
+    async project(vectors, rows, norms = new Float32Array(rows).fill(1)) {
+      const outputs = await session.run({
+        vectors: { data: vectors, dims: [rows, dimension] },
+        ...(projection.pooled && { norms: { data: norms, dims: [rows, 1] } }),
+      })
       return outputs.scores?.data as Float32Array
     },
     release: () => session.release(),
@@ -29,17 +35,30 @@ export async function createProjectionKernel(
 }
 
 function buildProjection(projection: WireProjection, dimension: number): Graph {
-  const { columns, weights, bias, distances } = projection
+  const { columns, weights, bias, distances, pooled } = projection
   const builder = new GraphBuilder('projection')
   const input = builder.input('vectors', 'float32', ['batch', dimension])
   builder.constant('weights', 'float32', [bias.length, dimension], weights)
   builder.constant('bias', 'float32', [bias.length], bias)
-  const products = builder.op('Gemm', [input, 'weights', 'bias'], { transB: 1 })
+  const products = pooled
+    ? scaleProducts(builder, input, pooled)
+    : builder.op('Gemm', [input, 'weights', 'bias'], { transB: 1 })
   const affine = columns - distances.length
   const scores =
     distances.length > 0 ? appendDistances(builder, products, affine, distances) : products
   builder.output('scores', scores, 'float32', ['batch', columns])
   return builder.build()
+}
+
+/** W·p = |p| · W·(p / |p|): products of unit vectors, those of some columns scaled back, before the bias. */
+function scaleProducts(builder: GraphBuilder, vectors: string, pooled: Uint8Array): string {
+  const norms = builder.input('norms', 'float32', ['batch', 1])
+  const scaled = builder.constant('scaled', 'float32', [pooled.length], Float32Array.from(pooled))
+  const plain = Float32Array.from(pooled, (flag) => 1 - flag)
+  const unscaled = builder.constant('plain', 'float32', [pooled.length], plain)
+  const factors = builder.op('Add', [builder.op('Mul', [norms, scaled]), unscaled])
+  const products = builder.op('Gemm', [vectors, 'weights'], { transB: 1 })
+  return builder.op('Add', [builder.op('Mul', [products, factors]), 'bias'])
 }
 
 /**

@@ -12,6 +12,8 @@ export interface WorkerInit {
   readonly precision: Precision
   /** `auto` tries CUDA and falls back to the CPU. */
   readonly device: Device | 'auto'
+  /** Most pixels of a picture. @default 50 million */
+  readonly maxImagePixels?: number | undefined
   /** Where given, no file is opened before this gate is open: see `createFileGate`. */
   readonly gate?: SharedArrayBuffer
 }
@@ -45,6 +47,8 @@ export interface KnownRows {
   readonly rows: Uint32Array
   /** Shape [rows, dimension]. */
   readonly vectors: Float32Array
+  /** Shape [rows]: see `JobResult`. */
+  readonly norms: Float32Array
 }
 
 /** An error in a form that survives the thread boundary. */
@@ -57,6 +61,8 @@ export interface WireError {
 export interface JobResult {
   /** Shape [inputs, dimension]. */
   readonly vectors: Float32Array
+  /** Shape [inputs]: lengths of the pooled vectors, for heads that read these; 1 for texts, where none does. */
+  readonly norms: Float32Array
   readonly tokens: Uint32Array
   readonly truncated: Uint8Array
   /** One entry for each projection that was applied. */
@@ -96,6 +102,8 @@ export interface WireProjection {
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array
+  /** Shape [width]: 1 where the product reads pooled vectors instead of unit ones; null where none does. */
+  readonly pooled?: Uint8Array | null
   readonly distances: readonly WireDistance[]
 }
 

@@ -57,7 +57,7 @@ export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<
 function buffersOf(result: JobResult): ArrayBuffer[] {
   const scores = result.scores.map(({ values }) => values)
   const found = result.neighbours.flatMap(({ similarities, indices }) => [similarities, indices])
-  return [result.vectors, result.tokens, result.truncated, ...scores, ...found].map(
+  return [result.vectors, result.tokens, result.truncated, result.norms, ...scores, ...found].map(
     (array) => array.buffer as ArrayBuffer,
   )
 }

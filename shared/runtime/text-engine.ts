@@ -85,7 +85,7 @@ class TextEngine implements Engine {
         const members = group.members.map((at) => texts[at] as number)
         await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output, unit)
       }
-      await this.heads.apply(batch, unit.values, output)
+      await this.heads.apply(batch, unit, output)
     }
     const ended = performance.now()
     return output.finish(tokenized - started, ended - tokenized)

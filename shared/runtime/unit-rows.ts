@@ -2,6 +2,8 @@
 export class UnitRows {
   /** Shape [members, dimension]. */
   readonly values: Float32Array
+  /** Shape [members]: what the pooled vectors' lengths were; 1 where nobody knows. */
+  readonly norms: Float32Array
   readonly #places = new Map<number, number>()
   readonly #dimension: number
 
@@ -11,13 +13,15 @@ export class UnitRows {
       this.#places.set(member, place)
     })
     this.values = new Float32Array(members.length * dimension)
+    this.norms = new Float32Array(members.length).fill(1)
   }
 
-  set(members: readonly number[], vectors: Float32Array): void {
+  set(members: readonly number[], vectors: Float32Array, norms?: ArrayLike<number>): void {
     const size = this.#dimension
     members.forEach((member, row) => {
       const place = this.#places.get(member) as number
       this.values.set(vectors.subarray(row * size, (row + 1) * size), place * size)
+      this.norms[place] = norms?.[row] ?? 1
     })
   }
 }

@@ -6,7 +6,7 @@ import { createHeadRunner } from './apply-head.ts'
 import { type Agreement, measureAgreement } from './compare-agreement.ts'
 import { type EmbedJobDeps, embedForJob } from './embed-for-job.ts'
 import type { EvaluateHeadDeps } from './evaluate-head.ts'
-import { checkFamily, type LoadedHead, readHead } from './head-version.ts'
+import { checkFamily, checkReadsUnit, type LoadedHead, readHead } from './head-version.ts'
 import { loadTraining, type TrainingTools } from './train-head-tools.ts'
 
 /** What comparing works with. */
@@ -66,6 +66,7 @@ export async function compareVersions(
     await readHead(deps.registry, request.before, signal),
     await readHead(deps.registry, request.after, signal),
   ] as const
+  for (const head of heads) checkReadsUnit(head)
   const texts = rows.map(({ text }) => text)
   const { embeddings } = await embedForJob(deps, texts, {
     check(encoder) {

@@ -5,7 +5,7 @@ import type { MatrixKernels } from '../lib/matrix-kernels.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 import type { ReportTest } from '../training/report/types.ts'
 import { type EmbedJobDeps, embedForJob } from './embed-for-job.ts'
-import { checkFamily, readHead } from './head-version.ts'
+import { checkFamily, checkReadsUnit, readHead } from './head-version.ts'
 import { readTestRows } from './train-head-data.ts'
 import { judgeHead } from './train-head-evaluation.ts'
 import { loadTraining } from './train-head-tools.ts'
@@ -46,7 +46,9 @@ export async function evaluateHead(
   request: EvaluateHeadRequest,
 ): Promise<EvaluateHeadResult> {
   const { model, data, reading, quotes, seed, onProgress, signal } = request
-  const { version, head } = await readHead(deps.registry, model, signal)
+  const loaded = await readHead(deps.registry, model, signal)
+  checkReadsUnit(loaded)
+  const { version, head } = loaded
   const multiLabel = head.activation === 'sigmoid'
   const rows = await readTestRows(data, { classes: head.labels, multiLabel }, reading)
   const texts = rows.examples.map(({ text }) => text)

@@ -93,6 +93,18 @@ export function checkClassifier(version: VersionManifest): void {
 }
 
 /**
+ * Refuses a network's own output layer where only unit vectors are at hand.
+ * @throws EspalierError `unsupported_model`
+ */
+export function checkReadsUnit({ version, head }: LoadedHead): void {
+  if (head.reads === undefined) return
+  throw new EspalierError(
+    'unsupported_model',
+    `${formatModelVersion(version)} is a network's own output layer, which is served and predicts, but is not evaluated or compared here`,
+  )
+}
+
+/**
  * Refuses a head whose encoder family is not the one at hand.
  * @throws EspalierError `family_mismatch` naming both families
  */

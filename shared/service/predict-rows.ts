@@ -67,7 +67,7 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     encode: {
       truncate: true,
       truncationDirection: 'right',
-      normalize: true,
+      normalize: head.reads !== 'pooled',
       prompt: findPrompt(encoder.info, undefined),
     },
     describe: ({ index, text }) => (withText ? { index, text } : { index }),

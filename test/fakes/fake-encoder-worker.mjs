@@ -36,6 +36,7 @@ if (atLoad === 'fail-load') {
       vectors: Float32Array.from(job.inputs, (text) => text.length),
       tokens: Uint32Array.from(job.inputs, () => threadId),
       truncated: new Uint8Array(job.inputs.length),
+      norms: new Float32Array(job.inputs.length).fill(1),
       scores: [...projections].map((projection) => ({ projection, columns: 0, values: [] })),
       failures: [],
       tokenizeMs: 0,

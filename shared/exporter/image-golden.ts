@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { z } from 'zod'
+import { type ImageEncoderManifest, precisionSchema } from '../lib/encoder-manifest.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { createRandom } from '../lib/random.ts'
+import { createEngine } from '../runtime/engine.ts'
+import { goldenJob } from '../runtime/self-test.ts'
+import { readJsonFile } from './json-file.ts'
+
+const VECTOR_DIGITS = 6
+/**
+ * Cosine that a load must reach: instruction sets resize a few values differently by one of 255, beside what
+ * rounding does inside the network.
+ */
+export const MIN_IMAGE_COSINE = 0.9999
+
+const goldenSchema = z.object({
+  golden: z.array(
+    z.object({
+      image: z.base64(),
+      vectors: z.partialRecord(precisionSchema, z.array(z.number())),
+    }),
+  ),
+})
+
+/** Vectors that ship with a folder (`golden.json`), or null. */
+export async function readImageGolden(
+  folder: string,
+): Promise<ImageEncoderManifest['golden'] | null> {
+  return (await readJsonFile(join(folder, 'golden.json'), goldenSchema))?.golden ?? null
+}
+
+/**
+ * Runs the freshly exported graph on pictures of our own and returns what it gave.
+ * @throws EspalierError `self_test_failed` for a network that gives no numbers
+ */
+export async function measureImageGolden(
+  folder: string,
+  manifest: ImageEncoderManifest,
+): Promise<ImageEncoderManifest['golden']> {
+  const pictures = await drawPictures()
+  const precision = 'float32'
+  const engine = await createEngine({ artifactDir: folder, manifest, precision, device: 'cpu' })
+  try {
+    const { vectors, failures } = await engine.run(goldenJob(pictures))
+    if (failures[0]) throw new EspalierError(failures[0].error.code, failures[0].error.message)
+    return pictures.map((picture, i) => {
+      const row = vectors.subarray(i * manifest.dimension, (i + 1) * manifest.dimension)
+      if (!row.every(Number.isFinite)) {
+        throw new EspalierError('self_test_failed', `${manifest.name}: the network gives NaN`)
+      }
+      const float32 = Array.from(row, (value) => Number(value.toPrecision(VECTOR_DIGITS)))
+      return { image: picture.toString('base64'), vectors: { float32 } }
+    })
+  } finally {
+    await engine.release()
+  }
+}
+
+/** Small pictures that are wide, high and square: a slope of colours, blocks by chance, and rings. */
+function drawPictures(): Promise<Buffer[]> {
+  const random = createRandom(8)
+  const blocks = Array.from({ length: 8 * 12 * 3 }, () => random.below(256))
+  return Promise.all([
+    draw(96, 64, (x, y) => [(x * 255) / 95, (y * 255) / 63, 255 - (x + y)]),
+    draw(64, 96, (x, y) => {
+      const at = 3 * (8 * Math.floor(y / 8) + Math.floor(x / 8))
+      return blocks.slice(at, at + 3)
+    }),
+    draw(80, 80, (x, y) => {
+      const wave = 127.5 + 127.5 * Math.cos(Math.hypot(x - 40, y - 40) / 3)
+      return [wave, 255 - wave, 128]
+    }),
+  ])
+}
+
+function draw(
+  width: number,
+  height: number,
+  colour: (x: number, y: number) => readonly number[],
+): Promise<Buffer> {
+  const pixels = new Uint8Array(width * height * 3)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      pixels.set(colour(x, y).map(Math.round), 3 * (y * width + x))
+    }
+  }
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer()
+}

@@ -1,0 +1,114 @@
+import type { EncoderInput } from '../lib/encoder-input.ts'
+import type { ImageEncoderManifest } from '../lib/encoder-manifest.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { type OpenedGraph, openOnDevice } from './device.ts'
+import { awaitVerified, type Engine } from './engine.ts'
+import { HeadKernels } from './head-kernels.ts'
+import { type ImageDecoder, openImageDecoder } from './image-decoder.ts'
+import { type ImageGraph, openImageGraph } from './image-graph.ts'
+import { createTensorFiller } from './image-tensor.ts'
+import { type Batch, splitByMode } from './job-batches.ts'
+import { JobOutput } from './job-output.ts'
+import { takeKnown } from './known-rows.ts'
+import { type Job, type JobResult, toWireError, type WorkerInit } from './protocol.ts'
+import type { Device } from './session.ts'
+import { UnitRows } from './unit-rows.ts'
+
+/** The bound of a picture where nobody sets one. */
+const DEFAULT_MAX_PIXELS = 50_000_000
+
+/**
+ * Loads the graph of an image encoder, and what decodes its pictures.
+ * @throws EspalierError `invalid_model_file`, `invalid_config` (device)
+ */
+export async function openImageEngine(
+  init: WorkerInit,
+  manifest: ImageEncoderManifest,
+): Promise<Engine> {
+  const { artifactDir, maxImagePixels = DEFAULT_MAX_PIXELS } = init
+  const decoder = await openImageDecoder(manifest.preprocessing, maxImagePixels)
+  awaitVerified(init, 'graph')
+  const opened = await openOnDevice(init, (spec, device) =>
+    openImageGraph(artifactDir, manifest, spec, device),
+  )
+  return new ImageEngine(manifest, decoder, opened)
+}
+
+/** Pictures run one at a time: the same bits alone and among others, and the memory of one decoded picture. */
+class ImageEngine implements Engine {
+  readonly device: Device
+  readonly fallback: string | null
+  readonly heads: HeadKernels
+  readonly #manifest: ImageEncoderManifest
+  readonly #decoder: ImageDecoder
+  readonly #fill: (rgb: Uint8Array) => Float32Array
+  readonly #graph: ImageGraph
+
+  constructor(
+    manifest: ImageEncoderManifest,
+    decoder: ImageDecoder,
+    { graph, device, fallback }: OpenedGraph<ImageGraph>,
+  ) {
+    this.#manifest = manifest
+    this.#decoder = decoder
+    this.#fill = createTensorFiller(manifest.preprocessing)
+    this.#graph = graph
+    this.device = device
+    this.fallback = fallback
+    this.heads = new HeadKernels(manifest.dimension)
+  }
+
+  async run(job: Job): Promise<JobResult> {
+    const { dimension } = this.#manifest
+    const started = performance.now()
+    const output = new JobOutput(job, dimension)
+    const known = new Set(job.known?.rows)
+    let runMs = 0
+    for (const batch of splitByMode(job, output)) {
+      const { mode, members } = batch
+      const unit = new UnitRows(mode.projection === 0 ? [] : members, dimension)
+      if (job.known) takeKnown(job.known, batch, output, unit, dimension)
+      for (const member of members) {
+        if (known.has(member)) continue
+        runMs += await this.#encode(job.inputs[member] as EncoderInput, member, batch, output, unit)
+      }
+      await this.heads.apply(batch, unit, output)
+    }
+    return output.finish(performance.now() - started - runMs, runMs)
+  }
+
+  async release(): Promise<void> {
+    await this.heads.release()
+    await this.#graph.release()
+  }
+
+  /** Decodes and runs one picture; gives the milliseconds of the run alone. */
+  async #encode(
+    input: EncoderInput,
+    member: number,
+    { mode }: Batch,
+    output: JobOutput,
+    unit: UnitRows,
+  ): Promise<number> {
+    try {
+      const pixels = this.#fill(await this.#decoder.decode(readImage(input)))
+      const started = performance.now()
+      const { embedding, pooled } = await this.#graph.run(pixels)
+      const ended = performance.now()
+      const norm = Math.hypot(...pooled)
+      output.tokens[member] = this.#manifest.tokens
+      output.norms[member] = norm
+      output.setVectors([member], mode.normalize ? embedding : pooled)
+      if (mode.projection !== 0) unit.set([member], embedding, [norm])
+      return ended - started
+    } catch (error) {
+      output.fail(member, toWireError(error))
+      return 0
+    }
+  }
+}
+
+function readImage(input: EncoderInput): Uint8Array {
+  if (typeof input !== 'string') return input
+  throw new EspalierError('wrong_modality', 'is a text; this encoder reads images')
+}
