@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
+import type { ExportImageEncoderOptions } from '../shared/exporter/export-image-encoder.ts'
+import type { ListedLayers } from '../shared/exporter/list-layers.ts'
 import type { KeyRing } from '../shared/lib/api-keys.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
+import type { Modality } from '../shared/lib/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
 import type { Logger, Progress } from '../shared/lib/logger.ts'
 import { Renewals } from '../shared/lib/renewals.ts'
@@ -60,6 +63,12 @@ export interface Boot {
   exportEncoder(
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ): Promise<EncoderManifest>
+  /** What a folder is of: images where it says how pictures are prepared. */
+  modalityOf(folder: string): Promise<Modality>
+  /** Exports an ONNX image network into an artifact folder. */
+  exportImageEncoder(options: ExportImageEncoderOptions): Promise<EncoderManifest>
+  /** The layers that an image network can be cut at, and the one that an export takes. */
+  listLayers(folder: string): Promise<ListedLayers>
   listModels(): Promise<readonly ModelSummary[]>
   /** The application without a server, for hosts that bring requests as events. */
   openApp(): Promise<RunningApp>
@@ -230,6 +239,18 @@ export function createBoot(options: {
       const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
       const { calibrationTexts: defaultCalibration, threads } = artifacts
       return exportEncoder({ ...request, defaultCalibration, threads })
+    },
+    async modalityOf(folder) {
+      const { isImageFolder } = await import('../shared/exporter/is-image-folder.ts')
+      return isImageFolder(folder) ? 'image' : 'text'
+    },
+    async exportImageEncoder(request) {
+      const { exportImageEncoder } = await import('../shared/exporter/export-image-encoder.ts')
+      return exportImageEncoder(request)
+    },
+    async listLayers(folder) {
+      const { listLayers } = await import('../shared/exporter/list-layers.ts')
+      return listLayers(folder)
     },
     async listModels() {
       const { listModels } = await import('../shared/service/list-models.ts')

@@ -11,6 +11,7 @@ export function describeEncoder(entry: EncoderEntry): Model {
     created: entry.createdSeconds,
     owned_by: 'espalier',
     kind: entry.kind,
+    modality: info.modality,
     version: info.version,
     versions: [...entry.versions],
     aliases: { ...entry.aliases },

@@ -11,6 +11,7 @@ import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addGcCommand } from './commands/gc.ts'
 import { addKeysCommand } from './commands/keys.ts'
+import { addLayersCommand } from './commands/layers.ts'
 import { addModelsCommand } from './commands/models.ts'
 import { addPredictCommand } from './commands/predict.ts'
 import { addPromoteCommand } from './commands/promote.ts'
@@ -131,6 +132,7 @@ function createProgram(context: CommandContext, version: string): Command {
   addPredictCommand(program, context)
   addEmbedCommand(program, context)
   addExportCommand(program, context)
+  addLayersCommand(program, context)
   addPublishCommand(program, context)
   addModelsCommand(program, context)
   addShowCommand(program, context)

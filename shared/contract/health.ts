@@ -6,6 +6,7 @@ export const healthSchema = z
     status: z.enum(['ok', 'starting', 'stopping']),
     encoder: z.string().optional().describe('The version that the default encoder is, `name@v1`.'),
     device: z.string().optional().describe('Where it runs: `cpu`, `cuda` or `webgpu`.'),
+    modality: z.enum(['text', 'image']).optional().describe('What the default encoder reads.'),
     registry: z
       .enum(['up', 'away', 'offline'])
       .optional()

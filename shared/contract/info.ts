@@ -7,9 +7,12 @@ export const infoSchema = z
     model_sha: z.string().nullable(),
     model_dtype: z.enum(['float32', 'float16', 'int8']),
     served_model_name: z.string(),
+    modality: z.enum(['text', 'image']).describe('What the model reads.'),
     model_type: z.object({ embedding: z.object({ pooling: z.string() }) }),
     max_concurrent_requests: z.int(),
-    max_input_length: z.int().describe('Tokens that the model reads of one input.'),
+    max_input_length: z
+      .int()
+      .describe('Tokens that the model reads of one text; what it counts for an image.'),
     max_batch_tokens: z.int().describe('Tokens that may wait for a worker.'),
     max_client_batch_size: z.int().describe('Most inputs of one request.'),
     auto_truncate: z.boolean(),
@@ -25,6 +28,8 @@ export const infoSchema = z
     default_prompt_name: z.string().nullable(),
     max_body_bytes: z.int(),
     max_text_bytes: z.int(),
+    max_image_bytes: z.int(),
+    max_image_pixels: z.int(),
   })
   .meta({ id: 'Info' })
 export type Info = z.infer<typeof infoSchema>

@@ -16,8 +16,9 @@ export const embeddingModelSchema = z
   .object({
     ...modelFields,
     kind: z.literal('embedding'),
+    modality: z.enum(['text', 'image']).describe('What it reads.'),
     dimension: z.int().min(1),
-    max_tokens: z.int().min(1),
+    max_tokens: z.int().min(1).describe('Of a text; what each image counts.'),
     pooling: z.string(),
     precision: z.enum(['float32', 'float16', 'int8']),
     prompts: z.array(z.string()),

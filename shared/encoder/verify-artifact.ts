@@ -19,6 +19,11 @@ export function filesToLoad(manifest: EncoderManifest, precision: Precision): st
   return [...new Set(names.filter((name) => name !== null))]
 }
 
+/** The precision that runs where one is wanted: image encoders have float32, whatever is set for texts. */
+export function precisionFor(manifest: EncoderManifest, wanted: Precision): Precision {
+  return manifest.modality === 'image' && !manifest.graphs[wanted] ? 'float32' : wanted
+}
+
 /** The file that prepares texts; null where images are read. */
 export function tokenizerOf(manifest: EncoderManifest): string | null {
   return manifest.modality === 'text' ? manifest.tokenizer : null

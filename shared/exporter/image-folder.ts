@@ -1,16 +1,13 @@
-import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../lib/errors.ts'
 import { type ImagePreprocessing, imagePreprocessingSchema } from '../lib/image-preprocessing.ts'
 import { findForeignModel } from './foreign-onnx.ts'
+import { OWN_IMAGE_CONFIG, PREPROCESSOR_CONFIG } from './is-image-folder.ts'
 import { readJsonFile } from './json-file.ts'
 import { fromPreprocessorConfig, preprocessorConfigSchema } from './preprocessor-config.ts'
 import { chooseName } from './source-folder.ts'
-
-const OWN_CONFIG = 'espalier.json'
-const HUGGING_FACE_CONFIG = 'preprocessor_config.json'
 
 /** Our own word on an image network; it wins over what else the folder has. */
 const ownConfigSchema = z.strictObject({
@@ -33,12 +30,6 @@ export interface ImageFolder {
   readonly outputs: readonly string[]
 }
 
-/** True for a folder that says how pictures are prepared and has no tokenizer. */
-export function isImageFolder(folder: string): boolean {
-  const has = (name: string) => existsSync(join(folder, name))
-  return has(OWN_CONFIG) || (has(HUGGING_FACE_CONFIG) && !has('tokenizer.json'))
-}
-
 /**
  * Reads and validates the folder of an image network.
  * @throws EspalierError `invalid_model_file`, `unsupported_model`, `invalid_name`
@@ -57,7 +48,7 @@ export async function readImageFolder(
       `${folder}: has no model.onnx, nor onnx/model.onnx`,
     )
   }
-  const own = await readJsonFile(join(folder, OWN_CONFIG), ownConfigSchema)
+  const own = await readJsonFile(join(folder, OWN_IMAGE_CONFIG), ownConfigSchema)
   const preprocessing = own?.preprocessing ?? (await readHuggingFace(folder))
   checkCrop(preprocessing)
   return {
@@ -71,11 +62,11 @@ export async function readImageFolder(
 }
 
 async function readHuggingFace(folder: string): Promise<ImagePreprocessing> {
-  const config = await readJsonFile(join(folder, HUGGING_FACE_CONFIG), preprocessorConfigSchema)
+  const config = await readJsonFile(join(folder, PREPROCESSOR_CONFIG), preprocessorConfigSchema)
   if (config) return fromPreprocessorConfig(config)
   throw new EspalierError(
     'invalid_model_file',
-    `${folder}: has neither ${HUGGING_FACE_CONFIG} nor ${OWN_CONFIG} with "preprocessing": how are pictures prepared?`,
+    `${folder}: has neither ${PREPROCESSOR_CONFIG} nor ${OWN_IMAGE_CONFIG} with "preprocessing": how are pictures prepared?`,
   )
 }
 
@@ -83,6 +74,6 @@ function checkCrop({ width, height, resize, crop }: ImagePreprocessing): void {
   if (crop === 'center' ? resize.size >= Math.max(width, height) : resize.rule === 'exact') return
   throw new EspalierError(
     'invalid_model_file',
-    `${OWN_CONFIG}: preprocessing: ${resize.rule} to ${resize.size} does not give ${width} x ${height} with crop ${crop}`,
+    `${OWN_IMAGE_CONFIG}: preprocessing: ${resize.rule} to ${resize.size} does not give ${width} x ${height} with crop ${crop}`,
   )
 }

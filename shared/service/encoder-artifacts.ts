@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { z } from 'zod'
 import { hashFile, verifyFile } from '../encoder/verify-artifact.ts'
+import { isImageFolder, PREPROCESSOR_CONFIG } from '../exporter/is-image-folder.ts'
 import {
   ENCODER_MANIFEST_FILE,
   type EncoderManifest,
@@ -53,6 +54,8 @@ const sourceSchema = z.object({
   schema: z.literal(1),
   name: z.string(),
   family: z.string(),
+  /** Said where no `config.json` says it. */
+  dimension: z.int().min(1).optional(),
   files: z.record(z.string(), z.object({ sha256: z.string(), bytes: z.number() })),
 })
 
@@ -71,13 +74,13 @@ export async function prepareArtifact(
     const manifest = await readManifest(wanted.encoder)
     return { folder: wanted.encoder, manifest, cached: false }
   }
-  if (existsSync(join(wanted.encoder, 'config.json'))) {
+  if (existsSync(join(wanted.encoder, 'config.json')) || isImageFolder(wanted.encoder)) {
     return cachedExport(options, wanted, wanted.encoder)
   }
   const names = (await listBuiltins(options)).map(({ name }) => name).join(', ')
   throw new EspalierError(
     'model_not_found',
-    `there is no encoder "${wanted.encoder}"; it is neither built in (${names}) nor a folder with ${ENCODER_MANIFEST_FILE} or config.json`,
+    `there is no encoder "${wanted.encoder}"; it is neither built in (${names}) nor a folder with ${ENCODER_MANIFEST_FILE}, config.json or ${PREPROCESSOR_CONFIG}`,
     { param: 'ESPALIER_ENCODER' },
   )
 }
@@ -88,6 +91,7 @@ export async function listBuiltins(options: Pick<ArtifactOptions, 'builtinFolder
     readonly name: string
     readonly folder: string
     readonly family: string
+    readonly dimension: number | undefined
     readonly bytes: number
   }[]
 > {
@@ -96,9 +100,11 @@ export async function listBuiltins(options: Pick<ArtifactOptions, 'builtinFolder
   for (const entry of folders) {
     const path = join(options.builtinFolder, entry.name, SOURCE_FILE)
     if (!entry.isDirectory() || !existsSync(path)) continue
-    const { name, family, files } = sourceSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    const { name, family, dimension, files } = sourceSchema.parse(
+      JSON.parse(await readFile(path, 'utf8')),
+    )
     const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0)
-    found.push({ name, family, bytes, folder: entry.name })
+    found.push({ name, family, dimension, bytes, folder: entry.name })
   }
   return found
 }
@@ -138,8 +144,10 @@ async function cachedExport(
   source: string,
 ): Promise<EncoderArtifact> {
   const files = (await readSource(source))?.files ?? (await hashFolder(source))
+  const isImage = isImageFolder(source)
+  const precision = isImage ? 'float32' : wanted.precision
   const key = createHash('sha256')
-    .update(JSON.stringify([EXPORT_REVISION, wanted.precision, files]))
+    .update(JSON.stringify([EXPORT_REVISION, precision, files]))
     .digest('hex')
   const place = join('encoders', key.slice(0, 32))
   const prepared = options.preparedFolder && join(options.preparedFolder, place)
@@ -149,17 +157,20 @@ async function cachedExport(
   const folder = join(options.cacheFolder, place)
   if (!existsSync(join(folder, ENCODER_MANIFEST_FILE))) {
     await verifySource(source)
-    const { exportEncoder } = await import('../exporter/export-encoder.ts')
-    await exportEncoder({
-      folder: source,
-      output: folder,
-      precisions: [wanted.precision],
-      defaultCalibration: options.calibrationTexts,
-      threads: options.threads,
-      existing: 'keep',
-      onProgress: wanted.onProgress,
-      signal: wanted.signal,
-    })
+    const { onProgress, signal } = wanted
+    const common = { folder: source, output: folder, existing: 'keep', onProgress, signal } as const
+    if (isImage) {
+      const { exportImageEncoder } = await import('../exporter/export-image-encoder.ts')
+      await exportImageEncoder(common)
+    } else {
+      const { exportEncoder } = await import('../exporter/export-encoder.ts')
+      await exportEncoder({
+        ...common,
+        precisions: [precision],
+        defaultCalibration: options.calibrationTexts,
+        threads: options.threads,
+      })
+    }
   }
   return { folder, manifest: await readManifest(folder), cached: true }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createEncoder } from '../encoder/pooled-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
-import { filesToLoad } from '../encoder/verify-artifact.ts'
+import { filesToLoad, precisionFor } from '../encoder/verify-artifact.ts'
 import {
   ENCODER_MANIFEST_FILE,
   type EncoderManifest,
@@ -27,6 +27,8 @@ export interface EncoderSources {
   ofLocal(name: string): EncoderSource
   /** The built-in encoder of a family; null where there is none. */
   ofFamily(family: string): Promise<EncoderSource | null>
+  /** The built-in encoder of a name; null where there is none. */
+  ofBuiltin(name: string): Promise<EncoderSource | null>
 }
 
 /** What encoders are opened with. */
@@ -62,6 +64,10 @@ export function createEncoderSources(deps: EncoderSourceDeps): EncoderSources {
       const found = (await listBuiltins(deps)).find((each) => each.family === family)
       return found ? sources.ofLocal(found.name) : null
     },
+    async ofBuiltin(name) {
+      const found = (await listBuiltins(deps)).some((each) => each.name === name)
+      return found ? sources.ofLocal(name) : null
+    },
   }
   return sources
 }
@@ -87,7 +93,6 @@ async function loadVersion(
   version: RegistryVersion,
   options: FetchOptions,
 ): Promise<OpenedEncoder> {
-  const { precision } = deps
   const registry = await deps.openRegistry()
   const folder = join(deps.cacheFolder, 'registry')
   // Small enough to be hashed every time; it holds the hashes of all the others.
@@ -101,6 +106,7 @@ async function loadVersion(
       `${formatModelVersion(version)}: its ${ENCODER_MANIFEST_FILE} is of family ${manifest.family}, its manifest of family ${version.family}`,
     )
   }
+  const precision = precisionFor(manifest, deps.precision)
   const files = filesToLoad(manifest, precision)
   const artifactDir = await registry.fetchFiles(version, folder, { ...options, paths: files })
   options.signal?.throwIfAborted()
@@ -147,7 +153,7 @@ function measured(
   manifest: EncoderManifest | undefined,
 ): OpenedEncoder {
   if (!manifest) return { encoder, bytes: 0 }
-  const files = filesToLoad(manifest, deps.precision)
+  const files = filesToLoad(manifest, precisionFor(manifest, deps.precision))
   const sizes = files.map((file) => manifest.files[file]?.bytes ?? 0)
   return { encoder, bytes: memoryOf(deps, sizes) }
 }

@@ -18,13 +18,17 @@ export function listClassifiers(models: ReadonlyMap<string, FollowedModel>): Fol
 }
 
 /**
- * The classifier of a request that names none: the only one of the user's registry, else the only built-in one.
+ * The classifier of a request that names none: the only one of the user's registry, else the only built-in one
+ * that reads the default encoder.
  * @throws EspalierError `invalid_request` listing them where there are several, `model_not_found` where there is none
  */
-export function findOnlyClassifier(models: ReadonlyMap<string, FollowedModel>): string {
+export async function findOnlyClassifier(
+  models: ReadonlyMap<string, FollowedModel>,
+  readsDefault: (model: FollowedModel) => Promise<boolean>,
+): Promise<string> {
   const all = listClassifiers(models)
   const own = all.filter(({ origin }) => origin === 'registry')
-  const [only, ...more] = own.length > 0 ? own : all
+  const [only, ...more] = own.length > 0 ? own : await filterBuiltin(all, readsDefault)
   if (only && more.length === 0) return only.name
   if (!only) {
     throw new EspalierError(
@@ -38,6 +42,15 @@ export function findOnlyClassifier(models: ReadonlyMap<string, FollowedModel>): 
     `model is missing; it must name one or more of the ${all.length} classifiers: ${listNames(all)}`,
     { param: 'model' },
   )
+}
+
+async function filterBuiltin(
+  builtin: readonly FollowedModel[],
+  readsDefault: (model: FollowedModel) => Promise<boolean>,
+): Promise<readonly FollowedModel[]> {
+  if (builtin.length < 2) return builtin
+  const reads = await Promise.all(builtin.map(readsDefault))
+  return builtin.filter((_, at) => reads[at])
 }
 
 /** The error for a name that no classifier has. */

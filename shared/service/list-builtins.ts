@@ -13,9 +13,9 @@ export async function summarizeBuiltins(
 ): Promise<ModelSummary[]> {
   const builtins = await listBuiltins(options)
   return Promise.all(
-    builtins.map(async ({ name, folder, family, bytes }) => {
+    builtins.map(async ({ name, folder, family, bytes, dimension }) => {
       const path = join(options.builtinFolder, folder, 'config.json')
-      const config = hiddenSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+      const readWidth = async () => hiddenSchema.parse(JSON.parse(await readFile(path, 'utf8')))
       return {
         name,
         kind: 'embedding' as const,
@@ -26,7 +26,7 @@ export async function summarizeBuiltins(
         shadow: null,
         bytes,
         family,
-        dimension: config.hidden_size,
+        dimension: dimension ?? (await readWidth()).hidden_size,
         labels: null,
       }
     }),

@@ -1,8 +1,13 @@
 import type { Encoder } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { CHAMPION, formatModelVersion, parseModelAddress } from '../lib/model-address.ts'
+import {
+  CHAMPION,
+  formatModelVersion,
+  type ModelAddress,
+  parseModelAddress,
+} from '../lib/model-address.ts'
 import { versionOfAlias } from '../registry/state.ts'
-import type { EncoderPools } from './encoder-pools.ts'
+import type { EncoderPools, EncoderSource } from './encoder-pools.ts'
 import type { EncoderSources } from './encoder-sources.ts'
 import type { EncoderLease } from './head-lanes.ts'
 import type { LiveEncoders } from './live-encoders.ts'
@@ -52,15 +57,12 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
   function choose(address: string): { name: string; version: number } | Encoder {
     const { name, selector } = parseModelAddress(address)
     const { current } = encoders
-    const isCurrent = name === current.info.name.toLowerCase()
-    if (isCurrent && selector.kind === 'default') return current
-    if (isCurrent && selector.kind === 'alias' && selector.alias === CHAMPION) return current
-    if (isCurrent && selector.kind === 'version' && selector.version === current.info.version) {
-      return current
-    }
+    if (name === current.info.name.toLowerCase() && isMeant(selector, current)) return current
     const followed = books.find(name)
     if (!followed) {
-      const { info } = findModel(listOpen(), name)
+      const open = findModel(listOpen(), name)
+      if (isMeant(selector, open)) return open
+      const { info } = open
       const message = `there is no "${address}"; "${name}" has ${formatModelVersion(info)} (${CHAMPION})`
       throw new EspalierError('version_not_found', message, { param: 'model' })
     }
@@ -73,6 +75,15 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
       `${name} has no ${alias}; its latest version is v${followed.versions.at(-1)}`,
       { param: 'model' },
     )
+  }
+
+  /** A built-in encoder that the registry does not shadow and that is not open. */
+  async function findClosed(address: string): Promise<EncoderSource | null> {
+    const { name } = parseModelAddress(address)
+    if (books.find(name) || listOpen().some(({ info }) => info.name.toLowerCase() === name)) {
+      return null
+    }
+    return sources.ofBuiltin(name)
   }
 
   const directory: EncoderDirectory = {
@@ -88,6 +99,8 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
     },
     async acquire(address): Promise<EncoderLease> {
       await options.revalidate()
+      const builtin = address === undefined ? null : await findClosed(address)
+      if (builtin) return encoders.acquire(builtin)
       const chosen = address === undefined ? encoders.current : choose(address)
       if ('info' in chosen) return encoders.hold(chosen)
       const version = await books.get(chosen.name, chosen.version)
@@ -101,4 +114,11 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
     stats: () => ({ bytes: pools.bytes, refused: encoders.refusals }),
   }
   return directory
+}
+
+/** True where a selector means what is open of its name. */
+function isMeant(selector: ModelAddress['selector'], { info }: Encoder): boolean {
+  if (selector.kind === 'default') return true
+  if (selector.kind === 'alias') return selector.alias === CHAMPION
+  return selector.version === info.version
 }

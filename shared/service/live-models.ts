@@ -111,7 +111,8 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
 
   const isEncoder = (name: string) => name === supply.current.info.name.toLowerCase()
   const noteUnreadable = createUnreadableLog()
-  const names: ResolveParts = { follower, served, watch, isEncoder }
+  const family = () => supply.current.info.family
+  const names: ResolveParts = { follower, served, watch, isEncoder, family }
 
   supply.attach({
     async warm(next) {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import type { EncoderLimits } from '../encoder/dispatcher.ts'
 import { createEncoder, type EncoderOptions } from '../encoder/pooled-encoder.ts'
 import type { Encoder } from '../encoder/types.ts'
+import { precisionFor } from '../encoder/verify-artifact.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './encoder-artifacts.ts'
@@ -34,7 +35,7 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
     createEncoder({
       artifactDir: from.folder,
       manifest: from.manifest,
-      precision: wanted.precision,
+      precision: precisionFor(from.manifest, wanted.precision),
       version: 1,
       workers,
       device,

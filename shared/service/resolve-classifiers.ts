@@ -1,5 +1,6 @@
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
-import { parseModelAddress } from '../lib/model-address.ts'
+import { CHAMPION, parseModelAddress } from '../lib/model-address.ts'
+import { versionOfAlias } from '../registry/state.ts'
 import type { RegistryVersion } from '../registry/types.ts'
 import { chooseServedVersion, classifierNotFound, findOnlyClassifier } from './find-classifier.ts'
 import { nameParam } from './name-param.ts'
@@ -27,6 +28,8 @@ export interface ResolveParts {
   readonly watch: RegistryWatch
   /** True for a name that encoders have, which no classifier of the registry is meant by. */
   readonly isEncoder: (name: string) => boolean
+  /** The default encoder's. */
+  readonly family: () => string
 }
 
 /**
@@ -55,11 +58,20 @@ async function resolveAll(
   addresses: readonly string[] | null,
   routeKey: string | undefined,
 ): Promise<ResolvedClassifier[]> {
-  const names = addresses ?? [findOnlyClassifier(parts.follower.models)]
+  const names = addresses ?? [await findDefault(parts)]
   const isList = names.length > 1
   return Promise.all(
     names.map((text, i) => resolve(parts, text, isList ? `model[${i}]` : 'model', routeKey)),
   )
+}
+
+function findDefault({ follower, served, family }: ResolveParts): Promise<string> {
+  return findOnlyClassifier(follower.models, async ({ name, state }) => {
+    const champion = versionOfAlias(state, CHAMPION)
+    if (champion === null) return false
+    const version = await served.get(name)?.book.get(champion)
+    return version?.family === family()
+  })
 }
 
 async function resolve(

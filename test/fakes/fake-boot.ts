@@ -79,6 +79,13 @@ export function createFakeBoot({
       options.signal?.throwIfAborted()
       return createManifest(options)
     },
+    modalityOf: async () => 'text',
+    async exportImageEncoder() {
+      throw new EspalierError('unsupported_model', 'no images here')
+    },
+    async listLayers() {
+      throw new EspalierError('unsupported_model', 'no images here')
+    },
     async listModels() {
       return models
     },

@@ -79,6 +79,9 @@ export function createFakeSources({
         ...versions[label],
       })
     },
+    async ofBuiltin(name) {
+      return Object.hasOwn(local, name) ? ofLocal(name) : null
+    },
     async ofFamily(family) {
       const found = Object.entries(local).find(([, options]) => options.family === family)
       return found ? ofLocal(found[0]) : null

@@ -18,9 +18,10 @@ export function addHealthRoutes(app: ApiApp, { readiness, encoders, classifiers 
       const status = readiness.status()
       if (status !== 'ready') return c.json<Health>({ status }, 503)
       const { info } = encoders.resolve()
+      const { device, modality } = info
       const { status: registry } = classifiers.registryStatus()
       const encoder = formatModelVersion(info)
-      return c.json<Health>({ status: 'ok', encoder, device: info.device, registry })
+      return c.json<Health>({ status: 'ok', encoder, device, modality, registry })
     })
   }
 }

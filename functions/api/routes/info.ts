@@ -18,6 +18,7 @@ export function addInfoRoute(app: ApiApp, { encoders, config, version }: ApiDeps
       model_sha: info.family,
       model_dtype: info.precision,
       served_model_name: info.name,
+      modality: info.modality,
       model_type: { embedding: { pooling: info.pooling } },
       max_concurrent_requests: config.maxRequests,
       max_input_length: info.maxTokens,
@@ -36,6 +37,8 @@ export function addInfoRoute(app: ApiApp, { encoders, config, version }: ApiDeps
       default_prompt_name: info.defaultPrompt,
       max_body_bytes: config.maxBodyBytes,
       max_text_bytes: config.maxTextBytes,
+      max_image_bytes: config.maxImageBytes,
+      max_image_pixels: config.maxImagePixels,
     }
     return c.json(answer)
   })

@@ -1,19 +1,29 @@
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { type Precision, precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
+import {
+  type EncoderManifest,
+  type Precision,
+  precisionSchema,
+} from '../../../shared/lib/encoder-manifest.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../../shared/lib/model-address.ts'
+import type { Boot } from '../../boot.ts'
 import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
 import { listOf, oneOf, wholeNumber } from '../options.ts'
+import type { ProgressDisplay } from '../progress.ts'
 import { checkPublication, type PublicationFlags, publishPath } from '../publish-folder.ts'
 
+const MODALITIES = ['text', 'image'] as const
 const POOLINGS = ['mean', 'cls', 'max'] as const
+const TEXT_PRECISIONS: readonly Precision[] = ['float32', 'int8']
 
 interface ExportOptions extends PublicationFlags {
   readonly output?: string
   readonly publish?: boolean
-  readonly precision: readonly Precision[]
+  readonly modality?: (typeof MODALITIES)[number]
+  readonly layer?: string
+  readonly precision?: readonly Precision[]
   readonly calibration?: string
   readonly pooling?: (typeof POOLINGS)[number]
   readonly maxTokens?: number
@@ -28,7 +38,8 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     .summary('turn a Hugging Face folder into an encoder')
     .description(
       'Turn a Hugging Face folder (config.json, model.safetensors, tokenizer.json) of a BERT-family encoder, ' +
-        'or one with a foreign onnx/model.onnx, into an encoder artifact.',
+        'or one with a foreign onnx/model.onnx, into an encoder artifact. An ONNX image network with ' +
+        'preprocessor_config.json or espalier.json becomes an image encoder.',
     )
     .argument('<folder>', 'the Hugging Face folder; nothing in it is changed')
     .option(
@@ -37,10 +48,18 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     )
     .option('--name <name>', "name of the encoder; default: the folder's")
     .option(
+      '--modality <kind>',
+      'text or image: what the encoder reads; default: image where the folder says how pictures are prepared',
+      oneOf(MODALITIES),
+    )
+    .option(
+      '--layer <name>',
+      'image: layer to cut at, as "espalier layers" lists them; default: what the last layer with weights reads',
+    )
+    .option(
       '--precision <list>',
-      'graphs to write: int8, float32, float16, separated by commas',
+      'graphs to write: int8, float32, float16, separated by commas; default: float32,int8 for texts, float32 for images',
       listOf(precisionSchema.options),
-      ['float32', 'int8'],
     )
     .option(
       '--calibration <file>',
@@ -73,6 +92,7 @@ Examples:
   espalier export ./bge-small-en-v1.5 --output ./encoders/bge-small
   espalier export ./bge-small-en-v1.5 --name bge-small --publish --promote
   espalier export ./my-encoder --precision int8 --calibration my-texts.txt
+  espalier export ./resnet-50 --modality image --name resnet-50 --publish
   ESPALIER_ENCODER=./encoders/bge-small espalier serve`,
     )
     .action((folder: string, options: ExportOptions) => exportFolder(context, folder, options))
@@ -81,25 +101,14 @@ Examples:
 async function exportFolder(
   context: CommandContext,
   folder: string,
-  { precision: precisions, json, quiet, ...options }: ExportOptions,
+  { json, quiet, ...options }: ExportOptions,
 ): Promise<void> {
   checkOptions(folder, options)
   const output = options.output ?? `${basename(resolve(folder))}-encoder`
-  const { name, calibration, pooling, maxTokens } = options
   const display = context.progress(quiet === true)
   try {
     const boot = await context.boot()
-    const manifest = await boot.exportEncoder({
-      name,
-      calibration,
-      pooling,
-      maxTokens,
-      folder,
-      output,
-      precisions,
-      onProgress: display.report,
-      signal: context.signal,
-    })
+    const manifest = await runExport(context, boot, folder, output, options, display)
     const { lines, result } =
       options.publish === true
         ? await publishPath(context, boot, output, options, display)
@@ -125,8 +134,41 @@ async function exportFolder(
   }
 }
 
+/** Exports by the modality that is asked for, or that the folder is of. */
+async function runExport(
+  { signal }: CommandContext,
+  boot: Boot,
+  folder: string,
+  output: string,
+  options: ExportOptions,
+  { report: onProgress }: ProgressDisplay,
+): Promise<EncoderManifest> {
+  const { name, layer, calibration, pooling, maxTokens, precision } = options
+  const common = { folder, output, name, onProgress, signal }
+  const modality = options.modality ?? (await boot.modalityOf(folder))
+  if (modality === 'text') {
+    if (layer !== undefined) throw forOthers('--layer', 'image')
+    const precisions = precision ?? TEXT_PRECISIONS
+    return boot.exportEncoder({ ...common, calibration, pooling, maxTokens, precisions })
+  }
+  if (precision?.some((each) => each !== 'float32')) {
+    const message = `--precision ${precision.join(',')}: image encoders are exported in float32`
+    throw new EspalierError('invalid_request', message)
+  }
+  const given = Object.entries({ calibration, pooling, maxTokens })
+  const misplaced = given.find(([, value]) => value !== undefined)?.[0]
+  if (misplaced)
+    throw forOthers(`--${misplaced === 'maxTokens' ? 'max-tokens' : misplaced}`, 'text')
+  return boot.exportImageEncoder({ ...common, layer })
+}
+
+function forOthers(option: string, modality: string): EspalierError {
+  const message = `${option} is of use with ${modality} encoders only`
+  return new EspalierError('invalid_request', message)
+}
+
 /** What could not be published is told before the export, which takes minutes. */
-function checkOptions(folder: string, options: Omit<ExportOptions, 'precision'>): void {
+function checkOptions(folder: string, options: ExportOptions): void {
   const { publish, promote, idempotencyKey, by } = options
   if (publish === true) {
     checkPublication(options)
