@@ -1,8 +1,9 @@
-import type { default as createSharp, Sharp } from 'sharp'
+import type { default as createSharp, OutputInfo, Sharp } from 'sharp'
 import { EspalierError } from '../lib/errors.ts'
 import type { ImagePreprocessing } from '../lib/image-preprocessing.ts'
 import { recognizeImage } from './image-format.ts'
 import { planGeometry, type Size } from './image-geometry.ts'
+import { resample } from './image-resample.ts'
 
 /** Longer than any photograph; beyond it the resized picture grows without bound. */
 const MAX_ASPECT = 100
@@ -50,17 +51,18 @@ async function decodeFile(
     // The header alone, so that the size is known before it is believed.
     const meta = await sharp(file, { limitInputPixels: false }).metadata()
     const size = checkSize(meta.autoOrient, maxPixels)
-    const { resized, area } = planGeometry(size, spec)
+    const geometry = planGeometry(size, spec)
+    const { resized, area } = geometry
+    const { interpolation: kernel } = spec.resize
     const upright = open().autoOrient()
+    if (resized.width > size.width || resized.height > size.height) {
+      return resample((await readPixels(upright)).data, size, geometry, kernel)
+    }
     const opaque = meta.hasAlpha ? await dropAlpha(sharp, upright, maxPixels) : upright
-    const pixels = await opaque
-      .toColourspace('srgb')
-      .resize({ ...resized, fit: 'fill', kernel: spec.resize.interpolation })
+    const scaled = opaque
+      .resize({ ...resized, fit: 'fill', kernel, fastShrinkOnLoad: false })
       .extract(area)
-      .raw()
-      .toBuffer({ resolveWithObject: true })
-    if (pixels.info.channels === 3) return pixels.data
-    throw new Error(`${pixels.info.channels} channels`)
+    return (await readPixels(scaled)).data
   } catch (cause) {
     if (cause instanceof EspalierError) throw cause
     const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]
@@ -75,10 +77,17 @@ async function dropAlpha(
   upright: Sharp,
   maxPixels: number,
 ): Promise<Sharp> {
-  const opaque = upright.toColourspace('srgb').removeAlpha().raw()
-  const { data, info } = await opaque.toBuffer({ resolveWithObject: true })
+  const { data, info } = await readPixels(upright)
   const { width, height, channels } = info
   return sharp(data, { raw: { width, height, channels }, limitInputPixels: maxPixels })
+}
+
+/** RGB values of 8 bits, whatever there was. */
+async function readPixels(picture: Sharp): Promise<{ data: Uint8Array; info: OutputInfo }> {
+  const opaque = picture.toColourspace('srgb').removeAlpha().raw()
+  const pixels = await opaque.toBuffer({ resolveWithObject: true })
+  if (pixels.info.channels === 3) return pixels
+  throw new Error(`${pixels.info.channels} channels`)
 }
 
 function checkFormat(file: Uint8Array): string {

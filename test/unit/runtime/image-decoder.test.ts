@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs'
+import { crc32, deflateSync } from 'node:zlib'
+import sharp from 'sharp'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { ImagePreprocessing } from '../../../shared/lib/image-preprocessing.ts'
+import { type ImageDecoder, openImageDecoder } from '../../../shared/runtime/image-decoder.ts'
+import { createTensorFiller } from '../../../shared/runtime/image-tensor.ts'
+
+const MAX_PIXELS = 1_000_000
+/** Mean |Δ| of values from 0 to 255 that two implementations of one rule may differ by. */
+const MAX_MEAN_DIFFERENCE = 0.5
+
+const goldenSchema = z.object({
+  rules: z.record(
+    z.string(),
+    z.object({
+      rule: z.enum(['shortest-edge', 'exact']),
+      size: z.number(),
+      interpolation: z.enum(['cubic', 'linear', 'lanczos3']),
+      crop: z.enum(['center', 'none']),
+      width: z.number(),
+      height: z.number(),
+    }),
+  ),
+  pictures: z.record(
+    z.string(),
+    z.object({ file: z.string(), expected: z.record(z.string(), z.string()) }),
+  ),
+})
+const golden = goldenSchema.parse(
+  JSON.parse(readFileSync(new URL('../../golden/images.json', import.meta.url), 'utf8')),
+)
+const bytes = (base64: string) => Buffer.from(base64, 'base64')
+
+function specOf(rule: (typeof golden.rules)[string]): ImagePreprocessing {
+  const { width, height, crop, ...resize } = rule
+  const plain = { channels: 'rgb', scale: 1, mean: [0, 0, 0], std: [1, 1, 1] } as const
+  return { width, height, crop, resize, ...plain, mean: [0, 0, 0], std: [1, 1, 1] }
+}
+
+function open(rule = 'crop'): Promise<ImageDecoder> {
+  return openImageDecoder(specOf(golden.rules[rule]!), MAX_PIXELS)
+}
+
+describe('prepares pictures as Pillow does under the same rule', () => {
+  const cases = Object.keys(golden.rules).flatMap((rule) =>
+    Object.keys(golden.pictures).map((picture) => ({ rule, picture })),
+  )
+  test.each(cases)('$picture, $rule', async ({ rule, picture }) => {
+    const { file, expected } = golden.pictures[picture]!
+    const wanted = bytes(expected[rule]!)
+    const found = await (await open(rule)).decode(bytes(file))
+    expect(found).toHaveLength(wanted.length)
+    const sum = found.reduce((total, value, i) => total + Math.abs(value - wanted[i]!), 0)
+    expect(sum / wanted.length).toBeLessThan(MAX_MEAN_DIFFERENCE)
+  })
+})
+
+describe('pictures of other kinds', () => {
+  const colour = { width: 40, height: 30, background: { r: 200, g: 100, b: 50 } }
+  const plain = (channels: 3 | 4) => sharp({ create: { ...colour, channels } })
+
+  test('CMYK and 16 bits become three channels of 8 bits', async () => {
+    const decoder = await open()
+    const cmyk = await plain(3).toColourspace('cmyk').jpeg().toBuffer()
+    const deep = await plain(3).toColourspace('rgb16').png().toBuffer()
+    expect(await decoder.decode(cmyk)).toHaveLength(32 * 32 * 3)
+    const [red, green, blue] = await decoder.decode(deep)
+    expect([red, green, blue]).toEqual([200, 100, 50])
+  })
+
+  test('transparency is dropped, not blended', async () => {
+    const hidden = { r: 10, g: 200, b: 30, alpha: 0 }
+    const file = await sharp({ create: { ...colour, channels: 4, background: hidden } })
+      .png()
+      .toBuffer()
+    const pixels = await (await open()).decode(file)
+    expect([...pixels.subarray(0, 3)]).toEqual([10, 200, 30])
+  })
+
+  test('of an animated WebP the first frame is taken', async () => {
+    const frames = await Promise.all(
+      ['#c03020', '#2030c0'].map((background) =>
+        sharp({ create: { ...colour, channels: 3, background } })
+          .png()
+          .toBuffer(),
+      ),
+    )
+    const file = await sharp(frames, { join: { animated: true } })
+      .webp({ lossless: true })
+      .toBuffer()
+    expect((await sharp(file).metadata()).pages).toBe(2)
+    const pixels = await (await open()).decode(file)
+    expect([...pixels.subarray(0, 3)]).toEqual([0xc0, 0x30, 0x20])
+  })
+
+  test('a file is what its first bytes say', async () => {
+    const png = await plain(3).png().toBuffer()
+    const jpeg = await plain(3).jpeg({ quality: 100 }).toBuffer()
+    const decoder = await open()
+    const [a, b] = [await decoder.decode(png), await decoder.decode(jpeg)]
+    expect(Math.abs(a[0]! - b[0]!)).toBeLessThan(3)
+  })
+})
+
+describe('refuses', () => {
+  const jpeg = bytes(golden.pictures.jpeg!.file)
+  const png = bytes(golden.pictures.png!.file)
+  const webp = bytes(golden.pictures.webp!.file)
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>'
+  const strip = () =>
+    sharp({ create: { width: 5000, height: 4, channels: 3, background: '#000' } })
+      .png()
+      .toBuffer()
+  const gif = () => sharp(png).gif().toBuffer()
+  const tiff = () => sharp(png).tiff().toBuffer()
+  const flip = (file: Buffer) => Buffer.from(file.map((byte, at) => (at > 60 ? byte ^ 0x5a : byte)))
+
+  test.each<[string, () => Promise<Buffer> | Buffer, string, RegExp]>([
+    ['a cut JPEG', () => jpeg.subarray(0, jpeg.length / 2), 'invalid_image', /incomplete JPEG/],
+    ['a cut PNG', () => png.subarray(0, png.length - 40), 'invalid_image', /incomplete PNG/],
+    ['a cut WebP', () => webp.subarray(0, webp.length / 2), 'invalid_image', /incomplete WebP/],
+    ['a header alone', () => png.subarray(0, 40), 'invalid_image', /PNG/],
+    ['a damaged PNG', () => flip(png), 'invalid_image', /PNG/],
+    ['a bomb', () => drawBomb(16_000), 'image_too_large', /16000 x 16000 pixels.* 1000000/],
+    ['a strip', strip, 'invalid_image', /5000 x 4 .* 100 times/],
+    ['SVG', () => Buffer.from(svg), 'unsupported_image', /SVG or other XML/],
+    ['GIF', gif, 'unsupported_image', /GIF.*JPEG, PNG and WebP/],
+    ['TIFF', tiff, 'unsupported_image', /TIFF/],
+    ['a text', () => Buffer.from('a photo of a cat'), 'unsupported_image', /no image/],
+    ['one byte', () => Buffer.of(255), 'unsupported_image', /no image/],
+  ])('%s', async (_, make, code, message) => {
+    const decoder = await open()
+    const error = await decoder.decode(await make()).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) })
+  })
+
+  test('and decodes the next one as ever', async () => {
+    const decoder = await open()
+    await expect(decoder.decode(png.subarray(0, 90))).rejects.toThrow()
+    await expect(decoder.decode(png)).resolves.toHaveLength(32 * 32 * 3)
+  })
+})
+
+test('values reach the network by channel, in the order and scale that it wants', () => {
+  const spec = specOf({ ...golden.rules.exact!, width: 2, height: 1 })
+  const rgb = Uint8Array.of(0, 128, 255, 10, 20, 30)
+  const plain = createTensorFiller({ ...spec, scale: 1 / 255, mean: [0, 0, 0.5], std: [1, 1, 0.5] })
+  const expected = [0, 10 / 255, 128 / 255, 20 / 255, 1, (30 / 255 - 0.5) / 0.5]
+  for (const [i, value] of plain(rgb).entries()) expect(value).toBeCloseTo(expected[i]!, 6)
+  const caffe = createTensorFiller({ ...spec, channels: 'bgr', mean: [104, 117, 123] })
+  expect([...caffe(rgb)]).toEqual([255 - 104, 30 - 104, 128 - 117, 20 - 117, 0 - 123, 10 - 123])
+})
+
+/** A PNG of side × side black pixels of one bit each: 32 MB for 16,000 in some 30 KB. */
+function drawBomb(side: number): Buffer {
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(side, 0)
+  header.writeUInt32BE(side, 4)
+  header[8] = 1
+  const rows = deflateSync(Buffer.alloc(side * (1 + side / 8)))
+  const signature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
+  const chunks = [chunk('IHDR', header), chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))]
+  return Buffer.concat([signature, ...chunks])
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type), data])
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)]
+  length.writeUInt32BE(data.length)
+  sum.writeUInt32BE(crc32(body))
+  return Buffer.concat([length, body, sum])
+}
