@@ -58,12 +58,15 @@ export async function measureImageGolden(
   }
 }
 
-/** Small pictures that are wide, high and square: a slope of colours, blocks by chance, and rings. */
+/** Pictures to make smaller and larger, wide, high and square: a slope in steps, blocks by chance, and rings. */
 function drawPictures(): Promise<Buffer[]> {
   const random = createRandom(8)
   const blocks = Array.from({ length: 8 * 12 * 3 }, () => random.below(256))
   return Promise.all([
-    draw(96, 64, (x, y) => [(x * 255) / 95, (y * 255) / 63, 255 - (x + y)]),
+    draw(400, 300, (x, y) => {
+      const [column, row] = [Math.floor(x / 8), Math.floor(y / 8)]
+      return [column * 5, row * 6, 255 - 2 * (column + row)]
+    }),
     draw(64, 96, (x, y) => {
       const at = 3 * (8 * Math.floor(y / 8) + Math.floor(x / 8))
       return blocks.slice(at, at + 3)
