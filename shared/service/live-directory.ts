@@ -13,6 +13,9 @@ import type { EncoderLease } from './head-lanes.ts'
 import type { LiveEncoders } from './live-encoders.ts'
 import { type EncoderDirectory, type EncoderEntry, findModel } from './models.ts'
 
+/** Encoders of this machine have one version. */
+const BUILTIN_VERSION = 1
+
 /** What the directory of live encoders works with. */
 export interface LiveDirectoryOptions {
   readonly encoders: LiveEncoders
@@ -57,14 +60,13 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
   function choose(address: string): { name: string; version: number } | Encoder {
     const { name, selector } = parseModelAddress(address)
     const { current } = encoders
-    if (name === current.info.name.toLowerCase() && isMeant(selector, current)) return current
+    if (name === current.info.name.toLowerCase() && isMeant(selector, current.info.version))
+      return current
     const followed = books.find(name)
     if (!followed) {
       const open = findModel(listOpen(), name)
-      if (isMeant(selector, open)) return open
-      const { info } = open
-      const message = `there is no "${address}"; "${name}" has ${formatModelVersion(info)} (${CHAMPION})`
-      throw new EspalierError('version_not_found', message, { param: 'model' })
+      if (isMeant(selector, open.info.version)) return open
+      throw notFound(address, name, open.info)
     }
     if (selector.kind === 'version') return { name, version: selector.version }
     const alias = selector.kind === 'alias' ? selector.alias : CHAMPION
@@ -79,11 +81,13 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
 
   /** A built-in encoder that the registry does not shadow and that is not open. */
   async function findClosed(address: string): Promise<EncoderSource | null> {
-    const { name } = parseModelAddress(address)
+    const { name, selector } = parseModelAddress(address)
     if (books.find(name) || listOpen().some(({ info }) => info.name.toLowerCase() === name)) {
       return null
     }
-    return sources.ofBuiltin(name)
+    const source = await sources.ofBuiltin(name)
+    if (!source || isMeant(selector, BUILTIN_VERSION)) return source
+    throw notFound(address, name, { name, version: BUILTIN_VERSION })
   }
 
   const directory: EncoderDirectory = {
@@ -116,9 +120,18 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
   return directory
 }
 
-/** True where a selector means what is open of its name. */
-function isMeant(selector: ModelAddress['selector'], { info }: Encoder): boolean {
+/** True where a selector means the only version there is. */
+function isMeant(selector: ModelAddress['selector'], version: number): boolean {
   if (selector.kind === 'default') return true
   if (selector.kind === 'alias') return selector.alias === CHAMPION
-  return selector.version === info.version
+  return selector.version === version
+}
+
+function notFound(
+  address: string,
+  name: string,
+  there: { readonly name: string; readonly version: number },
+): EspalierError {
+  const message = `there is no "${address}"; "${name}" has ${formatModelVersion(there)} (${CHAMPION})`
+  return new EspalierError('version_not_found', message, { param: 'model' })
 }

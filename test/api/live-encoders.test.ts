@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { infoSchema } from '../../shared/contract/info.ts'
 import { modelListSchema } from '../../shared/contract/models.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
+import { silentLogger } from '../../shared/lib/logger.ts'
 import type { Registry } from '../../shared/registry/types.ts'
+import { openModelRegistry } from '../../shared/service/open-model-registry.ts'
 import {
   createFakeSources,
   type FakeSources,
@@ -373,6 +377,37 @@ describe('other encoders', () => {
     pass.open()
     expect(await held).toBe('two@v1')
     expect(await embed('three')).toBe('three@v1')
+  })
+
+  it('of this machine are opened by name as well, and say what they read', async () => {
+    await publishFakeEncoder(registry, 'words')
+    await serve('words', { local: { pictures: { modality: 'image', family: B } } })
+    expect(await embed('pictures@v2')).toBe('version_not_found')
+    expect(await embed('pictures@challenger')).toBe('version_not_found')
+    expect(sources.openNow()).toEqual(['words@v1'])
+    const lease = await served!.live.encoders.acquire('pictures')
+    expect(lease.encoder.info).toMatchObject({ name: 'pictures', modality: 'image' })
+    lease.release()
+    expect(await embed('pictures@v1')).toBe('wrong_modality')
+    expect(await embed('pictures@v2')).toBe('version_not_found')
+    expect(sources.openNow()).toEqual(['pictures', 'words@v1'])
+    const list = modelListSchema.parse(await (await served!.app.request('/v1/models')).json())
+    const reads = list.data.map((each) => [each.id, 'modality' in each && each.modality])
+    expect(reads).toEqual([
+      ['words', 'text'],
+      ['pictures', 'image'],
+    ])
+  })
+
+  it('a request that names no classifier gets the built-in one of the default encoder', async () => {
+    const source = new URL('../../infra/models/all-MiniLM-L6-v2/source.json', import.meta.url)
+    const { family } = JSON.parse(readFileSync(source, 'utf8'))
+    const builtinFolder = fileURLToPath(new URL('../../infra/heads', import.meta.url))
+    registry = await openModelRegistry({ url: 'memory:', builtinFolder, log: silentLogger })
+    await serve('own', { local: { own: { family, dimension: 384 } } })
+    const response = await postJson(served!.app, '/classify', { inputs: ['hi'] })
+    const { data } = (await response.json()) as { data: [{ predictions: [{ model: string }] }] }
+    expect(data[0].predictions.map(({ model }) => model)).toEqual(['intent@v1'])
   })
 
   it('are opened once however many ask at the same time', async () => {

@@ -131,6 +131,7 @@ describe('a registry that cannot be reached at the start', () => {
     expect(await ready()).toMatchObject({
       status: 'ok',
       encoder: 'shipped@v1',
+      modality: 'text',
       registry: 'offline',
     })
     expect(await metric('espalier_registry_up')).toBe(0)
