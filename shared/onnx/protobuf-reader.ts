@@ -3,6 +3,8 @@ import { EspalierError } from '../lib/errors.ts'
 /** Bytes of the longest varint: 64 bits in pieces of 7. */
 const MAX_VARINT_BYTES = 10
 
+const CONTROL = /\p{Control}/u
+
 /** Wire types of protobuf; groups, 3 and 4, are as good as damage. */
 const VARINT = 0
 const FIXED64 = 1
@@ -87,14 +89,14 @@ export class ProtobufReader {
     return this.#bytes.subarray(from, this.#at)
   }
 
-  /** A string field. */
+  /** A string field of one line, as names are. */
   string(): string {
     const bytes = this.bytes()
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    } catch {
-      throw this.#broken('a string that is not UTF-8')
-    }
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+      if (!CONTROL.test(text)) return text
+    } catch {}
+    throw this.#broken('a name that is no text')
   }
 
   /** A nested message. */
