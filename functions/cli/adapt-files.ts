@@ -13,7 +13,8 @@ import { openInput } from './input.ts'
 import { openJobParts } from './job-parts.ts'
 import { labelledReading } from './labelled-input.ts'
 import { quoteArgument } from './quote-argument.ts'
-import { checkPromotion, printResult, toJson, writeReport } from './train-file.ts'
+import { checkPromotion, printResult, toJson } from './train-file.ts'
+import { writeReport } from './write-report.ts'
 
 /** Adapts texts or features, by the kind of the files. */
 export async function adaptFiles(
@@ -79,7 +80,7 @@ async function adaptTextFiles(
   )
   display.stop()
   await writePredictions(options.predictions, result.predictions)
-  if (options.report !== undefined) await writeReport(options.report, result)
+  if (options.report !== undefined) await writeReport(options.report, result.files)
   for (const { message } of result.warnings) display.note(`warning: ${message}`)
   const { methods, shift } = result
   if (options.json === true) {

@@ -37,7 +37,7 @@ function createBar(stream: OutputStream): ProgressDisplay {
     current = ''
   }
   return {
-    report(stage, done, total) {
+    report(stage, done, total, detail) {
       const known = total > 0
       if (stage !== current) {
         stop()
@@ -46,7 +46,7 @@ function createBar(stream: OutputStream): ProgressDisplay {
           {
             stream,
             format: known
-              ? '{stage} [{bar}] {percentage}% | {value}/{total} | {eta_formatted} left'
+              ? `{stage} [{bar}] {percentage}% | {value}/{total} | ${detail === undefined ? '{eta_formatted} left' : '{detail}'}`
               : '{stage} {value}',
             formatTime: formatRemaining,
             etaBuffer: 50,
@@ -56,10 +56,10 @@ function createBar(stream: OutputStream): ProgressDisplay {
           },
           cliProgress.Presets.legacy,
         )
-        bar.start(known ? total : done, done, { stage })
+        bar.start(known ? total : done, done, { stage, detail })
       }
       bar?.setTotal(known ? total : done)
-      bar?.update(done)
+      bar?.update(done, { detail })
     },
     note(line) {
       stop()
@@ -81,12 +81,12 @@ function formatRemaining(seconds: number | string): string {
 function createLines(stream: OutputStream, clock: Clock): ProgressDisplay {
   let lastMs = clock.monotonicMs()
   return {
-    report(stage, done, total) {
+    report(stage, done, total, detail = '') {
       const now = clock.monotonicMs()
       if (now - lastMs < LINE_INTERVAL_MS) return
       lastMs = now
       const of = total > 0 ? ` of ${total} (${Math.floor((done / total) * 100)}%)` : ''
-      stream.write(`${stage}: ${done}${of}\n`)
+      stream.write(`${stage}: ${done}${of}${detail === '' ? '' : `, ${detail}`}\n`)
     },
     note(line) {
       stream.write(`${line}\n`)

@@ -1,6 +1,4 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import { REPORT_FILES } from '../../shared/service/head-version.ts'
@@ -12,6 +10,7 @@ import { type EncoderOptions, openJobParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
 import { quoteArgument } from './quote-argument.ts'
+import { writeReport } from './write-report.ts'
 
 /** The options of `espalier train`. */
 export interface TrainOptions extends LabelledInputOptions, EncoderOptions {
@@ -74,7 +73,7 @@ export async function trainFile(
       },
     )
     display.stop()
-    if (options.report !== undefined) await writeReport(options.report, result)
+    if (options.report !== undefined) await writeReport(options.report, result.files)
     for (const { message } of result.warnings) display.note(`warning: ${message}`)
     if (options.json === true) await context.print(JSON.stringify(toJson(result), null, 2))
     else await printResult(context, options, result)
@@ -91,25 +90,6 @@ function checkOptions({ force, promote, test, dryRun }: TrainOptions): void {
   if (force === true && promote !== true) fail('--force is of use with --promote only')
   if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
   if (test === '-') fail('--test needs a file: stdin is for the training data')
-}
-
-/** Writes the report's files into a folder of the user's. */
-export async function writeReport(folder: string, { files }: TrainHeadResult): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new EspalierError('invalid_data', `--report ${folder}: ${why}`, { cause })
-  }
-  for (const kind of ['markdown', 'json', 'html'] as const) {
-    const file = await openAtomicFile(join(folder, REPORT_FILES[kind]))
-    try {
-      await file.write(new TextEncoder().encode(files[kind]))
-      await file.commit()
-    } finally {
-      await file.discard()
-    }
-  }
 }
 
 /** The result for `--json`. */

@@ -185,12 +185,13 @@ function describe(
   { manifest, precision, version, workers }: EncoderOptions,
   pool: Pool,
 ): EncoderInfo {
-  const { name, modality, dimension, pooling, family } = manifest
+  const { name, modality, architecture, dimension, pooling, family } = manifest
   const isText = manifest.modality === 'text'
   return {
     name,
     version,
     modality,
+    architecture,
     dimension,
     maxTokens: isText ? manifest.maxTokens : manifest.tokens,
     pooling,

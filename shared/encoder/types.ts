@@ -93,6 +93,8 @@ export interface EncoderInfo {
   readonly version: number
   /** What it reads: strings, or the bytes of image files. */
   readonly modality: Modality
+  /** `bert`, `distilbert` …; `onnx` for a foreign graph, which has no weights to fine-tune. */
+  readonly architecture?: string | undefined
   readonly dimension: number
   /** Longest text; for images what each of them counts, whatever its size. */
   readonly maxTokens: number

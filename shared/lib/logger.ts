@@ -14,5 +14,5 @@ export const silentLogger: Logger = {
   error() {},
 }
 
-/** Reports progress of long work: `done` of `total` units of the named stage. */
-export type Progress = (stage: string, done: number, total: number) => void
+/** Reports progress of long work: `done` of `total` units of the named stage, and how it goes in a few words. */
+export type Progress = (stage: string, done: number, total: number, detail?: string) => void

@@ -26,6 +26,8 @@ export interface Contender {
   /** Shape [test rows, dimension]. */
   readonly embeddings: Float32Array
   readonly correct: Uint8Array
+  /** The test rows' vectors for a champion of another family; null where they cannot be had. */
+  readonly embedFor?: ((champion: RegistryVersion) => Promise<Float32Array | null>) | undefined
 }
 
 /** Compares a new head with the present champion on the same test rows. */
@@ -53,14 +55,18 @@ export async function checkChampion(
       `no rows were held out to compare it with the champion ${model}; ${options.fix ?? 'pass --test FILE'}`,
     )
   }
-  if (present.head.family !== contender.head.family) {
+  const embeddings =
+    present.head.family === contender.head.family
+      ? contender.embeddings
+      : await contender.embedFor?.(version)
+  if (!embeddings) {
     return refuse(
       `the champion ${model} is of family ${present.head.family}, the new head of ${contender.head.family}: ` +
         'they cannot be compared on the same vectors',
     )
   }
   const runner = createHeadRunner(present.head, options.kernels)
-  const predictions = await runner.run(contender.embeddings)
+  const predictions = await runner.run(embeddings)
   const correct = markCorrect(present.head, predictions, contender.test)
   const { seed } = options
   const difference = options.tools.compareHeads(contender.correct, correct, { seed })

@@ -41,6 +41,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
       family: encoder.family,
       fingerprint: encoder.fingerprint,
       precision: encoder.precision,
+      ...(encoder.architecture !== undefined && { architecture: encoder.architecture }),
     },
     labels: head.labels,
     multiLabel: data.multiLabel,

@@ -5,6 +5,7 @@ import { formatModelVersion } from '../lib/model-address.ts'
 import { checkModelName } from '../registry/names.ts'
 import { embedForJob } from './embed-for-job.ts'
 import { checkTargetKind, wasPromoted } from './publish-model.ts'
+import { createStopwatch } from './stopwatch.ts'
 import { checkChampion, promoteVersion } from './train-head-champion.ts'
 import { readTrainingData } from './train-head-data.ts'
 import { judgeHead, toTrainingSet } from './train-head-evaluation.ts'
@@ -116,17 +117,4 @@ function checkOtherName(name: string, encoder: EncoderInfo): void {
     'wrong_model_kind',
     `${formatModelVersion(encoder)} is the encoder itself; give the classifier another --name`,
   )
-}
-
-function createStopwatch({ clock }: Pick<TrainHeadDeps, 'clock'>) {
-  const timings: { stage: string; milliseconds: number }[] = []
-  let startedMs = clock.monotonicMs()
-  return {
-    timings,
-    finish(stage: string): void {
-      const nowMs = clock.monotonicMs()
-      timings.push({ stage, milliseconds: nowMs - startedMs })
-      startedMs = nowMs
-    },
-  }
 }

@@ -97,7 +97,8 @@ export async function evaluateHead(
   }
 }
 
-function truthOf(head: Head, { labels, targets, labelSets }: TrainingSet): Matrix {
+/** What is true of each row, shape [rows, labels of the head]: 0 or 1. @throws EspalierError `invalid_data` */
+export function truthOf(head: Head, { labels, targets, labelSets }: TrainingSet): Matrix {
   const places = labels.map((label) => head.labels.indexOf(label))
   const unknown = places.indexOf(-1)
   if (unknown >= 0) {

@@ -3,6 +3,7 @@ import { drawBars } from './bar-chart.ts'
 import { toPlainLine } from './escape.ts'
 import { formatCount, formatCounted, formatDate, formatDuration, shorten } from './format.ts'
 import { renderConfusions } from './html-confusions.ts'
+import { renderFineTuning } from './html-fine-tuning.ts'
 import {
   renderCandidates,
   renderChampion,
@@ -43,6 +44,7 @@ export function renderHtml(report: TrainingReport): string {
     renderHeader(report),
     renderTiles(report),
     renderChampion(report),
+    renderFineTuning(report.fineTuning),
     renderNotes(report),
     element(
       'div',

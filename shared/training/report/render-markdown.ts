@@ -1,5 +1,12 @@
 import { adviseOn, describeWarnings } from './advice.ts'
 import { escapeMarkdown, toCodeSpan, toFence } from './escape.ts'
+import type { ReportFineTuning } from './fine-tuning.ts'
+import {
+  listFineTuning,
+  tabulateContenders,
+  tabulateCurve,
+  tellRecommendation,
+} from './fine-tuning-text.ts'
 import {
   formatBytes,
   formatCount,
@@ -27,6 +34,7 @@ export function renderMarkdown(report: TrainingReport): string {
     `# ${toCodeSpan(report.name)}`,
     introduce(report),
     showResults(report),
+    showFineTuning(report.fineTuning),
     showNotes(report),
     showCandidates(report),
     report.test === null ? null : showConfusions(report.test),
@@ -77,6 +85,30 @@ function showResults(report: TrainingReport): string {
   if (champion === null) return `## Result\n\n${table}`
   const sentence = describeChampion(champion, toCodeSpan(champion.model))
   return `## Result\n\n${table}\n\n**${sentence}.**`
+}
+
+function showFineTuning(report: ReportFineTuning | undefined): string | null {
+  if (report === undefined) return null
+  const [title, why] = tellRecommendation(report)
+  const contenders = tabulateContenders(report)
+  const curve = tabulateCurve(report)
+  const facts = listFineTuning(report).map(([term, value]) => [
+    escapeMarkdown(term),
+    escapeMarkdown(shorten(value, MAX_NOTE)),
+  ])
+  const parts = [
+    `## Fine-tuning\n\n**${title}.** ${escapeMarkdown(why)}`,
+    ...(contenders.rows.length > 0
+      ? [renderTable(contenders.header, escapeCells(contenders.rows), [1, 2, 3, 4, 5])]
+      : []),
+    renderTable(['Setting', 'Value'], facts),
+    ...(curve.rows.length > 0 ? [renderTable(curve.header, curve.rows, [0, 1, 2, 3, 4])] : []),
+  ]
+  return parts.join('\n\n')
+}
+
+function escapeCells(rows: readonly (readonly string[])[]): string[][] {
+  return rows.map(([name = '', ...numbers]) => [escapeMarkdown(name), ...numbers])
 }
 
 function showNotes(report: TrainingReport): string | null {

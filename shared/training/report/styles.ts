@@ -1,3 +1,5 @@
+import { CURVE_STYLES } from './curve-chart.ts'
+
 /** The report's look: light and dark by the reader's own setting, one column on a phone. */
 export const STYLES = `
 :root{color-scheme:light dark;--page:#fbfbf9;--card:#fff;--ink:#1b211e;--soft:#5b655f;--line:#e2e6e2;
@@ -51,6 +53,7 @@ svg .count.strong{fill:var(--card)}
 .diagonal{stroke:var(--soft);stroke-dasharray:4 4;fill:none}
 .curve{stroke:var(--hit);stroke-width:2;fill:none}
 .point{fill:var(--hit)}
+${CURVE_STYLES}
 summary{cursor:pointer;color:var(--soft)}
 .scroll{overflow:auto;max-height:34rem;margin-top:.7rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}

@@ -33,6 +33,7 @@ const KEY_ORDER = [
 export function toJsonValue(report: TrainingReport): { [key: string]: JsonValue } {
   const out: { [key: string]: JsonValue } = { schema: REPORT_SCHEMA }
   for (const key of KEY_ORDER) out[key] = clean(report[key])
+  if (report.fineTuning !== undefined) out.fineTuning = clean(report.fineTuning)
   return out
 }
 

@@ -1,4 +1,5 @@
 import type { DatasetSummary } from '../../dataset/labelled.ts'
+import type { ReportFineTuning } from './fine-tuning.ts'
 
 /** Number of the report's JSON form; a change that a reader could trip over raises it. */
 export const REPORT_SCHEMA = 1
@@ -30,6 +31,8 @@ export interface TrainingReport {
   readonly seed: number
   /** The command line that trained this version. */
   readonly command: string
+  /** Set where the encoder itself was trained too. */
+  readonly fineTuning?: ReportFineTuning | undefined
 }
 
 /** How test rows were held out: a seeded stratified share, or a file of their own. */
@@ -47,6 +50,8 @@ export interface ReportEncoder {
   readonly family: string
   readonly fingerprint: string
   readonly precision: string
+  /** `bert`, `distilbert` …, or `onnx` for a foreign graph, which cannot be fine-tuned; missing in old reports. */
+  readonly architecture?: string | undefined
 }
 
 /** One method that was tried; accuracy and NLL (nats) are cross-validated. */

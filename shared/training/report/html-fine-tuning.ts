@@ -1,0 +1,129 @@
+import { type Curve, drawCurves } from './curve-chart.ts'
+import type { ReportFineTuning } from './fine-tuning.ts'
+import {
+  listFineTuning,
+  tabulateContenders,
+  tabulateCurve,
+  tellRecommendation,
+} from './fine-tuning-text.ts'
+import { formatNumber, formatPercent, shorten } from './format.ts'
+import { section, tableFallback } from './html-results.ts'
+import { element, type Markup } from './markup.ts'
+
+const VERDICTS = { tuned: 'better', frozen: 'even', unknown: 'even' } as const
+const MAX_VALUE = 600
+
+/** Recommendation, comparison, curves and settings of a fine-tuning; null where there was none. */
+export function renderFineTuning(report: ReportFineTuning | undefined): Markup | null {
+  if (report === undefined) return null
+  const [title, why] = tellRecommendation(report)
+  const { header, rows } = tabulateContenders(report)
+  return element(
+    'div',
+    {},
+    element(
+      'section',
+      { class: VERDICTS[report.recommendation.promote] },
+      element('p', {}, element('strong', {}, `${title}.`)),
+      element('p', { class: 'soft' }, why),
+      rows.length === 0 ? null : table(header, rows),
+    ),
+    renderCurves(report),
+    section(
+      'Fine-tuning',
+      element(
+        'dl',
+        { class: 'facts' },
+        listFineTuning(report).map(([term, value]) => [
+          element('dt', {}, term),
+          element('dd', {}, shorten(value, MAX_VALUE)),
+        ]),
+      ),
+    ),
+  )
+}
+
+function renderCurves(report: ReportFineTuning): Markup | null {
+  const { curve } = report
+  if (curve.length === 0) return null
+  const along = (name: string, of: (point: (typeof curve)[number]) => number | null): Curve => ({
+    name,
+    points: curve.map((point) => ({ x: point.step, y: of(point) })),
+  })
+  const losses = [
+    along('training loss', ({ trainLoss }) => trainLoss),
+    along('validation loss', ({ validationLoss }) => validationLoss),
+  ].filter(isKnown)
+  const accuracies = [
+    along('validation accuracy', ({ validationAccuracy }) => validationAccuracy),
+  ].filter(isKnown)
+  const { header, rows } = tabulateCurve(report)
+  const figure = (id: string, title: string, curves: readonly Curve[]): Markup | null =>
+    curves.length === 0
+      ? null
+      : element(
+          'figure',
+          {},
+          element('figcaption', {}, title),
+          drawCurves(
+            {
+              id,
+              title,
+              description: `${title} by step of training; the table below holds the numbers.`,
+              xTitle: 'step',
+              told: id === 'losses' ? (value) => formatNumber(value, 2) : tellShare,
+            },
+            curves,
+          ),
+        )
+  return section(
+    'Training curves',
+    element(
+      'div',
+      { class: 'pair' },
+      figure('losses', 'Loss in nats', losses),
+      figure('accuracies', 'Accuracy on the validation rows', accuracies),
+    ),
+    tableFallback('Curves as a table', header, rows),
+  )
+}
+
+function tellShare(value: number): string {
+  return formatPercent(value, 0)
+}
+
+function isKnown({ points }: Curve): boolean {
+  return points.some(({ y }) => y !== null && Number.isFinite(y))
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): Markup {
+  const kind = (i: number): string | null => (i === 0 ? null : 'n')
+  return element(
+    'div',
+    { class: 'scroll' },
+    element(
+      'table',
+      {},
+      element(
+        'thead',
+        {},
+        element(
+          'tr',
+          {},
+          header.map((title, i) => element('th', { scope: 'col', class: kind(i) }, title)),
+        ),
+      ),
+      element(
+        'tbody',
+        {},
+        rows.map((row) =>
+          element(
+            'tr',
+            {},
+            row.map((cell, i) => element('td', { class: kind(i) }, cell)),
+          ),
+        ),
+      ),
+    ),
+  )
+}
