@@ -1,3 +1,4 @@
+import { adviseFineTuning } from './fine-tuning-advice.ts'
 import { formatCounted, formatPercent, shorten } from './format.ts'
 import { confusedPairs } from './summary.ts'
 import type { ReportTest, TrainingReport } from './types.ts'
@@ -35,7 +36,7 @@ export function adviseOn(report: TrainingReport): string[] {
     report.test === null
       ? ['No rows were held out: nothing here says how the head does on new texts.']
       : adviseOnTest(report, report.test),
-    adviseOnFit(report),
+    report.fineTuning === undefined ? [...adviseOnFit(report), ...adviseFineTuning(report)] : [],
   ].flat()
 }
 

@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { fitTemperature } from '../../../shared/training/calibration.ts'
+import { evaluateHead } from '../../../shared/training/evaluate.ts'
+import { plainKernels } from '../../../shared/training/plain-kernels.ts'
+import { recalibrateHead } from '../../../shared/training/recalibrate.ts'
+import { oneHot } from '../../../shared/training/rows.ts'
+import { trainHead } from '../../../shared/training/train-head.ts'
+import { makeBlobs } from './training-fixture.ts'
+
+const kernels = plainKernels()
+const learnt = makeBlobs([60, 60, 60], { seed: 3, noise: 0.5 })
+/** Rows from around other centres than those the head has learnt: it is surer of them than it should be. */
+const others = makeBlobs([80, 80, 80], { seed: 3, noise: 1.6 })
+
+async function overconfident() {
+  const { head } = await trainHead(learnt, { family: 'a', method: 'softmax' }, { kernels })
+  return { ...head, temperature: head.temperature / 8 }
+}
+
+describe('recalibrating a head', () => {
+  test('finds the temperature that the likelihood has its minimum at', async () => {
+    const head = await overconfident()
+    const before = await evaluateHead(head, others, kernels)
+    const after = await evaluateHead(await recalibrateHead(head, others, kernels), others, kernels)
+    expect(after.nll).toBeLessThan(before.nll)
+    expect(after.accuracy).toBe(before.accuracy)
+    const scores = await kernels.multiply(
+      { data: others.embeddings, rows: 240, columns: others.dimension },
+      { data: head.weights, rows: 3, columns: others.dimension },
+      { transposeB: true },
+    )
+    for (let i = 0; i < scores.data.length; i++) {
+      scores.data[i] = scores.data[i]! + head.bias[i % 3]!
+    }
+    const truth = oneHot(others.targets, 3)
+    const newton = fitTemperature({ scores, truth, activation: 'softmax' }, head.temperature)
+    const { temperature } = await recalibrateHead(head, others, kernels)
+    expect(temperature / newton.temperature).toBeCloseTo(1, 2)
+  })
+
+  test('moves the detector to where 95 % of the rows pass', async () => {
+    const head = await overconfident()
+    const { inDistribution } = await evaluateHead(
+      await recalibrateHead(head, others, kernels),
+      others,
+      kernels,
+    )
+    expect(inDistribution).toBeCloseTo(0.95, 2)
+  })
+
+  test('leaves a head alone for want of rows', async () => {
+    const head = await overconfident()
+    expect(await recalibrateHead(head, makeBlobs([5, 5, 5]), kernels)).toBe(head)
+  })
+})
