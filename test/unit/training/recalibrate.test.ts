@@ -9,8 +9,8 @@ import { makeBlobs } from './training-fixture.ts'
 
 const kernels = plainKernels()
 const learnt = makeBlobs([60, 60, 60], { seed: 3, noise: 0.5 })
-/** Rows from around other centres than those the head has learnt: it is surer of them than it should be. */
-const others = makeBlobs([80, 80, 80], { seed: 3, noise: 1.6 })
+/** Rows from further from the same centres than those the head has learnt: it is surer of them than it should be. */
+const others = makeBlobs([80, 80, 80], { seed: 3, noise: 1 })
 
 async function overconfident() {
   const { head } = await trainHead(learnt, { family: 'a', method: 'softmax' }, { kernels })
