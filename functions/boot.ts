@@ -69,6 +69,13 @@ export interface Boot {
   exportImageEncoder(options: ExportImageEncoderOptions): Promise<EncoderManifest>
   /** The layers that an image network can be cut at, and the one that an export takes. */
   listLayers(folder: string): Promise<ListedLayers>
+  /** What fine-tuning needs besides: weights, the worker that trains, texts for int8, and how many threads. */
+  readonly fineTuning: {
+    readonly builtinFolder: string
+    readonly workerUrl: URL
+    readonly calibrationTexts: string
+    readonly threads: number
+  }
   listModels(): Promise<readonly ModelSummary[]>
   /** The application without a server, for hosts that bring requests as events. */
   openApp(): Promise<RunningApp>
@@ -235,6 +242,12 @@ export function createBoot(options: {
       return openMatrixKernels({ threads: workers })
     },
     openEncoder,
+    fineTuning: {
+      builtinFolder: artifacts.builtinFolder,
+      workerUrl: new URL('dist/finetune-worker.cjs', root),
+      calibrationTexts: artifacts.calibrationTexts,
+      threads: workers,
+    },
     async exportEncoder(request) {
       const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
       const { calibrationTexts: defaultCalibration, threads } = artifacts

@@ -19,6 +19,28 @@ export function numberBetween(min: number, max: number): (value: string) => numb
   }
 }
 
+/** A parser of decimal numbers from `min` to `max`, such as `0.0001` and `1e-4`. */
+export function decimalBetween(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = /^(?:\d{1,9}(?:\.\d{0,12})?|\.\d{1,12})(?:e-?\d{1,2})?$/i.test(value)
+      ? Number(value)
+      : Number.NaN
+    if (number >= min && number <= max) return number
+    throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+  }
+}
+
+const UNITS_BYTES = { KB: 1e3, MB: 1e6, GB: 1e9 } as const
+
+/** A parser of sizes such as `1500MB` and `2GB`; bytes. */
+export function byteCount(value: string): number {
+  const match = /^(\d{1,6}(?:\.\d{1,3})?)(KB|MB|GB)$/i.exec(value)
+  if (match) {
+    return Number(match[1]) * UNITS_BYTES[match[2]!.toUpperCase() as keyof typeof UNITS_BYTES]
+  }
+  throw new InvalidArgumentError('It must be a number with KB, MB or GB, such as 1500MB.')
+}
+
 /** A parser of one word out of several. */
 export function oneOf<const T extends string>(words: readonly T[]): (value: string) => T {
   return (value) => {

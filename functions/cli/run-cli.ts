@@ -9,6 +9,7 @@ import { addDiffCommand } from './commands/diff.ts'
 import { addEmbedCommand } from './commands/embed.ts'
 import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export.ts'
+import { addFineTuneCommand } from './commands/finetune.ts'
 import { addGcCommand } from './commands/gc.ts'
 import { addKeysCommand } from './commands/keys.ts'
 import { addLayersCommand } from './commands/layers.ts'
@@ -127,6 +128,7 @@ function createProgram(context: CommandContext, version: string): Command {
   addServeCommand(program, context)
   addTrainCommand(program, context)
   addAdaptCommand(program, context)
+  addFineTuneCommand(program, context)
   addEvaluateCommand(program, context)
   addCompareCommand(program, context)
   addPredictCommand(program, context)

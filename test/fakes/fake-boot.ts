@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Boot, OpenOptions } from '../../functions/boot.ts'
 import { parseConfig } from '../../shared/lib/config.ts'
 import type { EncoderManifest } from '../../shared/lib/encoder-manifest.ts'
@@ -72,6 +73,14 @@ export function createFakeBoot({
           open--
         },
       }
+    },
+    fineTuning: {
+      builtinFolder: fileURLToPath(new URL('../../infra/models', import.meta.url)),
+      workerUrl: new URL('file:///no-worker.cjs'),
+      calibrationTexts: fileURLToPath(
+        new URL('../../infra/calibration/texts.txt', import.meta.url),
+      ),
+      threads: 1,
     },
     async exportEncoder(options) {
       exported.push(options)

@@ -1,0 +1,61 @@
+import { encodeHead } from '../head/encode.ts'
+import { formatModelVersion } from '../lib/model-address.ts'
+import type { FrozenSide, TunedSide } from './finetune-encoder.ts'
+import type { FineTuneJob } from './finetune-job.ts'
+import { promotePair } from './finetune-promote.ts'
+import { type FineTuneOrigin, publishTunedEncoder, publishTunedHead } from './finetune-publish.ts'
+import { assembleTunedReport } from './finetune-report.ts'
+import type { FineTuneClassifierResult } from './finetune-request.ts'
+import { describeSettings } from './finetune-settings.ts'
+import type { Verdict } from './finetune-verdict.ts'
+
+/** Publishes the encoder, then the head with the report that names it, and promotes both where that is wished. */
+export async function conclude(
+  { deps, request, data, settings, tools, watch }: FineTuneJob,
+  frozen: FrozenSide,
+  tuned: TunedSide,
+  verdict: Verdict,
+): Promise<FineTuneClassifierResult> {
+  const { signal, head, weights } = tuned
+  const { registry } = deps
+  const base = frozen.vectors.encoder
+  const told = describeSettings(settings)
+  const origin: FineTuneOrigin = {
+    request,
+    data,
+    base: { model: formatModelVersion(base), family: base.family },
+    settings: told,
+  }
+  signal?.throwIfAborted()
+  const isPublished = !request.dryRun && tuned.folder !== null
+  const encoder = isPublished
+    ? (await publishTunedEncoder(registry, tuned.folder, origin, signal)).version
+    : null
+  const unpublished =
+    tuned.folder === null ? origin.base.model : `${request.encoderName} (not published)`
+  const report = assembleTunedReport({
+    ...verdict,
+    request,
+    data,
+    base,
+    encoder: tuned.vectors.encoder,
+    model: encoder === null ? unpublished : formatModelVersion(encoder),
+    tuned: head,
+    headBytes: encodeHead(head.head).length,
+    comparison: verdict.champion.comparison,
+    settings: told,
+    result: weights.result,
+    timings: watch.timings,
+    createdMs: deps.clock.wallMs(),
+  })
+  const files = tools.renderReport(report)
+  const { notes } = weights
+  const common = { encoder, report, files, warnings: data.warnings, notes }
+  if (request.dryRun) {
+    return { ...common, version: null, created: false, promotion: { status: 'none' } }
+  }
+  const parts = { head: head.head, method: head.method, report, files }
+  const published = await publishTunedHead(registry, parts, origin, signal)
+  const promotion = await promotePair(registry, { encoder, ...published }, verdict, request, signal)
+  return { ...common, ...published, promotion }
+}

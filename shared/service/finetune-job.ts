@@ -1,0 +1,19 @@
+import type { FineTuneSettings } from '../finetune/fine-tune-types.ts'
+import type { MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { FineTuneData } from './finetune-data.ts'
+import type { FineTuneClassifierRequest, FineTuneDeps } from './finetune-request.ts'
+import type { FineTuningTools } from './finetune-tools.ts'
+import type { createStopwatch } from './stopwatch.ts'
+
+/** What every stage of one fine-tuning has at hand. */
+export interface FineTuneJob {
+  readonly deps: FineTuneDeps
+  readonly request: FineTuneClassifierRequest
+  readonly data: FineTuneData
+  readonly settings: FineTuneSettings
+  readonly tools: FineTuningTools
+  readonly kernels: MatrixKernels
+  readonly watch: ReturnType<typeof createStopwatch>
+  /** A folder of this job alone, removed at its end. */
+  readonly scratch: string
+}

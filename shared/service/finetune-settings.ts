@@ -1,0 +1,90 @@
+import type { FineTuneSettings } from '../finetune/fine-tune-types.ts'
+import type { Loss } from '../finetune/types.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { balanceClasses, type FineTuneData } from './finetune-data.ts'
+import type { FineTuneClassifierRequest, LossName } from './finetune-request.ts'
+import type { FineTuningTools } from './finetune-tools.ts'
+
+/** Inverse temperature of cosines between embeddings and prototypes. */
+const COSINE_SCALE = 20
+
+/**
+ * The settings of a training; what the user left open is the trainer's own default for the rows at hand.
+ * @throws EspalierError `invalid_request` for a loss that does not fit the labels
+ */
+export function chooseSettings(
+  { tuning, seed, balance }: FineTuneClassifierRequest,
+  data: FineTuneData,
+  maxTokens: number,
+  { defaultSettings }: Pick<FineTuningTools, 'defaultSettings'>,
+): FineTuneSettings {
+  const loss = chooseLoss(tuning.loss, tuning.labelSmoothing, data.multiLabel)
+  const trainable = tuning.layers
+  const defaults = defaultSettings({ trainable, loss, rows: data.learnt.length })
+  return {
+    ...defaults,
+    classWeights: balance ? balanceClasses(data.learnt, data.classes) : null,
+    epochs: tuning.epochs ?? defaults.epochs,
+    batchSize: tuning.batchSize ?? defaults.batchSize,
+    learningRate: tuning.learningRate ?? defaults.learningRate,
+    headLearningRate: tuning.headLearningRate ?? defaults.headLearningRate,
+    seed,
+    threads: tuning.threads,
+    budgetMs: tuning.budgetMs ?? null,
+    maxMemoryBytes: tuning.maxMemoryBytes ?? null,
+    maxTokens: Math.min(tuning.maxTokens ?? defaults.maxTokens, maxTokens),
+  }
+}
+
+/** What settings are told as, in reports and lineages. */
+export function describeSettings(settings: FineTuneSettings) {
+  const { trainable, loss, epochs, batchSize, learningRate, headLearningRate } = settings
+  return {
+    Trained: trainable.kind === 'layers' ? `last ${trainable.count} layers` : TOLD[trainable.kind],
+    Loss: loss.kind,
+    ...(loss.kind === 'cross-entropy' && { 'Label smoothing': loss.smoothing }),
+    Balanced: settings.classWeights !== null,
+    'Epochs asked for': epochs,
+    'Batch size': batchSize,
+    'Learning rate': learningRate,
+    'Learning rate of the output layer': headLearningRate,
+    'Weight decay': settings.weightDecay,
+    'Warm-up': settings.warmup,
+    'Largest gradient norm': settings.clip,
+    'Longest text in tokens': settings.maxTokens,
+    'Time allowed in seconds': settings.budgetMs === null ? null : settings.budgetMs / 1000,
+    Threads: settings.threads,
+    'Training seed': settings.seed,
+  }
+}
+
+const TOLD = { all: 'all layers', head: 'the output layer alone' } as const
+
+function chooseLoss(name: LossName | undefined, smoothing: number, multiLabel: boolean): Loss {
+  const wanted = name ?? (multiLabel ? 'binary' : 'cross-entropy')
+  if (multiLabel !== (wanted === 'binary')) {
+    throw new EspalierError(
+      'invalid_request',
+      multiLabel
+        ? `--loss ${wanted} is for one label a text; with several, use binary`
+        : '--loss binary is for several labels a text: see --label-separator and --multi-label',
+      { param: 'loss' },
+    )
+  }
+  if (smoothing > 0 && wanted !== 'cross-entropy') {
+    throw new EspalierError(
+      'invalid_request',
+      '--label-smoothing is of use with cross-entropy only',
+    )
+  }
+  switch (wanted) {
+    case 'cross-entropy':
+      return { kind: 'cross-entropy', smoothing }
+    case 'binary':
+      return { kind: 'binary-cross-entropy' }
+    case 'cosine':
+      return { kind: 'cosine-softmax', scale: COSINE_SCALE }
+    case 'contrastive':
+      return { kind: 'contrastive' }
+  }
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path'
+import type {
+  FineTuneProgress,
+  FineTuneResult,
+  FineTuneSettings,
+} from '../finetune/fine-tune-types.ts'
+import { EspalierError } from '../lib/errors.ts'
+import type { Progress } from '../lib/logger.ts'
+import { toLabelledTexts } from './finetune-data.ts'
+import type { FineTuneJob } from './finetune-job.ts'
+
+/** Tuned weights in a folder, and what is to be said of the training. */
+export interface TunedWeights {
+  readonly folder: string
+  readonly result: FineTuneResult
+  readonly notes: readonly string[]
+  /** Ctrl-C ended the training: what follows must not take it for a wish to end too. */
+  readonly cancelled: boolean
+}
+
+/**
+ * Trains in the worker. Ctrl-C ends the training and keeps the best weights; any other abortion ends the job.
+ * @throws EspalierError `request_cancelled` or `invalid_request` where nothing was learnt by then
+ */
+export async function trainWeights(
+  { deps, request, data, settings, tools, scratch }: FineTuneJob,
+  { baseFolder, prompt }: { readonly baseFolder: string; readonly prompt: string },
+): Promise<TunedWeights> {
+  const { signal, onProgress } = request
+  const folder = request.output ?? join(scratch, 'weights')
+  const result = await tools.fineTune(deps, {
+    baseFolder,
+    outputFolder: folder,
+    train: toLabelledTexts(data.learnt, data.classes, prompt),
+    validation: toLabelledTexts(data.validation, data.classes, prompt),
+    settings,
+    onProgress: onProgress && ((progress) => reportProgress(onProgress, progress)),
+    signal,
+  })
+  const cancelled = result.stopped === 'cancelled'
+  if (cancelled && signal?.reason !== 'SIGINT') signal?.throwIfAborted()
+  refuseUnlearnt(result, settings)
+  return { folder, result, notes: noteEnd(result, settings), cancelled }
+}
+
+function reportProgress(onProgress: Progress, progress: FineTuneProgress): void {
+  const { phase, step, steps, loss, validationAccuracy, secondsLeft } = progress
+  const told = [
+    loss === null ? '' : `loss ${loss.toFixed(3)}`,
+    validationAccuracy === null ? '' : `validation ${(100 * validationAccuracy).toFixed(1)} %`,
+    secondsLeft === null ? '' : `${formatSeconds(secondsLeft)} left`,
+  ]
+  const isTraining = phase === 'training' || phase === 'evaluating'
+  // An evaluation is part of training: one bar for both.
+  onProgress(isTraining ? 'training' : phase, step, steps, told.filter(Boolean).join(', '))
+}
+
+function formatSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  return whole < 60
+    ? `${whole}s`
+    : `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, '0')}s`
+}
+
+function refuseUnlearnt(
+  { stopped, bestStep, steps }: FineTuneResult,
+  settings: FineTuneSettings,
+): void {
+  if (bestStep > 0) return
+  if (stopped === 'diverged') {
+    throw new EspalierError(
+      'invalid_request',
+      `training diverged: the loss was no number after ${steps} steps, before anything was learnt, and nothing is ` +
+        `published; lower --learning-rate (${settings.learningRate}) or --head-learning-rate ` +
+        `(${settings.headLearningRate})`,
+    )
+  }
+  if (stopped === 'cancelled') {
+    throw new EspalierError(
+      'request_cancelled',
+      'interrupted before anything was learnt: nothing is published',
+    )
+  }
+  throw new EspalierError(
+    'not_better',
+    `after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; ` +
+      'try another --learning-rate or more --epochs, or "espalier train"',
+  )
+}
+
+function noteEnd(
+  { stopped, steps, bestStep, truncated }: FineTuneResult,
+  settings: FineTuneSettings,
+) {
+  const notes: string[] = []
+  const kept = `the weights of step ${bestStep} were kept`
+  if (stopped === 'diverged') {
+    notes.push(
+      `training diverged after ${steps} steps (the loss was no number); ${kept}: lower --learning-rate ` +
+        `(${settings.learningRate})`,
+    )
+  }
+  if (stopped === 'cancelled') notes.push(`interrupted after ${steps} steps; ${kept}`)
+  const cut = truncated.train + truncated.validation
+  if (cut > 0) {
+    const texts = cut === 1 ? '1 text was' : `${cut} texts were`
+    notes.push(`${texts} cut at ${settings.maxTokens} tokens while training`)
+  }
+  return notes
+}
