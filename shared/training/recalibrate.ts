@@ -11,9 +11,9 @@ import type { TrainingSet } from './types.ts'
 const KEPT_SHARE = 0.95
 /** With fewer rows a quantile is a matter of luck: the present one stays. */
 const FEWEST_ROWS = 20
-/** Temperatures from a hundredth to a hundred times the present one, by golden-section search over the logarithm. */
-const SPAN = Math.log(100)
-const SEARCH_STEPS = 30
+/** Temperatures far around the present one, by golden-section search over the logarithm. */
+const SPAN = Math.log(10_000)
+const SEARCH_STEPS = 36
 const GOLDEN = (Math.sqrt(5) - 1) / 2
 
 /**

@@ -106,12 +106,12 @@ function addTrainingOptions(command: Command): Command {
     .option(
       '--learning-rate <rate>',
       'peak learning rate; default: 1e-4, with --layers 2e-4',
-      decimalBetween(1e-9, 1000),
+      decimalBetween(1e-9, 1e6),
     )
     .option(
       '--head-learning-rate <rate>',
       'peak learning rate of the output layer',
-      decimalBetween(1e-9, 1000),
+      decimalBetween(1e-9, 1e6),
     )
     .option('--budget <time>', 'time for the training itself, such as 60s or 10m', duration)
     .option(
