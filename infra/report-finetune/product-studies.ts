@@ -1,0 +1,113 @@
+import type { ReportContender } from '../../shared/training/report/fine-tuning.ts'
+import { runProduct } from './product-runs.ts'
+import type { StudyParts } from './study-parts.ts'
+import { drawPerLabel, type StudySet } from './study-sets.ts'
+
+/** Contrastive fine-tuning on a few rows of each class, over several draws. Accuracies are shares. */
+export interface FewShotResult {
+  readonly key: string
+  readonly order: number
+  readonly title: string
+  readonly perLabel: number
+  readonly draws: readonly {
+    readonly frozen: number
+    readonly tuned: number
+    readonly int8: number
+  }[]
+}
+
+/** A whole data set through the product, beside the frozen head on the same test rows. */
+export interface FullResult {
+  readonly key: string
+  readonly order: number
+  readonly title: string
+  readonly rows: number
+  readonly trained: string
+  readonly contenders: readonly ReportContender[]
+  readonly steps: number
+  readonly trainSeconds: number
+  readonly peakBytes: number
+  readonly predictedBytes: number
+  readonly recommendation: string
+}
+
+const PER_LABEL = 8
+const DRAWS = 5
+
+/** 8 rows a class, drawn five times. */
+export async function studyFewShot(
+  parts: StudyParts,
+  sets: readonly StudySet[],
+  names: readonly string[],
+  keep: (result: FewShotResult) => Promise<void>,
+): Promise<void> {
+  for (const [order, set] of sets.entries()) {
+    if (!names.includes(set.name)) continue
+    const draws: { frozen: number; tuned: number; int8: number }[] = []
+    for (let seed = 0; seed < DRAWS; seed++) {
+      const train = drawPerLabel(set.train, PER_LABEL, seed)
+      const tuning = { loss: 'contrastive' } as const
+      const { contenders } = await runProduct(parts, { train, test: set.test, seed, tuning })
+      const frozen = accuracyOf(contenders, (each) => !each.tuned)
+      const tuned = accuracyOf(contenders, (each) => each.tuned && each.precision === 'float32')
+      const int8 = accuracyOf(contenders, (each) => each.tuned && each.precision === 'int8')
+      draws.push({ frozen, tuned, int8 })
+      const told = [frozen, tuned, int8].map((share) => (100 * share).toFixed(1))
+      parts.log(
+        `${set.name}, draw ${seed}: frozen ${told[0]} %, tuned ${told[1]} %, int8 ${told[2]} %`,
+      )
+    }
+    await keep({ key: set.name, order, title: set.title, perLabel: PER_LABEL, draws })
+  }
+}
+
+/** The data sets, and what of the encoder is trained. */
+const FULL_RUNS = [
+  { set: 'trec', layers: { kind: 'all' } },
+  { set: 'trec', layers: { kind: 'layers', count: 2 } },
+  { set: 'banking77', layers: { kind: 'all' } },
+  { set: 'clinc-intents', layers: { kind: 'all' } },
+] as const
+
+/** All rows of each set. */
+export async function studyFull(
+  parts: StudyParts,
+  sets: readonly StudySet[],
+  names: readonly string[],
+  keep: (result: FullResult) => Promise<void>,
+): Promise<void> {
+  for (const [order, { set: name, layers }] of FULL_RUNS.entries()) {
+    const set = sets.find((each) => each.name === name)
+    if (set === undefined || !names.includes(name)) continue
+    const { train, test } = set
+    const { contenders, fineTuning } = await runProduct(parts, {
+      ...{ train, test, seed: 1, tuning: { layers } },
+    })
+    const trained = layers.kind === 'all' ? 'all layers' : `last ${layers.count} layers`
+    await keep({
+      key: `${name}, ${trained}`,
+      order,
+      title: set.title,
+      rows: train.length,
+      trained,
+      contenders,
+      steps: fineTuning.steps,
+      trainSeconds: fineTuning.curve.at(-1)?.seconds ?? 0,
+      ...fineTuning.memory,
+      recommendation: fineTuning.recommendation.promote,
+    })
+    const told = contenders.map((each) => `${each.name} ${percent(each.accuracy)} %`)
+    parts.log(`${name}, ${trained}: ${told.join('; ')}`)
+  }
+}
+
+function accuracyOf(
+  contenders: readonly ReportContender[],
+  isMeant: (contender: ReportContender) => boolean,
+): number {
+  return contenders.find(isMeant)?.accuracy ?? Number.NaN
+}
+
+function percent(share: number | null): string {
+  return ((share ?? 0) * 100).toFixed(1)
+}
