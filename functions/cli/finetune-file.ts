@@ -11,6 +11,7 @@ import { REPORT_FILES } from '../../shared/service/head-version.ts'
 import type { Method } from '../../shared/training/types.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
+import { openFineTuneParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
 import { quoteArgument } from './quote-argument.ts'
@@ -78,18 +79,7 @@ export async function fineTuneFile(
     const { maxTokens, epochs, loss, labelSmoothing, batchSize } = options
     const { learningRate, headLearningRate } = options
     const result = await fineTuneClassifier(
-      {
-        ...boot.fineTuning,
-        registry: await boot.openRegistry(),
-        openEncoder: (open) => boot.openEncoder({ ...open, workers: options.workers }),
-        exportEncoder: (request) => boot.exportEncoder(request),
-        openKernels: () => boot.openKernels(),
-        builtinEncoders: () => boot.builtinEncoders(),
-        embeddingFolder: join(boot.cacheFolder, 'embeddings'),
-        scratchFolder: join(boot.cacheFolder, 'fine-tuning'),
-        log: boot.log,
-        clock: context.clock,
-      },
+      await openFineTuneParts(boot, { workers: options.workers, clock: context.clock }),
       {
         ...options,
         data,

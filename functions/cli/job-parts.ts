@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import type { Clock } from '../../shared/lib/clock.ts'
 import { type Precision, precisionSchema } from '../../shared/lib/encoder-manifest.ts'
 import type { Progress } from '../../shared/lib/logger.ts'
+import type { FineTuneDeps } from '../../shared/service/finetune-request.ts'
 import type { Boot } from '../boot.ts'
 import { oneOf, wholeNumber } from './options.ts'
 
@@ -34,5 +36,24 @@ export async function openJobParts(boot: Boot, options: EncoderOptions, signal: 
     openKernels: () => boot.openKernels(),
     openEncoder: (onProgress?: Progress) =>
       boot.openEncoder({ model, precision, workers, onProgress, signal }),
+  }
+}
+
+/** The parts that fine-tuning works with. */
+export async function openFineTuneParts(
+  boot: Boot,
+  { workers, clock }: { readonly workers?: number | undefined; readonly clock: Clock },
+): Promise<FineTuneDeps> {
+  return {
+    ...boot.fineTuning,
+    registry: await boot.openRegistry(),
+    openEncoder: (options) => boot.openEncoder({ ...options, workers }),
+    exportEncoder: (options) => boot.exportEncoder(options),
+    openKernels: () => boot.openKernels(),
+    builtinEncoders: () => boot.builtinEncoders(),
+    embeddingFolder: join(boot.cacheFolder, 'embeddings'),
+    scratchFolder: join(boot.cacheFolder, 'fine-tuning'),
+    log: boot.log,
+    clock,
   }
 }

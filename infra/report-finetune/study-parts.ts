@@ -33,6 +33,9 @@ export interface StudyRun {
   readonly seed: number
 }
 
+/** Points of a curve, beside the one before the first step. */
+const EVALUATIONS = 12
+
 /** Builds the parts; `use` has them until it ends. */
 export async function withStudyParts(
   scratch: string,
@@ -62,6 +65,7 @@ export async function trainStudyRun(parts: StudyParts, run: StudyRun): Promise<F
     loss: { kind: 'cross-entropy', smoothing: 0 },
     rows: train.length,
   })
+  const epochs = run.epochs ?? defaults.epochs
   return fineTune(
     { workerUrl: parts.boot.fineTuning.workerUrl },
     {
@@ -72,7 +76,8 @@ export async function trainStudyRun(parts: StudyParts, run: StudyRun): Promise<F
       initialisation,
       settings: {
         ...defaults,
-        ...(run.epochs !== undefined && { epochs: run.epochs }),
+        epochs,
+        evaluationsPerEpoch: EVALUATIONS / epochs,
         patience: null,
         seed,
         threads: parts.boot.fineTuning.threads,
