@@ -137,6 +137,10 @@ describe('advice to fine-tune', () => {
     crossValidation: { accuracy: 0.91, nll: 0.3, ece: 0.01, fittedAccuracy: 0.95 },
   }
   const test_ = questions.test!
+  const fewRows = {
+    split: { ...questions.split, trainRows: 48 },
+    candidates: [{ name: 'ncm', accuracy: 0.53, nll: 1.2, parameters: {} }],
+  }
   const advise = (changes: Partial<TrainingReport>) =>
     adviseOn({ ...questions, test: { ...test_, accuracy: 0.92 }, ...changes }).join('\n')
 
@@ -145,8 +149,13 @@ describe('advice to fine-tune', () => {
     expect(advise({})).toContain('espalier finetune intents.csv --name intent')
   })
 
+  test('is to learn from pairs where there are few rows', () => {
+    expect(advise(fewRows)).toMatch(/espalier finetune \S+ --name intent --loss contrastive$/m)
+  })
+
   test.each<[string, Partial<TrainingReport>]>([
-    ['few rows a class', { split: { ...questions.split, trainRows: 60 } }],
+    ['few rows a class, class means being fair', { split: { ...questions.split, trainRows: 60 } }],
+    ['hardly any rows', { ...fewRows, split: { ...questions.split, trainRows: 20 } }],
     ['nothing left to gain', { test: { ...test_, accuracy: 0.985 } }],
     ['a foreign graph', { encoder: { ...questions.encoder, architecture: 'onnx' } }],
     [
