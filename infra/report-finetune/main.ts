@@ -1,7 +1,7 @@
 /**
  * Measures fine-tuning on public data sets and writes the results into docs/fine-tuning.md.
  *
- *   npm run report:finetune -- [convergence | few-shot | full] [--data FOLDER] [--only NAMES] [--full]
+ *   npm run report:finetune -- [convergence | few-shot | full | page] [--data FOLDER] [--only NAMES] [--full]
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -19,11 +19,14 @@ import { readStudySets, type StudySet } from './study-sets.ts'
 
 const PARTS = ['convergence', 'few-shot', 'full'] as const
 type Part = (typeof PARTS)[number]
-const USAGE = `npm run report:finetune -- [${PARTS.join(' | ')}] [options]
+const USAGE = `npm run report:finetune -- [${PARTS.join(' | ')} | page] [options]
+
+  page            only writes the page anew, from what was measured last
 
   --data FOLDER   holds banking77, clinc150, snips, trec and sms-spam as their authors publish them;
                   default ../shared/data
-  --only NAMES    sets, separated by commas: trec, banking77, clinc-intents, clinc-domains
+  --only NAMES    sets, separated by commas: trec, banking77, clinc-intents, clinc-domains; for convergence
+                  also single cells, such as trec-1000
   --full          convergence: more sizes, longer; hours instead of minutes`
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url))
@@ -44,6 +47,7 @@ async function main(args: readonly string[]): Promise<void> {
       help: { type: 'boolean', default: false },
     },
   })
+  if (positionals[0] === 'page') return writePage(PARTS)
   const part = PARTS.find((name) => name === (positionals[0] ?? 'convergence'))
   if (values.help || part === undefined) {
     process.stderr.write(`${USAGE}\n`)
@@ -61,10 +65,17 @@ async function main(args: readonly string[]): Promise<void> {
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
-  const text = await tell(part)
-  process.stdout.write(`${text}\n`)
+  await writePage([part])
+}
+
+/** Writes sections of the page from what was measured last. */
+async function writePage(parts: readonly Part[]): Promise<void> {
   const page = join(DOCS, 'fine-tuning.md')
-  await writeFile(page, replaceSection(await readFile(page, 'utf8'), part, text))
+  for (const part of parts) {
+    const text = await tell(part)
+    process.stdout.write(`${text}\n`)
+    await writeFile(page, replaceSection(await readFile(page, 'utf8'), part, text))
+  }
 }
 
 async function study(
@@ -78,7 +89,9 @@ async function study(
     return studyFewShot(parts, sets, names, (result) => keepResult(part, result))
   }
   if (part === 'full') return studyFull(parts, sets, names, (result) => keepResult(part, result))
-  const cells = (full ? FULL_CELLS : DEFAULT_CELLS).filter(({ set }) => names.includes(set))
+  const cells = (full ? FULL_CELLS : DEFAULT_CELLS).filter(
+    ({ set, rows }) => names.includes(set) || names.includes(`${set}-${rows}`),
+  )
   return studyConvergence(parts, sets, cells, (result) => keepResult(part, result))
 }
 

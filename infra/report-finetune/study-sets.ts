@@ -2,13 +2,18 @@ import { createRandom } from '../../shared/lib/random.ts'
 import { type LabelledText, type QualitySet, readQualitySets } from '../quality/sets.ts'
 import { domainOf } from './clinc-domains.ts'
 
+/** A row; draws keep the shares of `stratum`, so that coarse and fine labels get the same texts. */
+export interface StudyRow extends LabelledText {
+  readonly stratum: string
+}
+
 /** A data set of the study: the same texts may come with coarse and with fine labels. */
 export interface StudySet {
   readonly name: string
   /** How it is called in tables and plots. */
   readonly title: string
   readonly labels: readonly string[]
-  readonly train: readonly LabelledText[]
+  readonly train: readonly StudyRow[]
   readonly test: readonly LabelledText[]
 }
 
@@ -21,8 +26,8 @@ export async function readStudySets(folder: string): Promise<StudySet[]> {
     return set
   }
   const clinc = named('clinc150')
-  const coarse = (rows: readonly LabelledText[]): LabelledText[] =>
-    rows.map(({ text, label }) => ({ text, label: domainOf(label) }))
+  const coarse = (rows: readonly LabelledText[]): StudyRow[] =>
+    rows.map(({ text, label }) => ({ text, label: domainOf(label), stratum: label }))
   return [
     describe('trec', 'TREC, 6 kinds of answer', named('trec')),
     describe('banking77', 'Banking77, 77 intents', named('banking77')),
@@ -35,25 +40,18 @@ export async function readStudySets(folder: string): Promise<StudySet[]> {
   ]
 }
 
-/**
- * A seeded draw of about `rows` rows with every label at its share, at least one of each; the draw depends on
- * texts alone, so that coarse and fine labels get the same texts.
- */
-export function drawRows(
-  rows: readonly LabelledText[],
-  count: number,
-  seed: number,
-): LabelledText[] {
+/** A seeded draw of `count` rows, at least one of every stratum; in the order of the data. */
+export function drawRows(rows: readonly StudyRow[], count: number, seed: number): StudyRow[] {
   if (count >= rows.length) return [...rows]
   const order = createRandom(seed).shuffle(Int32Array.from(rows.keys()))
   const seen = new Set<string>()
   const first: number[] = []
   const rest: number[] = []
   for (const at of order) {
-    const { label } = rows[at]!
-    if (seen.has(label)) rest.push(at)
+    const { stratum } = rows[at]!
+    if (seen.has(stratum)) rest.push(at)
     else {
-      seen.add(label)
+      seen.add(stratum)
       first.push(at)
     }
   }
@@ -82,5 +80,6 @@ export function drawPerLabel(
 
 function describe(name: string, title: string, set: QualitySet): StudySet {
   const labels = [...new Set(set.train.map(({ label }) => label))].sort()
-  return { name, title, labels, train: set.train, test: set.test }
+  const train = set.train.map((row) => ({ stratum: row.label, ...row }))
+  return { name, title, labels, train, test: set.test }
 }
