@@ -31,7 +31,7 @@ function plotCurves(results: readonly CellResult[]) {
       { name: `${rows} rows, random start`, points: alongSteps(random) },
     ])
     const title = `${cells[0]!.title}: accuracy on the test rows by step`
-    return draw(`fine-tuning-${set}.svg`, title, 'step', curves)
+    return draw(`fine-tuning-${set}.svg`, title, 'step', curves, [0, 1])
   })
 }
 
@@ -49,17 +49,23 @@ function plotGains(results: readonly CellResult[]) {
     }
   })
   const title = 'What pretraining adds to the final accuracy, by training rows'
-  return draw('fine-tuning-gain.svg', title, 'training rows', curves)
+  return draw('fine-tuning-gain.svg', title, 'training rows', curves, [0, 0])
 }
 
-function draw(file: string, title: string, xTitle: string, curves: readonly Curve[]) {
+function draw(
+  file: string,
+  title: string,
+  xTitle: string,
+  curves: readonly Curve[],
+  yDomain: readonly [number, number],
+) {
   const frame: CurveFrame = {
     id: file.replace(/\.svg$/, ''),
     title,
     description: `${title}; the table beside it holds the numbers.`,
     xTitle,
     told: (value) => `${Math.round(value * 100)} %`,
-    yDomain: [0, 1],
+    yDomain,
   }
   const { markup } = drawCurves(frame, curves)
   const style = `<style>${STYLES}</style><rect width="100%" height="100%" fill="#fff"/>`

@@ -25,7 +25,6 @@ export interface FullResult {
   readonly trained: string
   readonly contenders: readonly ReportContender[]
   readonly steps: number
-  readonly trainSeconds: number
   readonly peakBytes: number
   readonly predictedBytes: number
   readonly recommendation: string
@@ -92,7 +91,6 @@ export async function studyFull(
       trained,
       contenders,
       steps: fineTuning.steps,
-      trainSeconds: fineTuning.curve.at(-1)?.seconds ?? 0,
       ...fineTuning.memory,
       recommendation: fineTuning.recommendation.promote,
     })

@@ -72,7 +72,7 @@ export function tellFewShot(results: readonly FewShotResult[]): string {
 /** Whole data sets as Markdown. */
 export function tellFull(results: readonly FullResult[]): string {
   const rows = results.flatMap((result) => {
-    const { title, trained, contenders, steps, trainSeconds, peakBytes, predictedBytes } = result
+    const { title, trained, contenders, steps, peakBytes, predictedBytes } = result
     return contenders
       .filter(({ tuned }) => tuned)
       .map(({ precision, accuracy, gain }) => [
@@ -83,7 +83,6 @@ export function tellFull(results: readonly FullResult[]): string {
           ? ''
           : `${points(gain.difference)} (${points(gain.low)} to ${points(gain.high)})`,
         String(steps),
-        trainSeconds.toFixed(0),
         `${(peakBytes / 1e9).toFixed(2)} / ${(predictedBytes / 1e9).toFixed(2)}`,
       ])
   })
@@ -93,7 +92,6 @@ export function tellFull(results: readonly FullResult[]): string {
     'fine-tuned',
     'gain (95 % interval)',
     'steps',
-    'training, s',
     'memory, GB: peak / predicted',
   ]
   return formatTable(header, rows)
