@@ -16,6 +16,12 @@ const MAX_LOAD_BALANCER_BYTES = 1024 * 1024
 /** Left of the function's time for the answer on its way. */
 const SPARE_MS = 250
 
+/** What the adapter hands to the application beside a request. */
+interface Invocation {
+  readonly event: LambdaEvent
+  readonly context: InvocationContext
+}
+
 /** The two ways in which Lambda calls. */
 export interface LambdaHandlers {
   /** Answers events of API Gateway (REST and HTTP), load balancers and function URLs. */
@@ -28,8 +34,7 @@ export interface LambdaHandlers {
 export function createLambdaHandlers(app: ApiApp): LambdaHandlers {
   const answer = handle(app)
   const streamed: Pick<ApiApp, 'fetch'> = {
-    fetch: (request, env, context) =>
-      app.fetch(prepareRequest(request, env as { event: LambdaEvent }), env, context),
+    fetch: (request, env) => app.fetch(prepareRequest(request, env as Invocation), env),
   }
   return {
     async handler(event, context) {
@@ -50,9 +55,8 @@ function canStream(): boolean {
 function prepareEvent(event: LambdaEvent, context: InvocationContext | undefined): LambdaEvent {
   const prepared = { ...event, headers: { ...event.headers } } as LambdaEvent
   if ('rawPath' in prepared) prepared.rawPath = withoutStage(prepared)
-  const leftMs = context && Math.floor(context.getRemainingTimeInMillis() - SPARE_MS)
-  if (leftMs === undefined || hasHeader(event, TIMEOUT_HEADER)) return prepared
-  const value = String(Math.max(1, leftMs))
+  if (context === undefined || hasHeader(event, TIMEOUT_HEADER)) return prepared
+  const value = timeLeft(context)
   if (event.headers) Object.assign(prepared.headers ?? {}, { [TIMEOUT_HEADER]: value })
   if ('multiValueHeaders' in event && event.multiValueHeaders) {
     const headers = { ...event.multiValueHeaders, [TIMEOUT_HEADER]: [value] }
@@ -61,11 +65,19 @@ function prepareEvent(event: LambdaEvent, context: InvocationContext | undefined
   return prepared
 }
 
-function prepareRequest(request: Request, { event }: { event: LambdaEvent }): Request {
-  if (!('rawPath' in event)) return request
+/** The same for a request that is made of an event already. */
+function prepareRequest(request: Request, { event, context }: Invocation): Request {
   const url = new URL(request.url)
-  url.pathname = withoutStage(event)
-  return url.href === request.url ? request : new Request(url, request)
+  if ('rawPath' in event) url.pathname = withoutStage(event)
+  const prepared = new Request(url, request)
+  if (!prepared.headers.has(TIMEOUT_HEADER)) {
+    prepared.headers.set(TIMEOUT_HEADER, timeLeft(context))
+  }
+  return prepared
+}
+
+function timeLeft(context: InvocationContext): string {
+  return String(Math.max(1, Math.floor(context.getRemainingTimeInMillis() - SPARE_MS)))
 }
 
 function withoutStage(event: Extract<LambdaEvent, { rawPath: string }>): string {

@@ -33,7 +33,10 @@ cd "$work/app"
 } | head -n 14
 bytes="$(du -sb . | cut -f1)"
 awk -v b="$bytes" -v m="$max_bytes" 'BEGIN { printf "%8.1f  in all, of %.0f allowed\n", b / 1e6, m / 1e6 }'
-[ "$bytes" -le "$max_bytes" ]
+[ "$bytes" -le "$max_bytes" ] || {
+  echo "not proved: /app has $bytes bytes, $max_bytes are allowed" >&2
+  exit 1
+}
 
 printf '\n== start, call, stop\n'
 node "$work/src/infra/docker/prove-start.mjs" "$work/app"

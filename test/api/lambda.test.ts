@@ -142,6 +142,17 @@ describe('streamHandler', () => {
     const direct = await postJson(app, '/embed', { inputs: INPUTS })
     expect(JSON.parse(stream.text)).toEqual(await direct.json())
   })
+
+  it('ends a request before Lambda ends the function', async () => {
+    const { metadata, stream, stub } = createStreamRuntime()
+    vi.stubGlobal('awslambda', stub)
+    const { streamHandler } = open({ encoder: createHurriedEncoder() })
+    const invoke = streamHandler as unknown as (...args: unknown[]) => Promise<void>
+    const soon = { ...context, getRemainingTimeInMillis: () => 260 }
+    await invoke(readEvent('function-url'), stream, soon)
+    expect(metadata()).toMatchObject({ statusCode: 504 })
+    expect(stream.text).toContain('within 10 ms')
+  })
 })
 
 /** What Lambda's runtime puts into the global scope, as far as it is used. */
