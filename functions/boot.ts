@@ -2,6 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { DataFormat } from '../shared/dataset/types.ts'
 import type { Encoder } from '../shared/encoder/types.ts'
 import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../shared/exporter/export-image-encoder.ts'
@@ -17,6 +18,7 @@ import { mayHaveModel } from '../shared/registry/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
 import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
+import type { BulkPlace } from '../shared/service/bulk-place.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { EncoderSources } from '../shared/service/encoder-sources.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
@@ -81,6 +83,8 @@ export interface Boot {
   openApp(): Promise<RunningApp>
   /** Where Lambda says that this process goes on from a snapshot; null where none is taken. */
   readonly snapshotRuntime: string | null
+  /** A folder or a place on S3 that shards are read from or results written to; close it when done. */
+  openBulkPlace(url: string, format?: DataFormat): Promise<BulkPlace>
   /** Listens until the signal aborts. */
   serve(options?: ServeOptions): Promise<RunningServer>
 }
@@ -124,8 +128,7 @@ export function createBoot(options: {
 
   async function openModels(): Promise<ModelRegistry> {
     const { openModelRegistry } = await import('../shared/service/open-model-registry.ts')
-    // The AWS SDK is pinned, so that what it says of its versions to come is no news to a user.
-    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+    quietSdk()
     const { registry: url } = config
     if (!isCached()) return openModelRegistry({ url, builtinFolder, renewals, log })
     const { KnownModels } = await import('../shared/registry/known-models.ts')
@@ -269,6 +272,11 @@ export function createBoot(options: {
       const { listModels } = await import('../shared/service/list-models.ts')
       return listModels(artifacts, await openRegistry())
     },
+    async openBulkPlace(url, format) {
+      const { openBulkPlace } = await import('../shared/service/open-bulk-place.ts')
+      quietSdk()
+      return openBulkPlace(url, format)
+    },
     snapshotRuntime:
       env.AWS_LAMBDA_INITIALIZATION_TYPE === 'snap-start'
         ? (env.AWS_LAMBDA_RUNTIME_API ?? null)
@@ -289,6 +297,11 @@ export function createBoot(options: {
       })
     },
   }
+}
+
+/** The AWS SDK is pinned, so that what it says of its versions to come is no news to a user. */
+function quietSdk(): void {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 }
 
 function defaultCache(env: NodeJS.ProcessEnv): string {

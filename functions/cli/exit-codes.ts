@@ -4,6 +4,8 @@ export const EXIT_OK = 0
 export const EXIT_FAILURE = 1
 /** What was asked for makes no sense; the data and the machine are not at fault. */
 export const EXIT_USAGE = 2
+/** `EX_TEMPFAIL` of sysexits.h: the same again may well succeed. */
+export const EXIT_RETRY = 75
 /** 128 + SIGINT. */
 export const EXIT_INTERRUPTED = 130
 /** 128 + SIGTERM. */

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot.ts'
 import { addAdaptCommand } from './commands/adapt.ts'
 import { addAliasCommand } from './commands/alias.ts'
+import { addBulkCommand } from './commands/bulk.ts'
 import { addCompareCommand } from './commands/compare.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addDiffCommand } from './commands/diff.ts'
@@ -133,6 +134,7 @@ function createProgram(context: CommandContext, version: string): Command {
   addCompareCommand(program, context)
   addPredictCommand(program, context)
   addEmbedCommand(program, context)
+  addBulkCommand(program, context)
   addExportCommand(program, context)
   addLayersCommand(program, context)
   addPublishCommand(program, context)

@@ -28,7 +28,12 @@ export function checkFieldLength(
   value: string,
   limits: RowLimits,
 ): void {
-  if (!isLongerThanBytes(value, limits.maxFieldBytes)) return
-  const limit = formatBytes(limits.maxFieldBytes)
-  throw dataError(name, line, `the field "${column}" is longer than ${limit}`)
+  const fault = findLongField(column, value, limits)
+  if (fault !== null) throw dataError(name, line, fault)
+}
+
+/** What is wrong with a field that is longer than `maxFieldBytes`; null where it is not. */
+export function findLongField(column: string, value: string, limits: RowLimits): string | null {
+  if (!isLongerThanBytes(value, limits.maxFieldBytes)) return null
+  return `the field "${column}" is longer than ${formatBytes(limits.maxFieldBytes)}`
 }

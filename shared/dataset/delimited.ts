@@ -1,5 +1,5 @@
 import { readCsvRecords } from './csv.ts'
-import { checkFieldLength, dataError } from './data-error.ts'
+import { dataError, findLongField } from './data-error.ts'
 import { readLines } from './lines.ts'
 import type { DataRow, RowLimits } from './types.ts'
 
@@ -9,9 +9,12 @@ export interface DelimitedRecord {
   readonly values: readonly string[]
 }
 
+/** Takes a row that cannot be used, instead of an error that ends the reading. */
+export type OnBadRow = (line: number, reason: string) => void
+
 /**
  * Rows of a CSV or TSV file, checked against its header.
- * @throws EspalierError `invalid_data` for ragged rows, long fields, repeated column names
+ * @throws EspalierError `invalid_data` for repeated column names, and without `onBad` for ragged rows and long fields
  */
 export async function* readDelimited(
   name: string,
@@ -19,6 +22,7 @@ export async function* readDelimited(
   chunks: AsyncIterable<Buffer>,
   header: boolean,
   limits: RowLimits,
+  onBad?: OnBadRow,
 ): AsyncGenerator<DataRow> {
   const records =
     format === 'csv' ? readCsvRecords(name, chunks, limits) : readTsvRecords(name, chunks, limits)
@@ -28,22 +32,36 @@ export async function* readDelimited(
       columns = header ? nameColumns(name, line, values) : values.map((_, i) => String(i + 1))
       if (header) continue
     }
-    if (values.length !== columns.length) {
-      throw dataError(
-        name,
-        line,
-        `${values.length} ${values.length === 1 ? 'field' : 'fields'} where the ${header ? 'header' : 'first row'} has ${columns.length}` +
-          (format === 'csv' ? '; a field that contains a comma must be quoted' : ''),
-      )
+    const fault = findFault(columns, values, format, header, limits)
+    if (fault !== null) {
+      if (onBad === undefined) throw dataError(name, line, fault)
+      onBad(line, fault)
+      continue
     }
     const cells: Record<string, unknown> = Object.create(null)
-    for (let i = 0; i < columns.length; i++) {
-      const value = values[i]!
-      checkFieldLength(name, line, columns[i]!, value, limits)
-      cells[columns[i]!] = value
-    }
+    for (let i = 0; i < columns.length; i++) cells[columns[i]!] = values[i]!
     yield { line, columns, cells }
   }
+}
+
+function findFault(
+  columns: readonly string[],
+  values: readonly string[],
+  format: 'csv' | 'tsv',
+  header: boolean,
+  limits: RowLimits,
+): string | null {
+  if (values.length !== columns.length) {
+    return (
+      `${values.length} ${values.length === 1 ? 'field' : 'fields'} where the ${header ? 'header' : 'first row'} has ${columns.length}` +
+      (format === 'csv' ? '; a field that contains a comma must be quoted' : '')
+    )
+  }
+  for (const [i, value] of values.entries()) {
+    const long = findLongField(columns[i]!, value, limits)
+    if (long !== null) return long
+  }
+  return null
 }
 
 /**

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { endianness } from 'node:os'
-import { openAtomicFile } from './atomic-file.ts'
+import { type AtomicFile, openAtomicFile } from './atomic-file.ts'
 import { dataError, formatBytes } from './data-error.ts'
 import { encodeNpyHeader, type NpyHeader, parseNpyHeader } from './npy.ts'
 import type { VectorWriter } from './vector-writer.ts'
@@ -16,7 +16,13 @@ const MAX_ARRAY_BYTES = 2 ** 32
  * @throws EspalierError `invalid_data` where the file cannot be written
  */
 export async function openNpyWriter(path: string): Promise<VectorWriter> {
-  const file = await openAtomicFile(path)
+  return createNpyWriter(await openAtomicFile(path))
+}
+
+/** The same into any file whose beginning can be written over. */
+export async function createNpyWriter(
+  file: Pick<AtomicFile, 'write' | 'patch' | 'commit' | 'discard'>,
+): Promise<VectorWriter> {
   let rows = 0
   let dimension: number | null = null
   try {

@@ -44,16 +44,25 @@ async function* readJsonLines(
   for await (const lines of readLines(name, chunks, limits)) {
     for (const { line, text } of lines) {
       if (text.trim() === '') continue
-      const cells = parseObject(name, line, text)
-      for (const [key, value] of Object.entries(cells)) {
-        for (const text of Array.isArray(value) ? value : [value]) {
-          if (typeof text === 'string') checkField(name, line, key, text, limits)
-        }
-      }
+      const { cells } = parseJsonRow(name, line, text, limits)
       columns ??= Object.keys(cells)
       yield { line, columns, cells }
     }
   }
+}
+
+/**
+ * One line of JSON lines; its columns are its own keys.
+ * @throws EspalierError `invalid_data` where it is no JSON object, or has a text that is no text
+ */
+export function parseJsonRow(name: string, line: number, text: string, limits: RowLimits): DataRow {
+  const cells = parseObject(name, line, text)
+  for (const [key, value] of Object.entries(cells)) {
+    for (const text of Array.isArray(value) ? value : [value]) {
+      if (typeof text === 'string') checkField(name, line, key, text, limits)
+    }
+  }
+  return { line, columns: Object.keys(cells), cells }
 }
 
 function parseObject(name: string, line: number, text: string): Record<string, unknown> {

@@ -53,12 +53,21 @@ export async function openFileSource(path: string, format?: DataFormat): Promise
     format: format ?? formatFromName(path),
     // A pipe such as /dev/stdin or <(…) can be read only once.
     repeatable: info.isFile(),
-    open: (signal) =>
-      guardRead(
-        path,
-        createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, ...(signal && { signal }) }),
-      ),
+    open: (signal) => readFileChunks(path, path, signal),
   }
+}
+
+/**
+ * The bytes of a file.
+ * @throws EspalierError `invalid_data` where it cannot be read; messages call it `name`
+ */
+export function readFileChunks(
+  name: string,
+  path: string,
+  signal?: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const options = { highWaterMark: READ_CHUNK_BYTES, ...(signal && { signal }) }
+  return guardRead(name, createReadStream(path, options))
 }
 
 /** Rows from an open stream, such as stdin; it can be read once. */

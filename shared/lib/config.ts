@@ -198,6 +198,20 @@ const configSchema = z.object({
     unit: 'milliseconds',
     doc: 'Longest time to receive the headers of a request, then 408.',
   }),
+  arrayIndex: whole(0, 9_999).optional().register(variables, {
+    variable: 'AWS_BATCH_JOB_ARRAY_INDEX',
+    unit: '',
+    allowed: 'a whole number from 0 to 9999',
+    doc: 'Which shards `espalier bulk` takes, set by AWS Batch for each child of an array job.',
+    defaultText: 'none',
+  }),
+  arraySize: whole(1, 10_000).optional().register(variables, {
+    variable: 'AWS_BATCH_JOB_ARRAY_SIZE',
+    unit: '',
+    allowed: 'a whole number from 1 to 10000',
+    doc: 'How many children share the shards, set by AWS Batch beside the index.',
+    defaultText: 'none',
+  }),
   keepAliveTimeoutMs: integer(1, HOUR_MS, 65_000, {
     variable: 'ESPALIER_KEEP_ALIVE_TIMEOUT_MS',
     unit: 'milliseconds',

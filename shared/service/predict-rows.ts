@@ -22,6 +22,9 @@ export interface PredictRowsOptions {
   readonly predict: PredictOptions
   /** Writes the text beside its prediction. */
   readonly withText: boolean
+  /** What is written beside a prediction. @default its index, and the text where wanted */
+  readonly describe?: ((row: TextRow) => Readonly<Record<string, unknown>>) | undefined
+  readonly prompt?: string | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -68,9 +71,9 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
       truncate: true,
       truncationDirection: 'right',
       normalize: head.reads !== 'pooled',
-      prompt: findPrompt(encoder.info, undefined),
+      prompt: findPrompt(encoder.info, options.prompt),
     },
-    describe: ({ index, text }) => (withText ? { index, text } : { index }),
+    describe: options.describe ?? (({ index, text }) => (withText ? { index, text } : { index })),
     signal: options.signal,
     onProgress: options.onProgress,
   })

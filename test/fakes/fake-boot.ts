@@ -10,6 +10,7 @@ import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/store-memory.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 import type { ModelSummary } from '../../shared/service/model-summary.ts'
+import { openBulkPlace } from '../../shared/service/open-bulk-place.ts'
 import { openPlainRegistry } from '../../shared/service/open-model-registry.ts'
 import { plainKernels } from '../../shared/training/plain-kernels.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
@@ -98,6 +99,7 @@ export function createFakeBoot({
     async listModels() {
       return models
     },
+    openBulkPlace,
     async serve({ port = 8080, signal } = {}) {
       const closed = new Promise<number>((resolve) => {
         if (signal?.aborted) resolve(0)

@@ -10,6 +10,7 @@ const VERBS = [
   'serve',
   'train',
   'adapt',
+  'bulk',
   'evaluate',
   'compare',
   'predict',
