@@ -46,6 +46,11 @@ export function pickLabelColumn(source: DataSource, row: DataRow, asked?: string
   return pickColumn(source, row, 'label', asked, LABEL_COLUMNS)
 }
 
+/** The first of `TEXT_COLUMNS` that a row has. */
+export function findTextColumn(row: DataRow): string | undefined {
+  return findColumn(row, TEXT_COLUMNS)
+}
+
 /** The first of `LABEL_COLUMNS` that a row has. */
 export function findLabelColumn(row: DataRow): string | undefined {
   return findColumn(row, LABEL_COLUMNS)

@@ -43,7 +43,7 @@ export function openBulkFolder(
     async readText(name) {
       return readFile(at(name), 'utf8').catch((error: unknown) => {
         if (codeOf(error) === 'ENOENT') return null
-        throw dataError(url, null, `${name} cannot be read: ${String(error)}`, error)
+        throw dataError(url, null, `${name} cannot be read: ${explain(error)}`, error)
       })
     },
     async createText(name, text) {
@@ -56,7 +56,7 @@ export function openBulkFolder(
         return 'created'
       } catch (error) {
         if (codeOf(error) === 'EEXIST') return 'exists'
-        throw dataError(url, null, `${name} cannot be written: ${String(error)}`, error)
+        throw dataError(url, null, `${name} cannot be written: ${explain(error)}`, error)
       } finally {
         await rm(temporary, { force: true })
       }
@@ -96,8 +96,7 @@ async function listFiles(url: string, root: string, signal: AbortSignal): Promis
 
 async function makeFolder(url: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    const why = codeOf(cause) === 'EACCES' ? 'permission denied' : String(cause)
-    throw dataError(url, null, `the folder cannot be made: ${why}`, cause)
+    throw dataError(url, null, `the folder cannot be made: ${explain(cause)}`, cause)
   })
 }
 
@@ -114,6 +113,14 @@ async function sweep(target: string): Promise<void> {
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null)) !== null
+}
+
+function explain(error: unknown): string {
+  const code = codeOf(error)
+  if (code === 'ENOTDIR' || code === 'EEXIST') return 'a part of its path is a file'
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied'
+  if (code === 'ENOSPC') return 'the disk is full'
+  return error instanceof Error ? error.message : String(error)
 }
 
 function codeOf(error: unknown): string {

@@ -1,5 +1,6 @@
 import {
   AbortMultipartUploadCommand,
+  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
@@ -35,8 +36,8 @@ class ObjectSink implements BulkSink {
   readonly #key: string
   readonly #once: boolean
   readonly #signal: AbortSignal
-  /** Tags of the parts that arrived, by number. */
-  readonly #tags = new Map<number, string>()
+  /** The parts that arrived, by number. */
+  readonly #arrived = new Map<number, CompletedPart>()
   #parts = 1
   #first: Buffer | null = null
   #held: Uint8Array[] = []
@@ -122,7 +123,7 @@ class ObjectSink implements BulkSink {
   async #begin(): Promise<string> {
     const { client, location } = this.#target.connection
     const address = { Bucket: location.bucket, Key: this.#key }
-    const command = new CreateMultipartUploadCommand(address)
+    const command = new CreateMultipartUploadCommand({ ...address, ChecksumAlgorithm: 'SHA256' })
     const answer = await client
       .send(command, { abortSignal: this.#signal })
       .catch((error: unknown) => {
@@ -137,13 +138,15 @@ class ObjectSink implements BulkSink {
       ...this.#address(this.#uploadId!),
       PartNumber: number,
       Body: part,
+      ChecksumAlgorithm: 'SHA256',
     })
     const requestTimeout = requestTimeoutMs + part.length / SLOWEST_BYTES_PER_MS
     const options = { abortSignal: this.#signal, requestTimeout }
     const answer = await client.send(command, options).catch((error: unknown) => {
       throw explain(this.#target, 'write', this.#key, error)
     })
-    this.#tags.set(number, answer.ETag!)
+    const { ETag, ChecksumSHA256 } = answer
+    this.#arrived.set(number, { PartNumber: number, ETag, ChecksumSHA256 })
   }
 
   async #put(): Promise<'created' | 'exists'> {
@@ -171,8 +174,8 @@ class ObjectSink implements BulkSink {
     if (this.#heldBytes > 0) await this.#flush()
     await this.#sending
     await this.#send(1, this.#first!)
-    const parts = [...this.#tags].map(([PartNumber, ETag]) => ({ ETag, PartNumber }))
-    parts.sort((a, b) => a.PartNumber - b.PartNumber)
+    const order = [...this.#arrived].sort(([a], [b]) => a - b)
+    const parts = order.map(([, part]) => part)
     const command = new CompleteMultipartUploadCommand({
       ...this.#address(this.#uploadId!),
       MultipartUpload: { Parts: parts },

@@ -1,4 +1,4 @@
-import { pickTextColumn } from '../dataset/columns.ts'
+import { findTextColumn, pickTextColumn } from '../dataset/columns.ts'
 import { dataError } from '../dataset/data-error.ts'
 import type { TextRow } from '../dataset/texts.ts'
 import { readTolerantRows } from '../dataset/tolerant-rows.ts'
@@ -55,10 +55,14 @@ export async function* readBulkRows(
   for await (const row of rows) {
     index++
     if (text === null) {
-      text = pickTextColumn(source, row, reading.textColumn)
-      id = pickId(source, row, reading.idColumn)
+      text = pickText(source, row, reading.textColumn)
+      if (text !== null) id = pickId(source, row, reading.idColumn)
     }
     if (!isOwn()) continue
+    if (text === null) {
+      bad(row.line, 'there is no column of texts (text, sentence, query, …)')
+      continue
+    }
     const value = row.cells[text]
     const fault = typeof value === 'string' ? findFault(value) : describeMissing(text, value)
     if (fault !== null) {
@@ -74,9 +78,15 @@ export async function* readBulkRows(
   }
 }
 
+/** Lines of JSON have columns of their own each: one without a text is a bad row, and the next may have it. */
+function pickText(source: DataSource, row: DataRow, asked: string | undefined): string | null {
+  if (source.format !== 'jsonl') return pickTextColumn(source, row, asked)
+  return asked ?? findTextColumn(row) ?? null
+}
+
 function pickId(source: DataSource, row: DataRow, asked: string | undefined): string | null {
   if (asked === undefined) return row.columns.includes('id') ? 'id' : null
-  if (row.columns.includes(asked)) return asked
+  if (source.format === 'jsonl' || row.columns.includes(asked)) return asked
   const has = row.columns.slice(0, 20).join(', ')
   throw dataError(source.name, null, `no column "${asked}"; the columns are ${has}`)
 }

@@ -1,4 +1,5 @@
 import type { ByteSink } from '../dataset/byte-sink.ts'
+import { dataError } from '../dataset/data-error.ts'
 import { createNpyWriter } from '../dataset/npy-file.ts'
 import type { DataSource } from '../dataset/types.ts'
 import { createJsonVectorWriter, type VectorWriter } from '../dataset/vector-writer.ts'
@@ -78,6 +79,7 @@ export async function runBulkTask(
   const ids = task.ids === null ? null : await open(task.ids, false)
   let created = true
   const commit = async (): Promise<void> => {
+    bad.checkSome(source.name)
     await ids?.commit()
     await bad.commit()
     created = (await main.commit()) === 'created'
@@ -162,7 +164,13 @@ function withBadRows(
       yield chunk
     }
   }
-  return readBulkRows({ ...source, open }, reading, (row) => bad.add(row))
+  async function* count(rows: AsyncIterable<BulkRow>): AsyncGenerator<BulkRow> {
+    for await (const row of rows) {
+      bad.good++
+      yield row
+    }
+  }
+  return count(readBulkRows({ ...source, open }, reading, (row) => bad.add(row)))
 }
 
 /** The side file of bad rows, which there is only where there are such rows. */
@@ -172,12 +180,21 @@ class BadRowFile {
   readonly #signal: AbortSignal
   #sink: BulkSink | null = null
   #rows: BadRow[] = []
+  #firstBad: BadRow | null = null
   count = 0
+  good = 0
 
   constructor(place: BulkPlace, name: string, signal: AbortSignal) {
     this.#place = place
     this.#name = name
     this.#signal = signal
+  }
+
+  /** @throws EspalierError `invalid_data` where all rows are bad: then the file is, or an option */
+  checkSome(name: string): void {
+    if (this.good > 0 || this.#firstBad === null) return
+    const { line, reason } = this.#firstBad
+    throw dataError(name, line, `${reason}; no row of the file can be used`)
   }
 
   get held(): number {
@@ -186,6 +203,7 @@ class BadRowFile {
 
   add(row: BadRow): void {
     this.count++
+    this.#firstBad ??= row
     this.#rows.push(row)
   }
 

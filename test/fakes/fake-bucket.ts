@@ -57,15 +57,19 @@ export class FakeBucket {
       return method === 'HEAD' ? { status: 404 } : errorAnswer(404, 'NoSuchKey')
     const { body, etag, modifiedAt, checksums } = found
     if (headers['if-none-match'] === etag) return { status: 304, headers: { etag } }
+    const match = headers['if-match']
+    if (match !== undefined && match !== etag) return errorAnswer(412, 'PreconditionFailed')
+    const range = /^bytes=(\d+)-(\d+)$/.exec(String(headers.range ?? ''))
+    const sent = range ? body.subarray(Number(range[1]), Number(range[2]) + 1) : body
     return {
-      status: 200,
+      status: range ? 206 : 200,
       headers: {
         etag,
         'last-modified': modifiedAt.toUTCString(),
-        'content-length': String(body.byteLength),
-        ...(headers['x-amz-checksum-mode'] === 'ENABLED' ? checksums : {}),
+        'content-length': String(sent.byteLength),
+        ...(headers['x-amz-checksum-mode'] === 'ENABLED' && !range ? checksums : {}),
       },
-      body: method === 'HEAD' ? undefined : body,
+      body: method === 'HEAD' ? undefined : sent,
     }
   }
 
@@ -130,6 +134,9 @@ export class FakeBucket {
       parts.set(Number(query.get('partNumber')), body)
       const etag = `"${hash('md5', body, 'hex')}"`
       return { status: 200, headers: { etag, 'x-amz-checksum-sha256': sha256 } }
+    }
+    if (method === 'POST' && headers['if-none-match'] === '*' && this.objects.has(key)) {
+      return errorAnswer(412, 'PreconditionFailed')
     }
     this.uploads.delete(id)
     if (method === 'DELETE') return { status: 204 }
