@@ -14,11 +14,12 @@ export const PART_NAMES = [
   'shapes',
   'registry',
   'finetune',
+  'bulk',
   'soak',
 ] as const
 export type PartName = (typeof PART_NAMES)[number]
-/** Measured only when asked for by name: it takes its minutes. */
-const ON_DEMAND: readonly PartName[] = ['soak']
+/** Measured only when asked for by name: they take their minutes. */
+const ON_DEMAND: readonly PartName[] = ['bulk', 'soak']
 
 /** A run of the bench as it was asked for. */
 export interface BenchOptions {
@@ -43,7 +44,7 @@ export const USAGE = `npm run bench -- [part …] [options]
 Measures this machine's speed, ours beside the peers that are there, in passes that take turns. The report goes
 to standard output, progress to standard error. Quote ratios; times are those of one machine at one moment.
 
-Parts (none: all but soak)
+Parts (none: all but bulk and soak)
   embed     texts and tokens a second in process
   http      throughput and latency over HTTP, 32 connections with 1 text and 4 with 32
   open      the highest rate of single texts with p99 within 25 ms, callers that do not wait
@@ -56,6 +57,7 @@ Parts (none: all but soak)
   shapes    one core with one text a request; an encoder of BERT-base's size
   registry  promotion to first answer; downloads from S3 under "npm run s3 --"
   finetune  a training step of the encoder, all layers and the last two
+  bulk      espalier bulk beside the engine alone, 20,000 rows; with --full 100,000
   soak      twice the load that the server can carry, for --minutes
 
 Options

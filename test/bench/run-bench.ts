@@ -7,6 +7,7 @@ import type { BenchContext } from './context.ts'
 import { describeMachine } from './lib/machine.ts'
 import { loadWorkloads } from './lib/workloads.ts'
 import type { BenchOptions, PartName } from './options.ts'
+import { measureBulk } from './parts/bulk.ts'
 import { measureEmbed } from './parts/embed.ts'
 import { measureFinetune } from './parts/finetune.ts'
 import { measureHeads } from './parts/heads.ts'
@@ -44,6 +45,7 @@ const PARTS: Readonly<Record<PartName, (context: BenchContext) => Promise<PartRe
   shapes: measureShapes,
   registry: measureRegistry,
   finetune: measureFinetune,
+  bulk: measureBulk,
   soak: measureSoak,
 }
 

@@ -94,7 +94,7 @@ describe('replaceSection', () => {
 })
 
 describe('parseOptions', () => {
-  it('takes parts in the order in which they run, and all but the soak by default', () => {
+  it('takes parts in the order in which they run, and all but bulk and soak by default', () => {
     expect(parseOptions(['start', 'embed', '--passes', '7', '--check'])).toMatchObject({
       parts: ['embed', 'start'],
       passes: 7,
