@@ -1,0 +1,217 @@
+import { Duration } from 'aws-cdk-lib'
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch'
+import { LambdaDeploymentConfig, LambdaDeploymentGroup } from 'aws-cdk-lib/aws-codedeploy'
+import type { IInterfaceVpcEndpoint, IVpc } from 'aws-cdk-lib/aws-ec2'
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import { SettingError } from '../settings/setting-error.ts'
+import { type AccessProps, checkAccess } from './access.ts'
+import { acknowledge } from './acknowledge.ts'
+import { CpuFunction } from './cpu-function.ts'
+import type { DomainProps } from './domain.ts'
+import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
+import type { ServiceSettings } from './environment.ts'
+import { HttpFront, type Throttle } from './http-front.ts'
+import type { ModelStore } from './model-store.ts'
+import { PrivateFront } from './private-front.ts'
+import { MIB_PER_VCPU } from './quotas.ts'
+import type { Architecture, ServiceImage } from './service-image.ts'
+
+/** How an endpoint on Lambda is made. */
+export interface CpuApiProps extends AccessProps {
+  readonly image: ServiceImage
+  /** Where its models come from. */
+  readonly store: ModelStore
+  /**
+   * The kind of processor that the image is made for.
+   * @default 'x86_64'
+   */
+  readonly architecture?: Architecture
+  /**
+   * Memory of one copy in whole MiB; every 1,769 are a vCPU and a worker thread.
+   * @default 3538, two vCPUs
+   */
+  readonly memoryMib?: number
+  /**
+   * Longest time to answer, in whole seconds.
+   * @default 29 seconds
+   */
+  readonly timeout?: Duration
+  /**
+   * Most copies that run at once, which the account then keeps for it.
+   * @default the account's own limit
+   */
+  readonly maxConcurrency?: number
+  /**
+   * What the gateway lets through.
+   * @default 50 requests a second, and 100 at once
+   */
+  readonly throttle?: Throttle
+  /**
+   * A name of your own.
+   * @default the name that API Gateway gives
+   */
+  readonly domain?: DomainProps
+  /**
+   * The endpoint of a network for `execute-api`, through which alone the API is reached; goes with `iam`.
+   * @default the API is public
+   */
+  readonly privateThrough?: IInterfaceVpcEndpoint
+  /**
+   * A network for the function itself, with a way to S3.
+   * @default none
+   */
+  readonly vpc?: IVpc
+  /**
+   * The 99th percentile of the time to answer above which a new version is taken back.
+   * @default 5 seconds
+   */
+  readonly slowAfter?: Duration
+  /**
+   * Further settings of the service.
+   * @default none
+   */
+  readonly settings?: ServiceSettings
+}
+
+/** An HTTPS endpoint on Lambda that costs nothing while nobody calls; new versions get a tenth of the calls at first. */
+export class CpuApi extends Construct implements MonitoredEndpoint {
+  readonly endpointName = 'CpuApi'
+  readonly url: string
+  readonly logGroup: ILogGroup
+  readonly service: CpuFunction
+  readonly #front: HttpFront | PrivateFront
+  readonly #slowAfter: Duration
+
+  constructor(scope: Construct, id: string, props: CpuApiProps) {
+    super(scope, id)
+    const { image, store, vpc, privateThrough, iam = false, open = false } = props
+    checkAccess('CpuApi', { jwt: props.jwt !== undefined, iam, open }, props.jwt)
+    if (privateThrough && !iam) {
+      throw new SettingError(
+        'CpuApi: a private API knows its callers by their AWS credentials only; choose iam',
+      )
+    }
+    if (privateThrough && props.domain) {
+      throw new SettingError('CpuApi: a private API has no name of its own; leave the domain out')
+    }
+    const { timeout = Duration.seconds(29), throttle = { rate: 50, burst: 100 } } = props
+    this.#slowAfter = props.slowAfter ?? Duration.seconds(5)
+    this.service = new CpuFunction(this, 'Service', {
+      image,
+      store,
+      vpc,
+      timeout,
+      architecture: props.architecture ?? 'x86_64',
+      memoryMib: props.memoryMib ?? 2 * MIB_PER_VCPU,
+      maxConcurrency: props.maxConcurrency,
+      settings: props.settings ?? {},
+    })
+    this.logGroup = this.service.logGroup
+    const { alias } = this.service
+    this.#front = privateThrough
+      ? new PrivateFront(this, 'Front', { alias, vpcEndpoint: privateThrough, throttle, timeout })
+      : new HttpFront(this, 'Front', {
+          alias,
+          access: props,
+          domain: props.domain,
+          throttle,
+          timeout,
+        })
+    this.url = this.#front.url
+    this.#deployGradually()
+  }
+
+  /** Lets a principal call the endpoint with its AWS credentials; for access by `iam`. */
+  grantInvoke(grantee: IGrantable): Grant {
+    return this.#front.grantInvoke(grantee)
+  }
+
+  metricRequests(): IMetric {
+    return this.#front.metricRequests()
+  }
+
+  metricErrors(): IMetric {
+    return this.#front.metricServerErrors()
+  }
+
+  metricLatency(): IMetric {
+    return this.#front.metricLatency()
+  }
+
+  /** Requests turned away because as many copies run as may. */
+  metricThrottles(): IMetric {
+    return this.service.metricThrottles()
+  }
+
+  alarms(): readonly EndpointAlarm[] {
+    return [
+      {
+        id: 'Errors',
+        metric: this.metricErrors(),
+        threshold: 0,
+        description: 'The API answers with 5xx: see the log of the function',
+      },
+      {
+        id: 'Crashes',
+        metric: this.service.metricErrors(),
+        threshold: 0,
+        description: 'The function crashes or runs out of time',
+      },
+      {
+        id: 'Throttles',
+        metric: this.metricThrottles(),
+        threshold: 0,
+        description: 'More copies are asked for than may run: raise the concurrency',
+      },
+      {
+        id: 'Latency',
+        metric: this.metricLatency(),
+        threshold: this.#slowAfter.toMilliseconds(),
+        description: 'One answer in a hundred takes too long',
+        periods: 3,
+      },
+    ]
+  }
+
+  #deployGradually(): void {
+    const group = new LambdaDeploymentGroup(this, 'Deployment', {
+      alias: this.service.alias,
+      deploymentConfig: LambdaDeploymentConfig.CANARY_10PERCENT_5MINUTES,
+      alarms: [
+        this.#guard('Errors', this.#front.metricServerErrors({ period: Duration.minutes(1) }), 0),
+        this.#guard('Crashes', this.service.metricErrors({ period: Duration.minutes(1) }), 0),
+        this.#guard(
+          'Latency',
+          this.service.metricDuration({ period: Duration.minutes(1) }),
+          this.#slowAfter.toMilliseconds(),
+        ),
+      ],
+    })
+    acknowledge(
+      group,
+      'AWS keeps this policy as narrow as its service needs: it moves one alias.',
+      [
+        'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited]',
+      ],
+    )
+  }
+
+  /** An alarm that takes a new version back; it tells nobody. */
+  #guard(id: string, metric: IMetric, threshold: number): Alarm {
+    return new Alarm(this, `Rollback${id}`, {
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      alarmDescription: `Takes a new version back: ${id.toLowerCase()}`,
+    })
+  }
+}

@@ -1,0 +1,157 @@
+import { Annotations, type Duration, RemovalPolicy, Size } from 'aws-cdk-lib'
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
+import type { IVpc } from 'aws-cdk-lib/aws-ec2'
+import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import {
+  Alias,
+  DockerImageFunction,
+  Architecture as LambdaArchitecture,
+  SnapStartConf,
+} from 'aws-cdk-lib/aws-lambda'
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import { acknowledge } from './acknowledge.ts'
+import { type ServiceSettings, toEnvironment } from './environment.ts'
+import type { ModelStore } from './model-store.ts'
+import { outboundSubnets } from './network.ts'
+import {
+  checkQuota,
+  checkSeconds,
+  LAMBDA_MEMORY_MIB,
+  LAMBDA_PAYLOAD_BYTES,
+  LAMBDA_TIMEOUT_S,
+  MIB_PER_VCPU,
+} from './quotas.ts'
+import type { Architecture, ServiceImage } from './service-image.ts'
+
+/** How the function is made. */
+export interface CpuFunctionProps {
+  readonly image: ServiceImage
+  readonly store: ModelStore
+  readonly architecture: Architecture
+  /** Whole MiB; every 1,769 are a vCPU and a worker thread. */
+  readonly memoryMib: number
+  readonly timeout: Duration
+  /** Most copies that run at once; undefined for the account's own limit. */
+  readonly maxConcurrency: number | undefined
+  readonly vpc: IVpc | undefined
+  readonly settings: ServiceSettings
+}
+
+/** What the adapter in the image is told: see the reference of the Lambda Web Adapter. */
+const ADAPTER = {
+  AWS_LWA_READINESS_CHECK_PATH: '/readyz',
+  AWS_LWA_INVOKE_MODE: 'buffered',
+} as const
+/** Room in a payload for headers, the event's own fields, and quotes that are escaped once more. */
+const ENVELOPE_BYTES = 1024 * 1024
+
+/** The server as a Lambda function from its image, restored from a snapshot, under the alias `live`. */
+export class CpuFunction extends Construct {
+  readonly function: DockerImageFunction
+  readonly alias: Alias
+  readonly role: IRole
+  readonly logGroup: LogGroup
+
+  constructor(scope: Construct, id: string, props: CpuFunctionProps) {
+    super(scope, id)
+    const { memoryMib, timeout, maxConcurrency, vpc } = props
+    checkQuota('the memory of the function', memoryMib, 'MiB', LAMBDA_MEMORY_MIB)
+    checkSeconds(
+      'the timeout of the function, behind an API that waits 30 seconds,',
+      timeout,
+      LAMBDA_TIMEOUT_S,
+    )
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: 'Espalier on Lambda: reads models, writes its log',
+    })
+    this.role = role
+    this.logGroup.grantWrite(role)
+    props.store.grantServe(role)
+    if (vpc) allowInterfaces(role)
+    this.function = new DockerImageFunction(this, 'Function', {
+      description: 'Espalier: embeddings and classifiers',
+      code: props.image.lambdaCode(this),
+      architecture:
+        props.architecture === 'arm64' ? LambdaArchitecture.ARM_64 : LambdaArchitecture.X86_64,
+      memorySize: memoryMib,
+      // More than this and there is no snapshot.
+      ephemeralStorageSize: Size.mebibytes(512),
+      timeout,
+      role,
+      logGroup: this.logGroup,
+      snapStart: SnapStartConf.ON_PUBLISHED_VERSIONS,
+      reservedConcurrentExecutions: maxConcurrency,
+      ...(vpc ? { vpc, vpcSubnets: outboundSubnets(vpc) } : {}),
+      environment: {
+        ...ADAPTER,
+        ...toEnvironment({ ...lambdaSettings(props), ...props.settings }),
+      },
+    })
+    // It is the alias that has one.
+    Annotations.of(this.function).acknowledgeWarning('@aws-cdk/aws-lambda:snapStartRequirePublish')
+    this.alias = new Alias(this, 'Live', {
+      aliasName: 'live',
+      version: this.function.currentVersion,
+    })
+  }
+
+  metricErrors(options?: MetricOptions): Metric {
+    return this.alias.metricErrors({ statistic: 'Sum', ...options })
+  }
+
+  metricThrottles(options?: MetricOptions): Metric {
+    return this.alias.metricThrottles({ statistic: 'Sum', ...options })
+  }
+
+  metricDuration(options?: MetricOptions): Metric {
+    return this.alias.metricDuration({ statistic: 'p99', ...options })
+  }
+}
+
+/** What Lambda's limits mean for the service. */
+function lambdaSettings({ store, memoryMib, timeout }: CpuFunctionProps): ServiceSettings {
+  const bytes = memoryMib * 1024 * 1024
+  return {
+    // The adapter is in the same sandbox; nobody else reaches it.
+    host: '127.0.0.1',
+    port: 8080,
+    registry: store.registryUrl,
+    // Timers stand still between requests.
+    follow: 'request',
+    workers: Math.max(1, Math.floor(memoryMib / MIB_PER_VCPU)),
+    modelsBytes: Math.floor(bytes / 2),
+    headsBytes: Math.floor(bytes / 8),
+    maxInputs: 256,
+    maxBodyBytes: LAMBDA_PAYLOAD_BYTES - ENVELOPE_BYTES,
+    // Beyond it the caller is gone.
+    queueTimeoutMs: timeout.toMilliseconds() - 2000,
+    requestTimeoutMs: timeout.toMilliseconds(),
+    // Lambda gives two seconds.
+    shutdownTimeoutMs: 1500,
+  }
+}
+
+function allowInterfaces(role: Role): void {
+  role.addToPolicy(
+    new PolicyStatement({
+      actions: [
+        'ec2:CreateNetworkInterface',
+        'ec2:DescribeNetworkInterfaces',
+        'ec2:DescribeSubnets',
+        'ec2:DeleteNetworkInterface',
+        'ec2:AssignPrivateIpAddresses',
+        'ec2:UnassignPrivateIpAddresses',
+      ],
+      resources: ['*'],
+    }),
+  )
+  acknowledge(role, 'Interfaces of a function in a network have no names before they are made.', [
+    'IAM5[Resource::*]',
+  ])
+}
