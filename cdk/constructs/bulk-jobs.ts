@@ -1,0 +1,130 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
+import type { IVpc } from 'aws-cdk-lib/aws-ec2'
+import { type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import { Construct } from 'constructs'
+import { DataBucket } from './data-bucket.ts'
+import type { ServiceSettings } from './environment.ts'
+import { JobDefinition } from './job-definition.ts'
+import { JobFailures, type MonitoredJobs } from './job-failures.ts'
+import { JobQueue } from './job-queue.ts'
+import type { ModelStore } from './model-store.ts'
+import { checkQuota } from './quotas.ts'
+import type { ServiceImage } from './service-image.ts'
+
+/** How jobs over many shards are made. */
+export interface BulkJobsProps {
+  /** The image's target `cpu` or `gpu`, as `hardware` says. */
+  readonly image: ServiceImage
+  /** Where models come from. */
+  readonly store: ModelStore
+  readonly vpc: IVpc
+  /**
+   * Fargate, or instances with a GPU each.
+   * @default 'cpu'
+   */
+  readonly hardware?: 'cpu' | 'gpu'
+  /**
+   * Where shards are read and results written.
+   * @default a bucket is made
+   */
+  readonly data?: IBucket
+  /**
+   * Whether capacity may be taken back at any time, for a third of the price: a shard is then done anew.
+   * @default true
+   */
+  readonly spot?: boolean
+  /**
+   * Processors of a shard's job on Fargate: 1, 2, 4, 8 or 16.
+   * @default 4
+   */
+  readonly vcpus?: number
+  /**
+   * Memory of a shard's job on Fargate in MiB.
+   * @default 8192
+   */
+  readonly memoryMib?: number
+  /**
+   * Most processors of all shards at once.
+   * @default 256
+   */
+  readonly maxVcpus?: number
+  /**
+   * When a shard is given up.
+   * @default 4 hours
+   */
+  readonly timeout?: Duration
+  /**
+   * Further settings of the jobs.
+   * @default none
+   */
+  readonly settings?: ServiceSettings
+}
+
+/** 128 + SIGTERM: a shard that was told to stop left nothing and may be done again. */
+const EXIT_STOPPED = 143
+
+/**
+ * An array job of AWS Batch over shards on S3: child N of the array does the shards that fall to it, and writes each
+ * result once, so that a child which is started again does no harm.
+ */
+export class BulkJobs extends Construct implements MonitoredJobs {
+  readonly jobsName = 'Bulk'
+  readonly logGroup: LogGroup
+  readonly data: DataBucket
+  readonly definition: JobDefinition
+  readonly queue: JobQueue
+  readonly #failures: JobFailures
+
+  constructor(scope: Construct, id: string, props: BulkJobsProps) {
+    super(scope, id)
+    const { vpc, store, image, hardware = 'cpu', spot = true, maxVcpus = 256 } = props
+    checkQuota('Bulk: the most processors at once', maxVcpus, '', { min: 1, max: 100_000 })
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    this.data = new DataBucket(this, 'Data', { bucket: props.data })
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
+      description: 'Espalier: reads models and shards, writes results',
+    })
+    store.grantServe(role)
+    this.data.grantWrite(role)
+    const onGpu = { device: 'cuda', precision: 'float16' } as const
+    this.definition = new JobDefinition(this, 'Shard', {
+      image,
+      hardware,
+      vpc,
+      role,
+      logGroup: this.logGroup,
+      command: BULK_COMMAND,
+      vcpus: hardware === 'gpu' ? 4 : (props.vcpus ?? 4),
+      memoryMib: hardware === 'gpu' ? 14_336 : (props.memoryMib ?? 8192),
+      timeout: props.timeout ?? Duration.hours(4),
+      attempts: 5,
+      retryOn: [EXIT_STOPPED],
+      settings: {
+        registry: store.registryUrl,
+        ...(hardware === 'gpu' ? onGpu : {}),
+        ...props.settings,
+      },
+    })
+    this.queue = new JobQueue(this, 'Queue', { vpc, hardware, spot, maxVcpus })
+    this.#failures = new JobFailures(this, 'Failures', [this.queue.queue])
+  }
+
+  /** Lets a principal submit array jobs. */
+  grantSubmit(grantee: IGrantable): void {
+    this.definition.definition.grantSubmitJob(grantee, this.queue.queue)
+  }
+
+  metricFailed(): IMetric {
+    return this.#failures.metric()
+  }
+}
+
+/** Parameters are `input` and `output`, two places on S3; which shards are its own a child knows from its index. */
+const BULK_COMMAND = ['bulk', 'Ref::input', '--output', 'Ref::output', '--quiet'] as const
