@@ -23,7 +23,7 @@ function listSources(folder: string): string[] {
   }
   return entries
     .map((entry) => `${folder}/${entry.replaceAll('\\', '/')}`)
-    .filter((path) => /\.m?ts$/.test(path) && !path.includes('node_modules/'))
+    .filter((path) => /\.m?ts$/.test(path) && !/(?:node_modules|cdk\.out)\//.test(path))
 }
 
 /** Violations of a tree of one file. */

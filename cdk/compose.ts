@@ -1,0 +1,161 @@
+import { type App, Aspects, PermissionsBoundary, type StackProps, Validations } from 'aws-cdk-lib'
+import { InterfaceVpcEndpoint, type IVpc } from 'aws-cdk-lib/aws-ec2'
+import { Bucket } from 'aws-cdk-lib/aws-s3'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { AwsSolutionsChecks } from 'cdk-nag'
+import type { MonitoredEndpoint } from './constructs/endpoint.ts'
+import type { MonitoredJobs } from './constructs/job-failures.ts'
+import { PlacementCheck } from './constructs/placement-check.ts'
+import { type Architecture, type ImageTarget, ServiceImage } from './constructs/service-image.ts'
+import { Context } from './settings/context.ts'
+import { importNetwork } from './settings/existing-network.ts'
+import { SettingError } from './settings/setting-error.ts'
+import {
+  readBuildArgs,
+  readCpuAccess,
+  readCpuSize,
+  readDomain,
+  readFrame,
+  readGpuSize,
+  readJwt,
+} from './settings/settings.ts'
+import { BulkStack } from './stacks/bulk-stack.ts'
+import { CpuApiStack } from './stacks/cpu-api-stack.ts'
+import { GpuApiStack } from './stacks/gpu-api-stack.ts'
+import { ModelStoreStack } from './stacks/model-store-stack.ts'
+import { NetworkStack } from './stacks/network-stack.ts'
+import { OpsStack } from './stacks/ops-stack.ts'
+import { TrainStack } from './stacks/train-stack.ts'
+
+/** What the command line of the CDK knows. */
+export interface ComposeOptions {
+  /**
+   * The region of whoever deploys.
+   * @default the context has to say it
+   */
+  readonly defaultRegion?: string
+}
+
+/**
+ * Makes the stacks that the context asks for, under the checks of AwsSolutions.
+ * @throws SettingError in the words of whoever set the context
+ */
+export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): void {
+  const context = new Context(app)
+  const { region, name, stacks, permissionsBoundary } = readFrame(context, defaultRegion)
+  // A region without an account: synthesis looks nothing up, and goes to whatever account deploys.
+  const shared: StackProps = {
+    env: { region },
+    permissionsBoundary: permissionsBoundary
+      ? PermissionsBoundary.fromArn(permissionsBoundary)
+      : undefined,
+  }
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
+  Aspects.of(app).add(new PlacementCheck())
+  const endpoints: MonitoredEndpoint[] = []
+  const jobs: MonitoredJobs[] = []
+
+  if (stacks.has('store')) {
+    const base = new ModelStoreStack(app, `${name}ModelStore`, shared)
+    const { store } = base
+    const image = (target: ImageTarget, architecture: Architecture = 'x86_64') =>
+      readImage(context, target, architecture)
+    let network: IVpc | undefined
+    const vpc = () => {
+      network ??= importNetwork(base, context) ?? makeNetwork()
+      return network
+    }
+    const makeNetwork = () =>
+      new NetworkStack(app, `${name}Network`, {
+        ...shared,
+        // Tasks with addresses of their own network reach out through a gateway; jobs need none.
+        natGateways: stacks.has('gpu') ? 1 : 0,
+      }).vpc
+    const bucket = context.text('data.bucket')
+    const data = bucket ? Bucket.fromBucketName(base, 'ExistingData', bucket) : undefined
+
+    if (stacks.has('cpu')) {
+      const size = readCpuSize(context)
+      const endpoint = context.text('cpu.private')
+      const { api } = new CpuApiStack(app, `${name}CpuApi`, {
+        ...shared,
+        ...readCpuAccess(context),
+        ...size,
+        store,
+        image: image('cpu', size.architecture),
+        domain: readDomain(context, 'cpu'),
+        privateThrough: endpoint
+          ? InterfaceVpcEndpoint.fromInterfaceVpcEndpointAttributes(base, 'ExistingEndpoint', {
+              vpcEndpointId: endpoint,
+              port: 443,
+            })
+          : undefined,
+      })
+      endpoints.push(api)
+    }
+    if (stacks.has('gpu')) {
+      const keys = context.text('gpu.keys')
+      context.required('gpu.domain', 'the endpoint on GPUs speaks HTTPS, under a name of yours')
+      const { api } = new GpuApiStack(app, `${name}GpuApi`, {
+        ...shared,
+        ...readGpuSize(context),
+        store,
+        vpc: vpc(),
+        image: image('gpu'),
+        domain: readDomain(context, 'gpu')!,
+        jwt: readJwt(context, 'gpu'),
+        apiKeys: keys ? Secret.fromSecretCompleteArn(base, 'ExistingKeys', keys) : undefined,
+        open: context.flag('gpu.open'),
+        isPrivate: context.flag('gpu.private'),
+      })
+      endpoints.push(api)
+    }
+    if (stacks.has('train')) {
+      const train = new TrainStack(app, `${name}Train`, {
+        ...shared,
+        store,
+        data,
+        vpc: vpc(),
+        image: image('cpu'),
+        gpuImage: context.flag('train.gpu') ? image('gpu') : undefined,
+      })
+      jobs.push(train.jobs)
+    }
+    if (stacks.has('bulk')) {
+      const hardware = context.choice('bulk.hardware', ['cpu', 'gpu'] as const, 'cpu')
+      const bulk = new BulkStack(app, `${name}Bulk`, {
+        ...shared,
+        store,
+        data,
+        hardware,
+        vpc: vpc(),
+        image: image(hardware),
+      })
+      jobs.push(bulk.jobs)
+    }
+  }
+  if (stacks.has('ops')) {
+    if (endpoints.length + jobs.length === 0) {
+      throw new SettingError(
+        'stacks has ops, and nothing that it could watch; add cpu, gpu, train or bulk',
+      )
+    }
+    new OpsStack(app, `${name}Ops`, {
+      ...shared,
+      endpoints,
+      jobs,
+      email: context.text('alarms.email'),
+      topicArn: context.text('alarms.topic'),
+    })
+  }
+}
+
+function readImage(
+  context: Context,
+  target: ImageTarget,
+  architecture: Architecture,
+): ServiceImage {
+  const reference = context.text(`image.${target}`)
+  if (reference !== undefined) return ServiceImage.fromDigest(reference)
+  return ServiceImage.fromSource({ target, architecture, buildArgs: readBuildArgs(context) })
+}

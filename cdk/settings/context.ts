@@ -1,0 +1,75 @@
+import type { IConstruct } from 'constructs'
+import { CONTEXT_KEYS, type ContextName } from './context-keys.ts'
+import { SettingError } from './setting-error.ts'
+
+/** Reads the values of `-c key=value` and `cdk.json`, and refuses what is not one. */
+export class Context {
+  readonly #scope: IConstruct
+
+  /** @throws SettingError for a key that nobody reads: it would be a setting without effect */
+  constructor(scope: IConstruct) {
+    this.#scope = scope
+    const given = Object.keys(scope.node.getAllContext({}) as Record<string, unknown>)
+    const unknown = given.find((key) => !isKnown(key))
+    if (unknown === undefined) return
+    const [group] = unknown.split('.')
+    const near = CONTEXT_KEYS.map(({ key }) => key).filter((key) => key.split('.')[0] === group)
+    const list = near.length > 0 ? near : CONTEXT_KEYS.map(({ key }) => key)
+    throw new SettingError(`-c ${unknown} is no setting; there are ${list.join(', ')}`)
+  }
+
+  text(key: ContextName): string | undefined {
+    const value: unknown = this.#scope.node.tryGetContext(key)
+    if (value === undefined || value === '') return undefined
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+      return String(value)
+    }
+    throw new SettingError(`${key} is ${JSON.stringify(value)}; it must be a text`)
+  }
+
+  /** @throws SettingError saying what is missing, and why it is needed */
+  required(key: ContextName, why: string): string {
+    const value = this.text(key)
+    if (value !== undefined) return value
+    throw new SettingError(`${key} is missing: ${why}; give it with -c ${key}=…`)
+  }
+
+  list(key: ContextName): string[] {
+    const parts = this.text(key)?.split(',') ?? []
+    return parts.map((part) => part.trim()).filter((part) => part !== '')
+  }
+
+  flag(key: ContextName): boolean {
+    return this.choice(key, ['true', 'false'] as const, 'false') === 'true'
+  }
+
+  whole(key: ContextName): number | undefined {
+    const value = this.text(key)
+    if (value === undefined || /^[0-9]{1,9}$/.test(value)) {
+      return value === undefined ? undefined : Number(value)
+    }
+    throw new SettingError(`${key} is "${value}"; it must be a whole number`)
+  }
+
+  choice<const T extends readonly string[]>(
+    key: ContextName,
+    allowed: T,
+    fallback: T[number],
+  ): T[number] {
+    const value = this.text(key) ?? fallback
+    if (allowed.includes(value)) return value
+    throw new SettingError(`${key} is "${value}"; it must be one of ${allowed.join(', ')}`)
+  }
+
+  choices<const T extends readonly string[]>(key: ContextName, allowed: T): T[number][] {
+    return this.list(key).map((value) => {
+      if (allowed.includes(value)) return value
+      throw new SettingError(`${key} has "${value}"; it takes ${allowed.join(', ')}`)
+    })
+  }
+}
+
+/** The CDK's own keys have a scope or a colon in them. */
+function isKnown(key: string): boolean {
+  return key.includes(':') || key.startsWith('@') || CONTEXT_KEYS.some((known) => known.key === key)
+}

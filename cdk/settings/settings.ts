@@ -1,0 +1,135 @@
+import { Duration, TimeZone } from 'aws-cdk-lib'
+import { Schedule } from 'aws-cdk-lib/aws-applicationautoscaling'
+import type { AccessProps, JwtAccess } from '../constructs/access.ts'
+import type { DomainProps } from '../constructs/domain.ts'
+import type { GpuName } from '../constructs/gpu-capacity.ts'
+import type { IdlePolicy } from '../constructs/idle-policy.ts'
+import type { Architecture } from '../constructs/service-image.ts'
+import type { Context } from './context.ts'
+import type { ContextName } from './context-keys.ts'
+import { checkRegion } from './regions.ts'
+import { SettingError } from './setting-error.ts'
+
+/** Parts that can be deployed. */
+export const STACKS = ['store', 'cpu', 'gpu', 'train', 'bulk', 'ops'] as const
+export type StackName = (typeof STACKS)[number]
+
+const GPUS = ['T4', 'L4', 'A10G', 'L40S'] as const satisfies readonly GpuName[]
+const ARCHITECTURES = ['x86_64', 'arm64'] as const satisfies readonly Architecture[]
+
+/** The region, the stacks and what they are called. @throws SettingError */
+export function readFrame(context: Context, defaultRegion: string | undefined) {
+  const region = checkRegion(
+    context.text('region') ??
+      defaultRegion ??
+      context.required('region', 'it says which region of AWS to deploy to, such as eu-west-1'),
+  )
+  const name = context.text('name') ?? 'Espalier'
+  if (!/^[A-Za-z][A-Za-z0-9]{0,31}$/.test(name)) {
+    throw new SettingError(`name is "${name}"; it must be 1 to 32 letters and digits`)
+  }
+  const given = context.choices('stacks', STACKS)
+  const stacks = new Set<StackName>(given.length > 0 ? given : ['store', 'cpu', 'ops'])
+  const uses = [...stacks].find((stack) => stack !== 'store' && stack !== 'ops')
+  if (uses && !stacks.has('store')) {
+    throw new SettingError(`stacks has ${uses}, whose models lie in store; add store to them`)
+  }
+  return { region, name, stacks, permissionsBoundary: context.text('permissionsBoundary') }
+}
+
+/** Who may call the endpoint on Lambda; that one way is chosen is for the endpoint to check. */
+export function readCpuAccess(context: Context): AccessProps {
+  return {
+    jwt: readJwt(context, 'cpu'),
+    iam: context.flag('cpu.iam'),
+    open: context.flag('cpu.open'),
+  }
+}
+
+/** Tokens that an endpoint takes. @throws SettingError for half of it */
+export function readJwt(context: Context, endpoint: 'cpu' | 'gpu'): JwtAccess | undefined {
+  const issuer = context.text(`${endpoint}.jwt.issuer`)
+  const audience = context.list(`${endpoint}.jwt.audience`)
+  if (issuer === undefined && audience.length === 0) return undefined
+  return {
+    issuer: issuer ?? context.required(`${endpoint}.jwt.issuer`, 'it says who issues the tokens'),
+    audience,
+  }
+}
+
+/** The name of an endpoint. @throws SettingError for a name without a certificate, or half a zone */
+export function readDomain(context: Context, endpoint: 'cpu' | 'gpu'): DomainProps | undefined {
+  const name = context.text(`${endpoint}.domain`)
+  if (name === undefined) return undefined
+  const certificateArn = context.required(
+    `${endpoint}.certificate`,
+    `HTTPS under ${name} needs a certificate in AWS Certificate Manager`,
+  )
+  const id = context.text('zone.id')
+  if (id === undefined) return { name, certificateArn }
+  const zoneName = context.required('zone.name', 'zone.id has a name')
+  if (name !== zoneName && !name.endsWith(`.${zoneName}`)) {
+    throw new SettingError(`${endpoint}.domain is "${name}", which is not in the zone ${zoneName}`)
+  }
+  return { name, certificateArn, zone: { id, name: zoneName } }
+}
+
+/** What a function takes beside its image. */
+export function readCpuSize(context: Context) {
+  const timeout = context.whole('cpu.timeout')
+  return {
+    architecture: context.choice('cpu.architecture', ARCHITECTURES, 'x86_64'),
+    memoryMib: context.whole('cpu.memory'),
+    timeout: timeout === undefined ? undefined : Duration.seconds(timeout),
+    maxConcurrency: context.whole('cpu.concurrency'),
+  }
+}
+
+/** Which GPUs, how many, and when. @throws SettingError for GPUs on Fargate among others */
+export function readGpuSize(context: Context) {
+  if (context.text('gpu.capacity')?.toLowerCase() === 'fargate') {
+    throw new SettingError(
+      'gpu.capacity is fargate, which has no GPUs; leave it out for instances, or deploy the stack cpu',
+    )
+  }
+  context.choice('gpu.capacity', ['instances'] as const, 'instances')
+  const gpus = context.choices('gpu.types', GPUS)
+  return {
+    gpus: gpus.length > 0 ? gpus : undefined,
+    maxTasks: context.whole('gpu.tasks'),
+    idle: readIdle(context),
+  }
+}
+
+function readIdle(context: Context): IdlePolicy {
+  const kind = context.choice('gpu.idle', ['never', 'quiet', 'schedule'] as const, 'quiet')
+  if (kind === 'never') return { kind }
+  if (kind === 'quiet') {
+    return { kind, after: Duration.minutes(context.whole('gpu.quiet') ?? 60) }
+  }
+  const hours = context.text('gpu.hours') ?? '7-19'
+  const [, from, to] = /^([0-9]{1,2})-([0-9]{1,2})$/.exec(hours) ?? []
+  if (!from || !to || Number(from) >= Number(to) || Number(to) > 23) {
+    throw new SettingError(`gpu.hours is "${hours}"; it must be two hours of a day, such as 7-19`)
+  }
+  const at = (hour: string) =>
+    Schedule.cron({ minute: '0', hour: String(Number(hour)), weekDay: 'MON-FRI' })
+  return {
+    kind,
+    startAt: at(from),
+    stopAt: at(to),
+    timeZone: TimeZone.of(context.text('gpu.zone') ?? 'Etc/UTC'),
+  }
+}
+
+/** Arguments of a build: `NAME=VALUE,NAME=VALUE`. @throws SettingError for anything else */
+export function readBuildArgs(context: Context): Record<string, string> {
+  const key: ContextName = 'image.args'
+  return Object.fromEntries(
+    context.list(key).map((pair) => {
+      const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.+)$/.exec(pair) ?? []
+      if (name && value) return [name, value]
+      throw new SettingError(`${key} has "${pair}"; it takes NAME=VALUE, with commas between them`)
+    }),
+  )
+}

@@ -1,0 +1,30 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import type { Construct } from 'constructs'
+import { Operations, type OperationsProps } from '../constructs/operations.ts'
+
+/** How the stack that watches is made. */
+export interface OpsStackProps extends StackProps, Omit<OperationsProps, 'topic'> {
+  /**
+   * ARN of the topic that alarms go to.
+   * @default one is made
+   */
+  readonly topicArn?: string
+}
+
+/** A dashboard and alarms over endpoints and jobs. */
+export class OpsStack extends Stack {
+  readonly operations: Operations
+
+  constructor(scope: Construct, id: string, props: OpsStackProps) {
+    super(scope, id, { description: 'Espalier: dashboard and alarms', ...props })
+    const { topicArn } = props
+    const topic = topicArn ? Topic.fromTopicArn(this, 'ExistingTopic', topicArn) : undefined
+    this.operations = new Operations(this, 'Operations', { ...props, topic })
+    new CfnOutput(this, 'Topic', {
+      value: this.operations.topic.topicArn,
+      description: 'Where alarms go',
+    })
+    new CfnOutput(this, 'Dashboard', { value: this.operations.dashboard.dashboardName })
+  }
+}
