@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'test/conformance/**', 'test/**/*.long.test.ts'],
+    exclude: ['**/node_modules/**', 'test/conformance/**', 'test/cdk/**', 'test/**/*.long.test.ts'],
     // Worker threads inside tests own ONNX Runtime sessions: a forked process ends cleanly where a thread would not.
     pool: 'forks',
     maxWorkers: 2,
