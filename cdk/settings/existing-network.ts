@@ -1,3 +1,4 @@
+import { Annotations } from 'aws-cdk-lib'
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2'
 import type { Construct } from 'constructs'
 import type { Context } from './context.ts'
@@ -26,11 +27,16 @@ export function importNetwork(scope: Construct, context: Context): IVpc | undefi
       'vpc.id has no subnets; name them with -c vpc.private=… or -c vpc.public=…',
     )
   }
-  return Vpc.fromVpcAttributes(scope, 'ExistingNetwork', {
+  const vpc = Vpc.fromVpcAttributes(scope, 'ExistingNetwork', {
     vpcId,
     vpcCidrBlock,
     availabilityZones,
     ...(publicSubnetIds.length > 0 ? { publicSubnetIds } : {}),
     ...(privateSubnetIds.length > 0 ? { privateSubnetIds } : {}),
   })
+  for (const subnet of [...vpc.publicSubnets, ...vpc.privateSubnets]) {
+    // Nothing here asks for their routes.
+    Annotations.of(subnet).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId')
+  }
+  return vpc
 }
