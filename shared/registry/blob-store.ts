@@ -93,7 +93,7 @@ export interface BlobStore {
     etag: string,
     options?: BlobOptions,
   ): Promise<SwapResult>
-  /** Writes without a condition; for objects named by their content. */
+  /** Writes whatever is there; for objects named by their content. */
   put(key: string, body: Uint8Array, options?: PutOptions): Promise<void>
   /** As `put`, streamed from a local file. */
   upload(key: string, path: string, options?: PutOptions): Promise<void>

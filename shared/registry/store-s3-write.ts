@@ -18,8 +18,34 @@ const SLOWEST_BYTES_PER_MS = 250
 /** Beginnings of one upload in parts: the last request may find it gone, or another one under way. */
 const MAX_UPLOADS = 3
 
+/** Writes over one object before giving up: each one lost means that another wrote it meanwhile. */
+const MAX_OVERWRITES = 5
+
 /** The condition of a write. */
 export type WriteCondition = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>
+
+/**
+ * Writes whatever is there, and yet under a condition: a bucket may deny writes that do not say what they write over,
+ * nothing or one object. Tried again where that changes meanwhile.
+ */
+export async function writeOver(
+  write: (condition: WriteCondition) => Promise<unknown>,
+  findTag: () => Promise<string | null>,
+  first: string | null = null,
+): Promise<void> {
+  let tag = first
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await write(tag === null ? { IfNoneMatch: '*' } : { IfMatch: tag })
+      return
+    } catch (error) {
+      const status = statusOf(error)
+      const isLost = status === 412 || (status === 404 && tag !== null)
+      if (!isLost || attempt >= MAX_OVERWRITES) throw error
+    }
+    tag = await findTag()
+  }
+}
 
 /** Sends a body in one request. Never a stream: one that fails takes the process down with it. */
 export async function putObject(
@@ -56,7 +82,7 @@ export async function uploadParts(
   connection: S3Connection,
   key: string,
   path: string,
-  options: PutOptions,
+  options: PutOptions & { readonly condition?: WriteCondition } = {},
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -72,7 +98,7 @@ async function uploadOnce(
   connection: S3Connection,
   key: string,
   path: string,
-  options: PutOptions,
+  options: PutOptions & { readonly condition?: WriteCondition },
 ): Promise<void> {
   const { location, partBytes } = connection
   const { Upload } = await import('@aws-sdk/lib-storage')
@@ -86,6 +112,8 @@ async function uploadOnce(
       Body: Readable.from(readHashed(key, path, options), { objectMode: false }),
       ContentLength: size,
       ChecksumAlgorithm: 'SHA256',
+      // The end of the upload carries it.
+      ...options.condition,
     },
   })
   await upload.done()

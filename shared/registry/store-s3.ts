@@ -28,7 +28,13 @@ import { connectToS3, type S3Connection, type S3StoreOptions } from './store-s3-
 import { explainFailure, isMissingObject, malformedAnswer, type S3Verb } from './store-s3-errors.ts'
 import { readObject } from './store-s3-read.ts'
 import { statusOf } from './store-s3-retry.ts'
-import { checkBody, putObject, uploadParts } from './store-s3-write.ts'
+import {
+  checkBody,
+  putObject,
+  uploadParts,
+  type WriteCondition,
+  writeOver,
+} from './store-s3-write.ts'
 import { writeChunks } from './transfer.ts'
 
 /**
@@ -123,7 +129,7 @@ class S3Store implements BlobStore {
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<void> {
     await this.#run('write', key, options, async () => {
       checkBody(key, body, options.sha256)
-      await putObject(this.#connection, key, body, options)
+      await this.#putOver(key, body, options)
     })
   }
 
@@ -131,11 +137,15 @@ class S3Store implements BlobStore {
     await this.#run('write', key, options, async () => {
       const { size } = await stat(path)
       if (size > this.#connection.partBytes) {
-        return uploadParts(this.#connection, key, path, options)
+        const findTag = () => this.#findTag(key, options)
+        // Looked up first: a condition that does not hold shows only when all parts are sent.
+        const upload = (condition: WriteCondition) =>
+          uploadParts(this.#connection, key, path, { ...options, condition })
+        return writeOver(upload, findTag, await findTag())
       }
       const body = await readFile(path, { signal: options.signal })
       checkBody(key, body, options.sha256)
-      await putObject(this.#connection, key, body, options)
+      await this.#putOver(key, body, options)
     })
   }
 
@@ -210,6 +220,17 @@ class S3Store implements BlobStore {
 
   async close(): Promise<void> {
     this.#connection.client.destroy()
+  }
+
+  async #putOver(key: string, body: Uint8Array, options: PutOptions): Promise<void> {
+    await writeOver(
+      (condition) => putObject(this.#connection, key, body, { ...options, condition }),
+      () => this.#findTag(key, options),
+    )
+  }
+
+  async #findTag(key: string, options: BlobOptions): Promise<string | null> {
+    return (await this.head(key, options))?.etag ?? null
   }
 
   #address(key: string): { Bucket: string; Key: string } {

@@ -23,6 +23,15 @@ interface Stored {
   readonly checksums: Record<string, string>
 }
 
+/** How a bucket is set up; the patterns are what its policy denies. */
+export interface FakeBucketOptions {
+  readonly pageSize?: number
+  /** Keys that no write without a condition may go to. */
+  readonly writtenOnce?: RegExp
+  /** Keys that may only be created, and never replaced. */
+  readonly createdOnly?: RegExp
+}
+
 const CHECKSUMS = ['x-amz-checksum-sha256', 'x-amz-checksum-crc32']
 
 /** The part of S3's semantics that a store of blobs relies on, one bucket in memory. */
@@ -31,10 +40,14 @@ export class FakeBucket {
   /** Parts of uploads that were neither completed nor aborted, by upload id. */
   readonly uploads = new Map<string, Map<number, Buffer>>()
   readonly #pageSize: number
+  readonly #writtenOnce: RegExp | undefined
+  readonly #createdOnly: RegExp | undefined
   #uploadCount = 0
 
-  constructor({ pageSize = 1000 }: { readonly pageSize?: number } = {}) {
+  constructor({ pageSize = 1000, writtenOnce, createdOnly }: FakeBucketOptions = {}) {
     this.#pageSize = pageSize
+    this.#writtenOnce = writtenOnce
+    this.#createdOnly = createdOnly
   }
 
   handle(request: S3Request): S3Answer {
@@ -74,11 +87,8 @@ export class FakeBucket {
   }
 
   #write({ key, headers, body }: S3Request): S3Answer {
-    const found = this.objects.get(key)
-    const match = headers['if-match']
-    if (headers['if-none-match'] === '*' && found) return errorAnswer(412, 'PreconditionFailed')
-    if (match !== undefined && !found) return errorAnswer(404, 'NoSuchKey')
-    if (match !== undefined && found?.etag !== match) return errorAnswer(412, 'PreconditionFailed')
+    const refusal = this.#refuse(key, headers)
+    if (refusal !== null) return refusal
     const sha256 = headers['x-amz-checksum-sha256']
     if (sha256 !== undefined && sha256 !== hash('sha256', body, 'base64')) {
       return errorAnswer(400, 'BadDigest')
@@ -91,6 +101,20 @@ export class FakeBucket {
     const etag = `"${hash('md5', body, 'hex')}"`
     this.#store(key, body, etag, checksums)
     return { status: 200, headers: { etag } }
+  }
+
+  /** The answer to a write that may not be: its condition does not hold, or it has to have one. */
+  #refuse(key: string, headers: S3Request['headers']): S3Answer | null {
+    const found = this.objects.get(key)
+    const match = headers['if-match']
+    const isNew = headers['if-none-match'] === '*'
+    const isForbidden =
+      !isNew && (match === undefined ? this.#writtenOnce : this.#createdOnly)?.test(key)
+    if (isForbidden) return errorAnswer(403, 'AccessDenied')
+    if (isNew && found) return errorAnswer(412, 'PreconditionFailed')
+    if (match !== undefined && !found) return errorAnswer(404, 'NoSuchKey')
+    if (match !== undefined && found?.etag !== match) return errorAnswer(412, 'PreconditionFailed')
+    return null
   }
 
   #store(key: string, body: Buffer, etag: string, checksums: Record<string, string>): void {
@@ -135,9 +159,8 @@ export class FakeBucket {
       const etag = `"${hash('md5', body, 'hex')}"`
       return { status: 200, headers: { etag, 'x-amz-checksum-sha256': sha256 } }
     }
-    if (method === 'POST' && headers['if-none-match'] === '*' && this.objects.has(key)) {
-      return errorAnswer(412, 'PreconditionFailed')
-    }
+    const refusal = method === 'DELETE' ? null : this.#refuse(key, headers)
+    if (refusal !== null) return refusal
     this.uploads.delete(id)
     if (method === 'DELETE') return { status: 204 }
     const whole = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part))
