@@ -1,6 +1,7 @@
 /** What the tests need of the CDK: they lie outside of this package, where none of it is found. */
-export { App, type AppProps, Aspects, Stack } from 'aws-cdk-lib'
+export { App, Aspects, Stack, Validations } from 'aws-cdk-lib'
 export { Match, Template } from 'aws-cdk-lib/assertions'
 export { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs'
 export { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 export { Key } from 'aws-cdk-lib/aws-kms'
+export { CfnBucket } from 'aws-cdk-lib/aws-s3'

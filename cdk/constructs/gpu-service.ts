@@ -8,6 +8,7 @@ import {
   CpuArchitecture,
   DeploymentStrategy,
   FargateService,
+  LinuxParameters,
   ListenerRuleConfiguration,
   LogDrivers,
   NetworkMode,
@@ -15,6 +16,7 @@ import {
   Protocol,
   Secret,
   TaskDefinition,
+  TmpfsMountOption,
 } from 'aws-cdk-lib/aws-ecs'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -24,7 +26,6 @@ import { type ServiceSettings, toEnvironment, variableOf } from './environment.t
 import type { GpuCapacity } from './gpu-capacity.ts'
 import type { HttpsFront } from './https-front.ts'
 import type { ModelStore } from './model-store.ts'
-import { mountScratch } from './mount-scratch.ts'
 import { outboundSubnets } from './network.ts'
 import type { ServiceImage } from './service-image.ts'
 
@@ -43,6 +44,8 @@ export interface GpuServiceProps {
 
 /** One task has an instance for itself: four processors and 16 GiB, less what the system takes. */
 const TASK = { cpu: 3072, memoryMiB: 12_288 } as const
+/** The cache of models, all that is written: the image's own graphs are under its read-only root. */
+const SCRATCH_MIB = 4096
 const PORT = 8080
 
 /** The server as a service of ECS on instances with a GPU; new versions get a tenth of the calls at first. */
@@ -119,7 +122,15 @@ export class GpuService extends Construct {
       },
     })
     store.grantServe(task.taskRole)
-    const container = task.addContainer('espalier', {
+    const linux = new LinuxParameters(this, 'Linux')
+    // In memory: a folder of the machine would belong to root, and the image runs as somebody else.
+    linux.addTmpfs({
+      containerPath: '/tmp',
+      size: SCRATCH_MIB,
+      mountOptions: [TmpfsMountOption.RW, TmpfsMountOption.NOSUID, TmpfsMountOption.NODEV],
+    })
+    task.addContainer('espalier', {
+      linuxParameters: linux,
       image: image.containerImage(this),
       gpuCount: 1,
       logging: LogDrivers.awsLogs({ logGroup: this.logGroup, streamPrefix: 'gpu' }),
@@ -130,7 +141,6 @@ export class GpuService extends Construct {
       environment: toEnvironment({ ...gpuSettings(props), ...settings }),
       secrets: apiKeys ? { [variableOf('apiKeys')]: Secret.fromSecretsManager(apiKeys) } : {},
     })
-    mountScratch(task, container)
     acknowledge(task, 'The environment has settings; keys of callers come from Secrets Manager.', [
       'ECS2',
     ])

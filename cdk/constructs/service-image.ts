@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Arn, ArnFormat, Stack } from 'aws-cdk-lib'
+import { Annotations, Arn, ArnFormat, Stack } from 'aws-cdk-lib'
 import { Repository } from 'aws-cdk-lib/aws-ecr'
 import {
   DockerImageAsset,
@@ -78,7 +78,7 @@ export class ServiceImage {
   /** The image as a Lambda function runs it. @throws SettingError where it lies in another region */
   lambdaCode(scope: Construct): DockerImageCode {
     if (this.#pinned === undefined) {
-      const { directory, ...options } = this.#build()
+      const { directory, ...options } = this.#build(scope)
       return DockerImageCode.fromImageAsset(directory, options)
     }
     const { region, digest } = this.#pinned
@@ -99,7 +99,7 @@ export class ServiceImage {
     const id = 'Image'
     const existing = scope.node.tryFindChild(id) as DockerImageAsset | undefined
     return ContainerImage.fromDockerImageAsset(
-      existing ?? new DockerImageAsset(scope, id, this.#build()),
+      existing ?? new DockerImageAsset(scope, id, this.#build(scope)),
     )
   }
 
@@ -119,11 +119,17 @@ export class ServiceImage {
     })
   }
 
-  #build(): DockerImageAssetOptions & { readonly directory: string } {
-    const { target, architecture, buildArgs } = this.#source!
+  #build(scope: Construct): DockerImageAssetOptions & { readonly directory: string } {
+    const { target, architecture, buildArgs = {} } = this.#source!
     if (!existsSync(`${ROOT}${DOCKERFILE}`)) {
       throw new SettingError(
         `there is no ${DOCKERFILE} to build the image from; name an image with -c image.${target}=…@sha256:…`,
+      )
+    }
+    if (Object.keys(buildArgs).length === 0) {
+      Annotations.of(scope).addWarningV2(
+        'espalier:image-args',
+        `image.args is missing: the image is built from others by digest; give -c image.args="$(infra/docker/resolve-digests.sh ${target})", or an image with -c image.${target}=…`,
       )
     }
     return {

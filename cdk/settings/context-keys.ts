@@ -28,7 +28,7 @@ export const CONTEXT_KEYS = [
   {
     key: 'image.args',
     default: 'none',
-    doc: 'Arguments of a build from this folder: NAME=VALUE, with commas between them.',
+    doc: 'Arguments of a build from this folder, as infra/docker/resolve-digests.sh prints them.',
   },
   {
     key: 'permissionsBoundary',

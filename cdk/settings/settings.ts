@@ -6,7 +6,6 @@ import type { GpuName } from '../constructs/gpu-capacity.ts'
 import type { IdlePolicy } from '../constructs/idle-policy.ts'
 import type { Architecture } from '../constructs/service-image.ts'
 import type { Context } from './context.ts'
-import type { ContextName } from './context-keys.ts'
 import { checkRegion } from './regions.ts'
 import { SettingError } from './setting-error.ts'
 
@@ -122,14 +121,19 @@ function readIdle(context: Context): IdlePolicy {
   }
 }
 
-/** Arguments of a build: `NAME=VALUE,NAME=VALUE`. @throws SettingError for anything else */
+/**
+ * Arguments of a build: `NAME=VALUE`, with commas or spaces between them, also as `--build-arg NAME=VALUE`.
+ * @throws SettingError for anything else
+ */
 export function readBuildArgs(context: Context): Record<string, string> {
-  const key: ContextName = 'image.args'
+  const words = (context.text('image.args') ?? '').split(/[\s,]+/)
   return Object.fromEntries(
-    context.list(key).map((pair) => {
-      const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.+)$/.exec(pair) ?? []
-      if (name && value) return [name, value]
-      throw new SettingError(`${key} has "${pair}"; it takes NAME=VALUE, with commas between them`)
-    }),
+    words
+      .filter((word) => word !== '' && word !== '--build-arg')
+      .map((pair) => {
+        const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.+)$/.exec(pair) ?? []
+        if (name && value) return [name, value]
+        throw new SettingError(`image.args has "${pair}"; it takes NAME=VALUE`)
+      }),
   )
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { CONTEXT_KEYS } from '../../cdk/settings/context-keys.ts'
-import { CDK_JSON, EVERYTHING, type Synthesis, synthesize } from './synthesize.ts'
+import { type App, CfnBucket, Stack, Validations } from '../../cdk/testing.ts'
+import { CDK_JSON, compose, EVERYTHING, type Synthesis, synthesize } from './synthesize.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -52,6 +53,23 @@ describe('everything', () => {
       'ecr:GetAuthorizationToken',
       'ecs:DiscoverPollEndpoint',
     ])
+  })
+
+  it('stops at what nobody accepted', () => {
+    const careless = (app: App) => {
+      new CfnBucket(new Stack(app, 'Careless'), 'Open')
+    }
+    expect(() => synthesize(EVERYTHING, careless)).toThrow(/[Vv]alidation/)
+  })
+
+  it('says for each finding that it accepts why', () => {
+    const reasons = compose(EVERYTHING)
+      .node.findAll()
+      .flatMap(({ node }) => node.metadata)
+      .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+      .flatMap(({ data }) => Object.values(data as Record<string, string>))
+    expect(reasons.length).toBeGreaterThan(10)
+    for (const reason of reasons) expect(reason).toMatch(/^.{20,}$/)
   })
 
   it('bounds every role where a boundary is given', () => {

@@ -175,7 +175,7 @@ describe('a deployment that cannot be is refused in the words of its settings', 
     [
       'half an argument of a build',
       { ...SMALLEST, 'image.cpu': '', 'image.args': 'NODE_IMAGE' },
-      /^image.args has "NODE_IMAGE"; it takes NAME=VALUE/,
+      /^image.args has "NODE_IMAGE"; it takes NAME=VALUE$/,
     ],
   ])('%s', (_, context, message) => {
     expect(() => compose(context)).toThrow(message)

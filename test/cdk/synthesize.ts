@@ -107,3 +107,12 @@ export function ofType(
 ): readonly TemplateResource[] {
   return Object.values(synthesis.resources(stack)).filter(({ Type }) => Type === type)
 }
+
+/** The properties of the only resource of a type, read as what a test knows them to be. */
+export function onlyOf<T>(synthesis: Synthesis, stack: string, type: string): T {
+  const [found, ...others] = ofType(synthesis, stack, type)
+  if (found?.Properties === undefined || others.length > 0) {
+    throw new Error(`${stack} has ${others.length + (found ? 1 : 0)} resources of type ${type}`)
+  }
+  return found.Properties as T
+}

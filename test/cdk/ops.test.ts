@@ -1,0 +1,97 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { EVERYTHING, ofType, type Synthesis, synthesize } from './synthesize.ts'
+
+const STACK = 'EspalierOps'
+
+/** What an endpoint is, and the dimension of metrics that names it. */
+const ENDPOINTS = {
+  'AWS::ApiGatewayV2::Api': 'ApiId',
+  'AWS::ApiGateway::RestApi': 'ApiName',
+  'AWS::ElasticLoadBalancingV2::LoadBalancer': 'LoadBalancer',
+} as const
+
+interface Dimension {
+  readonly Name: string
+  readonly Value: unknown
+}
+
+interface AlarmProperties {
+  readonly MetricName: string
+  readonly Dimensions: readonly Dimension[]
+  readonly AlarmActions: readonly unknown[]
+  readonly AlarmDescription: string
+}
+
+describe('what is watched', () => {
+  let synthesis: Synthesis
+  let alarms: AlarmProperties[]
+
+  beforeAll(() => {
+    synthesis = synthesize(EVERYTHING)
+    alarms = ofType(synthesis, STACK, 'AWS::CloudWatch::Alarm').map(
+      ({ Properties }) => Properties as unknown as AlarmProperties,
+    )
+  })
+
+  it('is every endpoint: one alarm at least for errors and one for slowness, which tell somebody', () => {
+    const endpoints = synthesis.stacks.flatMap((stack) =>
+      Object.entries(synthesis.resources(stack)).flatMap(([id, { Type }]) =>
+        Type in ENDPOINTS ? [{ id, dimension: ENDPOINTS[Type as keyof typeof ENDPOINTS] }] : [],
+      ),
+    )
+    expect(endpoints).toHaveLength(2)
+    for (const { id, dimension } of endpoints) {
+      const own = alarms.filter(({ Dimensions }) =>
+        Dimensions.some(
+          ({ Name, Value }) => Name === dimension && JSON.stringify(Value).includes(id),
+        ),
+      )
+      expect(own.map(({ MetricName }) => MetricName)).toEqual(
+        expect.arrayContaining([
+          expect.stringMatching(/^5xx$|5XX/),
+          expect.stringMatching(/Latency|ResponseTime/),
+        ]),
+      )
+    }
+    for (const { AlarmActions } of alarms) {
+      expect(AlarmActions).toEqual([{ Ref: expect.stringMatching(/Alarms/) }])
+    }
+  })
+
+  it('is every kind of job', () => {
+    const described = alarms.map(({ AlarmDescription }) => AlarmDescription)
+    expect(described).toContain('Espalier Train: A job failed for good: see its log')
+    expect(described).toContain('Espalier Bulk: A job failed for good: see its log')
+  })
+
+  it('tells by mail, over TLS', () => {
+    const template = synthesis.template(STACK)
+    template.hasResourceProperties('AWS::SNS::Subscription', {
+      Protocol: 'email',
+      Endpoint: 'ops@example.com',
+    })
+    expect(JSON.stringify(template.findResources('AWS::SNS::TopicPolicy'))).toContain(
+      '"aws:SecureTransport":"false"',
+    )
+  })
+
+  it('is shown by endpoint, and by model and version', () => {
+    const [dashboard] = ofType(synthesis, STACK, 'AWS::CloudWatch::Dashboard')
+    const body = JSON.stringify(dashboard?.Properties?.DashboardBody)
+    for (const title of ['CpuApi', 'GpuApi']) {
+      for (const what of ['requests', 'errors', 'time to answer, p99', 'models and versions']) {
+        expect(body).toContain(`${title}: ${what}`)
+      }
+    }
+    expect(body).toContain('by coalesce(heads, model) as version')
+  })
+
+  it('goes to a topic that is there already', () => {
+    const topic = 'arn:aws:sns:eu-west-1:123456789012:pager'
+    const inside = synthesize({ ...EVERYTHING, stacks: 'store,cpu,ops', 'alarms.topic': topic })
+    expect(ofType(inside, STACK, 'AWS::SNS::Topic')).toEqual([])
+    for (const { Properties } of ofType(inside, STACK, 'AWS::CloudWatch::Alarm')) {
+      expect(Properties?.AlarmActions).toEqual([topic])
+    }
+  })
+})
