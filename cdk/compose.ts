@@ -56,7 +56,10 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
   const jobs: MonitoredJobs[] = []
 
   if (stacks.has('store')) {
-    const base = new ModelStoreStack(app, `${name}ModelStore`, shared)
+    const base = new ModelStoreStack(app, `${name}ModelStore`, {
+      ...shared,
+      removers: context.list('store.removers'),
+    })
     const { store } = base
     const image = (target: ImageTarget, architecture: Architecture = 'x86_64') =>
       readImage(context, target, architecture)

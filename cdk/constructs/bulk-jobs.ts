@@ -63,8 +63,12 @@ export interface BulkJobsProps {
   readonly settings?: ServiceSettings
 }
 
-/** 128 + SIGTERM: a shard that was told to stop left nothing and may be done again. */
-const EXIT_STOPPED = 143
+/** Parameters are `input` and `output`, two places on S3; which shards are its own a child knows from its index. */
+const SHARD = ['bulk', 'Ref::input', '--output', 'Ref::output', '--quiet'] as const
+const COMMANDS = { Embed: [], Classify: ['--classifier', 'Ref::classifier'] } as const
+
+/** What `espalier bulk` ends with where the same may well succeed: S3 was away, or it was told to stop. */
+const RETRY_ON = [75, 143] as const
 
 /**
  * An array job of AWS Batch over shards on S3: child N of the array does the shards that fall to it, and writes each
@@ -74,7 +78,8 @@ export class BulkJobs extends Construct implements MonitoredJobs {
   readonly jobsName = 'Bulk'
   readonly logGroup: LogGroup
   readonly data: DataBucket
-  readonly definition: JobDefinition
+  /** `Embed`, and `Classify` with the parameter `classifier` beside. */
+  readonly definitions: Readonly<Record<string, JobDefinition>>
   readonly queue: JobQueue
   readonly #failures: JobFailures
 
@@ -94,37 +99,41 @@ export class BulkJobs extends Construct implements MonitoredJobs {
     store.grantServe(role)
     this.data.grantWrite(role)
     const onGpu = { device: 'cuda', precision: 'float16' } as const
-    this.definition = new JobDefinition(this, 'Shard', {
+    const shared = {
       image,
       hardware,
       vpc,
       role,
       logGroup: this.logGroup,
-      command: BULK_COMMAND,
       vcpus: hardware === 'gpu' ? 4 : (props.vcpus ?? 4),
       memoryMib: hardware === 'gpu' ? 14_336 : (props.memoryMib ?? 8192),
       timeout: props.timeout ?? Duration.hours(4),
       attempts: 5,
-      retryOn: [EXIT_STOPPED],
+      retryOn: RETRY_ON,
       settings: {
         registry: store.registryUrl,
         ...(hardware === 'gpu' ? onGpu : {}),
         ...props.settings,
       },
-    })
+    }
+    this.definitions = Object.fromEntries(
+      Object.entries(COMMANDS).map(([name, options]) => [
+        name,
+        new JobDefinition(this, name, { ...shared, command: [...SHARD, ...options] }),
+      ]),
+    )
     this.queue = new JobQueue(this, 'Queue', { vpc, hardware, spot, maxVcpus })
     this.#failures = new JobFailures(this, 'Failures', [this.queue.queue])
   }
 
   /** Lets a principal submit array jobs. */
   grantSubmit(grantee: IGrantable): void {
-    this.definition.definition.grantSubmitJob(grantee, this.queue.queue)
+    for (const { definition } of Object.values(this.definitions)) {
+      definition.grantSubmitJob(grantee, this.queue.queue)
+    }
   }
 
   metricFailed(): IMetric {
     return this.#failures.metric()
   }
 }
-
-/** Parameters are `input` and `output`, two places on S3; which shards are its own a child knows from its index. */
-const BULK_COMMAND = ['bulk', 'Ref::input', '--output', 'Ref::output', '--quiet'] as const

@@ -1,6 +1,7 @@
 import type { Config } from '../../shared/lib/config.ts'
 
-type Setting = keyof Config | 'apiKeys' | 'open'
+/** What a deployment may set: not what AWS Batch itself tells the children of an array job. */
+type Setting = Exclude<keyof Config, 'arrayIndex' | 'arraySize'> | 'apiKeys' | 'open'
 
 /** Settings of the container, by their names in the configuration of the service. */
 export type ServiceSettings = Readonly<Partial<Record<Setting, string | number>>>

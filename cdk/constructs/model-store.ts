@@ -32,6 +32,11 @@ export interface ModelStoreProps {
    */
   readonly accessLogsFor?: Duration
   /**
+   * ARNs of roles that may delete versions, beside those of `grantRemove`; their own rights they have from elsewhere.
+   * @default none
+   */
+  readonly removers?: readonly string[]
+  /**
    * What becomes of the buckets when the stack is deleted; a bucket with objects in it is never deleted.
    * @default RemovalPolicy.RETAIN
    */
@@ -52,7 +57,7 @@ export class ModelStore extends Construct {
   readonly registryUrl: string
   readonly prefix: string
   readonly #key: IKey | undefined
-  readonly #removers: string[] = []
+  readonly #removers: string[]
 
   constructor(scope: Construct, id: string, props: ModelStoreProps = {}) {
     super(scope, id)
@@ -63,6 +68,7 @@ export class ModelStore extends Construct {
       )
     }
     this.#key = props.encryptionKey
+    this.#removers = [...(props.removers ?? [])]
     const { removalPolicy = RemovalPolicy.RETAIN } = props
     this.accessLogs = createLogBucket(this, 'AccessLogs', {
       removalPolicy,

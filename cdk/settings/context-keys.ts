@@ -35,6 +35,11 @@ export const CONTEXT_KEYS = [
     default: 'none',
     doc: 'ARN of a policy that bounds every role.',
   },
+  {
+    key: 'store.removers',
+    default: 'none',
+    doc: 'ARNs of roles that may delete versions, with commas between them.',
+  },
   { key: 'cpu.jwt.issuer', default: 'none', doc: 'Issuer of the tokens of callers, an https URL.' },
   {
     key: 'cpu.jwt.audience',

@@ -12,12 +12,14 @@ export class BulkStack extends Stack {
   constructor(scope: Construct, id: string, props: BulkStackProps) {
     super(scope, id, { description: 'Espalier: array jobs over shards', ...props })
     this.jobs = new BulkJobs(this, 'Jobs', props)
-    const { data, definition, queue } = this.jobs
+    const { data, definitions, queue } = this.jobs
     new CfnOutput(this, 'Data', {
       value: data.bucket.bucketName,
       description: 'Bucket for shards and results',
     })
-    new CfnOutput(this, 'Job', { value: definition.definition.jobDefinitionName })
+    for (const [name, { definition }] of Object.entries(definitions)) {
+      new CfnOutput(this, `${name}Job`, { value: definition.jobDefinitionName })
+    }
     new CfnOutput(this, 'Queue', { value: queue.queue.jobQueueName })
   }
 }

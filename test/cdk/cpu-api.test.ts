@@ -9,7 +9,10 @@ const STACK = 'EspalierCpuApi'
 
 describe('names of settings', () => {
   it('are those of the configuration', () => {
-    for (const { key, name } of CONFIG_VARIABLES) expect(variableOf(key)).toBe(name)
+    // AWS Batch tells the children of an array job by itself.
+    const ours = CONFIG_VARIABLES.filter(({ name }) => !name.startsWith('AWS_'))
+    const derived = ours.map(({ key }) => variableOf(key as Parameters<typeof variableOf>[0]))
+    expect(derived).toEqual(ours.map(({ name }) => name))
   })
 })
 

@@ -58,11 +58,10 @@ describe('jobs', () => {
   })
 
   it('do their shard of a bulk run on capacity that may go', () => {
-    const [job, ...others] = jobsOf(synthesis, 'EspalierBulk')
-    expect(others).toEqual([])
-    expect(job?.ContainerProperties.Command[0]).toBe('bulk')
-    expect(job?.ContainerProperties.Command).toContain('Ref::input')
-    expect(job?.ContainerProperties.Command).toContain('Ref::output')
+    const shard = ['bulk', 'Ref::input', '--output', 'Ref::output', '--quiet']
+    expect(jobsOf(synthesis, 'EspalierBulk').map((job) => job.ContainerProperties.Command)).toEqual(
+      [shard, [...shard, '--classifier', 'Ref::classifier']],
+    )
     synthesis.template('EspalierBulk').hasResourceProperties('AWS::Batch::ComputeEnvironment', {
       ComputeResources: { Type: 'FARGATE_SPOT', MaxvCpus: 256 },
     })
@@ -75,6 +74,7 @@ describe('jobs', () => {
       EvaluateOnExit: [
         { Action: 'RETRY', OnStatusReason: 'Host EC2*' },
         { Action: 'RETRY', OnReason: 'CannotPullContainerError:*' },
+        { Action: 'RETRY', OnExitCode: '75' },
         { Action: 'RETRY', OnExitCode: '143' },
         { Action: 'EXIT', OnExitCode: '*' },
       ],

@@ -170,6 +170,16 @@ describe('grants', () => {
     expect(denials(policy, { key, principal })).toEqual(['DenyUnconditionalWrites'])
   })
 
+  it('name roles of elsewhere that may delete versions', () => {
+    const removers = ['arn:aws:iam::123456789012:role/operator']
+    const app = new App({ context: CDK_JSON })
+    const stack = new ModelStoreStack(app, 'Store', { env: { region: 'eu-west-1' }, removers })
+    const policy = policyOf(Template.fromStack(stack))
+    const request = { key: 'registry/models/intent/versions/7.json', ifMatch: '"tag"' }
+    expect(denials(policy, { ...request, principal: removers[0] })).toEqual([])
+    expect(denials(policy, request)).toEqual(['DenyReplacingVersions'])
+  })
+
   it('go with the right to a key of your own', () => {
     const app = new App({ context: CDK_JSON })
     const stack = new ModelStoreStack(app, 'Store', { env: { region: 'eu-west-1' } })
