@@ -43,6 +43,8 @@ export interface ModelUsage {
 export interface Usage {
   /** `name@v1`; several with commas between them. */
   readonly model: string
+  /** The classifiers that answered, such as `intent@v2`, with commas between them. */
+  readonly heads?: string
   readonly models: readonly ModelUsage[]
   readonly inputs: number
   readonly tokens: number

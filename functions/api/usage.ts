@@ -3,10 +3,11 @@ import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type { EmbedResult } from '../../shared/service/embed.ts'
 import type { ApiContext, Usage } from './types.ts'
 
-/** Puts what an inference cost into the record of its request, and which encoders ran into the headers. */
+/** Puts what an inference cost and who answered into the record of its request, and which encoders ran into the headers. */
 export function recordUsage(
   c: ApiContext,
   passes: readonly [EmbedResult, ...EmbedResult[]],
+  answers: readonly { readonly model: string }[] = [],
 ): Usage {
   const models = passes.map(({ info, batch }) => ({
     model: formatModelVersion(info),
@@ -21,6 +22,7 @@ export function recordUsage(
   )
   const usage: Usage = {
     model: models.map(({ model }) => model).join(', '),
+    ...(answers.length > 0 ? { heads: answers.map(({ model }) => model).join(', ') } : {}),
     models,
     inputs: passes[0].batch.tokens.length,
     tokens: models.reduce((sum, { tokens }) => sum + tokens, 0),

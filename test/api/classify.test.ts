@@ -123,6 +123,14 @@ describe('POST /classify', () => {
     expect(together.usage).toEqual((await classify({ inputs, model: 'head-0' })).usage)
   })
 
+  it('writes into the log line which versions answered', async () => {
+    for (const name of ['one', 'two']) await publishHead(registry, name, createTestHead(name))
+    serve()
+    await classify({ inputs: ['a text'], model: ['one', 'two'] })
+    const line = deps.log.lines.find(({ fields }) => fields.path === '/classify')
+    expect(line?.fields).toMatchObject({ model: 'fake-encoder@v1', heads: 'one@v1, two@v1' })
+  })
+
   it('blends in the neighbours of a memory', async () => {
     const head = createTestHead('blend', { memory: createMemory() })
     await publishHead(registry, 'blend', head)

@@ -36,7 +36,7 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
       ...readPatience(c),
     })
-    const { tokens } = recordUsage(c, result.passes)
+    const { tokens } = recordUsage(c, result.passes, result.answers)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const json = await classificationsToJson(result, body.return_embeddings ?? false, usage)
     return answerJson(c, json, deps.clock)

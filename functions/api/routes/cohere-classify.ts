@@ -45,7 +45,7 @@ export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMidd
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
       ...readPatience(c),
     })
-    recordUsage(c, result.passes)
+    recordUsage(c, result.passes, result.answers)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)
     return answerJson(c, json, deps.clock)
   })
