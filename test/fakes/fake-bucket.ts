@@ -152,6 +152,8 @@ export class FakeBucket {
     const id = query.get('uploadId') ?? ''
     const parts = this.uploads.get(id)
     if (parts === undefined) return errorAnswer(404, 'NoSuchUpload')
+    const refusal = method === 'POST' ? this.#refuse(key, headers) : null
+    if (refusal !== null) return refusal
     if (method === 'PUT') {
       const sha256 = hash('sha256', body, 'base64')
       if (headers['x-amz-checksum-sha256'] !== sha256) return errorAnswer(400, 'BadDigest')
@@ -159,8 +161,6 @@ export class FakeBucket {
       const etag = `"${hash('md5', body, 'hex')}"`
       return { status: 200, headers: { etag, 'x-amz-checksum-sha256': sha256 } }
     }
-    const refusal = method === 'DELETE' ? null : this.#refuse(key, headers)
-    if (refusal !== null) return refusal
     this.uploads.delete(id)
     if (method === 'DELETE') return { status: 204 }
     const whole = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part))
