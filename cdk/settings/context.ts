@@ -69,7 +69,7 @@ export class Context {
   }
 }
 
-/** The CDK's own keys have a scope or a colon in them. */
+/** The CDK's own keys have a scope, a colon or a dash in them, and ours have not. */
 function isKnown(key: string): boolean {
-  return key.includes(':') || key.startsWith('@') || CONTEXT_KEYS.some((known) => known.key === key)
+  return /[@:-]/.test(key) || CONTEXT_KEYS.some((known) => known.key === key)
 }

@@ -49,10 +49,17 @@ export interface TemplateResource {
   readonly UpdateReplacePolicy?: string
 }
 
+/** An image that a deployment builds, as the command line of the CDK is told. */
+export interface DockerImage {
+  readonly source: Readonly<Record<string, unknown>>
+}
+
 /** What a synthesis leaves, by the name of a stack. */
 export interface Synthesis {
   readonly stacks: readonly string[]
   readonly missing: readonly unknown[]
+  /** What a deployment builds and pushes. */
+  readonly images: readonly DockerImage[]
   text(stack: string): string
   template(stack: string): Template
   resources(stack: string): Readonly<Record<string, TemplateResource>>
@@ -82,6 +89,10 @@ export function synthesize(
         readFileSync(templateFullPath, 'utf8'),
       ]),
     )
+    const images = [...texts.keys()].flatMap((stack) => {
+      const manifest = JSON.parse(readFileSync(join(outdir, `${stack}.assets.json`), 'utf8'))
+      return Object.values<DockerImage>(manifest.dockerImages ?? {})
+    })
     const text = (stack: string): string => {
       const found = texts.get(stack)
       if (found === undefined) throw new Error(`there is no stack ${stack}`)
@@ -90,6 +101,7 @@ export function synthesize(
     return {
       stacks: [...texts.keys()],
       missing: assembly.manifest.missing ?? [],
+      images,
       text,
       template: (stack) => Template.fromJSON(JSON.parse(text(stack))),
       resources: (stack) => JSON.parse(text(stack)).Resources,
