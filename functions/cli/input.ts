@@ -28,7 +28,7 @@ export function addInputOptions(command: Command): Command {
 }
 
 /**
- * The rows that a command's argument means: a file, or `-` for stdin.
+ * The rows that a command's argument means: a file, an object `s3://bucket/key`, or `-` for stdin.
  * @throws EspalierError `invalid_request` where the format is not known, `invalid_data` where there is no file
  */
 export async function openInput(
@@ -36,10 +36,30 @@ export async function openInput(
   file: string,
   format: DataFormat | undefined,
 ): Promise<DataSource> {
+  if (file.startsWith('s3://')) return openObject(context, file, format)
   if (file !== '-') return openFileSource(file, format)
   if (format !== undefined) return streamSource('stdin', context.stdin, format)
   throw new EspalierError(
     'invalid_request',
     `stdin: say what comes in, with --format ${DATA_FORMATS.join('|')}`,
+  )
+}
+
+async function openObject(
+  context: CommandContext,
+  url: string,
+  format: DataFormat | undefined,
+): Promise<DataSource> {
+  const boot = await context.boot()
+  const place = await boot.openBulkPlace(url, format)
+  const [file, ...others] = await place.list(context.signal)
+  // The URL without its query: what stands there may be long.
+  const name = url.split('?')[0]!
+  if (file === undefined)
+    throw new EspalierError('invalid_data', `${name}: there is no such object`)
+  if (others.length === 0) return place.open(file)
+  throw new EspalierError(
+    'invalid_data',
+    `${name} has ${others.length + 1} objects below it, such as ${file.name}; name one`,
   )
 }

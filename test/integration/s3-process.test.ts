@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { bundleCli } from '../cli-bundle.ts'
+import { FakeBucket } from '../fakes/fake-bucket.ts'
 import { type FakeS3, startFakeS3 } from '../fakes/fake-s3.ts'
 import { describeOnS3 } from '../s3-server.ts'
 
@@ -128,6 +129,46 @@ describeOnS3('espalier with a registry on S3', ({ env, newUrl }) => {
     const bucket = newUrl().replace(/\?.*/, '')
     const moved = await run(['show', 'assistant'], { ...elsewhere, ESPALIER_REGISTRY: bucket })
     expect(moved.stderr).toContain('set AWS_REGION=us-east-1')
+  })
+})
+
+describe('a training job', () => {
+  let fake: FakeS3
+  beforeAll(async () => {
+    // As the deployment's bucket is: versions are created only, and nothing that never changes is overwritten.
+    const createdOnly = /\/models\/[^/]+\/versions\//
+    fake = await startFakeS3(
+      new FakeBucket({ createdOnly, writtenOnce: /\/(?:blobs|models\/[^/]+\/versions)\// }),
+    )
+    for (const key of ['rows/intents.csv', 'two/a.csv', 'two/b.csv']) {
+      const request = { method: 'PUT', key, query: new URLSearchParams(), headers: {} }
+      fake.bucket.handle({ ...request, body: readFileSync(intents) })
+    }
+  })
+  afterAll(() => fake.close())
+
+  const train = (rows: string) =>
+    run(['train', fake.url(rows), '--name', 'assistant', '--promote', '--quiet'], {
+      ESPALIER_REGISTRY: fake.url('x/registry'),
+      AWS_ACCESS_KEY_ID: 'key',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+    })
+
+  it('reads its rows from S3 and publishes into a bucket that denies overwrites', async () => {
+    expect(await train('rows/intents.csv')).toMatchObject({ code: 0, stderr: '' })
+    const keys = [...fake.bucket.objects.keys()]
+    expect(keys).toContain('x/registry/models/assistant/versions/1.json')
+    expect(keys).toContain('x/registry/models/assistant/state.json')
+  })
+
+  it('says what is wrong with the object', async () => {
+    const missing = await train('rows/none.csv')
+    expect(missing).toMatchObject({ code: 1, stdout: '' })
+    expect(missing.stderr).toMatch(
+      /^espalier: s3:\/\/[^?]*rows\/none\.csv: there is no such object\n$/,
+    )
+    const several = await train('two')
+    expect(several.stderr).toMatch(/has 2 objects below it, such as a\.csv; name one\n$/)
   })
 })
 

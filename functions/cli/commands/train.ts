@@ -23,7 +23,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     .description(
       'Train a classifier on the labelled texts of a CSV, TSV or JSONL file and publish it as a new version.',
     )
-    .argument('<data>', 'the file, or - for stdin')
+    .argument('<data>', 'the file, s3://bucket/key, or - for stdin')
     .requiredOption('--name <name>', 'name of the classifier')
   addLabelledOptions(command)
     .option('--test <file>', 'test rows of their own; otherwise some of DATA are held out')
