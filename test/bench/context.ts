@@ -16,6 +16,8 @@ export interface BenchContext {
   readonly servers: readonly PeerServer[]
   /** A Python with PyTorch; null where nobody named one. */
   readonly torch: string | null
+  /** An interpreter with Pillow and ONNX Runtime; null where nobody named one. */
+  readonly python: string | null
   /** How to start a server of others; null where nobody said. */
   readonly peerStart: PeerStart | null
   /** False for contestants that `--only` leaves out. */

@@ -20,6 +20,9 @@ async function runRole(role: string, json: string): Promise<void> {
   } else if (role === ROLES.steps) {
     const { serveSteps } = await import('./finetune/serve-steps.ts')
     await serveSteps(JSON.parse(json), pathToFileURL(`${root}/`))
+  } else if (role === ROLES.images) {
+    const { serveImages } = await import('./contestants/serve-images.ts')
+    await serveImages(JSON.parse(json), pathToFileURL(`${root}/`))
   } else {
     const { serveEngine } = await import('./contestants/serve-engine.ts')
     await serveEngine(JSON.parse(json), pathToFileURL(`${root}/`))

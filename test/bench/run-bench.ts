@@ -12,6 +12,7 @@ import { measureEmbed } from './parts/embed.ts'
 import { measureFinetune } from './parts/finetune.ts'
 import { measureHeads } from './parts/heads.ts'
 import { measureHttp } from './parts/http.ts'
+import { measureImages } from './parts/images.ts'
 import { measureKernels } from './parts/kernels.ts'
 import { measureLone } from './parts/lone.ts'
 import { measureMemory } from './parts/memory.ts'
@@ -43,6 +44,7 @@ const PARTS: Readonly<Record<PartName, (context: BenchContext) => Promise<PartRe
   kernels: measureKernels,
   scale: measureScale,
   shapes: measureShapes,
+  images: measureImages,
   registry: measureRegistry,
   finetune: measureFinetune,
   bulk: measureBulk,
@@ -81,6 +83,7 @@ export async function runBench(
     transformers: transformers.specs,
     servers,
     torch: env.PEER_TORCH || null,
+    python: env.PEER_PYTHON ?? null,
     peerStart: readPeerStart(env),
     wants: (name) => name.includes(options.only),
     workloads: (counts) => loadWorkloads(root, options.full ? null : counts),

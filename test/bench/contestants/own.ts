@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { StepOptions } from '../finetune/protocol.ts'
 import type { ChildSpec } from './child.ts'
 import type { EngineChoice } from './serve-engine.ts'
+import type { ImagesChoice } from './serve-images.ts'
 import type { ServerSpec } from './server-process.ts'
 
 /** The graphs that run on CPUs, the default first. */
@@ -16,6 +17,7 @@ export const BUILTIN_FOLDER = 'infra/models/all-MiniLM-L6-v2'
 export const ROLES = {
   engine: 'child:engine',
   client: 'child:client',
+  images: 'child:images',
   matrix: 'child:matrix',
   steps: 'child:steps',
 }
@@ -38,6 +40,7 @@ export interface OwnContestants {
   matrix(options: object): ChildSpec
   /** Training steps. */
   steps(options: StepOptions): ChildSpec
+  images(choice: ImagesChoice): ChildSpec
 }
 
 /** @param root the folder that holds `dist/` */
@@ -50,6 +53,7 @@ export function ownContestants(root: string): OwnContestants {
   })
   return {
     engine: (choice, name = `espalier ${choice.precision}`) => child(name, ROLES.engine, choice),
+    images: (choice) => child('espalier images', ROLES.images, choice),
     matrix: (options) => child('matrix products', ROLES.matrix, options),
     steps: (options) => child('training steps', ROLES.steps, options),
     client: (core) => ({ ...child('load client', ROLES.client, {}), core }),
