@@ -89,7 +89,7 @@ export async function fineTuneFile(
         quoteTexts,
         base: options.base ?? boot.config.encoder,
         encoderName: options.encoderName ?? `${options.name}-encoder`,
-        precision: options.precision ?? boot.config.precision,
+        precision: options.precision ?? boot.config.precision ?? 'int8',
         tuning: {
           layers: chooseLayers(options),
           ...{ loss, labelSmoothing, epochs, batchSize, learningRate, headLearningRate },

@@ -1,12 +1,12 @@
 import { convolvedSize, readConvolution } from './convolution.ts'
 import { broadcastShapes, divideDimensions, frontAxis, type Shape } from './dimensions.ts'
-import type { Dimension, Node, Opset } from './graph.ts'
+import type { Dimension, Node } from './graph.ts'
 import { integerAttribute, integersAttribute } from './operator-key.ts'
 
 /** What a rule may ask of a node's inputs. */
 export interface ShapeQuery {
   readonly node: Node
-  readonly opset: Opset
+  readonly opset: number
   shape(index: number): Shape | null
   content(index: number): Shape | null
 }
