@@ -15,6 +15,18 @@ export const TEXT_COLUMNS = [
   'document',
 ] as const
 
+/** Names taken for the column of pictures' paths where there is no text column, whatever their case. */
+export const IMAGE_COLUMNS = [
+  'image',
+  'image_path',
+  'picture',
+  'photo',
+  'path',
+  'file',
+  'filename',
+  'file_name',
+] as const
+
 /** Names taken for the label column when none is given, in this order, whatever their case. */
 export const LABEL_COLUMNS = [
   'label',
@@ -28,6 +40,37 @@ export const LABEL_COLUMNS = [
   'tags',
   'topic',
 ] as const
+
+/** What the inputs are, and which column has them: texts, or paths of pictures. */
+export interface InputColumn {
+  readonly modality: 'text' | 'image'
+  readonly name: string
+}
+
+/** The columns that a user named. */
+export interface AskedColumns {
+  readonly textColumn?: string | undefined
+  readonly imageColumn?: string | undefined
+}
+
+/**
+ * The column of the inputs: the one asked for, else of texts if there is one, else of pictures.
+ * @throws EspalierError `invalid_data` listing the columns that there are
+ */
+export function pickInputColumn(
+  source: DataSource,
+  row: DataRow,
+  { textColumn, imageColumn }: AskedColumns,
+): InputColumn {
+  const asked = imageColumn ?? (source.format === 'folder' ? 'image' : undefined)
+  if (asked !== undefined) return image(pickColumn(source, row, 'image', asked, IMAGE_COLUMNS))
+  const isTextGiven = textColumn !== undefined || findColumn(row, TEXT_COLUMNS) !== undefined
+  const found = isTextGiven ? undefined : findColumn(row, IMAGE_COLUMNS)
+  if (found !== undefined) return image(found)
+  return { modality: 'text', name: pickTextColumn(source, row, textColumn) }
+}
+
+const image = (name: string): InputColumn => ({ modality: 'image', name })
 
 /**
  * The column that holds the texts: the one asked for, else the first of `TEXT_COLUMNS`, else the only one.
@@ -67,7 +110,7 @@ function findColumn(row: DataRow, names: readonly string[]): string | undefined 
 function pickColumn(
   source: DataSource,
   row: DataRow,
-  role: 'text' | 'label',
+  role: 'text' | 'label' | 'image',
   asked: string | undefined,
   defaults: readonly string[],
 ): string {

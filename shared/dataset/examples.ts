@@ -1,4 +1,6 @@
 import { dataError } from './data-error.ts'
+import type { HashedImage } from './image-file.ts'
+import { placeOf } from './image-rows.ts'
 import {
   type DatasetWarning,
   type DatasetWarningCode,
@@ -6,10 +8,18 @@ import {
   WarningCounter,
 } from './summary.ts'
 
-/** A text with its labels: one where the data are single-label, none or more where multi-label. */
+/** An input with its labels: one where the data are single-label, none or more where multi-label. */
 export interface LabelledExample {
+  /** The text; of a picture, the path that names it. */
   readonly text: string
   readonly labels: readonly string[]
+  /** Where the input is a picture. */
+  readonly image?: HashedImage | undefined
+}
+
+/** What makes an input the same as another: its text but for space around it, or the picture's content. */
+export function identityOf({ text, image }: Pick<LabelledExample, 'text' | 'image'>): string {
+  return image?.sha256 ?? text.trim()
 }
 
 /** How rows become examples. */
@@ -29,8 +39,10 @@ export interface ExampleOptions {
 /** A row as read: the label cell is a string, or a list where JSONL has one. */
 export interface LabelledRow {
   readonly line: number
+  readonly place?: string | undefined
   readonly text: string
   readonly label: string | readonly string[]
+  readonly image?: HashedImage | undefined
 }
 
 /** Examples made of rows. */
@@ -45,6 +57,13 @@ export interface AssembledExamples {
 const MAX_CLASSES = 10_000
 
 type Counters = Record<DatasetWarningCode, WarningCounter>
+/** Files that became no row. */
+export type SkippedFiles = Pick<Counters, 'not_images' | 'unreadable_images'>
+
+/** Counters of files that become no row. */
+export function countSkippedFiles(): SkippedFiles {
+  return { not_images: new WarningCounter(), unreadable_images: new WarningCounter() }
+}
 
 /**
  * Turns rows into examples: drops the empty, notes or merges the repeated, and checks the classes.
@@ -56,8 +75,10 @@ export function assembleExamples(
   labelColumn: string,
   rows: readonly LabelledRow[],
   options: ExampleOptions,
+  skipped: SkippedFiles = countSkippedFiles(),
 ): AssembledExamples {
   const counters: Counters = {
+    ...skipped,
     empty_texts: new WarningCounter(),
     empty_labels: new WarningCounter(),
     duplicates: new WarningCounter(),
@@ -74,16 +95,16 @@ export function assembleExamples(
   const multiLabel = options.multiLabel ?? (separator !== undefined || list !== undefined)
   const labelled = rows.flatMap((row) => {
     if (row.text.trim() === '') {
-      counters.empty_texts.add(`line ${row.line}`)
+      counters.empty_texts.add(placeOf(row))
       return []
     }
     const labels = splitLabels(row.label, separator)
     // A list may be empty where a text has none of the labels; an empty cell of one label says nothing.
     if (labels.length === 0 && !multiLabel) {
-      counters.empty_labels.add(`line ${row.line}`)
+      counters.empty_labels.add(placeOf(row))
       return []
     }
-    return [{ line: row.line, text: row.text, labels }]
+    return [{ ...row, labels }]
   })
   const examples = multiLabel
     ? mergeRepeated(labelled, counters, options.duplicates !== 'keep')
@@ -91,11 +112,17 @@ export function assembleExamples(
   const classCounts = countClasses(name, labelColumn, examples, options.maxClasses ?? MAX_CLASSES)
   checkClasses(name, labelColumn, examples, classCounts, multiLabel, options)
   noteClasses(classCounts, counters)
-  return { examples, classCounts, multiLabel, warnings: describeWarnings(counters) }
+  const noun = rows[0]?.image ? 'picture' : 'text'
+  return { examples, classCounts, multiLabel, warnings: describeWarnings(counters, noun) }
 }
 
 interface SplitRow extends LabelledExample {
   readonly line: number
+  readonly place?: string | undefined
+}
+
+function exampleOf({ text, labels, image }: LabelledExample): LabelledExample {
+  return image === undefined ? { text, labels } : { text, labels, image }
 }
 
 /** The labels of a cell, without the space around them and without repetition. */
@@ -108,43 +135,43 @@ function noteRepeated(rows: readonly SplitRow[], counters: Counters, drop: boole
   const examples: LabelledExample[] = []
   // The label of a text when it is met, then a list once there is a second one.
   const seen = new Map<string, string | string[]>()
-  for (const { line, text, labels } of rows) {
-    const key = text.trim()
-    const label = labels[0]!
+  for (const row of rows) {
+    const key = identityOf(row)
+    const label = row.labels[0]!
     const known = seen.get(key)
     if (known === label || (Array.isArray(known) && known.includes(label))) {
-      counters.duplicates.add(`line ${line}`)
+      counters.duplicates.add(placeOf(row))
       if (drop) continue
     } else if (known === undefined) {
       seen.set(key, label)
     } else if (Array.isArray(known)) {
       known.push(label)
     } else {
-      counters.contradictions.add(`line ${line}: "${known}" and "${label}"`)
+      counters.contradictions.add(`${placeOf(row)}: "${known}" and "${label}"`)
       seen.set(key, [known, label])
     }
-    examples.push({ text, labels })
+    examples.push(exampleOf(row))
   }
   return examples
 }
 
 function mergeRepeated(rows: readonly SplitRow[], counters: Counters, drop: boolean) {
-  const merged = new Map<string, { text: string; labels: string[] }>()
+  const merged = new Map<string, LabelledExample & { readonly labels: string[] }>()
   const repeats: LabelledExample[] = []
-  for (const { line, text, labels } of rows) {
-    const key = text.trim()
+  for (const row of rows) {
+    const key = identityOf(row)
     const known = merged.get(key)
     if (known === undefined) {
-      merged.set(key, { text, labels: [...labels] })
+      merged.set(key, { ...exampleOf(row), labels: [...row.labels] })
       continue
     }
-    const added = labels.filter((label) => !known.labels.includes(label))
+    const added = row.labels.filter((label) => !known.labels.includes(label))
     if (added.length > 0) {
-      counters.merged_rows.add(`line ${line}`)
+      counters.merged_rows.add(placeOf(row))
       known.labels.push(...added)
     } else {
-      counters.duplicates.add(`line ${line}`)
-      if (!drop) repeats.push({ text, labels: known.labels })
+      counters.duplicates.add(placeOf(row))
+      if (!drop) repeats.push({ ...exampleOf(row), labels: known.labels })
     }
   }
   const examples = [...merged.values(), ...repeats]

@@ -1,33 +1,40 @@
 import { createHash } from 'node:crypto'
-import { pickLabelColumn, pickTextColumn } from './columns.ts'
+import type { EspalierError } from '../lib/errors.ts'
+import { type AskedColumns, type InputColumn, pickInputColumn, pickLabelColumn } from './columns.ts'
 import { dataError, formatBytes } from './data-error.ts'
 import {
   assembleExamples,
+  countSkippedFiles,
   type ExampleOptions,
+  identityOf,
   type LabelledExample,
   type LabelledRow,
 } from './examples.ts'
+import { hashImages, openImagesOf } from './image-rows.ts'
 import { readRows } from './rows.ts'
 import type { DatasetWarning } from './summary.ts'
 import { readTextCell } from './texts.ts'
-import type { DataRow, DataSource, RowOptions } from './types.ts'
+import type { DataRow, DataSource, RowOptions, SkippedFile } from './types.ts'
 
 /** How labelled rows are read. */
-export interface LabelledOptions extends RowOptions, ExampleOptions {
-  /** @default the first of `TEXT_COLUMNS` */
-  readonly textColumn?: string | undefined
+export interface LabelledOptions extends RowOptions, ExampleOptions, AskedColumns {
   /** @default the first of `LABEL_COLUMNS` */
   readonly labelColumn?: string | undefined
   /** @default 5,000,000 */
   readonly maxRows?: number | undefined
   /** All texts together, in UTF-16 code units. @default 1 GiB */
   readonly maxTextLength?: number | undefined
+  /** Largest file of a picture. @default 10 MiB */
+  readonly maxImageBytes?: number | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
 
 /** What was read, and what a user should know about it. */
 export interface DatasetSummary {
   readonly source: string
+  /** Absent where the inputs are texts. */
+  readonly modality?: 'image' | undefined
+  /** The column of the texts, or of the pictures' paths. */
   readonly textColumn: string
   readonly labelColumn: string
   readonly multiLabel: boolean
@@ -48,6 +55,7 @@ export interface LabelledDataset {
   /** All labels, sorted by code unit. */
   readonly classes: readonly string[]
   readonly multiLabel: boolean
+  readonly modality: 'text' | 'image'
   readonly summary: DatasetSummary
 }
 
@@ -65,14 +73,16 @@ export async function readLabelled(
 ): Promise<LabelledDataset> {
   const { maxRows = MAX_ROWS, maxTextLength = MAX_TEXT_LENGTH } = options
   const rows: LabelledRow[] = []
-  let columns: { text: string; label: string } | null = null
+  const skipped = countSkippedFiles()
+  const onSkip = ({ reason, path, why }: SkippedFile) => skipped[reason].add(`${path}: ${why}`)
+  let columns: { input: InputColumn; label: string } | null = null
   let length = 0
-  for await (const row of readRows(source, options)) {
+  for await (const row of readRows(source, { ...options, onSkip })) {
     columns ??= {
-      text: pickTextColumn(source, row, options.textColumn),
+      input: pickInputColumn(source, row, options),
       label: pickLabelColumn(source, row, options.labelColumn),
     }
-    const text = readTextCell(source.name, row, columns.text)
+    const text = readTextCell(source.name, row, columns.input.name)
     length += text.length
     if (rows.length >= maxRows) {
       throw dataError(source.name, row.line, `more than ${maxRows} rows; train on a sample`)
@@ -81,23 +91,29 @@ export async function readLabelled(
       const limit = formatBytes(maxTextLength)
       throw dataError(source.name, row.line, `more than ${limit} of text; train on a sample`)
     }
-    rows.push({ line: row.line, text, label: readLabelCell(source.name, row, columns.label) })
+    const label = readLabelCell(source.name, row, columns.label)
+    rows.push({ line: row.line, place: row.place, text, label })
     if (rows.length % PROGRESS_ROWS === 0) options.onProgress?.(rows.length)
   }
-  if (columns === null) throw dataError(source.name, null, 'no rows')
+  if (columns === null) throw noRows(source)
+  const { modality, name: inputColumn } = columns.input
+  const readable = modality === 'text' ? rows : await readPictures(source, rows, onSkip, options)
   const { examples, classCounts, multiLabel, warnings } = assembleExamples(
     source.name,
     columns.label,
-    rows,
+    readable,
     options,
+    skipped,
   )
   return {
     examples,
     classes: [...classCounts.keys()],
     multiLabel,
+    modality,
     summary: {
       source: source.name,
-      textColumn: columns.text,
+      ...(modality === 'image' && { modality }),
+      textColumn: inputColumn,
       labelColumn: columns.label,
       multiLabel,
       rows: rows.length,
@@ -107,6 +123,22 @@ export async function readLabelled(
       sha256: hashExamples(examples),
     },
   }
+}
+
+/** The error for a source without rows. */
+export function noRows({ name, format }: DataSource, action = ''): EspalierError {
+  if (format !== 'folder') return dataError(name, null, `no rows${action}`)
+  return dataError(name, null, 'no JPEG, PNG or WebP file in this folder; for texts, name a file')
+}
+
+function readPictures(
+  source: DataSource,
+  rows: readonly LabelledRow[],
+  onSkip: (file: SkippedFile) => void,
+  { maxImageBytes, signal }: LabelledOptions,
+) {
+  const named = rows.filter(({ text }) => text.trim() !== '')
+  return hashImages(openImagesOf(source, maxImageBytes), named, onSkip, signal)
 }
 
 /**
@@ -138,6 +170,9 @@ function readScalar(name: string, row: DataRow, column: string, value: unknown):
 
 function hashExamples(examples: readonly LabelledExample[]): string {
   const hash = createHash('sha256')
-  for (const { text, labels } of examples) hash.update(`${JSON.stringify([text, labels])}\n`)
+  for (const { text, labels, image } of examples) {
+    const input = image === undefined ? text : identityOf({ text, image })
+    hash.update(`${JSON.stringify([input, labels])}\n`)
+  }
   return hash.digest('hex')
 }

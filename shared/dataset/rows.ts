@@ -19,6 +19,10 @@ export async function* readRows(
   source: DataSource,
   options: RowOptions = {},
 ): AsyncGenerator<DataRow> {
+  if (source.rows) {
+    yield* source.rows(options)
+    return
+  }
   const limits = { ...DEFAULT_ROW_LIMITS, ...options.limits }
   const chunks = validateUtf8(source.name, source.open(options.signal))
   switch (source.format) {

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { extname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { EspalierError } from '../lib/errors.ts'
 import { dataError } from './data-error.ts'
+import { imageFolderSource } from './image-source.ts'
 import { DATA_FORMATS, type DataFormat, type DataSource } from './types.ts'
 
 const READ_CHUNK_BYTES = 256 * 1024
@@ -40,19 +41,20 @@ export function formatFromName(name: string): DataFormat {
 }
 
 /**
- * A file to read rows from.
+ * A file to read rows from, or a folder of pictures.
  * @throws EspalierError `invalid_data` where there is no such file, `invalid_request` where its format is unknown
  */
 export async function openFileSource(path: string, format?: DataFormat): Promise<DataSource> {
   const info = await stat(path).catch((cause: unknown) => {
     throw dataError(path, null, explainOpenFailure(cause), cause)
   })
-  if (info.isDirectory()) throw dataError(path, null, 'this is a folder; name a file')
+  if (info.isDirectory()) return imageFolderSource(path, path)
   return {
     name: path,
     format: format ?? formatFromName(path),
     // A pipe such as /dev/stdin or <(…) can be read only once.
     repeatable: info.isFile(),
+    folder: dirname(path),
     open: (signal) => readFileChunks(path, path, signal),
   }
 }

@@ -7,6 +7,8 @@ export type DatasetWarningCode =
   | 'merged_rows'
   | 'similar_labels'
   | 'single_example_classes'
+  | 'not_images'
+  | 'unreadable_images'
 
 /** A counted warning with the first few cases. */
 export interface DatasetWarning {
@@ -31,9 +33,10 @@ export class WarningCounter {
   }
 }
 
-/** The warnings that were met, worded for people. */
+/** The warnings that were met, worded for people; `noun` is what an input is. */
 export function describeWarnings(
-  counters: Readonly<Record<DatasetWarningCode, WarningCounter>>,
+  counters: Readonly<Partial<Record<DatasetWarningCode, WarningCounter>>>,
+  noun: 'text' | 'picture' = 'text',
 ): DatasetWarning[] {
   const warnings: DatasetWarning[] = []
   for (const [code, counter] of Object.entries(counters) as [
@@ -43,7 +46,7 @@ export function describeWarnings(
     if (counter.count === 0) continue
     const { count, examples } = counter
     const cases = examples.join(', ') + (count > examples.length ? ', …' : '')
-    warnings.push({ code, count, message: SENTENCES[code](count, cases), examples })
+    warnings.push({ code, count, message: SENTENCES[code](count, cases, noun), examples })
   }
   return warnings
 }
@@ -51,18 +54,25 @@ export function describeWarnings(
 const plural = (count: number, one: string, many: string): string =>
   `${count} ${count === 1 ? one : many}`
 
-const SENTENCES: Record<DatasetWarningCode, (count: number, cases: string) => string> = {
+const SENTENCES: Record<
+  DatasetWarningCode,
+  (count: number, cases: string, noun: string) => string
+> = {
   empty_texts: (n, cases) => `${plural(n, 'row', 'rows')} without text left out (${cases})`,
   empty_labels: (n, cases) => `${plural(n, 'row', 'rows')} without label left out (${cases})`,
-  duplicates: (n, cases) =>
-    `${plural(n, 'row repeats', 'rows repeat')} an earlier text and label (${cases})`,
-  contradictions: (n, cases) =>
-    `${plural(n, 'text has', 'texts have')} different labels in different rows (${cases}); ` +
-    'correct them, or pass --multi-label where a text may have several labels',
-  merged_rows: (n, cases) =>
-    `${plural(n, 'row was', 'rows were')} merged into an earlier row of the same text (${cases})`,
+  duplicates: (n, cases, noun) =>
+    `${plural(n, 'row repeats', 'rows repeat')} an earlier ${noun} and label (${cases})`,
+  contradictions: (n, cases, noun) =>
+    `${plural(n, `${noun} has`, `${noun}s have`)} different labels in different rows (${cases}); ` +
+    `correct them, or pass --multi-label where a ${noun} may have several labels`,
+  merged_rows: (n, cases, noun) =>
+    `${plural(n, 'row was', 'rows were')} merged into an earlier row of the same ${noun} (${cases})`,
   similar_labels: (n, cases) =>
     `${plural(n, 'group of labels differs', 'groups of labels differ')} only in case or space: ${cases}`,
   single_example_classes: (n, cases) =>
     `${plural(n, 'class has', 'classes have')} a single example: ${cases}`,
+  not_images: (n, cases) =>
+    `${plural(n, 'file that is no picture', 'files that are no pictures')} left out (${cases})`,
+  unreadable_images: (n, cases) =>
+    `${plural(n, 'picture that cannot be read', 'pictures that cannot be read')} left out (${cases})`,
 }

@@ -1,44 +1,71 @@
-import { pickTextColumn } from './columns.ts'
+import { type AskedColumns, pickInputColumn } from './columns.ts'
 import { dataError } from './data-error.ts'
+import type { ImageFile, ImageFolder } from './image-file.ts'
+import { openImagesOf } from './image-rows.ts'
 import { readRows } from './rows.ts'
 import type { DataRow, DataSource, RowOptions } from './types.ts'
 
-/** How texts are read from rows. */
-export interface TextOptions extends RowOptions {
-  /** @default the first of `TEXT_COLUMNS`, or the only column */
-  readonly textColumn?: string | undefined
+/** How inputs are read from rows. */
+export interface TextOptions extends RowOptions, AskedColumns {
   /** Leave out rows with an empty text; otherwise they are an error. @default false */
   readonly skipEmpty?: boolean | undefined
+  /** Largest file of a picture. @default 10 MiB */
+  readonly maxImageBytes?: number | undefined
 }
 
-/** A text and the row it comes from. */
+/** An input and the row it comes from. */
 export interface TextRow {
   /** Number of the data row, from 0; rows left out are counted too. */
   readonly index: number
+  /** The text, or the path of the picture. */
   readonly text: string
+  /** Where the input is a picture. */
+  readonly image?: ImageFile | undefined
   readonly row: DataRow
 }
 
 /**
- * Streams the texts of a source.
- * @throws EspalierError `invalid_data` for a missing column, an empty text, a text that is not a string
+ * Streams the inputs of a source.
+ * @throws EspalierError `invalid_data` for a missing column, an empty text, a text that is not a string, a path
+ * that leaves the source's folder
  */
 export async function* readTexts(
   source: DataSource,
   options: TextOptions = {},
 ): AsyncGenerator<TextRow> {
   let column: string | null = null
+  let images: ImageFolder | null = null
   let index = -1
   for await (const row of readRows(source, options)) {
     index++
-    column ??= pickTextColumn(source, row, options.textColumn)
+    if (column === null) {
+      const input = pickInputColumn(source, row, options)
+      column = input.name
+      if (input.modality === 'image') images = openImagesOf(source, options.maxImageBytes)
+    }
     const text = readTextCell(source.name, row, column)
-    if (text.trim() !== '') yield { index, text, row }
-    else if (options.skipEmpty !== true) {
+    if (text.trim() !== '') {
+      yield images === null
+        ? { index, text, row }
+        : { index, text, row, image: images.find(text, row.line) }
+    } else if (options.skipEmpty !== true) {
       const fix = 'fill it in, or pass --skip-empty to leave such rows out'
       throw dataError(source.name, row.line, `the text ("${column}") is empty; ${fix}`)
     }
   }
+}
+
+/** What the inputs of a source are; read from its first row where it can be read again. */
+export async function findModality(
+  source: DataSource,
+  options: TextOptions = {},
+): Promise<'text' | 'image'> {
+  if (source.format === 'folder' || options.imageColumn !== undefined) return 'image'
+  if (!source.repeatable || options.textColumn !== undefined) return 'text'
+  for await (const row of readRows(source, options)) {
+    return pickInputColumn(source, row, options).modality
+  }
+  return 'text'
 }
 
 /**

@@ -6,10 +6,24 @@ export type DataFormat = (typeof DATA_FORMATS)[number]
 export interface DataSource {
   /** What messages call it: the path as the user wrote it, or `stdin`. */
   readonly name: string
-  readonly format: DataFormat
+  /** `folder`: the rows are the pictures below it. */
+  readonly format: DataFormat | 'folder'
   /** True where `open` may be called again, for a counting pass before the work. */
   readonly repeatable: boolean
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>
+  /** Where paths of pictures start; absent where there is no such place, as on stdin. */
+  readonly folder?: string | undefined
+  /** Rows that are not parsed from bytes. */
+  readonly rows?:
+    | ((options: Pick<RowOptions, 'signal' | 'onSkip'>) => AsyncIterable<DataRow>)
+    | undefined
+}
+
+/** A file that became no row or no example. */
+export interface SkippedFile {
+  readonly reason: 'not_images' | 'unreadable_images'
+  readonly path: string
+  readonly why: string
 }
 
 /** Bounds on one row, so that a file of any size is read in bounded memory. */
@@ -26,6 +40,8 @@ export const DEFAULT_ROW_LIMITS: RowLimits = { maxFieldBytes: 1 << 20, maxRowByt
 export interface DataRow {
   /** Line on which the row starts, from 1. */
   readonly line: number
+  /** What messages call it instead: the path of a folder's file. */
+  readonly place?: string | undefined
   /** The header's columns, or the keys of the first JSON object. */
   readonly columns: readonly string[]
   readonly cells: Readonly<Record<string, unknown>>
@@ -37,4 +53,6 @@ export interface RowOptions {
   readonly header?: boolean | undefined
   readonly limits?: Partial<RowLimits> | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called for each file of a folder that is no picture. */
+  readonly onSkip?: ((file: SkippedFile) => void) | undefined
 }

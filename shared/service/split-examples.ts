@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { LabelledExample } from '../dataset/examples.ts'
+import { identityOf, type LabelledExample } from '../dataset/examples.ts'
 
 /** Positions of the examples on either side, ascending. */
 export interface ExampleSplit {
@@ -9,7 +9,7 @@ export interface ExampleSplit {
 
 /**
  * Holds out a share of every class, at most all but one of its examples. Who is held out depends on seed and
- * text alone: when rows are added later, nearly all held-out texts stay held out, so that versions trained at
+ * input alone: when rows are added later, nearly all that were held out stay held out, so that versions trained at
  * different times can be compared on rows that neither has learnt.
  */
 export function splitExamples(
@@ -21,7 +21,7 @@ export function splitExamples(
   let owed = 0
   for (const members of groupByRarestLabel(examples)) {
     const ranked = members
-      .map((at) => ({ at, rank: rankOf(examples[at]!.text, seed) }))
+      .map((at) => ({ at, rank: rankOf(examples[at]!, seed) }))
       .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.at - b.at))
     // Rounding is carried on, so that many small classes still give their share in sum.
     owed += members.length * share
@@ -36,8 +36,10 @@ export function splitExamples(
   return { train, test }
 }
 
-function rankOf(text: string, seed: number): string {
-  return createHash('sha256').update(`${seed}\0${text.trim()}`).digest('hex')
+function rankOf(example: LabelledExample, seed: number): string {
+  return createHash('sha256')
+    .update(`${seed}\0${identityOf(example)}`)
+    .digest('hex')
 }
 
 /** Groups in the order of their labels; an example of several labels counts for the rarest. */

@@ -1,5 +1,5 @@
 import { dataError } from '../dataset/data-error.ts'
-import type { LabelledExample } from '../dataset/examples.ts'
+import { identityOf, type LabelledExample } from '../dataset/examples.ts'
 import { type DatasetSummary, type LabelledOptions, readLabelled } from '../dataset/labelled.ts'
 import type { DatasetWarning } from '../dataset/summary.ts'
 import type { DataSource } from '../dataset/types.ts'
@@ -54,8 +54,8 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
     }
   }
   const test = await readTestRows(testSource, { classes, multiLabel }, reading)
-  const known = new Set(examples.map(({ text }) => text.trim()))
-  const shared = test.examples.filter(({ text }) => known.has(text.trim()))
+  const known = new Set(examples.map(identityOf))
+  const shared = test.examples.filter((example) => known.has(identityOf(example)))
   const ofTest = test.summary.warnings.map((warning) => ({
     ...warning,
     message: `${testSource.name}: ${warning.message}`,

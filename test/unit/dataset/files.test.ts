@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openAtomicFile } from '../../../shared/dataset/atomic-file.ts'
 import { streamSink } from '../../../shared/dataset/byte-sink.ts'
+import { readLabelled } from '../../../shared/dataset/labelled.ts'
 import { encodeNpyHeader, parseNpyHeader } from '../../../shared/dataset/npy.ts'
 import { openNpyWriter, readNpy } from '../../../shared/dataset/npy-file.ts'
 import { readRows } from '../../../shared/dataset/rows.ts'
@@ -42,7 +43,8 @@ describe('sources', () => {
 
   it('names what cannot be read', async () => {
     expect(await dataFault(openFileSource(path('none.csv')))).toMatch(/none\.csv: no such file$/)
-    expect(await dataFault(openFileSource(folder))).toMatch(/this is a folder; name a file$/)
+    const empty = readLabelled(await openFileSource(folder))
+    expect(await dataFault(empty)).toMatch(/no JPEG, PNG or WebP file in this folder/)
   })
 
   it('ends when it is aborted, even while a stream is silent', async () => {
