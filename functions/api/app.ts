@@ -3,9 +3,11 @@ import { ApiApp } from './api-app.ts'
 import { createHttpMetrics } from './metrics.ts'
 import { admission } from './middleware/admission.ts'
 import { apiKeys } from './middleware/api-keys.ts'
-import { jsonContentType } from './middleware/content-type.ts'
+import { BoundedBodies } from './middleware/bounded-body.ts'
+import { inputContentType, jsonContentType } from './middleware/content-type.ts'
 import { draining } from './middleware/draining.ts'
 import { handleErrors } from './middleware/handle-errors.ts'
+import { inputBody } from './middleware/input-body.ts'
 import { jsonBody } from './middleware/json-body.ts'
 import { notFound } from './middleware/not-found.ts'
 import { requestLog } from './middleware/request-log.ts'
@@ -40,14 +42,14 @@ export function createApp(deps: ApiDeps): ApiApp {
   app.notFound(notFound(app, sendError))
 
   // The door of every inference route: a permit first, then the content type, then the bounded body.
-  const door: ApiMiddleware = every(
-    admission(config.maxRequests, readiness),
-    jsonContentType(),
-    jsonBody(config),
-  )
-  addEmbedRoute(app, deps, door)
-  addOpenAIEmbeddingsRoute(app, deps, door)
-  addClassifyRoute(app, deps, door)
+  const admit = admission(config.maxRequests, readiness)
+  const bodies = new BoundedBodies(config)
+  const door: ApiMiddleware = every(admit, jsonContentType(), jsonBody(bodies))
+  const inputDoor = (field: 'input' | 'inputs'): ApiMiddleware =>
+    every(admit, inputContentType(), inputBody(bodies, field, config))
+  addEmbedRoute(app, deps, inputDoor('inputs'))
+  addOpenAIEmbeddingsRoute(app, deps, inputDoor('input'))
+  addClassifyRoute(app, deps, inputDoor('inputs'))
   addCohereClassifyRoute(app, deps, door)
   addModelRoutes(app, deps)
   addInfoRoute(app, deps)

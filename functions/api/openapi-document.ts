@@ -1,6 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import type { z } from 'zod'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
+import { IMAGE_TYPES, imageFormSchema, uploadQuerySchema } from '../../shared/contract/uploads.ts'
 import type { RouteDescription } from './describe-route.ts'
 import { findScope } from './scopes.ts'
 
@@ -59,7 +60,10 @@ function registerRoute(
     tags: [route.tag],
     security: securityOf(route.path),
     request: {
-      ...(route.body && { body: { required: true, content: json(route.body) } }),
+      ...(route.body && {
+        body: { required: true, content: { ...json(route.body), ...uploadsOf(route) } },
+      }),
+      ...(route.uploads && { query: uploadQuerySchema }),
       ...(route.headers && { headers: route.headers }),
       ...(route.params && { params: route.params }),
     },
@@ -68,4 +72,14 @@ function registerRoute(
       default: { description: 'An error; docs/errors.md lists them.', content: json(error) },
     },
   })
+}
+
+/** The forms in which pictures may come as they are. */
+function uploadsOf({ uploads }: RouteDescription) {
+  if (!uploads) return {}
+  const image = { schema: { type: 'string', format: 'binary' } } as const
+  return {
+    'multipart/form-data': { schema: imageFormSchema },
+    ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, image])),
+  }
 }

@@ -10,6 +10,7 @@ import type { EncoderDirectory } from '../../shared/service/models.ts'
 import type { Readiness } from '../../shared/service/readiness.ts'
 import type { Services } from '../../shared/service/services.ts'
 import type { SnapshotHooks } from '../../shared/service/snapshot-hooks.ts'
+import type { Upload } from './uploads/read-upload.ts'
 
 /** Everything that the application works with; `functions/boot.ts` builds it. */
 export interface ApiDeps {
@@ -82,6 +83,8 @@ export interface ApiEnv {
     record: RequestRecord
     /** The parsed JSON of the request, not yet checked against a schema. */
     body: unknown
+    /** Pictures that came as they are; absent for JSON. */
+    upload: Omit<Upload, 'fields'> | undefined
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { modelAddressSchema, textInputsSchema } from './inputs.ts'
+import { inputsSchema, modelAddressSchema } from './inputs.ts'
 
 /** Labels listed with each prediction where `top_k` is left out. */
 export const DEFAULT_TOP_K = 5
@@ -15,7 +15,7 @@ const classifierSchema = z
 /** Body of `POST /classify`. Unknown keys are ignored. */
 export const classifyRequestSchema = z
   .object({
-    inputs: textInputsSchema,
+    inputs: inputsSchema,
     model: classifierSchema.nullish(),
     top_k: z
       .int()

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { modelAddressSchema, textInputsSchema } from './inputs.ts'
+import { inputsSchema, modelAddressSchema } from './inputs.ts'
 
 /** Body of `POST /embed`, the shape of text-embeddings-inference. Unknown keys are ignored. */
 export const embedRequestSchema = z
   .object({
-    inputs: textInputsSchema,
+    inputs: inputsSchema,
     normalize: z.boolean().nullish().describe('L2-normalise the vectors. Default true.'),
     truncate: z
       .boolean()

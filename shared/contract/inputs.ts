@@ -1,9 +1,20 @@
 import { z } from 'zod'
 
-/** A text or a list of texts, the inputs of every text route. The most a list may hold is a setting. */
-export const textInputsSchema = z
-  .union([z.string(), z.array(z.string())])
-  .describe('A text, or a list of texts. No text may be empty.')
+/** A picture inside JSON. */
+export const imageInputSchema = z
+  .object({
+    image: z
+      .string()
+      .describe('A JPEG, PNG or WebP file in base64, bare or as a data URI. URLs are not fetched.'),
+  })
+  .meta({ id: 'ImageInput' })
+
+/** A text or a picture, or a list of them, the inputs of every route that takes both. */
+export const inputsSchema = z
+  .union([z.string(), z.array(z.union([z.string(), imageInputSchema])), imageInputSchema])
+  .describe(
+    'A text or a picture, or a list of them, as the model reads; a string that is a data URI of an image is a picture. No input may be empty.',
+  )
 
 /** A model as a client names it. */
 export const modelAddressSchema = z

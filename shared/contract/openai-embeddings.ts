@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { modelAddressSchema, textInputsSchema } from './inputs.ts'
+import { inputsSchema, modelAddressSchema } from './inputs.ts'
 
 /** Body of `POST /v1/embeddings`, the shape of OpenAI. Unknown keys are ignored. */
 export const openaiEmbeddingsRequestSchema = z
   .object({
-    input: textInputsSchema,
+    input: inputsSchema,
     model: modelAddressSchema.nullish(),
     encoding_format: z
       .enum(['float', 'base64'])

@@ -153,6 +153,11 @@ const configSchema = z.object({
     unit: 'bytes',
     doc: 'Longest single text, in UTF-8.',
   }),
+  maxImages: integer(1, 65_536, 256, {
+    variable: 'ESPALIER_MAX_IMAGES',
+    unit: 'images',
+    doc: 'Most images of one request.',
+  }),
   maxImageBytes: integer(1, 256 * MIB, 10 * MIB, {
     variable: 'ESPALIER_MAX_IMAGE_BYTES',
     unit: 'bytes',

@@ -5,6 +5,9 @@ import { findLoneSurrogate, isLongerThanBytes } from '../lib/text.ts'
 export interface InputLimits {
   readonly maxInputs: number
   readonly maxTextBytes: number
+  /** Images of one request. */
+  readonly maxImages: number
+  readonly maxImageBytes: number
 }
 
 /** How messages name an input: `inputs[3]`, or `inputs` where the caller gave one bare text. */
@@ -26,41 +29,27 @@ export function checkInputCount(count: number, field: string, { maxInputs }: Inp
 }
 
 /**
- * Refuses texts that no encoder should see. NUL bytes and blank texts are texts.
- * @throws EspalierError `empty_input`, `too_many_inputs`, `input_too_large`, `invalid_request`
+ * Refuses a text that no encoder should see. NUL bytes and blank texts are texts.
+ * @throws EspalierError `empty_input`, `input_too_large`, `invalid_request`
  */
-export function checkTexts(
-  texts: readonly string[],
-  field: string,
-  single: boolean,
-  limits: InputLimits,
-): void {
-  if (texts.length === 0) {
-    throw new EspalierError('empty_input', `${field} is an empty list; send at least one text`, {
-      param: field,
-    })
+export function checkText(text: string, param: () => string, { maxTextBytes }: InputLimits): void {
+  if (text.length === 0) {
+    throw new EspalierError('empty_input', `${param()} is an empty string`, { param: param() })
   }
-  checkInputCount(texts.length, field, limits)
-  for (const [index, text] of texts.entries()) {
-    const param = () => nameInput(field, index, single)
-    if (text.length === 0) {
-      throw new EspalierError('empty_input', `${param()} is an empty string`, { param: param() })
-    }
-    if (isLongerThanBytes(text, limits.maxTextBytes)) {
-      const bytes = Buffer.byteLength(text)
-      throw new EspalierError(
-        'input_too_large',
-        `${param()} has ${bytes} bytes; the limit is ${limits.maxTextBytes} bytes per text`,
-        { param: param() },
-      )
-    }
-    const lone = findLoneSurrogate(text)
-    if (lone >= 0) {
-      throw new EspalierError(
-        'invalid_request',
-        `${param()} has a lone surrogate at character ${lone}; it is not valid Unicode`,
-        { param: param() },
-      )
-    }
+  if (isLongerThanBytes(text, maxTextBytes)) {
+    const bytes = Buffer.byteLength(text)
+    throw new EspalierError(
+      'input_too_large',
+      `${param()} has ${bytes} bytes; the limit is ${maxTextBytes} bytes per text`,
+      { param: param() },
+    )
+  }
+  const lone = findLoneSurrogate(text)
+  if (lone >= 0) {
+    throw new EspalierError(
+      'invalid_request',
+      `${param()} has a lone surrogate at character ${lone}; it is not valid Unicode`,
+      { param: param() },
+    )
   }
 }

@@ -1,13 +1,14 @@
 import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
-import type { EncodedBatch, EncoderInfo } from '../encoder/types.ts'
+import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import { Turn } from '../lib/turn.ts'
-import { checkTexts, type InputLimits } from './check-inputs.ts'
+import type { InputLimits } from './check-inputs.ts'
 import type { ClassifierLease, LeasedGroup, LeasedHead, LiveModels } from './classifiers.ts'
 import { encodeAs, findPrompt } from './embed.ts'
 import { rankRows } from './rank-rows.ts'
+import { checkModality, type GivenInput, type ReadInputs, readInputs } from './read-inputs.ts'
 
 /** Labels that one answer may list: some 20 MB of JSON. */
 const MAX_LISTED_LABELS = 500_000
@@ -22,7 +23,7 @@ export interface ClassifyDeps {
 
 /** One classification request, whatever surface it came from. */
 export interface ClassifyInput {
-  readonly inputs: string | readonly string[]
+  readonly inputs: GivenInput | readonly GivenInput[]
   /** The caller's name of the field that holds the inputs, for error messages. */
   readonly field: string
   /** Addresses of classifiers; the only one there is where left out. */
@@ -68,7 +69,7 @@ export interface ClassifyResult {
 }
 
 /**
- * Classifies texts with one or more heads, in one pass of each encoder that they read.
+ * Classifies texts or images with one or more heads, in one pass of each encoder that they read.
  * @throws EspalierError naming the field at fault, in the caller's words
  */
 export async function classify(
@@ -76,22 +77,23 @@ export async function classify(
   request: ClassifyInput,
 ): Promise<ClassifyResult> {
   const { classifiers } = deps
-  const single = typeof request.inputs === 'string'
-  const texts = typeof request.inputs === 'string' ? [request.inputs] : request.inputs
   const addresses = listAddresses(request.model)
-  checkTexts(texts, request.field, single, deps.limits)
+  const read = readInputs(request.inputs, request.field, deps.limits)
   const { signal, routeKey } = request
   const lease = await classifiers.acquire(addresses, { signal, routeKey })
   try {
-    checkAnswerSize(texts.length, lease, request)
+    checkAnswerSize(read.inputs.length, lease, request)
+    for (const { encoder } of lease.groups) checkModality(read, encoder.info, request.field)
     if (request.embeddings) checkOneEncoder(lease)
-    const passes = await encodeAll(lease, texts, request, single)
+    const passes = await encodeAll(lease, read, request)
     const turn = new Turn(MAX_TURN_MS)
     const answers: ClassifierAnswer[] = []
     for (const head of lease.heads) {
       const isOnly = lease.groups.length === 1
       const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
-      answers.push(await answer(head, lease.groups[at]!, passes[at]!.batch, texts, request, turn))
+      answers.push(
+        await answer(head, lease.groups[at]!, passes[at]!.batch, read.inputs, request, turn),
+      )
     }
     return { passes, answers }
   } finally {
@@ -142,15 +144,12 @@ function checkOneEncoder({ groups }: ClassifierLease): void {
 /** One pass of each encoder; all have ended when it fails, so that no head leaves behind its back. */
 async function encodeAll(
   { groups }: ClassifierLease,
-  texts: readonly string[],
+  read: ReadInputs,
   request: ClassifyInput,
-  single: boolean,
 ): Promise<readonly [EncoderPass, ...EncoderPass[]]> {
   const [first, ...more] = groups as readonly [LeasedGroup, ...LeasedGroup[]]
-  if (more.length === 0) return [await encodeGroup(first, texts, request, single)]
-  const settled = await Promise.allSettled(
-    groups.map((group) => encodeGroup(group, texts, request, single)),
-  )
+  if (more.length === 0) return [await encodeGroup(first, read, request)]
+  const settled = await Promise.allSettled(groups.map((group) => encodeGroup(group, read, request)))
   return settled.map((each) => {
     if (each.status === 'rejected') throw each.reason
     return each.value
@@ -159,9 +158,8 @@ async function encodeAll(
 
 async function encodeGroup(
   { encoder, heads }: LeasedGroup,
-  texts: readonly string[],
+  { inputs, single }: ReadInputs,
   request: ClassifyInput,
-  single: boolean,
 ): Promise<EncoderPass> {
   const memories = new Set(heads.map(({ memory }) => memory).filter((id) => id !== null))
   const options = {
@@ -172,7 +170,7 @@ async function encodeGroup(
     signal: request.signal,
     timeoutMs: request.timeoutMs,
   } as const
-  const batch = await encodeAs(encoder, texts, options, request.field, single)
+  const batch = await encodeAs(encoder, inputs, options, request.field, single)
   return { info: encoder.info, batch }
 }
 
@@ -184,7 +182,7 @@ async function answer(
   leased: LeasedHead,
   { lane, layout: layoutOf }: LeasedGroup,
   batch: EncodedBatch,
-  texts: readonly string[],
+  inputs: readonly EncoderInput[],
   request: ClassifyInput,
   turn: Turn,
 ): Promise<ClassifierAnswer> {
@@ -194,7 +192,7 @@ async function answer(
   const rank = { topK, threshold, probabilities: request.probabilities }
   const seat = { head, place: leased.place(layout), stride: layout.columns, memory }
   const { predictions, probabilities } = await rankRows(seat, batch, rank, turn)
-  shadow?.offer({ lane, texts, encode: cutOf(request), batch, layout, rank, predictions })
+  shadow?.offer({ lane, inputs, encode: cutOf(request), batch, layout, rank, predictions })
   return {
     model: formatModelVersion(leased),
     multiLabel: head.activation === 'sigmoid',

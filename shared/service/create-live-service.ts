@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { RegistryReader } from '../registry/types.ts'
+import type { InputLimits } from './check-inputs.ts'
 import type { LiveModels } from './classifiers.ts'
 import type { EncoderSources } from './encoder-sources.ts'
 import { createLiveDirectory } from './live-directory.ts'
@@ -19,10 +20,8 @@ export interface LiveServiceOptions {
   /** Told of all that is read; null where nothing is kept. */
   readonly memory: RegistryMemory | null
   readonly sources: EncoderSources
-  readonly config: Pick<
-    Config,
-    'follow' | 'pollSeconds' | 'headsBytes' | 'queueTimeoutMs' | 'maxInputs' | 'maxTextBytes'
-  >
+  readonly config: Pick<Config, 'follow' | 'pollSeconds' | 'headsBytes' | 'queueTimeoutMs'> &
+    InputLimits
   readonly clock: Clock
   readonly log: Logger
 }

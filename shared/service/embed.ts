@@ -1,8 +1,9 @@
-import type { EncodedBatch, Encoder, EncoderInfo } from '../encoder/types.ts'
+import type { EncodedBatch, Encoder, EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { quote } from '../lib/quote.ts'
-import { checkTexts, type InputLimits, nameInput } from './check-inputs.ts'
+import { type InputLimits, nameInput } from './check-inputs.ts'
 import type { EncoderDirectory } from './models.ts'
+import { checkModality, type GivenInput, readInputs } from './read-inputs.ts'
 
 /** What `embed` works with. */
 export interface EmbedDeps {
@@ -12,7 +13,7 @@ export interface EmbedDeps {
 
 /** One embedding request, whatever surface it came from. */
 export interface EmbedInput {
-  readonly inputs: string | readonly string[]
+  readonly inputs: GivenInput | readonly GivenInput[]
   /** The caller's name of the field that holds the inputs, for error messages. */
   readonly field: string
   readonly model?: string | undefined
@@ -34,15 +35,15 @@ export interface EmbedResult {
 }
 
 /**
- * Turns texts into vectors with the model that the caller names.
+ * Turns texts or images into vectors with the model that the caller names.
  * @throws EspalierError naming the field at fault, in the caller's words
  */
 export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<EmbedResult> {
-  const single = typeof request.inputs === 'string'
-  const texts = typeof request.inputs === 'string' ? [request.inputs] : request.inputs
+  const { field } = request
   const { encoder, release } = await deps.encoders.acquire(request.model)
   try {
-    checkTexts(texts, request.field, single, deps.limits)
+    const read = readInputs(request.inputs, field, deps.limits)
+    checkModality(read, encoder.info, field)
     checkDimensions(encoder.info, request.dimensions)
     checkFingerprint(encoder.info, request.expectedFingerprint)
     const options = {
@@ -53,7 +54,7 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
       signal: request.signal,
       timeoutMs: request.timeoutMs,
     } as const
-    const batch = await encodeAs(encoder, texts, options, request.field, single)
+    const batch = await encodeAs(encoder, read.inputs, options, field, read.single)
     return { info: encoder.info, batch }
   } finally {
     release()
@@ -63,13 +64,13 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
 /** Encodes, and puts the caller's field name into an error that names `inputs[i]`. */
 export async function encodeAs(
   encoder: Encoder,
-  texts: readonly string[],
+  inputs: readonly EncoderInput[],
   options: Parameters<Encoder['encode']>[1],
   field: string,
   single: boolean,
 ): Promise<EncodedBatch> {
   try {
-    return await encoder.encode(texts, options)
+    return await encoder.encode(inputs, options)
   } catch (error) {
     if (!(error instanceof EspalierError) || error.param === undefined) throw error
     const index = /^inputs\[(\d+)\]$/.exec(error.param)?.[1]

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { EncodedBatch, EncodeOptions } from '../encoder/types.ts'
+import type { EncodedBatch, EncodeOptions, EncoderInput } from '../encoder/types.ts'
 import type { Prediction } from '../head/predict.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -25,7 +25,7 @@ const MAX_TURN_MS = 1
 /** What was answered, for the comparison. */
 export interface Answered {
   readonly lane: HeadLane
-  readonly texts: readonly string[]
+  readonly inputs: readonly EncoderInput[]
   /** How the answer's texts were cut. */
   readonly encode: Pick<EncodeOptions, 'truncate' | 'truncationDirection' | 'normalize'>
   readonly batch: EncodedBatch
@@ -113,7 +113,7 @@ export class ShadowDesk {
   /** What is to be done for an answer, or why nothing is. */
   #admit(model: ServedModel, versions: Job['versions'], answered: Answered): Job | SkipReason {
     const { name } = model.state
-    const { lane, layout, batch, texts } = answered
+    const { lane, layout, batch, inputs } = answered
     const label = formatModelVersion({ name, version: versions.shadow })
     if (this.#refused.has(label)) return 'failed'
     if (lane.encoder.load().queuedTokens > 0) return 'queue'
@@ -127,8 +127,8 @@ export class ShadowDesk {
     }
     const { head } = cached
     const seat = runsAgain ? null : { head, place: place!, stride: layout.columns, memory: null }
-    const characters = texts.reduce((sum, text) => sum + text.length, 0)
-    const held = seat ? (batch.scores?.length ?? 0) : characters
+    const length = inputs.reduce((sum, input) => sum + input.length, 0)
+    const held = seat ? (batch.scores?.length ?? 0) : length
     const isFull = this.#waiting.length >= MAX_WAITING || this.#held + held > MAX_HELD
     if (this.#closed || isFull) return 'busy'
     return { name, versions, version, cached, answered, seat, held }
@@ -191,11 +191,11 @@ export class ShadowDesk {
     this.#options.book.add(name, versions, predictions, shadows, multiLabel)
   }
 
-  /** Encodes the texts once more, for a shadow that the answer's own pass had no scores of. */
+  /** Encodes the inputs once more, for a shadow that the answer's own pass had no scores of. */
   async #runAgain(
     version: RegistryVersion,
     cached: CachedHead,
-    { texts, encode, rank }: Answered,
+    { inputs, encode, rank }: Answered,
     turn: Turn,
   ): Promise<readonly Prediction[]> {
     const { lane, release } = await this.#options.lanes.acquire(version)
@@ -207,7 +207,7 @@ export class ShadowDesk {
         const memory = cached.head.memory ? cached.id : null
         const search = memory === null ? [] : [memory]
         const prompt = findPrompt(encoder.info, undefined)
-        const batch = await encoder.encode(texts, { ...encode, prompt, search, project: true })
+        const batch = await encoder.encode(inputs, { ...encode, prompt, search, project: true })
         const { columns: stride, places } = lease.layout(batch.projectionId)
         const seat = { head: cached.head, place: places.get(cached)!, stride, memory }
         return (await rankRows(seat, batch, { ...rank, probabilities: false }, turn)).predictions

@@ -23,13 +23,23 @@ const cases: [name: string, body: unknown, code: keyof typeof ERROR_STATUS, mess
   ['null', 'null', 'invalid_request', 'the body must be an object, not null'],
   ['no inputs', {}, 'invalid_request', ' is missing; it must be a string or an array'],
   ['prototype keys', unknownKeys, 'invalid_request', ' is missing'],
-  ['a number', { inputs: 7 }, 'invalid_request', ' must be a string or an array, not a number'],
-  ['a null', { inputs: ['a', null] }, 'invalid_request', '[1] must be a string, not null'],
+  [
+    'a number',
+    { inputs: 7 },
+    'invalid_request',
+    ' must be a string or an array or an object, not a number',
+  ],
+  [
+    'a null',
+    { inputs: ['a', null] },
+    'invalid_request',
+    '[1] must be a string or an object, not null',
+  ],
   [
     'an object',
     { inputs: ['a', 'b', {}] },
     'invalid_request',
-    '[2] must be a string, not an object',
+    '[2].image is missing; it must be a string',
   ],
   ['an empty list', { inputs: [] }, 'empty_input', ' is an empty list'],
   ['an empty text', { inputs: ['a', 'b', 'c', ''] }, 'empty_input', '[3] is an empty string'],
@@ -89,7 +99,7 @@ describe.each([
       expect(reply.message).toContain(wanted)
       expect(reply.error).toMatchObject({ code, message: reply.detail })
       expect(reply.id).toBe(answer.headers.get('x-request-id'))
-      if (message.startsWith('[')) expect(reply.error.param).toMatch(/^input\[\d\]$/)
+      if (message.startsWith('[')) expect(reply.error.param).toMatch(/^input\[\d\](\.image)?$/)
     }
     expect(answer.status).toBeGreaterThanOrEqual(400)
     expect(answer.status).toBeLessThan(424)

@@ -10,6 +10,7 @@ import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
 import { patienceHeader, readPatience } from '../patience.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { givenInputs } from '../uploads/given-inputs.ts'
 import { recordUsage } from '../usage.ts'
 
 /** `POST /classify`: one or more classifiers on one pass of the encoder. */
@@ -17,17 +18,17 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
   describeRoute(app, {
     method: 'post',
     path: '/classify',
-    summary: 'Classify texts with one or more classifiers',
+    summary: 'Classify texts or images with one or more classifiers',
     tag: 'classification',
     headers: patienceHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
     body: classifyRequestSchema,
+    uploads: true,
     response: classifyResponseSchema,
   })
   app.post('/classify', door, async (c) => {
     const body = parseBody(c, classifyRequestSchema, deps.config.maxInputs)
     const result = await deps.services.classify({
-      inputs: body.inputs,
-      field: 'inputs',
+      ...givenInputs(c, 'inputs', body.inputs),
       model: body.model ?? undefined,
       topK: body.top_k ?? undefined,
       threshold: body.threshold ?? undefined,

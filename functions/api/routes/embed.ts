@@ -9,6 +9,7 @@ import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
 import { patienceHeader, readPatience } from '../patience.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { givenInputs } from '../uploads/given-inputs.ts'
 import { recordUsage } from '../usage.ts'
 import { vectorsToJson } from '../vector-json.ts'
 
@@ -17,18 +18,18 @@ export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): 
   describeRoute(app, {
     method: 'post',
     path: '/embed',
-    summary: 'Turn texts into vectors',
+    summary: 'Turn texts or images into vectors',
     tag: 'embeddings',
     headers: patienceHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
     body: embedRequestSchema,
+    uploads: true,
     response: embedResponseSchema,
     errors: 'tei',
   })
   app.post('/embed', door, async (c) => {
     const body = parseBody(c, embedRequestSchema, deps.config.maxInputs)
     const result = await deps.services.embed({
-      inputs: body.inputs,
-      field: 'inputs',
+      ...givenInputs(c, 'inputs', body.inputs),
       model: body.model ?? undefined,
       truncate: body.truncate ?? undefined,
       truncationDirection: body.truncation_direction?.toLowerCase() === 'left' ? 'left' : 'right',

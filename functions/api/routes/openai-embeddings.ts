@@ -10,6 +10,7 @@ import { parseBody } from '../parse-body.ts'
 import { patienceHeader, readPatience } from '../patience.ts'
 import { refuseTokenInput } from '../token-input.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
+import { givenInputs } from '../uploads/given-inputs.ts'
 import { recordUsage } from '../usage.ts'
 import { embeddingsToJson } from '../vector-json.ts'
 
@@ -18,18 +19,18 @@ export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMi
   describeRoute(app, {
     method: 'post',
     path: '/v1/embeddings',
-    summary: 'Turn texts into vectors, for clients of OpenAI',
+    summary: 'Turn texts or images into vectors, for clients of OpenAI',
     tag: 'embeddings',
     headers: patienceHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
     body: openaiEmbeddingsRequestSchema,
+    uploads: true,
     response: openaiEmbeddingsResponseSchema,
   })
   app.post('/v1/embeddings', door, async (c) => {
     refuseTokenInput(c.get('body'))
     const body = parseBody(c, openaiEmbeddingsRequestSchema, deps.config.maxInputs)
     const result = await deps.services.embed({
-      inputs: body.input,
-      field: 'input',
+      ...givenInputs(c, 'input', body.input),
       model: body.model ?? undefined,
       truncate: body.truncate ?? undefined,
       promptName: body.prompt_name ?? undefined,

@@ -18,7 +18,12 @@ import { type HeadShape, headNames, publishHeads } from './make-heads.ts'
 
 const REQUEST_TEXTS = 32
 const CONNECTIONS = 4
-const LIMITS = { maxInputs: REQUEST_TEXTS, maxTextBytes: 1_000_000 }
+const LIMITS = {
+  maxInputs: REQUEST_TEXTS,
+  maxTextBytes: 1_000_000,
+  maxImages: 1,
+  maxImageBytes: 1,
+}
 const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true } as const
 
 type Run = (inputs: readonly string[]) => Promise<unknown>

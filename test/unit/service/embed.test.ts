@@ -4,7 +4,7 @@ import { createStaticDirectory } from '../../../shared/service/models.ts'
 import { createReadiness } from '../../../shared/service/readiness.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
 
-const limits = { maxInputs: 4, maxTextBytes: 40 }
+const limits = { maxInputs: 4, maxTextBytes: 40, maxImages: 2, maxImageBytes: 30 }
 const encoder = createFakeEncoder({ prompts: { query: 'query: ' } })
 const deps = { encoders: createStaticDirectory([encoder], 0), limits }
 
