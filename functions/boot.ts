@@ -17,6 +17,7 @@ import { usableCores } from '../shared/lib/usable-cores.ts'
 import { mayHaveModel } from '../shared/registry/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
 import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
+import type { Thumbnailer } from '../shared/runtime/image-thumbnail.ts'
 import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { BulkPlace } from '../shared/service/bulk-place.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
@@ -59,6 +60,8 @@ export interface Boot {
   builtinEncoders(): Promise<readonly string[]>
   /** Matrix kernels in this thread, for jobs and command lines; close them when done. */
   openKernels(): Promise<OwnedMatrixKernels>
+  /** Makes small pictures of image files, for reports. */
+  openThumbnailer(): Promise<Thumbnailer>
   /** Opens the encoder that a name means, exporting it into the cache on first use. */
   openEncoder(options?: OpenOptions): Promise<Encoder>
   /** Exports a Hugging Face folder into an artifact folder. */
@@ -243,6 +246,10 @@ export function createBoot(options: {
     async openKernels() {
       const { openMatrixKernels } = await import('../shared/runtime/kernels.ts')
       return openMatrixKernels({ threads: workers })
+    },
+    async openThumbnailer() {
+      const { openThumbnailer } = await import('../shared/runtime/image-thumbnail.ts')
+      return openThumbnailer(config.maxImagePixels)
     },
     openEncoder,
     fineTuning: {

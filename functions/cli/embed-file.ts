@@ -1,8 +1,14 @@
 import { extname } from 'node:path'
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { streamSink } from '../../shared/dataset/byte-sink.ts'
+import { noRows } from '../../shared/dataset/labelled.ts'
 import { openNpyWriter } from '../../shared/dataset/npy-file.ts'
-import { readTexts, type TextOptions, type TextRow } from '../../shared/dataset/texts.ts'
+import {
+  findModality,
+  readTexts,
+  type TextOptions,
+  type TextRow,
+} from '../../shared/dataset/texts.ts'
 import type { DataSource } from '../../shared/dataset/types.ts'
 import { createJsonVectorWriter, type VectorWriter } from '../../shared/dataset/vector-writer.ts'
 import type { Precision } from '../../shared/lib/encoder-manifest.ts'
@@ -12,11 +18,12 @@ import { findPrompt } from '../../shared/service/embed.ts'
 import { embedRows } from '../../shared/service/embed-rows.ts'
 import type { CommandContext } from './context.ts'
 import { type InputOptions, openInput } from './input.ts'
+import { IMAGE_ENCODER } from './job-parts.ts'
 import type { ProgressDisplay } from './progress.ts'
 
 export const OUTPUT_FORMATS = ['jsonl', 'npy'] as const
 /** Names that every output line has of its own. */
-const OWN_FIELDS = ['index', 'text', 'embedding']
+const OWN_FIELDS = ['index', 'text', 'image', 'embedding']
 const MIN_ROW_BYTES = 4 << 20
 
 /** The options of `espalier embed`. */
@@ -49,10 +56,13 @@ export async function embedFile(
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
   try {
-    const maxFieldBytes = boot.config.maxTextBytes
-    const { header, textColumn, skipEmpty, model, precision, workers } = options
+    const { maxTextBytes: maxFieldBytes, maxImageBytes } = boot.config
+    const { header, textColumn, imageColumn, skipEmpty, precision, workers } = options
     const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }
-    const reading: TextOptions = { header, textColumn, skipEmpty, limits, signal }
+    const columns = { textColumn, imageColumn }
+    const reading: TextOptions = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
+    const modality = await findModality(source, reading)
+    const model = options.model ?? (modality === 'image' ? IMAGE_ENCODER : undefined)
     const total = await countRows(source, reading, options.keep ?? [], display.report)
     const writer = await openWriter(context, options)
     try {
@@ -64,7 +74,7 @@ export async function embedFile(
         signal,
       })
       try {
-        const work = { source, reading, total, writer, encoder, display }
+        const work = { source, modality, reading, total, writer, encoder, display }
         const summary = await embedSource(context, options, work)
         await writer.commit()
         display.stop()
@@ -82,6 +92,7 @@ export async function embedFile(
 
 interface EmbedWork {
   readonly source: DataSource
+  readonly modality: 'text' | 'image'
   readonly reading: TextOptions
   /** Rows to come, 0 where that is not known. */
   readonly total: number
@@ -94,12 +105,12 @@ interface EmbedWork {
 async function embedSource(
   { clock, signal }: CommandContext,
   options: EmbedOptions,
-  { source, reading, total, writer, encoder, display }: EmbedWork,
+  { source, modality, reading, total, writer, encoder, display }: EmbedWork,
 ): Promise<string> {
   const { info } = encoder
   const { truncate, truncationDirection, normalize } = options
   const startedMs = clock.monotonicMs()
-  const { rows, tokens, truncated } = await embedRows({
+  const { rows, tokens, truncated, warnings } = await embedRows({
     encoder,
     rows: readTexts(source, reading),
     writer,
@@ -112,14 +123,18 @@ async function embedSource(
       prompt: findPrompt(info, options.prompt),
     },
     describe: (row) => describeRow(source, row, options),
+    // Rows of a .npy file have nothing but their number to be known by.
+    strict: isNpy(options),
     signal,
     onProgress: (done) => display.report('embedding', done, total),
   })
-  if (rows === 0) throw noRows(source)
+  for (const { message } of warnings) display.note(`warning: ${message}`)
+  if (rows === 0) throw noRows(source, ' to embed')
   const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1)
   const cut = truncated > 0 ? `, ${truncated} cut at ${info.maxTokens} tokens` : ''
+  const noun = modality === 'image' ? 'picture' : 'text'
   return (
-    `${rows} ${rows === 1 ? 'text' : 'texts'} embedded in ${seconds} s (${tokens} tokens${cut}): ` +
+    `${rows} ${rows === 1 ? noun : `${noun}s`} embedded in ${seconds} s (${tokens} tokens${cut}): ` +
     `${info.name}@v${info.version}, ${info.precision}, ${info.dimension} numbers each`
   )
 }
@@ -156,12 +171,8 @@ async function countRows(
     if (rows === 0) checkKeep(source, row.columns, keep)
     if (++rows % 10_000 === 0) report('reading', rows, 0)
   }
-  if (rows === 0) throw noRows(source)
+  if (rows === 0) throw noRows(source, ' to embed')
   return rows
-}
-
-function noRows(source: DataSource): EspalierError {
-  return new EspalierError('invalid_data', `${source.name}: no rows to embed`)
 }
 
 function checkKeep(source: DataSource, columns: readonly string[], keep: readonly string[]): void {
@@ -184,10 +195,11 @@ async function openWriter(
 
 function describeRow(
   source: DataSource,
-  { index, text, row }: TextRow,
+  { index, text, row, image }: TextRow,
   { keep = [], text: withText }: EmbedOptions,
 ): Record<string, unknown> {
   if (!source.repeatable) checkKeep(source, row.columns, keep)
   const kept = keep.map((column) => [column, row.cells[column] ?? null])
-  return { index, ...(withText && { text }), ...Object.fromEntries(kept) }
+  const input = image === undefined ? { text } : { image: text }
+  return { index, ...(withText && input), ...Object.fromEntries(kept) }
 }

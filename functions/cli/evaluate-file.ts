@@ -1,8 +1,9 @@
+import { findModality } from '../../shared/dataset/texts.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type { EvaluateHeadResult } from '../../shared/service/evaluate-head.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
-import { type EncoderOptions, openJobParts } from './job-parts.ts'
+import { type EncoderOptions, openHeadParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatCount, formatShare } from './number-format.ts'
 import { formatTable } from './table.ts'
@@ -32,10 +33,18 @@ export async function evaluateFile(
   try {
     const data = await openInput(context, file, options.format)
     const { evaluateHead } = await import('../../shared/service/evaluate-head.ts')
-    const result = await evaluateHead(await openJobParts(boot, options, signal), {
+    const reading = labelledReading(boot, options, signal)
+    const parts = await openHeadParts(
+      boot,
+      model,
+      await findModality(data, reading),
+      options,
+      signal,
+    )
+    const result = await evaluateHead(parts, {
       model,
       data,
-      reading: labelledReading(boot, options, signal),
+      reading,
       quotes: options.quoteTexts === true ? QUOTES : 0,
       seed: SEED,
       onProgress: display.report,

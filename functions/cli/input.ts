@@ -10,6 +10,7 @@ export interface InputOptions {
   readonly format?: DataFormat
   readonly header: boolean
   readonly textColumn?: string
+  readonly imageColumn?: string
 }
 
 /** Adds the options of `InputOptions`. */
@@ -24,11 +25,15 @@ export function addInputOptions(command: Command): Command {
       '--text-column <name>',
       'column of the texts; default: text, sentence, utterance, query, …',
     )
+    .option(
+      '--image-column <name>',
+      'column of paths of pictures, relative to the file; default: image, picture, path, file, … where there is no column of texts',
+    )
     .option('--no-header', 'CSV or TSV without a header row; columns are then named 1, 2, …')
 }
 
 /**
- * The rows that a command's argument means: a file, an object `s3://bucket/key`, or `-` for stdin.
+ * The rows that a command's argument means: a file, an object `s3://bucket/key`, a folder of pictures, or `-` for stdin.
  * @throws EspalierError `invalid_request` where the format is not known, `invalid_data` where there is no file
  */
 export async function openInput(

@@ -4,6 +4,7 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import { type Precision, precisionSchema } from '../../shared/lib/encoder-manifest.ts'
 import type { Progress } from '../../shared/lib/logger.ts'
 import type { FineTuneDeps } from '../../shared/service/finetune-request.ts'
+import { parseModelAddress } from '../../shared/lib/model-address.ts'
 import type { Boot } from '../boot.ts'
 import { oneOf, wholeNumber } from './options.ts'
 
@@ -26,6 +27,9 @@ export function addEncoderOptions(command: Command): Command {
     .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
 }
 
+/** The encoder of pictures where none is named. */
+export const IMAGE_ENCODER = 'efficientnet-lite0'
+
 /** The parts that training, evaluation and prediction have in common. */
 export async function openJobParts(boot: Boot, options: EncoderOptions, signal: AbortSignal) {
   const { encoder: model, precision, workers } = options
@@ -34,6 +38,7 @@ export async function openJobParts(boot: Boot, options: EncoderOptions, signal: 
     embeddingFolder: join(boot.cacheFolder, 'embeddings'),
     log: boot.log,
     openKernels: () => boot.openKernels(),
+    openThumbnailer: () => boot.openThumbnailer(),
     openEncoder: (onProgress?: Progress) =>
       boot.openEncoder({ model, precision, workers, onProgress, signal }),
   }
@@ -56,4 +61,24 @@ export async function openFineTuneParts(
     log: boot.log,
     clock,
   }
+}
+
+/** The same for a head: pictures are read by the encoder that the head was trained on, unless another is named. */
+export async function openHeadParts(
+  boot: Boot,
+  model: string,
+  modality: 'text' | 'image',
+  options: EncoderOptions,
+  signal: AbortSignal,
+) {
+  if (modality === 'text' || options.encoder !== undefined) {
+    return openJobParts(boot, options, signal)
+  }
+  const { encoderOfHead } = await import('../../shared/service/encoder-of-head.ts')
+  const registry = await boot.openRegistry()
+  const { name } = parseModelAddress(model)
+  const { version } = await registry.resolve(model, { signal })
+  const head = await registry.getVersion(name, version, { signal })
+  const encoder = (await encoderOfHead(registry, head, signal)) ?? IMAGE_ENCODER
+  return openJobParts(boot, { ...options, encoder }, signal)
 }

@@ -33,8 +33,10 @@ export function labelledReading(
   options: LabelledInputOptions,
   signal: AbortSignal,
 ): LabelledOptions {
-  const { header, textColumn, labelColumn, labelSeparator, multiLabel } = options
+  const { header, textColumn, imageColumn, labelColumn, labelSeparator, multiLabel } = options
   const maxFieldBytes = config.maxTextBytes
   const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }
-  return { header, textColumn, labelColumn, labelSeparator, multiLabel, limits, signal }
+  const { maxImageBytes } = config
+  const columns = { textColumn, imageColumn, labelColumn }
+  return { header, ...columns, labelSeparator, multiLabel, maxImageBytes, limits, signal }
 }

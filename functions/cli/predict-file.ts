@@ -1,10 +1,10 @@
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { type ByteSink, streamSink } from '../../shared/dataset/byte-sink.ts'
-import { readTexts } from '../../shared/dataset/texts.ts'
+import { findModality, readTexts } from '../../shared/dataset/texts.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type { CommandContext } from './context.ts'
 import { type InputOptions, openInput } from './input.ts'
-import { type EncoderOptions, openJobParts } from './job-parts.ts'
+import { type EncoderOptions, openHeadParts } from './job-parts.ts'
 import { labelledReading } from './labelled-input.ts'
 import { formatCount } from './number-format.ts'
 
@@ -29,7 +29,12 @@ export async function predictFile(
   const boot = await context.boot()
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
-  const parts = await openJobParts(boot, options, signal)
+  const { limits, maxImageBytes } = labelledReading(boot, options, signal)
+  const { header, textColumn, imageColumn, skipEmpty, topK, threshold } = options
+  const columns = { textColumn, imageColumn }
+  const reading = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
+  const modality = await findModality(source, reading)
+  const parts = await openHeadParts(boot, model, modality, options, signal)
   const [{ readHead, checkFamily }, { predictRows }] = await Promise.all([
     import('../../shared/service/head-version.ts'),
     import('../../shared/service/predict-rows.ts'),
@@ -42,14 +47,12 @@ export async function predictFile(
       checkFamily(version, head.family, encoder.info, version.lineage?.encoder)
       const kernels = await parts.openKernels()
       try {
-        const { limits } = labelledReading(boot, options, signal)
-        const { header, textColumn, skipEmpty, topK, threshold } = options
         const done = await predictRows({
           encoder,
           head,
           model: formatModelVersion(version),
           kernels,
-          rows: readTexts(source, { header, textColumn, skipEmpty, limits, signal }),
+          rows: readTexts(source, reading),
           sink,
           source: source.name,
           predict: { topK, threshold },
@@ -59,7 +62,8 @@ export async function predictFile(
         })
         await sink.commit()
         display.stop()
-        display.note(describe(formatModelVersion(version), done))
+        for (const { message } of done.warnings) display.note(`warning: ${message}`)
+        display.note(describe(formatModelVersion(version), modality, done))
       } finally {
         await kernels.close()
       }
@@ -81,6 +85,7 @@ async function openSink(
 
 function describe(
   model: string,
+  modality: 'text' | 'image',
   {
     rows,
     truncated,
@@ -89,5 +94,5 @@ function describe(
 ): string {
   const cut = truncated > 0 ? `, ${truncated} cut at the encoder's limit` : ''
   const unlike = outOfDistribution > 0 ? `, ${outOfDistribution} unlike the training data` : ''
-  return `${model}: ${formatCount(rows, 'text')} classified${cut}${unlike}`
+  return `${model}: ${formatCount(rows, modality === 'image' ? 'picture' : 'text')} classified${cut}${unlike}`
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { findModality } from '../../shared/dataset/texts.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import { REPORT_FILES } from '../../shared/service/head-version.ts'
@@ -6,7 +7,7 @@ import type { TrainHeadResult } from '../../shared/service/train-head-request.ts
 import type { Method } from '../../shared/training/types.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
-import { type EncoderOptions, openJobParts } from './job-parts.ts'
+import { type EncoderOptions, IMAGE_ENCODER, openJobParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
 import { quoteArgument } from './quote-argument.ts'
@@ -30,6 +31,7 @@ export interface TrainOptions extends LabelledInputOptions, EncoderOptions {
   readonly description?: string
   readonly report?: string
   readonly quoteTexts?: boolean
+  readonly thumbnails: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
@@ -50,7 +52,10 @@ export async function trainFile(
     const test =
       options.test === undefined ? undefined : await openInput(context, options.test, undefined)
     const { trainHead } = await import('../../shared/service/train-head.ts')
-    const parts = await openJobParts(boot, options, signal)
+    const labelled = labelledReading(boot, options, signal)
+    const modality = await findModality(data, labelled)
+    const encoder = options.encoder ?? (modality === 'image' ? IMAGE_ENCODER : undefined)
+    const parts = await openJobParts(boot, { ...options, ...(encoder && { encoder }) }, signal)
     const { balance = false, dryRun = false, quoteTexts = false } = options
     const result = await trainHead(
       { ...parts, clock: context.clock },
@@ -64,7 +69,7 @@ export async function trainFile(
         promote:
           options.promote !== true ? 'no' : options.force === true ? 'always' : 'unless-worse',
         reading: {
-          ...labelledReading(boot, options, signal),
+          ...labelled,
           onProgress: (rows) => display.report('reading', rows, 0),
         },
         command: ['espalier', ...context.argv].map(quoteArgument).join(' '),
@@ -149,7 +154,8 @@ export async function printResult(
   if (promotion.status === 'promoted') await print(`  promoted: ${model} is champion now`)
   if (options.report !== undefined)
     await print(`  report: ${join(options.report, REPORT_FILES.html)}`)
-  if (version !== null) await print(nextStep(model, promotion.status.startsWith('promoted')))
+  if (version !== null)
+    await print(nextStep(model, promotion.status.startsWith('promoted'), report))
 }
 
 function describeDifference({
@@ -165,9 +171,20 @@ function describeDifference({
   )
 }
 
-function nextStep(model: string, promoted: boolean): string {
+function nextStep(
+  model: string,
+  promoted: boolean,
+  { dataset }: TrainHeadResult['report'],
+): string {
   if (!promoted) return `Next: espalier promote ${model}`
   const name = model.slice(0, model.indexOf('@'))
+  if (dataset.modality === 'image') {
+    const url = `http://127.0.0.1:8080/classify?model=${name}`
+    return (
+      'Next: espalier serve, then\n' +
+      `  curl -s '${url}' -H 'content-type: image/jpeg' --data-binary @picture.jpg`
+    )
+  }
   const body = JSON.stringify({ model: name, inputs: 'your text' })
   return (
     'Next: espalier serve, then\n' +

@@ -1,7 +1,7 @@
 import type { Encoder, EncoderInfo } from '../encoder/types.ts'
 import type { Logger, Progress } from '../lib/logger.ts'
 import { findPrompt } from './embed.ts'
-import { type EmbeddedTexts, embedTexts } from './embed-texts.ts'
+import { type EmbeddedTexts, embedTexts, type KnownInput } from './embed-texts.ts'
 import { openEmbeddingCache } from './embedding-cache.ts'
 
 /** What embedding the rows of a job takes. */
@@ -16,7 +16,7 @@ export interface EmbedJobDeps {
 /** Opens the encoder, embeds what the cache does not have, and closes it: its memory is free for the fit. */
 export async function embedForJob(
   deps: EmbedJobDeps,
-  texts: readonly string[],
+  inputs: readonly KnownInput[],
   options: {
     /** Refuses the encoder before anything is embedded, by throwing. */
     readonly check: (encoder: EncoderInfo) => void
@@ -35,7 +35,7 @@ export async function embedForJob(
       prompt: findPrompt(info, undefined),
       log: deps.log,
     })
-    const embedded = await embedTexts(texts, { encoder, cache, onProgress, signal })
+    const embedded = await embedTexts(inputs, { encoder, cache, onProgress, signal })
     return { ...embedded, encoder: info }
   } finally {
     await encoder.close()

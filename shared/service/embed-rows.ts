@@ -1,7 +1,10 @@
+import { placeOf } from '../dataset/image-rows.ts'
+import { type DatasetWarning, describeWarnings, WarningCounter } from '../dataset/summary.ts'
 import type { TextRow } from '../dataset/texts.ts'
 import type { VectorWriter } from '../dataset/vector-writer.ts'
-import type { EncodedBatch, EncodeOptions, Encoder } from '../encoder/types.ts'
+import type { EncodeOptions, Encoder } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
+import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
 
 /** What is embedded, with what, and where to. */
 export interface EmbedRowsOptions {
@@ -15,6 +18,8 @@ export interface EmbedRowsOptions {
   readonly encode: Omit<EncodeOptions, 'signal' | 'onProgress' | 'project'>
   /** What is written beside a row's vector. */
   readonly describe: (row: TextRow) => Readonly<Record<string, unknown>>
+  /** True where a picture that cannot be read stops it all; otherwise its row is left out. */
+  readonly strict?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -25,11 +30,10 @@ export interface EmbedRowsResult {
   readonly tokens: number
   /** Rows whose text was cut at the encoder's limit. */
   readonly truncated: number
+  /** What was left out, in sentences. */
+  readonly warnings: readonly DatasetWarning[]
 }
 
-export const DEFAULT_BATCH_ROWS = 512
-/** Ends a batch early, so that long texts neither fill the memory nor wait long in the encoder's queue. */
-const MAX_BATCH_LENGTH = 64 * 1024
 /** One batch runs while the next is read and waits, so that no worker is idle in between. */
 const MAX_IN_FLIGHT = 2
 
@@ -42,41 +46,49 @@ export async function embedRows(options: EmbedRowsOptions): Promise<EmbedRowsRes
   const failed = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
   const total = { rows: 0, tokens: 0, truncated: 0 }
-  const inFlight: { batch: TextRow[]; encoded: Promise<EncodedBatch> }[] = []
+  const unreadable = new WarningCounter()
+  const inFlight: { batch: TextRow[]; encoded: Promise<EncodedItem<TextRow>[]> }[] = []
+
+  function keep({ item, vector, tokens, truncated }: EncodedItem<TextRow>) {
+    if (vector instanceof EspalierError) {
+      const place = placeOf(item.row)
+      const name = place === item.text ? place : `${place}, ${item.text}`
+      const why = explainFault(item.text, vector)
+      if (options.strict) {
+        const param = `${options.source} ${place}`
+        throw new EspalierError(vector.code, `${param}: ${why}`, { cause: vector, param })
+      }
+      unreadable.add(`${name}: ${why}`)
+      return []
+    }
+    total.tokens += tokens
+    total.truncated += truncated
+    return [{ vector, fields: options.describe(item) }]
+  }
 
   async function writeOldest(): Promise<void> {
     const { batch, encoded } = inFlight[0]!
-    const { vectors, dimension, tokens, truncated } = await nameLines(
-      options.source,
-      batch,
-      encoded,
-    )
+    const items = await nameLines(options.source, batch, encoded)
     inFlight.shift()
-    await writer.write(
-      batch.map((row, i) => ({
-        vector: vectors.subarray(i * dimension, (i + 1) * dimension),
-        fields: options.describe(row),
-      })),
-    )
-    total.rows += batch.length
-    for (const count of tokens) total.tokens += count
-    for (const cut of truncated) total.truncated += cut
+    const rows = items.flatMap(keep)
+    await writer.write(rows)
+    total.rows += rows.length
     onProgress?.(total.rows)
   }
 
   try {
-    for await (const batch of groupRows(options.rows, options.batchRows ?? DEFAULT_BATCH_ROWS)) {
+    const inputOf = ({ text, image }: TextRow) => image ?? text
+    for await (const loaded of loadBatches(options.rows, inputOf, options.batchRows)) {
       signal.throwIfAborted()
       if (inFlight.length === MAX_IN_FLIGHT) await writeOldest()
-      const texts = batch.map(({ text }) => text)
-      const encoded = encoder.encode(texts, { ...options.encode, signal })
+      const encoded = encodeLoaded(encoder, loaded, { ...options.encode, signal })
       // Awaited in its turn; until then a failure must not count as unhandled.
       encoded.catch(() => {})
-      inFlight.push({ batch, encoded })
+      inFlight.push({ batch: loaded.map(({ item }) => item), encoded })
     }
     while (inFlight.length > 0) await writeOldest()
     signal.throwIfAborted()
-    return total
+    return { ...total, warnings: describeWarnings({ unreadable_images: unreadable }, 'picture') }
   } catch (error) {
     failed.abort()
     await Promise.allSettled(inFlight.map(({ encoded }) => encoded))
@@ -84,36 +96,19 @@ export async function embedRows(options: EmbedRowsOptions): Promise<EmbedRowsRes
   }
 }
 
-async function* groupRows(
-  rows: AsyncIterable<TextRow>,
-  batchRows: number,
-): AsyncGenerator<TextRow[]> {
-  let batch: TextRow[] = []
-  let length = 0
-  for await (const row of rows) {
-    batch.push(row)
-    length += row.text.length
-    if (batch.length < batchRows && length < MAX_BATCH_LENGTH) continue
-    yield batch
-    batch = []
-    length = 0
-  }
-  if (batch.length > 0) yield batch
-}
-
 /** Puts the row's line into an error that names `inputs[i]`. */
 async function nameLines(
   source: string,
   batch: readonly TextRow[],
-  encoded: Promise<EncodedBatch>,
-): Promise<EncodedBatch> {
+  encoded: Promise<EncodedItem<TextRow>[]>,
+): Promise<EncodedItem<TextRow>[]> {
   try {
     return await encoded
   } catch (error) {
     if (!(error instanceof EspalierError) || error.param === undefined) throw error
     const row = batch[Number(/^inputs\[(\d+)\]$/.exec(error.param)?.[1])]
     if (row === undefined) throw error
-    const param = `${source} line ${row.row.line}`
+    const param = `${source} ${placeOf(row.row)}`
     const message = error.message.replace(error.param, param)
     throw new EspalierError(error.code, message, { cause: error, param })
   }

@@ -1,7 +1,13 @@
+import type { HashedImage } from '../dataset/image-file.ts'
 import type { Encoder } from '../encoder/types.ts'
+import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import { findPrompt } from './embed.ts'
 import type { EmbeddingCache } from './embedding-cache.ts'
+import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
+
+/** An input that is embedded once, however often it occurs: a text, or a picture by its content. */
+export type KnownInput = string | HashedImage
 
 export interface EmbedTextsOptions {
   readonly encoder: Encoder
@@ -10,34 +16,33 @@ export interface EmbedTextsOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Embeddings of texts as they are served: truncated, normalised, with the encoder's default prompt. */
+/** Embeddings of inputs as they are served: truncated, normalised, with the encoder's default prompt. */
 export interface EmbeddedTexts {
-  /** Shape [texts, dimension]. */
+  /** Shape [inputs, dimension]; zeros where a picture could not be read. */
   readonly embeddings: Float32Array
-  /** Different texts that were found in the cache, and those that ran. */
+  /** Why, by the places of such pictures among the inputs. */
+  readonly unreadable: ReadonlyMap<number, string>
+  /** Different inputs that were found in the cache, and those that ran. */
   readonly cached: number
   readonly computed: number
   /** Of those that ran, how many were longer than the encoder reads. */
   readonly truncated: number
 }
 
-const BATCH_ROWS = 512
-/** Ends a batch early, so that long texts neither fill the memory nor wait long in the encoder's queue. */
-const BATCH_LENGTH = 64 * 1024
 /** One batch runs while the next waits, so that no worker is idle in between. */
 const MAX_IN_FLIGHT = 2
 
-/** Embeds many texts, each different one once, and those never seen before only. */
+/** Embeds many inputs, each different one once, and those never seen before only. */
 export async function embedTexts(
-  texts: readonly string[],
+  inputs: readonly KnownInput[],
   options: EmbedTextsOptions,
 ): Promise<EmbeddedTexts> {
   const { encoder, cache, signal } = options
   const { dimension } = encoder.info
-  const embeddings = new Float32Array(texts.length * dimension)
+  const embeddings = new Float32Array(inputs.length * dimension)
   const rowsByKey = new Map<string, number[]>()
-  for (const [row, text] of texts.entries()) {
-    const key = cache.keyOf(text)
+  for (const [row, input] of inputs.entries()) {
+    const key = cache.keyOf(typeof input === 'string' ? input : `image ${input.sha256}`)
     const rows = rowsByKey.get(key)
     if (rows === undefined) rowsByKey.set(key, [row])
     else rows.push(row)
@@ -49,21 +54,27 @@ export async function embedTexts(
   }
   await cache.read((key) => rowsByKey.has(key), place)
   signal?.throwIfAborted()
-  const missing = [...rowsByKey].map(([key, rows]) => ({ key, text: texts[rows[0]!]! }))
+  const missing = [...rowsByKey].map(([key, rows]) => ({ key, input: inputs[rows[0]!]! }))
   // Neighbours of near-equal length need little padding.
-  missing.sort((a, b) => a.text.length - b.text.length || (a.key < b.key ? -1 : 1))
+  missing.sort((a, b) => lengthOf(a) - lengthOf(b) || (a.key < b.key ? -1 : 1))
+  const unreadable = new Map<number, string>()
   let done = distinct - missing.length
   let truncated = 0
   const report = () => options.onProgress?.('embedding', done, distinct)
   report()
-  const finish = async ({ batch, encoded }: InFlight): Promise<void> => {
-    const result = await encoded
-    for (const [i, { key }] of batch.entries()) {
-      const vector = result.vectors.slice(i * dimension, (i + 1) * dimension)
-      place(key, vector)
-      await cache.add(key, vector)
+  const finish = async (encoded: InFlight): Promise<void> => {
+    const batch = await encoded
+    for (const { item, vector, truncated: cut } of batch) {
+      if (vector instanceof EspalierError) {
+        for (const row of rowsByKey.get(item.key) ?? []) {
+          unreadable.set(row, explainFault(nameOf(inputs[row]!), vector))
+        }
+        continue
+      }
+      place(item.key, vector)
+      await cache.add(item.key, vector.slice())
+      truncated += cut
     }
-    for (const cut of result.truncated) truncated += cut
     done += batch.length
     report()
   }
@@ -73,17 +84,25 @@ export async function embedTexts(
     // Also what was embedded before an interruption need not run again.
     await cache.flush()
   }
-  return { embeddings, cached: distinct - missing.length, computed: missing.length, truncated }
+  const cached = distinct - missing.length
+  return { embeddings, unreadable, cached, computed: missing.length, truncated }
 }
 
 interface Missing {
   readonly key: string
-  readonly text: string
+  readonly input: KnownInput
 }
 
-interface InFlight {
-  readonly batch: readonly Missing[]
-  readonly encoded: ReturnType<Encoder['encode']>
+type InFlight = Promise<readonly EncodedItem<Missing>[]>
+
+/** Of texts; pictures all take the same time. */
+function lengthOf({ input }: Missing): number {
+  return typeof input === 'string' ? input.length : 0
+}
+
+/** What messages call an input. */
+export function nameOf(input: KnownInput): string {
+  return typeof input === 'string' ? input : input.path
 }
 
 async function runBatches(
@@ -98,34 +117,19 @@ async function runBatches(
   const options = { truncate: true, truncationDirection: 'right', normalize: true } as const
   const inFlight: InFlight[] = []
   try {
-    for (const batch of groupByLength(missing)) {
+    for await (const batch of loadBatches(missing, ({ input }) => input)) {
       stop.throwIfAborted()
       if (inFlight.length === MAX_IN_FLIGHT) await finish(inFlight.shift()!)
-      const texts = batch.map(({ text }) => text)
-      const encoded = encoder.encode(texts, { ...options, prompt, signal: stop })
+      const encoded = encodeLoaded(encoder, batch, { ...options, prompt, signal: stop })
       // Awaited in its turn; until then a failure must not count as unhandled.
       encoded.catch(() => {})
-      inFlight.push({ batch, encoded })
+      inFlight.push(encoded)
     }
     while (inFlight.length > 0) await finish(inFlight.shift()!)
     stop.throwIfAborted()
   } catch (error) {
     failed.abort()
-    await Promise.allSettled(inFlight.map(({ encoded }) => encoded))
+    await Promise.allSettled(inFlight)
     throw error
   }
-}
-
-function* groupByLength(missing: readonly Missing[]): Generator<Missing[]> {
-  let batch: Missing[] = []
-  let length = 0
-  for (const item of missing) {
-    batch.push(item)
-    length += item.text.length
-    if (batch.length < BATCH_ROWS && length < BATCH_LENGTH) continue
-    yield batch
-    batch = []
-    length = 0
-  }
-  if (batch.length > 0) yield batch
 }

@@ -1,3 +1,4 @@
+import { dataError } from '../dataset/data-error.ts'
 import type { DatasetSummary, LabelledOptions } from '../dataset/labelled.ts'
 import type { DataSource } from '../dataset/types.ts'
 import type { Progress } from '../lib/logger.ts'
@@ -6,6 +7,7 @@ import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 import type { ReportTest } from '../training/report/types.ts'
 import { type EmbedJobDeps, embedForJob } from './embed-for-job.ts'
 import { checkFamily, checkReadsUnit, readHead } from './head-version.ts'
+import { addUnreadable, inputOf, leaveOut } from './leave-out-unreadable.ts'
 import { readTestRows } from './train-head-data.ts'
 import { judgeHead } from './train-head-evaluation.ts'
 import { loadTraining } from './train-head-tools.ts'
@@ -51,8 +53,8 @@ export async function evaluateHead(
   const { version, head } = loaded
   const multiLabel = head.activation === 'sigmoid'
   const rows = await readTestRows(data, { classes: head.labels, multiLabel }, reading)
-  const texts = rows.examples.map(({ text }) => text)
-  const { embeddings } = await embedForJob(deps, texts, {
+  const inputs = rows.examples.map(inputOf)
+  const embedded = await embedForJob(deps, inputs, {
     check: (encoder) => checkFamily(version, head.family, encoder, version.lineage?.encoder),
     onProgress,
     signal,
@@ -61,9 +63,14 @@ export async function evaluateHead(
   try {
     const tools = await loadTraining()
     const judging = { tools, kernels, seed, quotes }
-    const { test, inDistribution } = await judgeHead(head, rows.examples, embeddings, judging)
+    const { unreadable } = embedded
+    const { examples, embeddings } = leaveOut({ ...rows, ...embedded }, unreadable)
+    if (examples.length === 0) throw dataError(data.name, null, 'no picture can be read')
+    const { test, inDistribution } = await judgeHead(head, examples, embeddings, judging)
     const { labels } = head
-    return { version, dataset: rows.summary, test, labels, multiLabel, inDistribution }
+    const warnings = addUnreadable(rows.summary.warnings, rows.examples, unreadable)
+    const dataset = { ...rows.summary, warnings }
+    return { version, dataset, test, labels, multiLabel, inDistribution }
   } finally {
     await kernels.close()
   }

@@ -1,4 +1,5 @@
 import type { ByteSink } from '../dataset/byte-sink.ts'
+import type { DatasetWarning } from '../dataset/summary.ts'
 import type { TextRow } from '../dataset/texts.ts'
 import type { Encoder } from '../encoder/types.ts'
 import type { Head } from '../head/head.ts'
@@ -20,7 +21,7 @@ export interface PredictRowsOptions {
   /** What messages call the rows' source. */
   readonly source: string
   readonly predict: PredictOptions
-  /** Writes the text beside its prediction. */
+  /** Writes the text, or the picture's path, beside its prediction. */
   readonly withText: boolean
   /** What is written beside a prediction. @default its index, and the text where wanted */
   readonly describe?: ((row: TextRow) => Readonly<Record<string, unknown>>) | undefined
@@ -36,6 +37,8 @@ export interface PredictRowsResult {
   readonly truncated: number
   /** Rows unlike the training data. */
   readonly outOfDistribution: number
+  /** What was left out, in sentences. */
+  readonly warnings: readonly DatasetWarning[]
 }
 
 /**
@@ -73,7 +76,12 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
       normalize: head.reads !== 'pooled',
       prompt: findPrompt(encoder.info, options.prompt),
     },
-    describe: options.describe ?? (({ index, text }) => (withText ? { index, text } : { index })),
+    describe:
+      options.describe ??
+      (({ index, text, image }) => {
+        if (!withText) return { index }
+        return image === undefined ? { index, text } : { index, image: text }
+      }),
     signal: options.signal,
     onProgress: options.onProgress,
   })

@@ -24,6 +24,7 @@ export interface TrainingData {
   /** Sorted by code unit. */
   readonly classes: readonly string[]
   readonly multiLabel: boolean
+  readonly modality: 'text' | 'image'
   readonly summary: DatasetSummary
   /** Summary of the test file where there is one. */
   readonly testSummary: DatasetSummary | null
@@ -40,7 +41,7 @@ const MAX_NAMED = 5
 export async function readTrainingData(request: DataRequest): Promise<TrainingData> {
   const { data, test: testSource, testFraction, seed, reading } = request
   const dataset = await readLabelled(data, reading)
-  const { examples, classes, multiLabel, summary } = dataset
+  const { examples, classes, multiLabel, modality, summary } = dataset
   if (testSource === undefined) {
     const split = splitExamples(examples, testFraction, seed)
     return {
@@ -48,12 +49,18 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
       test: split.test.map((at) => examples[at]!),
       classes,
       multiLabel,
+      modality,
       summary,
       testSummary: null,
       warnings: summary.warnings,
     }
   }
   const test = await readTestRows(testSource, { classes, multiLabel }, reading)
+  if (test.modality !== modality) {
+    const nouns = { text: 'texts', image: 'pictures' } as const
+    const message = `these are ${nouns[test.modality]}, the training data are ${nouns[modality]}`
+    throw dataError(testSource.name, null, message)
+  }
   const known = new Set(examples.map(identityOf))
   const shared = test.examples.filter((example) => known.has(identityOf(example)))
   const ofTest = test.summary.warnings.map((warning) => ({
@@ -65,6 +72,7 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
     test: test.examples,
     classes,
     multiLabel,
+    modality,
     summary,
     testSummary: test.summary,
     warnings: [
@@ -106,7 +114,8 @@ export async function readTestRows(
 }
 
 function sharedWarning(shared: readonly LabelledExample[], test: DataSource): DatasetWarning {
-  const rows = shared.length === 1 ? 'text also occurs' : 'texts also occur'
+  const noun = shared[0]?.image ? 'picture' : 'text'
+  const rows = shared.length === 1 ? `${noun} also occurs` : `${noun}s also occur`
   return {
     code: 'duplicates',
     count: shared.length,

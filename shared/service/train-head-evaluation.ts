@@ -1,9 +1,16 @@
 import type { LabelledExample } from '../dataset/examples.ts'
 import type { Head } from '../head/head.ts'
 import type { MatrixKernels } from '../lib/matrix-kernels.ts'
-import type { ReportConfusion, ReportTest, ReportWorstConfusion } from '../training/report/types.ts'
+import type {
+  ReportConfusion,
+  ReportMistake,
+  ReportTest,
+  ReportWorstConfusion,
+} from '../training/report/types.ts'
 import type { TrainingSet } from '../training/types.ts'
 import type { TrainingTools } from './train-head-tools.ts'
+
+type Evaluation = Awaited<ReturnType<TrainingTools['evaluateHead']>>
 
 /** A head judged on rows with known labels. */
 export interface Judgement {
@@ -20,6 +27,8 @@ export interface JudgeOptions {
   readonly seed: number
   /** Quote this many wrong texts of each confusion. */
   readonly quotes: number
+  /** Name this many pictures with wrong answers. @default 0 */
+  readonly mistakes?: number | undefined
 }
 
 const MAX_WORST = 20
@@ -46,7 +55,7 @@ export async function judgeHead(
   head: Head,
   examples: readonly LabelledExample[],
   embeddings: Float32Array,
-  { tools, kernels, seed, quotes }: JudgeOptions,
+  { tools, kernels, seed, quotes, mistakes = 0 }: JudgeOptions,
 ): Promise<Judgement> {
   const multiLabel = head.activation === 'sigmoid'
   const set = toTrainingSet(examples, embeddings, head.dimension, {
@@ -78,8 +87,27 @@ export async function judgeHead(
       })),
       confusions: multiLabel ? [] : countConfusions(head, answers, examples),
       worstConfusions: multiLabel ? [] : listWorst(answers, examples, quotes),
+      ...(mistakes > 0 && {
+        mistakes: listMistakes(head, evaluation, examples).slice(0, mistakes),
+      }),
     },
   }
+}
+
+/** Wrong answers, the most confident first; with several labels a picture none are named. */
+function listMistakes(
+  { labels, activation }: Head,
+  { right, predicted, probabilities }: Pick<Evaluation, 'right' | 'predicted' | 'probabilities'>,
+  examples: readonly LabelledExample[],
+): ReportMistake[] {
+  if (activation === 'sigmoid') return []
+  const wrong = examples.flatMap(({ text, labels: actual }, row) => {
+    if (right[row] === 1) return []
+    const answer = predicted[row]!
+    const confidence = probabilities[row * labels.length + answer]!
+    return [{ image: text, actual: actual[0]!, predicted: labels[answer]!, confidence }]
+  })
+  return wrong.sort((a, b) => b.confidence - a.confidence || (a.image < b.image ? -1 : 1))
 }
 
 function countConfusions(

@@ -6,6 +6,7 @@ import type { Registry, RegistryVersion } from '../registry/types.ts'
 import type { TrainingReport } from '../training/report/types.ts'
 import type { Method } from '../training/types.ts'
 import type { EmbedJobDeps } from './embed-for-job.ts'
+import type { MakeThumbnail } from './make-thumbnails.ts'
 import type { DataRequest } from './train-head-data.ts'
 
 /** What training works with. */
@@ -13,6 +14,8 @@ export interface TrainHeadDeps extends EmbedJobDeps {
   readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
   readonly registry: Registry
   readonly clock: Clock
+  /** For the pictures of a report. */
+  readonly openThumbnailer: () => Promise<MakeThumbnail>
 }
 
 /** One training. */
@@ -36,6 +39,8 @@ export interface TrainHeadRequest extends DataRequest {
   readonly dryRun: boolean
   /** Quote misclassified test texts in the report, which is then stored with the version. */
   readonly quoteTexts: boolean
+  /** Show misclassified test pictures in the report, small ones, which is then stored with the version. */
+  readonly thumbnails: boolean
   /** The command line, for the lineage. */
   readonly command: string
   readonly onProgress?: Progress | undefined

@@ -16,9 +16,9 @@ export async function loadTraining() {
     evaluateHead: evaluation.evaluateHead,
     compareHeads: comparison.compareHeads,
     scoreAnswers: scoring.scoreAnswers,
-    renderReport: (report: TrainingReport) => ({
+    renderReport: (report: TrainingReport, thumbnails?: ReadonlyMap<string, string>) => ({
       markdown: markdown.renderMarkdown(report),
-      html: html.renderHtml(report),
+      html: html.renderHtml(report, thumbnails),
       json: json.toJson(report),
     }),
   }

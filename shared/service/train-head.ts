@@ -4,6 +4,8 @@ import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import { checkModelName } from '../registry/names.ts'
 import { embedForJob } from './embed-for-job.ts'
+import { inputOf, readableData } from './leave-out-unreadable.ts'
+import { makeThumbnails } from './make-thumbnails.ts'
 import { checkTargetKind, wasPromoted } from './publish-model.ts'
 import { createStopwatch } from './stopwatch.ts'
 import { checkChampion, promoteVersion } from './train-head-champion.ts'
@@ -21,6 +23,8 @@ import { loadTraining } from './train-head-tools.ts'
 
 /** Wrong texts that a report quotes of each confusion, where it may. */
 const QUOTES = 3
+/** Pictures with wrong answers that a report shows: some 50 KB. */
+const MISTAKES = 24
 
 /**
  * Trains a classifier on labelled rows and publishes it as a new version: rows, split, embeddings, fit,
@@ -36,16 +40,15 @@ export async function trainHead(
   checkModelName(name)
   await checkTargetKind(deps.registry, name, 'classifier', signal)
   const watch = createStopwatch(deps)
-  const data = await readTrainingData(request)
+  const found = await readTrainingData(request)
   watch.finish('reading')
-  const texts = [...data.train, ...data.test].map(({ text }) => text)
+  const inputs = [...found.train, ...found.test].map(inputOf)
   const check = (encoder: EncoderInfo) => checkOtherName(name, encoder)
-  const embedded = await embedForJob(deps, texts, { check, onProgress, signal })
+  const embedded = await embedForJob(deps, inputs, { check, onProgress, signal })
   watch.finish('embedding')
   const { encoder } = embedded
-  const rowsEnd = data.train.length * encoder.dimension
-  const trainVectors = embedded.embeddings.subarray(0, rowsEnd)
-  const testVectors = embedded.embeddings.subarray(rowsEnd)
+  const readable = readableData(found, embedded.embeddings, embedded.unreadable)
+  const { data, trainVectors, testVectors } = readable
   const kernels = await deps.openKernels()
   try {
     const tools = await loadTraining()
@@ -61,7 +64,8 @@ export async function trainHead(
     signal?.throwIfAborted()
     const { head } = trained
     const quotes = request.quoteTexts ? QUOTES : 0
-    const judging = { tools, kernels, seed, quotes }
+    const mistakes = data.modality === 'image' && request.thumbnails ? MISTAKES : 0
+    const judging = { tools, kernels, seed, quotes, mistakes }
     const judgement =
       data.test.length > 0 ? await judgeHead(head, data.test, testVectors, judging) : null
     const fitted = await tools.evaluateHead(head, set, kernels)
@@ -86,7 +90,9 @@ export async function trainHead(
       timings: watch.timings,
       createdMs: deps.clock.wallMs(),
     })
-    const files = tools.renderReport(report)
+    const wrong = judgement?.test.mistakes ?? []
+    const thumbnails = await makeThumbnails(deps.openThumbnailer, data.test, wrong)
+    const files = tools.renderReport(report, thumbnails)
     signal?.throwIfAborted()
     const { version, created } = request.dryRun
       ? { version: null, created: false }

@@ -9,6 +9,7 @@ import { silentLogger } from '../../shared/lib/logger.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/store-memory.ts'
 import type { Registry } from '../../shared/registry/types.ts'
+import { openThumbnailer } from '../../shared/runtime/image-thumbnail.ts'
 import type { ModelSummary } from '../../shared/service/model-summary.ts'
 import { openBulkPlace } from '../../shared/service/open-bulk-place.ts'
 import { openPlainRegistry } from '../../shared/service/open-model-registry.ts'
@@ -59,6 +60,7 @@ export function createFakeBoot({
     openRegistry: async () => registry,
     openRegistryAt: async (url) => openPlainRegistry({ url, log: silentLogger }),
     builtinEncoders: async () => ['built-in'],
+    openThumbnailer: () => openThumbnailer(1_000_000),
     openKernels: async () => ({ ...plainKernels(), close: async () => {} }),
     async openEncoder(options = {}) {
       opened.push(options)

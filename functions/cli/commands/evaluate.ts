@@ -8,10 +8,12 @@ import { addLabelledOptions } from '../labelled-input.ts'
 export function addEvaluateCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('evaluate')
-    .summary('judge a classifier on labelled texts')
-    .description('Judge a version of a classifier on the labelled texts of a file.')
+    .summary('judge a classifier on labelled texts or pictures')
+    .description(
+      'Judge a version of a classifier on the labelled texts of a file, or on a folder of pictures.',
+    )
     .argument('<model>', 'the classifier: name, name@alias or name@v7')
-    .argument('<data>', 'the file, or - for stdin')
+    .argument('<data>', 'the file, a folder of pictures, or - for stdin')
   addLabelledOptions(command)
   addEncoderOptions(command)
     .option('--quote-texts', 'quote misclassified texts')
@@ -22,6 +24,7 @@ export function addEvaluateCommand(program: Command, context: CommandContext): v
       `
 Examples:
   espalier evaluate intent test.csv
+  espalier evaluate pets pets-test/
   espalier evaluate intent@v7 test.jsonl --label-column topic --json`,
     )
     .action((model: string, data: string, options: EvaluateOptions) =>

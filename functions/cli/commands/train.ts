@@ -19,11 +19,12 @@ const METHODS = [
 export function addTrainCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('train')
-    .summary('train a classifier on labelled texts')
+    .summary('train a classifier on labelled texts or pictures')
     .description(
-      'Train a classifier on the labelled texts of a CSV, TSV or JSONL file and publish it as a new version.',
+      'Train a classifier on the labelled texts of a CSV, TSV or JSONL file, or on pictures: a folder with a ' +
+        'folder for each label, or a file with a column of paths. Publish it as a new version.',
     )
-    .argument('<data>', 'the file, s3://bucket/key, or - for stdin')
+    .argument('<data>', 'the file, s3://bucket/key, a folder of pictures, or - for stdin')
     .requiredOption('--name <name>', 'name of the classifier')
   addLabelledOptions(command)
     .option('--test <file>', 'test rows of their own; otherwise some of DATA are held out')
@@ -58,6 +59,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
       '--quote-texts',
       'quote misclassified test texts in the report, which the version keeps',
     )
+    .option('--no-thumbnails', 'show no misclassified test pictures in the report')
     .option('--dry-run', 'do everything but publish')
     .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'no progress and no warnings on stderr')
@@ -67,6 +69,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
 Examples:
   espalier train intents.csv --name intent --promote
   espalier train train.jsonl --test test.jsonl --name topic --text-column body --label-column topic
+  espalier train pets/ --name pets --promote     (pets/cat/1.jpg, pets/dog/7.png, …)
   espalier train tickets.csv --name tags --label-separator ";" --report ./report --dry-run`,
     )
     .action((data: string, options: TrainOptions) => trainFile(context, data, options))

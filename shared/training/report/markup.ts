@@ -33,7 +33,7 @@ export function raw(markup: string): Markup {
 }
 
 const SELF_CLOSING: ReadonlySet<string> = new Set([
-  ...['meta', 'input', 'br'],
+  ...['meta', 'input', 'br', 'img'],
   ...['rect', 'line', 'path', 'circle'],
 ])
 

@@ -4,6 +4,7 @@ import { toPlainLine } from './escape.ts'
 import { formatCount, formatCounted, formatDate, formatDuration, shorten } from './format.ts'
 import { renderConfusions } from './html-confusions.ts'
 import { renderFineTuning } from './html-fine-tuning.ts'
+import { renderLayers, renderMistakes, type Thumbnails } from './html-pictures.ts'
 import {
   renderCandidates,
   renderChampion,
@@ -22,9 +23,10 @@ const MAX_COMMAND = 4_000
 
 /**
  * The report as one HTML file that needs nothing else: no script, no font, no image. Its own policy
- * forbids everything but its one style sheet, named by hash, so user text could do nothing even unescaped.
+ * forbids everything but its one style sheet, named by hash, and pictures inside the page where it has any, so
+ * user text could do nothing even unescaped.
  */
-export function renderHtml(report: TrainingReport): string {
+export function renderHtml(report: TrainingReport, thumbnails: Thumbnails = new Map()): string {
   const { test, name } = report
   const labels =
     test === null || test.perClass.length === 0 ? null : renderLabelTable(test.perClass)
@@ -33,7 +35,10 @@ export function renderHtml(report: TrainingReport): string {
     'head',
     {},
     element('meta', { charset: 'utf-8' }),
-    element('meta', { 'http-equiv': 'Content-Security-Policy', content: describePolicy(styles) }),
+    element('meta', {
+      'http-equiv': 'Content-Security-Policy',
+      content: describePolicy(styles, thumbnails),
+    }),
     element('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
     element('title', {}, `${name}: training report`),
     element('style', {}, raw(styles)),
@@ -46,6 +51,7 @@ export function renderHtml(report: TrainingReport): string {
     renderChampion(report),
     renderFineTuning(report.fineTuning),
     renderNotes(report),
+    renderLayers(report),
     element(
       'div',
       { class: 'pair' },
@@ -53,6 +59,7 @@ export function renderHtml(report: TrainingReport): string {
       test === null ? null : renderReliability(test),
     ),
     test === null ? null : renderConfusions(report.labels, test),
+    test === null ? null : renderMistakes(test.mistakes ?? [], thumbnails),
     labels === null ? null : section('Labels', labels.table),
     renderOrigin(report),
   )
@@ -60,9 +67,10 @@ export function renderHtml(report: TrainingReport): string {
   return `<!doctype html>\n${page.markup}\n`
 }
 
-function describePolicy(styles: string): string {
+function describePolicy(styles: string, thumbnails: Thumbnails): string {
   const hash = createHash('sha256').update(styles).digest('base64')
-  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
+  const images = thumbnails.size > 0 ? ' img-src data:;' : ''
+  return `default-src 'none'; style-src 'sha256-${hash}';${images} base-uri 'none'; form-action 'none'`
 }
 
 function renderHeader({ name, created, encoder, labels, multiLabel }: TrainingReport): Markup {

@@ -17,6 +17,7 @@ import {
   formatPercent,
   shorten,
 } from './format.ts'
+import { LAYER_COLUMNS, layerRow } from './html-pictures.ts'
 import { describeChampion, describeSplit, orderByF1 } from './summary.ts'
 import type { ReportTest, TrainingReport } from './types.ts'
 
@@ -36,8 +37,10 @@ export function renderMarkdown(report: TrainingReport): string {
     showResults(report),
     showFineTuning(report.fineTuning),
     showNotes(report),
+    showLayers(report),
     showCandidates(report),
     report.test === null ? null : showConfusions(report.test),
+    report.test === null ? null : showMistakes(report.test),
     report.test === null ? null : showClasses(report.test),
     showOrigin(report),
   ]
@@ -119,6 +122,23 @@ function showNotes(report: TrainingReport): string | null {
   ]
   if (lines.length === 0) return null
   return `## Warnings and advice\n\n${lines.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}`
+}
+
+function showLayers({ layers = [] }: TrainingReport): string | null {
+  if (layers.length === 0) return null
+  const rows = layers.map((layer) => layerRow(layer).map(escapeMarkdown))
+  return `## Transfer layers\n\n${renderTable(LAYER_COLUMNS, rows, [1, 2, 3, 4])}`
+}
+
+function showMistakes({ mistakes = [] }: ReportTest): string | null {
+  if (mistakes.length === 0) return null
+  const lines = mistakes
+    .slice(0, MAX_CONFUSIONS)
+    .map(({ image, actual, predicted, confidence }) => {
+      const path = toCodeSpan(shorten(image, MAX_TEXT))
+      return `- ${path}: ${showLabel(actual)} taken for ${showLabel(predicted)}, ${formatPercent(confidence)} sure`
+    })
+  return `## Worst errors\n\n${lines.join('\n')}`
 }
 
 function showCandidates({ candidates, method }: TrainingReport): string | null {

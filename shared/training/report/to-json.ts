@@ -18,6 +18,7 @@ const KEY_ORDER = [
   'labels',
   'multiLabel',
   'method',
+  'layers',
   'candidates',
   'crossValidation',
   'test',
@@ -32,7 +33,7 @@ const KEY_ORDER = [
 /** The report as a JSON value: `schema` first, keys in a fixed order, no number that is not finite. */
 export function toJsonValue(report: TrainingReport): { [key: string]: JsonValue } {
   const out: { [key: string]: JsonValue } = { schema: REPORT_SCHEMA }
-  for (const key of KEY_ORDER) out[key] = clean(report[key])
+  for (const key of KEY_ORDER) if (report[key] !== undefined) out[key] = clean(report[key])
   if (report.fineTuning !== undefined) out.fineTuning = clean(report.fineTuning)
   return out
 }

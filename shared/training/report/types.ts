@@ -20,6 +20,8 @@ export interface TrainingReport {
   readonly labels: readonly string[]
   readonly multiLabel: boolean
   readonly method: { readonly name: string; readonly why: string }
+  /** The transfer layers of an image encoder that were compared; absent where none were. */
+  readonly layers?: readonly ReportLayer[] | undefined
   readonly candidates: readonly ReportCandidate[]
   readonly crossValidation: ReportCrossValidation | null
   /** Null where no rows were held out. */
@@ -62,6 +64,19 @@ export interface ReportCandidate {
   readonly parameters: Readonly<Record<string, number | string | boolean | null>>
 }
 
+/** A layer of an image encoder whose features were tried. */
+export interface ReportLayer {
+  readonly name: string
+  /** Numbers of a vector. */
+  readonly dimension: number
+  /** Cross-validated, of the best head on the layer. */
+  readonly accuracy: Measure
+  readonly nll: Measure
+  /** Log evidence a row of a linear model (LogME), higher is better. */
+  readonly logMe: Measure
+  readonly chosen: boolean
+}
+
 /** Out-of-fold results of the chosen method on the training rows. */
 export interface ReportCrossValidation {
   readonly accuracy: Measure
@@ -86,6 +101,18 @@ export interface ReportTest {
   readonly confusions: readonly ReportConfusion[]
   /** Most frequent confusions first; texts only where the user allowed them. */
   readonly worstConfusions: readonly ReportWorstConfusion[]
+  /** The most confident wrong answers on pictures; absent for texts. */
+  readonly mistakes?: readonly ReportMistake[] | undefined
+}
+
+/** A wrong answer on a picture. */
+export interface ReportMistake {
+  /** The picture's path in the data. */
+  readonly image: string
+  readonly actual: string
+  readonly predicted: string
+  /** Probability of the wrong label. */
+  readonly confidence: number
 }
 
 export interface ReportClass {
