@@ -55,9 +55,10 @@ export async function trainHead(
     const { classes: labels, multiLabel } = data
     const set = toTrainingSet(data.train, trainVectors, encoder.dimension, { labels, multiLabel })
     const { method, folds, balance, memory } = request
+    const standard = data.modality === 'image' ? 'softmax' : 'softmax+lda'
     const trained = await tools.trainHead(
       set,
-      { family: encoder.family, method, seed, folds, balance, memory },
+      { family: encoder.family, method, seed, folds, balance, memory, standard },
       { kernels, onProgress, signal },
     )
     watch.finish('training')

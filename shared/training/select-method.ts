@@ -13,7 +13,7 @@ import {
   selectRidgeCandidate,
 } from './linear-methods.ts'
 import type { Problem } from './problem.ts'
-import type { Method } from './types.ts'
+import type { Method, TrainOptions } from './types.ts'
 import { searchHeldOut } from './votes.ts'
 
 /** Standard errors by which a later candidate must beat the one before: fewer rows, simpler heads. */
@@ -32,11 +32,19 @@ export interface Selection {
 /** Called before each step, so that progress shows and a cancelled job ends. */
 export type Step = (name: string) => void
 
+/** How the choice is made. */
+export interface SelectOptions {
+  /** Offers votes of neighbours. */
+  readonly memory: boolean
+  readonly standard?: TrainOptions['standard']
+  readonly step: Step
+}
+
 /** Makes the candidates of a method and chooses among them by cross-validation. */
 export async function selectMethod(
   problem: Problem,
   method: Method,
-  options: { readonly memory: boolean; readonly step: Step },
+  options: SelectOptions,
 ): Promise<Selection> {
   const single = async (name: string, make: (problem: Problem) => Promise<LinearCandidate>) => {
     options.step(name)
@@ -70,7 +78,8 @@ export async function selectMethod(
   const lda = await single('lda', selectLda)
   const ridge = await single('ridge', selectRidgeCandidate)
   const both = blendLinear(problem, softmax.parts[0]!.candidate, lda.parts[0]!.candidate)
-  const candidates = [both, softmax, lda, means, ridge]
+  const first = options.standard === 'softmax' ? [softmax, both] : [both, softmax]
+  const candidates = [...first, lda, means, ridge]
   if (options.memory && problem.heldOut.length >= FEWEST_VOTE_ROWS) {
     options.step('knn')
     const neighbours = await searchHeldOut(problem)

@@ -54,7 +54,8 @@ export async function trainHead(
   const kept = sampleRows(checked.groups, MAX_SELECTION_ROWS, random)
   const problem = await createProblem(tools.kernels, subsetOf(checked, kept), settings)
   const memory = options.memory !== false
-  const selection = await selectMethod(problem, options.method, { memory, step })
+  const { standard } = options
+  const selection = await selectMethod(problem, options.method, { memory, standard, step })
   step('fit')
   const isWhole = kept.length === checked.groups.length
   const whole = isWhole

@@ -27,6 +27,11 @@ export interface TrainOptions {
   readonly folds?: number | undefined
   /** Removes the share of each label from its probability, so that rare labels count as much. @default false */
   readonly balance?: boolean | undefined
+  /**
+   * What `auto` keeps unless another is clearly better. Means and covariances of many numbers, fitted on few
+   * pictures of one camera, suit those of another badly. @default softmax+lda
+   */
+  readonly standard?: 'softmax+lda' | 'softmax' | undefined
   /** Lets `auto` keep training embeddings for neighbour votes. @default true */
   readonly memory?: boolean | undefined
 }
