@@ -1,4 +1,5 @@
 import { isFeatureFile } from '../../shared/dataset/feature-file.ts'
+import { findModality } from '../../shared/dataset/texts.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { adaptFeatureFiles } from './adapt-feature-files.ts'
 import {
@@ -10,7 +11,7 @@ import {
 } from './adapt-output.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
-import { openJobParts } from './job-parts.ts'
+import { encoderFor, openJobParts } from './job-parts.ts'
 import { labelledReading } from './labelled-input.ts'
 import { quoteArgument } from './quote-argument.ts'
 import { checkPromotion, printResult, toJson } from './train-file.ts'
@@ -61,14 +62,17 @@ async function adaptTextFiles(
     throw new EspalierError('invalid_request', 'pass --name: what the classifier is called')
   }
   const { adaptHead } = await import('../../shared/service/adapt-head.ts')
+  const from = await openInput(context, source, options.format)
+  const reading = labelledReading(boot, options, signal)
+  const encoder = encoderFor(options, await findModality(from, reading))
   const result = await adaptHead(
-    { ...(await openJobParts(boot, options, signal)), clock: context.clock },
+    { ...(await openJobParts(boot, { ...options, ...encoder }, signal)), clock: context.clock },
     {
       ...options,
       name,
-      source: await openInput(context, source, options.format),
+      source: from,
       target: await openInput(context, target, options.format),
-      reading: labelledReading(boot, options, signal),
+      reading,
       beside: besideOf(options),
       promote: promote !== true ? 'no' : force === true ? 'always' : 'unless-worse',
       dryRun,

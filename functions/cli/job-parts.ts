@@ -30,6 +30,15 @@ export function addEncoderOptions(command: Command): Command {
 /** The encoder of pictures where none is named. */
 export const IMAGE_ENCODER = 'efficientnet-lite0'
 
+/** The encoder for inputs of a kind, to be spread over options: the one asked for, else that of pictures. */
+export function encoderFor(
+  { encoder }: Pick<EncoderOptions, 'encoder'>,
+  modality: 'text' | 'image',
+): Pick<EncoderOptions, 'encoder'> {
+  if (encoder !== undefined) return { encoder }
+  return modality === 'image' ? { encoder: IMAGE_ENCODER } : {}
+}
+
 /** The parts that training, evaluation and prediction have in common. */
 export async function openJobParts(boot: Boot, options: EncoderOptions, signal: AbortSignal) {
   const { encoder: model, precision, workers } = options

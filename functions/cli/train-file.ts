@@ -7,7 +7,7 @@ import type { TrainHeadResult } from '../../shared/service/train-head-request.ts
 import type { Method } from '../../shared/training/types.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
-import { type EncoderOptions, IMAGE_ENCODER, openJobParts } from './job-parts.ts'
+import { type EncoderOptions, encoderFor, openJobParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
 import { quoteArgument } from './quote-argument.ts'
@@ -53,9 +53,8 @@ export async function trainFile(
       options.test === undefined ? undefined : await openInput(context, options.test, undefined)
     const { trainHead } = await import('../../shared/service/train-head.ts')
     const labelled = labelledReading(boot, options, signal)
-    const modality = await findModality(data, labelled)
-    const encoder = options.encoder ?? (modality === 'image' ? IMAGE_ENCODER : undefined)
-    const parts = await openJobParts(boot, { ...options, ...(encoder && { encoder }) }, signal)
+    const encoder = encoderFor(options, await findModality(data, labelled))
+    const parts = await openJobParts(boot, { ...options, ...encoder }, signal)
     const { balance = false, dryRun = false, quoteTexts = false } = options
     const result = await trainHead(
       { ...parts, clock: context.clock },

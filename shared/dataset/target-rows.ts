@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto'
-import { pickTextColumn } from './columns.ts'
+import { type AskedColumns, type InputColumn, pickInputColumn } from './columns.ts'
 import { dataError, formatBytes } from './data-error.ts'
+import type { HashedImage } from './image-file.ts'
+import { hashImages, openImagesOf } from './image-rows.ts'
 import { readLabelCell } from './labelled.ts'
 import { readRows } from './rows.ts'
 import { readTextCell } from './texts.ts'
-import type { DataSource, RowOptions } from './types.ts'
+import type { DataSource, RowOptions, SkippedFile } from './types.ts'
 
-/** Texts of a target domain, with the labels that are known. */
+/** Inputs of a target domain, with the labels that are known. */
 export interface TargetRows {
+  /** The texts; of pictures, their paths. */
   readonly texts: readonly string[]
+  /** In the order of `texts`; null where they are texts. */
+  readonly images: readonly HashedImage[] | null
   /** Null where a row has none; a row with a label only serves to judge, never to fit. */
   readonly labels: readonly (string | null)[]
   /** Rows left out because their text is empty. */
@@ -25,32 +30,31 @@ const MAX_TEXT_LENGTH = 2 ** 30
  */
 export async function readTargetRows(
   source: DataSource,
-  options: RowOptions & {
-    readonly textColumn?: string | undefined
-    readonly labelColumn?: string | undefined
-  },
+  options: RowOptions &
+    AskedColumns & {
+      readonly labelColumn?: string | undefined
+      readonly maxImageBytes?: number | undefined
+    },
 ): Promise<TargetRows> {
   const { labelColumn } = options
-  const texts: string[] = []
-  const labels: (string | null)[] = []
-  const hash = createHash('sha256')
-  let column: string | null = null
+  const rows: { text: string; label: string | null; line: number }[] = []
+  let column: InputColumn | null = null
   let [empty, length] = [0, 0]
   for await (const row of readRows(source, options)) {
     if (column === null) {
-      column = pickTextColumn(source, row, options.textColumn)
+      column = pickInputColumn(source, row, options)
       if (labelColumn !== undefined && !row.columns.includes(labelColumn)) {
         const has = row.columns.slice(0, 20).join(', ')
         throw dataError(source.name, null, `no column "${labelColumn}"; the columns are ${has}`)
       }
     }
-    const text = readTextCell(source.name, row, column)
+    const text = readTextCell(source.name, row, column.name)
     if (text.trim() === '') {
       empty++
       continue
     }
     length += text.length
-    if (texts.length === MAX_ROWS || length > MAX_TEXT_LENGTH) {
+    if (rows.length === MAX_ROWS || length > MAX_TEXT_LENGTH) {
       const limit = `${MAX_ROWS} rows or ${formatBytes(MAX_TEXT_LENGTH)} of text`
       throw dataError(source.name, row.line, `more than ${limit}; adapt to a sample`)
     }
@@ -58,10 +62,35 @@ export async function readTargetRows(
     if (typeof label !== 'string') {
       throw dataError(source.name, row.line, `"${labelColumn}" is a list; one label is expected`)
     }
-    texts.push(text)
-    labels.push(label.trim() || null)
-    hash.update(`${JSON.stringify(text)}\n`)
+    rows.push({ text, label: label.trim() || null, line: row.line })
   }
-  if (texts.length < 2) throw dataError(source.name, null, 'a target needs two texts at least')
-  return { texts, labels, empty, sha256: hash.digest('hex') }
+  const isImage = column?.modality === 'image'
+  if (rows.length < 2) {
+    const noun = isImage || source.format === 'folder' ? 'pictures' : 'texts'
+    throw dataError(source.name, null, `a target needs two ${noun} at least`)
+  }
+  const hashed = isImage ? await readPictures(source, rows, options) : null
+  const hash = createHash('sha256')
+  for (const input of hashed ?? rows) {
+    hash.update(`${JSON.stringify('image' in input ? input.image.sha256 : input.text)}\n`)
+  }
+  return {
+    texts: rows.map(({ text }) => text),
+    images: hashed?.map(({ image }) => image) ?? null,
+    labels: rows.map(({ label }) => label),
+    empty,
+    sha256: hash.digest('hex'),
+  }
+}
+
+/** Reads the pictures; one that cannot be read is an error, since rows are known by their number. */
+function readPictures(
+  source: DataSource,
+  rows: readonly { readonly text: string; readonly line: number }[],
+  { maxImageBytes, signal }: RowOptions & { readonly maxImageBytes?: number | undefined },
+) {
+  const refuse = ({ path, why }: SkippedFile) => {
+    throw dataError(source.name, null, `${path}: ${why}; take it out`)
+  }
+  return hashImages(openImagesOf(source, maxImageBytes), rows, refuse, signal)
 }

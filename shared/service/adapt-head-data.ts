@@ -7,7 +7,7 @@ import type { DataSource } from '../dataset/types.ts'
 import { quote } from '../lib/quote.ts'
 import type { TrainingData } from './train-head-data.ts'
 
-/** Two domains of texts. */
+/** Two domains of texts, or of pictures. */
 export interface DomainsRequest {
   /** Labelled rows. */
   readonly source: DataSource
@@ -32,13 +32,15 @@ export interface Domains {
  */
 export async function readDomains(request: DomainsRequest): Promise<Domains> {
   const { source, target: targetSource, targetLabels: labelColumn, reading } = request
-  const { examples, classes, multiLabel, summary } = await readLabelled(source, reading)
+  const { examples, classes, multiLabel, modality, summary } = await readLabelled(source, reading)
   if (multiLabel) {
     throw dataError(source.name, null, 'rows have several labels; adapting takes one a row')
   }
-  const { header, textColumn, limits, signal } = reading
-  const options = { header, textColumn, labelColumn, limits, signal }
-  const target = await readTargetRows(targetSource, options)
+  const target = await readTargetRows(targetSource, { ...reading, labelColumn })
+  if ((target.images !== null) !== (modality === 'image')) {
+    const fix = 'both must be texts, or both pictures'
+    throw dataError(targetSource.name, null, `${source.name} and ${targetSource.name}: ${fix}`)
+  }
   const indexOf = new Map(classes.map((label, index) => [label, index]))
   const truth = Int32Array.from(target.labels, (label) => {
     const index = label === null ? -1 : indexOf.get(label)
@@ -48,7 +50,8 @@ export async function readDomains(request: DomainsRequest): Promise<Domains> {
   })
   const test = target.texts.flatMap((text, row): LabelledExample[] => {
     const label = target.labels[row]
-    return label == null ? [] : [{ text, labels: [label] }]
+    const image = target.images?.[row]
+    return label == null ? [] : [{ text, labels: [label], ...(image && { image }) }]
   })
   const warnings = [...summary.warnings, ...warnOf(targetSource, target)]
   const judged = { ...summary, source: targetSource.name, sha256: target.sha256 }
@@ -57,6 +60,7 @@ export async function readDomains(request: DomainsRequest): Promise<Domains> {
     test,
     classes,
     multiLabel,
+    modality,
     summary,
     testSummary: test.length > 0 ? judged : null,
     warnings,

@@ -12,6 +12,7 @@ import {
 } from './adapt-head-compare.ts'
 import { type DomainsRequest, readDomains } from './adapt-head-data.ts'
 import { embedForJob } from './embed-for-job.ts'
+import { checkAllReadable, inputOf } from './leave-out-unreadable.ts'
 import { checkTargetKind, wasPromoted } from './publish-model.ts'
 import { checkChampion, promoteVersion } from './train-head-champion.ts'
 import { judgeHead } from './train-head-evaluation.ts'
@@ -24,7 +25,7 @@ import type {
   TrainHeadResult,
 } from './train-head-request.ts'
 
-/** One adaptation of texts; what it shares with a training means the same. */
+/** One adaptation of texts or pictures; what it shares with a training means the same. */
 export interface AdaptHeadRequest
   extends AdaptSettings,
     DomainsRequest,
@@ -69,15 +70,16 @@ export async function adaptHead(
   }
   const { data, target, truth } = await readDomains(request)
   finish('reading')
-  const texts = [...data.train.map(({ text }) => text), ...target.texts]
+  const inputs = [...data.train.map(inputOf), ...(target.images ?? target.texts)]
   const check = (encoder: EncoderInfo) => {
     if (name !== encoder.name) return
     const model = formatModelVersion(encoder)
     const message = `${model} is the encoder itself; give the classifier another --name`
     throw new EspalierError('wrong_model_kind', message)
   }
-  const embedded = await embedForJob(deps, texts, { check, onProgress, signal })
+  const embedded = await embedForJob(deps, inputs, { check, onProgress, signal })
   finish('embedding')
+  checkAllReadable(inputs, embedded.unreadable)
   const { encoder } = embedded
   const { dimension: columns } = encoder
   const end = data.train.length * columns

@@ -2,7 +2,8 @@ import { dataError } from '../dataset/data-error.ts'
 import type { LabelledExample } from '../dataset/examples.ts'
 import type { DatasetSummary } from '../dataset/labelled.ts'
 import { type DatasetWarning, describeWarnings, WarningCounter } from '../dataset/summary.ts'
-import type { KnownInput } from './embed-texts.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { type KnownInput, nameOf } from './embed-texts.ts'
 import type { TrainingData } from './train-head-data.ts'
 
 /** Examples with their embeddings, shape [examples, dimension]. */
@@ -72,6 +73,21 @@ export function readableData(
     },
     trainVectors: learnt.embeddings,
     testVectors: judged.embeddings,
+  }
+}
+
+/**
+ * For jobs that know rows by their number and can leave none out.
+ * @throws EspalierError `invalid_image` naming the first picture
+ */
+export function checkAllReadable(
+  inputs: readonly KnownInput[],
+  unreadable: ReadonlyMap<number, string>,
+): void {
+  for (const [row, why] of unreadable) {
+    const path = nameOf(inputs[row]!)
+    const message = `${path}: ${why}; ${unreadable.size} in all cannot be read: take them out`
+    throw new EspalierError('invalid_image', message, { param: path })
   }
 }
 

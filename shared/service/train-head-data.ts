@@ -24,7 +24,8 @@ export interface TrainingData {
   /** Sorted by code unit. */
   readonly classes: readonly string[]
   readonly multiLabel: boolean
-  readonly modality: 'text' | 'image'
+  /** @default text */
+  readonly modality?: 'text' | 'image' | undefined
   readonly summary: DatasetSummary
   /** Summary of the test file where there is one. */
   readonly testSummary: DatasetSummary | null

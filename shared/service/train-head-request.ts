@@ -40,7 +40,7 @@ export interface TrainHeadRequest extends DataRequest {
   /** Quote misclassified test texts in the report, which is then stored with the version. */
   readonly quoteTexts: boolean
   /** Show misclassified test pictures in the report, small ones, which is then stored with the version. */
-  readonly thumbnails: boolean
+  readonly thumbnails?: boolean | undefined
   /** The command line, for the lineage. */
   readonly command: string
   readonly onProgress?: Progress | undefined
