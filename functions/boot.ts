@@ -22,6 +22,7 @@ import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
 import type { BulkPlace } from '../shared/service/bulk-place.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { EncoderSources } from '../shared/service/encoder-sources.ts'
+import type { LayeredNetwork } from '../shared/service/layer-encoders.ts'
 import type { ModelSummary } from '../shared/service/model-summary.ts'
 import type { RegistryMemory } from '../shared/service/registry-memory.ts'
 import { createDeviceChooser } from './boot/device-chooser.ts'
@@ -81,6 +82,8 @@ export interface Boot {
     readonly calibrationTexts: string
     readonly threads: number
   }
+  /** The network of an image encoder, with its layers; a built-in one, or a folder. */
+  openNetwork(encoder: string): Promise<LayeredNetwork>
   listModels(): Promise<readonly ModelSummary[]>
   /** The application without a server, for hosts that bring requests as events. */
   openApp(): Promise<RunningApp>
@@ -274,6 +277,10 @@ export function createBoot(options: {
     async listLayers(folder) {
       const { listLayers } = await import('../shared/exporter/list-layers.ts')
       return listLayers(folder)
+    },
+    async openNetwork(encoder) {
+      const { openLayeredNetwork } = await import('../shared/service/layer-encoders.ts')
+      return openLayeredNetwork(artifacts, encoder)
     },
     async listModels() {
       const { listModels } = await import('../shared/service/list-models.ts')

@@ -3,11 +3,13 @@ import { findModality } from '../../shared/dataset/texts.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import { REPORT_FILES } from '../../shared/service/head-version.ts'
+import type { LayerOptions } from '../../shared/service/train-head-layers.ts'
 import type { TrainHeadResult } from '../../shared/service/train-head-request.ts'
 import type { Method } from '../../shared/training/types.ts'
+import type { Boot } from '../boot.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
-import { type EncoderOptions, encoderFor, openJobParts } from './job-parts.ts'
+import { type EncoderOptions, encoderFor, IMAGE_ENCODER, openJobParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
 import { quoteArgument } from './quote-argument.ts'
@@ -32,6 +34,8 @@ export interface TrainOptions extends LabelledInputOptions, EncoderOptions {
   readonly report?: string
   readonly quoteTexts?: boolean
   readonly thumbnails: boolean
+  readonly layer?: string
+  readonly layers?: readonly string[]
   readonly dryRun?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
@@ -55,9 +59,10 @@ export async function trainFile(
     const labelled = labelledReading(boot, options, signal)
     const encoder = encoderFor(options, await findModality(data, labelled))
     const parts = await openJobParts(boot, { ...options, ...encoder }, signal)
+    const layers = await openLayers(boot, { ...options, ...encoder }, signal)
     const { balance = false, dryRun = false, quoteTexts = false } = options
     const result = await trainHead(
-      { ...parts, clock: context.clock },
+      { ...parts, layers, clock: context.clock },
       {
         ...options,
         data,
@@ -87,12 +92,30 @@ export async function trainFile(
   }
 }
 
-function checkOptions({ force, promote, test, dryRun }: TrainOptions): void {
+/** The layers that the options name; none where they name none. */
+async function openLayers(
+  boot: Boot,
+  { layer, layers, encoder = IMAGE_ENCODER, precision, workers }: TrainOptions,
+  signal: AbortSignal,
+): Promise<LayerOptions | undefined> {
+  if (layer === undefined && layers === undefined) return undefined
+  const network = await boot.openNetwork(encoder)
+  const asked = layer === undefined ? layers! : [layer]
+  return {
+    network,
+    layers: asked.join() === 'auto' ? network.promising : asked,
+    openArtifact: (model, onProgress) =>
+      boot.openEncoder({ model, precision, workers, onProgress, signal }),
+  }
+}
+
+function checkOptions({ force, promote, test, dryRun, layer, layers }: TrainOptions): void {
   const fail = (message: string): never => {
     throw new EspalierError('invalid_request', message)
   }
   if (force === true && promote !== true) fail('--force is of use with --promote only')
   if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
+  if (layer !== undefined && layers !== undefined) fail('pass --layer or --layers, not both')
   if (test === '-') fail('--test needs a file: stdin is for the training data')
 }
 
@@ -140,6 +163,12 @@ export async function printResult(
   }
   if (crossValidation !== null) {
     await print(`  accuracy ${formatShare(crossValidation.accuracy)} cross-validated`)
+  }
+  const chosen = report.layers?.find((layer) => layer.chosen)
+  if (chosen !== undefined) {
+    await print(
+      `  layer ${chosen.name}, of ${formatCount(report.layers!.length, 'layer')} compared`,
+    )
   }
   if (champion !== null)
     await print(`  champion ${champion.model}: ${describeDifference(champion)}`)

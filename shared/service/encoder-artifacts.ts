@@ -190,7 +190,7 @@ async function verifySource(folder: string): Promise<void> {
 }
 
 /** Names a Hugging Face folder by its content. */
-async function hashFolder(folder: string): Promise<Record<string, string>> {
+export async function hashFolder(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
   const hashes: Record<string, string> = {}
   for (const entry of entries) {

@@ -11,6 +11,8 @@ export interface ReportParts {
   readonly request: Pick<TrainHeadRequest, 'name' | 'seed' | 'command'>
   readonly data: TrainingData
   readonly encoder: EncoderInfo
+  /** The layers that were compared. */
+  readonly layers?: TrainingReport['layers']
   readonly trained: TrainedHead
   /** Null where no rows were held out. */
   readonly judgement: Judgement | null
@@ -46,6 +48,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     labels: head.labels,
     multiLabel: data.multiLabel,
     method: { name: trained.method, why: trained.why },
+    ...(parts.layers && { layers: parts.layers }),
     candidates: trained.candidates,
     crossValidation: crossValidation && {
       accuracy: crossValidation.accuracy,

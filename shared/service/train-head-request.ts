@@ -8,6 +8,7 @@ import type { Method } from '../training/types.ts'
 import type { EmbedJobDeps } from './embed-for-job.ts'
 import type { MakeThumbnail } from './make-thumbnails.ts'
 import type { DataRequest } from './train-head-data.ts'
+import type { LayerOptions } from './train-head-layers.ts'
 
 /** What training works with. */
 export interface TrainHeadDeps extends EmbedJobDeps {
@@ -16,6 +17,8 @@ export interface TrainHeadDeps extends EmbedJobDeps {
   readonly clock: Clock
   /** For the pictures of a report. */
   readonly openThumbnailer: () => Promise<MakeThumbnail>
+  /** Layers to train on, or to choose among, instead of what `openEncoder` opens. */
+  readonly layers?: LayerOptions | undefined
 }
 
 /** One training. */

@@ -1,6 +1,7 @@
 import type { EncoderInfo } from '../encoder/types.ts'
 import { encodeHead } from '../head/encode.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { Progress } from '../lib/logger.ts'
 import { formatModelVersion } from '../lib/model-address.ts'
 import { checkModelName } from '../registry/names.ts'
 import { embedForJob } from './embed-for-job.ts'
@@ -11,6 +12,12 @@ import { createStopwatch } from './stopwatch.ts'
 import { checkChampion, promoteVersion } from './train-head-champion.ts'
 import { readTrainingData } from './train-head-data.ts'
 import { judgeHead, toTrainingSet } from './train-head-evaluation.ts'
+import {
+  type ChosenLayer,
+  chooseLayer,
+  type LayerOptions,
+  publishLayer,
+} from './train-head-layers.ts'
 import { publishHead } from './train-head-publish.ts'
 import { assembleReport } from './train-head-report.ts'
 import type {
@@ -42,9 +49,12 @@ export async function trainHead(
   const watch = createStopwatch(deps)
   const found = await readTrainingData(request)
   watch.finish('reading')
+  const layer = deps.layers && (await chooseLayer(deps, deps.layers, found, request))
+  if (layer?.report) watch.finish('layers')
   const inputs = [...found.train, ...found.test].map(inputOf)
   const check = (encoder: EncoderInfo) => checkOtherName(name, encoder)
-  const embedded = await embedForJob(deps, inputs, { check, onProgress, signal })
+  const job = layer ? { ...deps, openEncoder: openerOf(deps.layers!, layer) } : deps
+  const embedded = await embedForJob(job, inputs, { check, onProgress, signal })
   watch.finish('embedding')
   const { encoder } = embedded
   const readable = readableData(found, embedded.embeddings, embedded.unreadable)
@@ -79,10 +89,13 @@ export async function trainHead(
     const champion = await checkChampion(deps.registry, name, contender, { ...judging, signal })
     watch.finish('evaluation')
     const bytes = encodeHead(head)
+    signal?.throwIfAborted()
+    const isNew = layer?.isOther === true && !request.dryRun
     const report = assembleReport({
       request,
       data,
-      encoder,
+      encoder: isNew ? await publishLayer(deps.registry, encoder, layer.folder, request) : encoder,
+      layers: layer?.report,
       trained,
       judgement,
       fittedAccuracy: fitted.accuracy,
@@ -116,6 +129,10 @@ export async function trainHead(
   } finally {
     await kernels.close()
   }
+}
+
+function openerOf({ openArtifact }: LayerOptions, { folder }: ChosenLayer) {
+  return (onProgress?: Progress) => openArtifact(folder, onProgress)
 }
 
 function checkOtherName(name: string, encoder: EncoderInfo): void {

@@ -98,6 +98,9 @@ export function createFakeBoot({
     async listLayers() {
       throw new EspalierError('unsupported_model', 'no images here')
     },
+    async openNetwork(encoder) {
+      throw new EspalierError('unsupported_model', `${encoder} has no layers`)
+    },
     async listModels() {
       return models
     },

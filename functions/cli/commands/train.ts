@@ -3,7 +3,7 @@ import type { Method } from '../../../shared/training/types.ts'
 import type { CommandContext } from '../context.ts'
 import { addEncoderOptions } from '../job-parts.ts'
 import { addLabelledOptions } from '../labelled-input.ts'
-import { numberBetween, oneOf, wholeNumber } from '../options.ts'
+import { nameList, numberBetween, oneOf, wholeNumber } from '../options.ts'
 import { type TrainOptions, trainFile } from '../train-file.ts'
 
 const METHODS = [
@@ -45,6 +45,15 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     .option('--balance', 'let rare labels count as much as frequent ones')
     .option('--no-memory', 'keep no training embeddings for votes of neighbours: a smaller head')
   addEncoderOptions(command)
+    .option(
+      '--layer <name>',
+      'pictures: layer of the encoder to train on, as "espalier layers" lists them',
+    )
+    .option(
+      '--layers <names>',
+      'pictures: layers to choose among by cross-validation and LogME, separated by commas; auto takes the last of each shape',
+      nameList,
+    )
     .option('--promote', 'make it the champion, unless it is worse than the present one')
     .option('--force', 'with --promote: also if it is worse')
     .option(
@@ -70,6 +79,7 @@ Examples:
   espalier train intents.csv --name intent --promote
   espalier train train.jsonl --test test.jsonl --name topic --text-column body --label-column topic
   espalier train pets/ --name pets --promote     (pets/cat/1.jpg, pets/dog/7.png, …)
+  espalier train pets.csv --name pets --image-column photo --layers auto --report ./report
   espalier train tickets.csv --name tags --label-separator ";" --report ./report --dry-run`,
     )
     .action((data: string, options: TrainOptions) => trainFile(context, data, options))
