@@ -97,6 +97,10 @@ export async function readLabelled(
   }
   if (columns === null) throw noRows(source)
   const { modality, name: inputColumn } = columns.input
+  if (source.format === 'folder' && rows.every(({ label }) => label === '')) {
+    const fix = 'put them into a folder for each label'
+    throw dataError(source.name, null, `the pictures lie in no folder of their own; ${fix}`)
+  }
   const readable = modality === 'text' ? rows : await readPictures(source, rows, onSkip, options)
   const { examples, classCounts, multiLabel, warnings } = assembleExamples(
     source.name,

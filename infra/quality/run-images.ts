@@ -1,0 +1,183 @@
+/**
+ * Measures `espalier train` and `espalier adapt` on pictures with the built-in image encoder:
+ *
+ *   npm run quality:images -- FOLDER [--draws 5] [--layers] [--export FILE]
+ *
+ * FOLDER holds office-caltech10/{amazon,webcam} and cats-vs-dogs/{train,test}, a folder for each label in each.
+ * --layers compares transfer layers too; --export writes the vectors for compare-images.py.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import sharp from 'sharp'
+import { type Boot, createBoot } from '../../functions/boot.ts'
+import { openNpyWriter } from '../../shared/dataset/npy-file.ts'
+import type { MatrixKernels } from '../../shared/lib/matrix-kernels.ts'
+import { embedForJob } from '../../shared/service/embed-for-job.ts'
+import { scoreLayer } from '../../shared/training/score-layer.ts'
+import { trainHead } from '../../shared/training/train-head.ts'
+import { type EmbeddedImages, type EmbedImages, embedImages, readImages } from './image-sets.ts'
+import { measureAdapting, measureCurve, measureHead } from './measure-images.ts'
+
+const OFFICE = ['office-caltech10/amazon', 'office-caltech10/webcam'] as const
+const PETS = ['cats-vs-dogs/train', 'cats-vs-dogs/test'] as const
+const SIZES = [20, 100, 1_000, 100_000]
+const ENCODER = 'efficientnet-lite0'
+const PIXELS = 32
+
+const percent = (share: number) => (100 * share).toFixed(1)
+const print = (line = '') => void process.stdout.write(`${line}\n`)
+
+async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      draws: { type: 'string', default: '5' },
+      layers: { type: 'boolean', default: false },
+      export: { type: 'string' },
+    },
+  })
+  const [root] = positionals
+  if (root === undefined) throw new Error('name the folder of the data sets')
+  const boot = createBoot({ root: new URL('../../', import.meta.url), version: 'quality' })
+  const kernels = await boot.openKernels()
+  const embed = embedderOf(boot, ENCODER)
+  const read = async (folder: string) => embedImages(await readImages(root, folder), embed)
+  const office = [await read(OFFICE[0]), await read(OFFICE[1])] as const
+  await tellOffice(office, kernels)
+  const pets = [await read(PETS[0]), await read(PETS[1])] as const
+  await tellPets(pets, kernels, Number(values.draws))
+  if (values.export !== undefined) await writeVectors(values.export, [...office, ...pets])
+  if (values.layers) await tellLayers(boot, office, kernels)
+  await kernels.close()
+}
+
+/** Vectors of an encoder, kept in the cache of the command line. */
+function embedderOf(boot: Boot, model: string): EmbedImages {
+  return async ({ examples }) => {
+    const deps = {
+      openEncoder: () => boot.openEncoder({ model }),
+      embeddingFolder: join(boot.cacheFolder, 'embeddings'),
+      log: boot.log,
+    }
+    const images = examples.map(({ image }) => image!)
+    return (await embedForJob(deps, images, { check: () => {} })).embeddings
+  }
+}
+
+async function tellOffice(
+  [amazon, webcam]: readonly [EmbeddedImages, EmbeddedImages],
+  kernels: MatrixKernels,
+): Promise<void> {
+  print('| trained on → tested on | auto | softmax | class means | CORAL | EasyTL |')
+  print('| --- | --- | --- | --- | --- | --- |')
+  const pairs = [
+    ['amazon → webcam', amazon, webcam],
+    ['webcam → amazon', webcam, amazon],
+  ] as const
+  for (const [name, source, target] of pairs) {
+    const cells = []
+    for (const method of ['auto', 'softmax', 'ncm'] as const) {
+      cells.push(await measureHead(source, target, kernels, method))
+    }
+    const adapted = await measureAdapting(source, target, kernels)
+    for (const wanted of ['coral', 'easytl']) {
+      cells.push(adapted.find(({ method }) => method === wanted)!.accuracy)
+    }
+    print(`| ${name} | ${cells.map(percent).join(' | ')} |`)
+  }
+  print()
+}
+
+async function tellPets(
+  [train, test]: readonly [EmbeddedImages, EmbeddedImages],
+  kernels: MatrixKernels,
+  draws: number,
+): Promise<void> {
+  const raw: EmbedImages = ({ examples }) => readPixels(examples.map(({ image }) => image!))
+  const pixels = {
+    train: await embedImages(train.dataset, raw),
+    test: await embedImages(test.dataset, raw),
+  }
+  const curve = await measureCurve(train, test, kernels, SIZES, draws)
+  const floor = await measureCurve(pixels.train, pixels.test, kernels, SIZES, draws)
+  print('| training pictures | features of the network | raw pixels |')
+  print('| --- | --- | --- |')
+  curve.forEach(({ rows, accuracy, deviation }, at) => {
+    const tell = (share: number, spread: number) =>
+      spread > 0 ? `${percent(share)} ± ${percent(spread)}` : percent(share)
+    const below = floor[at]!
+    print(`| ${rows} | ${tell(accuracy, deviation)} | ${tell(below.accuracy, below.deviation)} |`)
+  })
+  print()
+}
+
+/** The pixels themselves, less their mean, at length 1: what a head can do without the network. */
+async function readPixels(
+  images: readonly { load(): Promise<Uint8Array> }[],
+): Promise<Float32Array> {
+  const size = 3 * PIXELS * PIXELS
+  const rows = new Float32Array(images.length * size)
+  for (const [row, image] of images.entries()) {
+    const pixels = await sharp(await image.load())
+      .resize(PIXELS, PIXELS, { fit: 'fill' })
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw()
+      .toBuffer()
+    const mean = pixels.reduce((sum, value) => sum + value, 0) / size
+    const centred = Float32Array.from(pixels, (value) => value - mean)
+    const norm = Math.hypot(...centred) || 1
+    rows.set(
+      centred.map((value) => value / norm),
+      row * size,
+    )
+  }
+  return rows
+}
+
+/** The last layer of each shape: what cross-validation and LogME say of it, and what it reaches elsewhere. */
+async function tellLayers(
+  boot: Boot,
+  [amazon, webcam]: readonly [EmbeddedImages, EmbeddedImages],
+  kernels: MatrixKernels,
+): Promise<void> {
+  const network = await boot.openNetwork(ENCODER)
+  print('| layer | numbers | cross-validated | LogME | on webcam |')
+  print('| --- | --- | --- | --- | --- |')
+  for (const layer of network.promising) {
+    const { folder } = await network.prepare(layer)
+    const embed = embedderOf(boot, folder)
+    const train = await embedImages(amazon.dataset, embed)
+    const test = await embedImages(webcam.dataset, embed)
+    const options = { family: 'quality', method: 'softmax' } as const
+    const { crossValidation } = await trainHead(train, options, { kernels })
+    const cells = [
+      `\`${layer}\``,
+      train.dimension,
+      percent(crossValidation!.accuracy),
+      scoreLayer(train, 500, 42)!.toFixed(3),
+      percent(await measureHead(train, test, kernels, 'softmax')),
+    ]
+    print(`| ${cells.join(' | ')} |`)
+  }
+  print()
+}
+
+async function writeVectors(folder: string, sets: readonly EmbeddedImages[]): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const names = ['amazon', 'webcam', 'pets-train', 'pets-test']
+  for (const [at, { embeddings, dimension, targets }] of sets.entries()) {
+    const writer = await openNpyWriter(join(folder, `${names[at]}.npy`))
+    const rows = Array.from(targets, (_, row) => ({
+      vector: embeddings.subarray(row * dimension, (row + 1) * dimension),
+      fields: {},
+    }))
+    await writer.write(rows)
+    await writer.commit()
+    await writeFile(join(folder, `${names[at]}.json`), JSON.stringify([...targets]))
+  }
+}
+
+await main(process.argv.slice(2))
