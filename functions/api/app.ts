@@ -16,6 +16,7 @@ import { addTimingHeaders } from './middleware/timing-headers.ts'
 import { addAdminRoutes } from './routes/admin.ts'
 import { addClassifyRoute } from './routes/classify.ts'
 import { addCohereClassifyRoute } from './routes/cohere-classify.ts'
+import { addCohereEmbedRoute } from './routes/cohere-embed.ts'
 import { addEmbedRoute } from './routes/embed.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInfoRoute } from './routes/info.ts'
@@ -51,6 +52,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   addOpenAIEmbeddingsRoute(app, deps, inputDoor('input'))
   addClassifyRoute(app, deps, inputDoor('inputs'))
   addCohereClassifyRoute(app, deps, door)
+  addCohereEmbedRoute(app, deps, door)
   addModelRoutes(app, deps)
   addInfoRoute(app, deps)
   addAdminRoutes(app, deps)

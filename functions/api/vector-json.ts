@@ -32,7 +32,7 @@ export function embeddingsToJson(
 }
 
 /** Little-endian float32 bytes, as every platform of ONNX Runtime keeps them in memory. */
-function toBase64(row: Float32Array): string {
+export function toBase64(row: Float32Array): string {
   return Buffer.from(row.buffer, row.byteOffset, row.byteLength).toString('base64')
 }
 

@@ -6,9 +6,9 @@ import type { Registry, RegistryVersion } from '../registry/types.ts'
 import type { TrainingReport } from '../training/report/types.ts'
 import type { Method } from '../training/types.ts'
 import type { EmbedJobDeps } from './embed-for-job.ts'
-import type { MakeThumbnail } from './make-thumbnails.ts'
 import type { DataRequest } from './train-head-data.ts'
 import type { LayerOptions } from './train-head-layers.ts'
+import type { MakeThumbnail } from './train-head-thumbnails.ts'
 
 /** What training works with. */
 export interface TrainHeadDeps extends EmbedJobDeps {

@@ -6,7 +6,6 @@ import { formatModelVersion } from '../lib/model-address.ts'
 import { checkModelName } from '../registry/names.ts'
 import { embedForJob } from './embed-for-job.ts'
 import { inputOf, readableData } from './leave-out-unreadable.ts'
-import { makeThumbnails } from './make-thumbnails.ts'
 import { checkTargetKind, wasPromoted } from './publish-model.ts'
 import { createStopwatch } from './stopwatch.ts'
 import { checkChampion, promoteVersion } from './train-head-champion.ts'
@@ -26,6 +25,7 @@ import type {
   TrainHeadRequest,
   TrainHeadResult,
 } from './train-head-request.ts'
+import { makeThumbnails } from './train-head-thumbnails.ts'
 import { loadTraining } from './train-head-tools.ts'
 
 /** Wrong texts that a report quotes of each confusion, where it may. */

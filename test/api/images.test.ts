@@ -6,6 +6,7 @@ import { createApp } from '../../functions/api/app.ts'
 import type { ApiApp } from '../../functions/api/types.ts'
 import { readForm } from '../../functions/api/uploads/read-form.ts'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
+import { cohereEmbedResponseSchema } from '../../shared/contract/cohere-embed.ts'
 import { embedResponseSchema } from '../../shared/contract/embed.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { openaiEmbeddingsResponseSchema } from '../../shared/contract/openai-embeddings.ts'
@@ -140,6 +141,44 @@ describe('pictures to the other routes', () => {
     const { classifications } = (await answer.json()) as { classifications: { input: string }[] }
     expect(answer.status).toBe(200)
     expect(classifications[0]!.input).toBe(`${input.slice(0, 64)}…`)
+  })
+})
+
+describe('/v2/embed, in the shape of Cohere', () => {
+  it('takes images, content parts and texts, and answers by type', async () => {
+    const uri = `data:image/png;base64,${base64}`
+    const packed = Buffer.from(expected.buffer, expected.byteOffset, expected.byteLength)
+    const part = { type: 'image_url', image_url: { url: uri } }
+    for (const given of [{ images: [uri] }, { inputs: [{ content: [part] }] }]) {
+      const answer = await postJson(app, '/v2/embed', {
+        ...given,
+        model: 'eyes',
+        input_type: 'image',
+        embedding_types: ['float', 'base64'],
+      })
+      const body = cohereEmbedResponseSchema.parse(await answer.json())
+      expect(Float32Array.from(body.embeddings.float![0]!)).toEqual(expected)
+      expect(body.embeddings.base64).toEqual([packed.toString('base64')])
+      expect(body).toMatchObject({ model: 'eyes@v1', meta: { billed_units: { images: 1 } } })
+    }
+    const texts = await postJson(reader, '/v2/embed', { texts: ['one two', 'three'] })
+    const body = cohereEmbedResponseSchema.parse(await texts.json())
+    expect(body.embeddings.float).toHaveLength(2)
+    expect(body).toMatchObject({
+      texts: ['one two', 'three'],
+      meta: { billed_units: { input_tokens: 7 } },
+    })
+  })
+
+  it.each([
+    [{ images: ['https://example.org/a.png'] }, 'images[0] is a URL; images are never fetched'],
+    [{ texts: ['a cat'] }, 'texts[0] is a text; eyes@v1 reads images'],
+    [{ model: 'eyes' }, 'send one of texts, images and inputs'],
+    [{ texts: ['a'], images: ['b'] }, 'send one of texts, images and inputs'],
+  ])('refuses %j', async (given, message) => {
+    const answer = await postJson(app, '/v2/embed', given)
+    expect(answer.status).toBe(400)
+    expect(errorBodySchema.parse(await answer.json()).message).toContain(message)
   })
 })
 

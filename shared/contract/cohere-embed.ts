@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { modelAddressSchema } from './inputs.ts'
+
+const partSchema = z.union([
+  z.object({ type: z.literal('text'), text: z.string() }),
+  z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) }),
+])
+
+/** Body of `POST /v2/embed`, the shape of Cohere: one of `texts`, `images` and `inputs`. Unknown keys are ignored. */
+export const cohereEmbedRequestSchema = z
+  .object({
+    model: modelAddressSchema.nullish(),
+    input_type: z
+      .string()
+      .max(40)
+      .nullish()
+      .describe('Taken, and of no effect: pass `prompt_name` on /embed for encoders with prompts.'),
+    texts: z.array(z.string()).nullish(),
+    images: z
+      .array(z.string())
+      .nullish()
+      .describe('JPEG, PNG or WebP files as data URIs. URLs are not fetched.'),
+    inputs: z
+      .array(z.object({ content: z.array(partSchema).length(1) }))
+      .nullish()
+      .describe('A text or a picture each.'),
+    embedding_types: z
+      .array(z.enum(['float', 'base64']))
+      .min(1)
+      .nullish()
+      .describe('base64 is little-endian float32. Default float.'),
+    truncate: z
+      .enum(['NONE', 'START', 'END'])
+      .nullish()
+      .describe('The end of long texts that is cut; NONE refuses them. Default END.'),
+    output_dimension: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe("The model's own dimension; no other is offered."),
+  })
+  .meta({ id: 'CohereEmbedRequest' })
+export type CohereEmbedRequest = z.infer<typeof cohereEmbedRequestSchema>
+
+/** Answer of `POST /v2/embed`, in the order of the inputs. */
+export const cohereEmbedResponseSchema = z
+  .object({
+    id: z.string(),
+    embeddings: z.object({
+      float: z.array(z.array(z.number())).optional(),
+      base64: z.array(z.string()).optional(),
+    }),
+    texts: z.array(z.string()),
+    meta: z.object({
+      api_version: z.object({ version: z.string() }),
+      billed_units: z.object({
+        input_tokens: z.int().optional(),
+        images: z.int().optional(),
+      }),
+    }),
+    response_type: z.literal('embeddings_by_type'),
+    model: z.string().describe('Addition: the version that answered, `name@v1`.'),
+  })
+  .meta({ id: 'CohereEmbedResponse' })
+export type CohereEmbedResponse = z.infer<typeof cohereEmbedResponseSchema>
