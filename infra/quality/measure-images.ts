@@ -55,7 +55,7 @@ export interface CurvePoint {
   readonly deviation: number
 }
 
-/** Accuracy on the test set by the number of training pictures, the same share of each class. */
+/** Accuracy of a softmax on the test set by the number of training pictures, the same share of each class. */
 export async function measureCurve(
   train: EmbeddedImages,
   test: EmbeddedImages,
@@ -69,7 +69,7 @@ export async function measureCurve(
     const accuracies: number[] = []
     for (let seed = 0; seed < (isWhole ? 1 : draws); seed++) {
       const drawn = isWhole ? train : drawImages(train, rows / train.labels.length, seed)
-      accuracies.push(await measureHead(drawn, test, kernels, 'auto', seed))
+      accuracies.push(await measureHead(drawn, test, kernels, 'softmax', seed))
     }
     const accuracy = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length
     const squares = accuracies.reduce((sum, value) => sum + (value - accuracy) ** 2, 0)

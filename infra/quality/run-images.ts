@@ -1,10 +1,10 @@
 /**
  * Measures `espalier train` and `espalier adapt` on pictures with the built-in image encoder:
  *
- *   npm run quality:images -- FOLDER [--draws 5] [--layers] [--export FILE]
+ *   npm run quality:images -- FOLDER [--only office|pets] [--draws 5] [--layers] [--export OUT]
  *
  * FOLDER holds office-caltech10/{amazon,webcam} and cats-vs-dogs/{train,test}, a folder for each label in each.
- * --layers compares transfer layers too; --export writes the vectors for compare-images.py.
+ * --layers compares transfer layers too; --export writes into a folder the vectors for compare-images.py.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -35,6 +35,7 @@ async function main(args: string[]): Promise<void> {
     options: {
       draws: { type: 'string', default: '5' },
       layers: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
       export: { type: 'string' },
     },
   })
@@ -44,12 +45,18 @@ async function main(args: string[]): Promise<void> {
   const kernels = await boot.openKernels()
   const embed = embedderOf(boot, ENCODER)
   const read = async (folder: string) => embedImages(await readImages(root, folder), embed)
-  const office = [await read(OFFICE[0]), await read(OFFICE[1])] as const
-  await tellOffice(office, kernels)
-  const pets = [await read(PETS[0]), await read(PETS[1])] as const
-  await tellPets(pets, kernels, Number(values.draws))
-  if (values.export !== undefined) await writeVectors(values.export, [...office, ...pets])
-  if (values.layers) await tellLayers(boot, office, kernels)
+  const wants = (part: string) => values.only === '' || values.only === part
+  if (wants('office') || values.layers) {
+    const office = [await read(OFFICE[0]), await read(OFFICE[1])] as const
+    if (wants('office')) await tellOffice(office, kernels)
+    if (values.layers) await tellLayers(boot, office, kernels)
+    if (values.export) await writeVectors(values.export, ['amazon', 'webcam'], office)
+  }
+  if (wants('pets')) {
+    const pets = [await read(PETS[0]), await read(PETS[1])] as const
+    if (values.export) await writeVectors(values.export, ['pets-train', 'pets-test'], pets)
+    await tellPets(pets, kernels, Number(values.draws))
+  }
   await kernels.close()
 }
 
@@ -100,6 +107,10 @@ async function tellPets(
     train: await embedImages(train.dataset, raw),
     test: await embedImages(test.dataset, raw),
   }
+  print(
+    `cats and dogs, all pictures, auto: ${percent(await measureHead(train, test, kernels, 'auto'))}`,
+  )
+  print()
   const curve = await measureCurve(train, test, kernels, SIZES, draws)
   const floor = await measureCurve(pixels.train, pixels.test, kernels, SIZES, draws)
   print('| training pictures | features of the network | raw pixels |')
@@ -165,9 +176,12 @@ async function tellLayers(
   print()
 }
 
-async function writeVectors(folder: string, sets: readonly EmbeddedImages[]): Promise<void> {
+async function writeVectors(
+  folder: string,
+  names: readonly string[],
+  sets: readonly EmbeddedImages[],
+): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const names = ['amazon', 'webcam', 'pets-train', 'pets-test']
   for (const [at, { embeddings, dimension, targets }] of sets.entries()) {
     const writer = await openNpyWriter(join(folder, `${names[at]}.npy`))
     const rows = Array.from(targets, (_, row) => ({
