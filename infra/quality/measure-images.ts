@@ -55,28 +55,24 @@ export interface CurvePoint {
   readonly deviation: number
 }
 
-/** Accuracy of a softmax on the test set by the number of training pictures, the same share of each class. */
-export async function measureCurve(
+/** Accuracy of a softmax on the test set, trained on so many pictures, the same share of each class. */
+export async function measurePoint(
   train: EmbeddedImages,
   test: EmbeddedImages,
   kernels: MatrixKernels,
-  sizes: readonly number[],
+  size: number,
   draws: number,
-): Promise<CurvePoint[]> {
-  const points: CurvePoint[] = []
-  for (const rows of sizes) {
-    const isWhole = rows >= train.targets.length
-    const accuracies: number[] = []
-    for (let seed = 0; seed < (isWhole ? 1 : draws); seed++) {
-      const drawn = isWhole ? train : drawImages(train, rows / train.labels.length, seed)
-      accuracies.push(await measureHead(drawn, test, kernels, 'softmax', seed))
-    }
-    const accuracy = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length
-    const squares = accuracies.reduce((sum, value) => sum + (value - accuracy) ** 2, 0)
-    const deviation = Math.sqrt(squares / Math.max(1, accuracies.length - 1))
-    points.push({ rows: Math.min(rows, train.targets.length), accuracy, deviation })
+): Promise<CurvePoint> {
+  const rows = Math.min(size, train.targets.length)
+  const isWhole = rows === train.targets.length
+  const accuracies: number[] = []
+  for (let seed = 0; seed < (isWhole ? 1 : draws); seed++) {
+    const drawn = isWhole ? train : drawImages(train, rows / train.labels.length, seed)
+    accuracies.push(await measureHead(drawn, test, kernels, 'softmax', seed))
   }
-  return points
+  const accuracy = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length
+  const squares = accuracies.reduce((sum, value) => sum + (value - accuracy) ** 2, 0)
+  return { rows, accuracy, deviation: Math.sqrt(squares / Math.max(1, accuracies.length - 1)) }
 }
 
 function drawImages(set: EmbeddedImages, perClass: number, seed: number): TrainingSet {
