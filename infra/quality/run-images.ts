@@ -1,7 +1,7 @@
 /**
  * Measures `espalier train` and `espalier adapt` on pictures with the built-in image encoder:
  *
- *   npm run quality:images -- FOLDER [--only office|pets|vectors] [--draws 5] [--layers] [--export OUT]
+ *   npm run quality:images -- FOLDER [--only office|pets|vectors] [--draws 5] [--sizes 20,100,1000,all] [--layers] [--export OUT]
  *
  * FOLDER holds office-caltech10/{amazon,webcam} and cats-vs-dogs/{train,test}, a folder for each label in each.
  * --layers compares transfer layers too; --export writes into a folder the vectors for compare-images.py.
@@ -21,7 +21,6 @@ import { type CurvePoint, measureAdapting, measureHead, measurePoint } from './m
 
 const OFFICE = ['office-caltech10/amazon', 'office-caltech10/webcam'] as const
 const PETS = ['cats-vs-dogs/train', 'cats-vs-dogs/test'] as const
-const SIZES = [20, 100, 1_000, 100_000]
 const ENCODER = 'efficientnet-lite0'
 /** Fewer than the pictures have: covariances of 3,072 numbers take minutes each. */
 const PIXELS = 16
@@ -35,6 +34,7 @@ async function main(args: string[]): Promise<void> {
     allowPositionals: true,
     options: {
       draws: { type: 'string', default: '5' },
+      sizes: { type: 'string', default: '20,100,1000,all' },
       layers: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       export: { type: 'string' },
@@ -57,7 +57,7 @@ async function main(args: string[]): Promise<void> {
   if (wants('pets') || output) {
     const pets = [await read(PETS[0]), await read(PETS[1])] as const
     if (output) await writeVectors(output, ['pets-train', 'pets-test'], pets)
-    if (wants('pets')) await tellPets(pets, kernels, Number(values.draws))
+    if (wants('pets')) await tellPets(pets, kernels, values.sizes.split(','), Number(values.draws))
   }
   await kernels.close()
 }
@@ -102,6 +102,7 @@ async function tellOffice(
 async function tellPets(
   [train, test]: readonly [EmbeddedImages, EmbeddedImages],
   kernels: MatrixKernels,
+  sizes: readonly string[],
   draws: number,
 ): Promise<void> {
   const raw: EmbedImages = ({ examples }) => readPixels(examples.map(({ image }) => image!))
@@ -115,13 +116,16 @@ async function tellPets(
   print()
   print('| training pictures | features of the network | raw pixels |')
   print('| --- | --- | --- |')
-  for (const size of SIZES) {
+  for (const given of sizes) {
+    const size = given === 'all' ? train.targets.length : Number(given)
     const tell = ({ accuracy, deviation }: CurvePoint) =>
       deviation > 0 ? `${percent(accuracy)} ± ${percent(deviation)}` : percent(accuracy)
     const point = await measurePoint(train, test, kernels, size, draws)
     const floor = await measurePoint(pixels.train, pixels.test, kernels, size, draws)
     print(`| ${point.rows} | ${tell(point)} | ${tell(floor)} |`)
   }
+  const auto = await measureHead(train, test, kernels, 'auto')
+  print(`| all, auto | ${percent(auto)} | |`)
   print()
 }
 
