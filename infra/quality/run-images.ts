@@ -110,10 +110,6 @@ async function tellPets(
     train: await embedImages(train.dataset, raw),
     test: await embedImages(test.dataset, raw),
   }
-  print(
-    `cats and dogs, all pictures, auto: ${percent(await measureHead(train, test, kernels, 'auto'))}`,
-  )
-  print()
   print('| training pictures | features of the network | raw pixels |')
   print('| --- | --- | --- |')
   for (const given of sizes) {
