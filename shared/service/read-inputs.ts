@@ -74,7 +74,7 @@ export function checkModality(
     throw new EspalierError('wrong_modality', message, { param })
   }
   const fix = 'name one that reads images in "model"; /v1/models says what each reads'
-  throw new EspalierError('wrong_modality', `${param} is an image; ${model} reads texts: ${fix}`, {
+  throw new EspalierError('wrong_modality', `${param} is a picture; ${model} reads texts: ${fix}`, {
     param,
   })
 }

@@ -223,10 +223,10 @@ describe('what is refused', () => {
     )
     expect(answers.map(({ status }) => status)).toEqual([422, 422, 422, 422])
     expect(texts.map((text) => text.split(';')[0])).toEqual([
-      'inputs[1] is an image',
-      'inputs is an image',
-      'image is an image',
-      'image[0] is an image',
+      'inputs[1] is a picture',
+      'inputs is a picture',
+      'image is a picture',
+      'image[0] is a picture',
     ])
     expect(texts[0]).toContain('fake-encoder@v1 reads texts: name one that reads images in "model"')
   })
