@@ -1,6 +1,7 @@
+import { isEspalierError } from '../../shared/lib/errors.ts'
 import type { ReportContender } from '../../shared/training/report/fine-tuning.ts'
 import { runProduct } from './product-runs.ts'
-import type { StudyParts } from './study-parts.ts'
+import { judgeFrozen, type StudyParts } from './study-parts.ts'
 import { drawPerLabel, type StudySet } from './study-sets.ts'
 
 /** Contrastive fine-tuning on a few rows of each class, over several draws. Accuracies are shares. */
@@ -46,7 +47,21 @@ export async function studyFewShot(
     for (let seed = 0; seed < DRAWS; seed++) {
       const train = drawPerLabel(set.train, PER_LABEL, seed)
       const tuning = { loss: 'contrastive' } as const
-      const { contenders } = await runProduct(parts, { train, test: set.test, seed, tuning })
+      const { test, labels } = set
+      const contenders = await runProduct(parts, { train, test, seed, tuning }).then(
+        (result) => result.contenders,
+        (error: unknown) => {
+          if (isEspalierError(error, 'not_better')) return null
+          throw error
+        },
+      )
+      if (contenders === null) {
+        // The command keeps the frozen encoder where training finds nothing better.
+        const kept = await judgeFrozen(parts, { train, test, labels, seed })
+        draws.push({ frozen: kept, tuned: kept, int8: kept })
+        parts.log(`${set.name}, draw ${seed}: the base stays, ${percent(kept)} %`)
+        continue
+      }
       const frozen = accuracyOf(contenders, (each) => !each.tuned)
       const tuned = accuracyOf(contenders, (each) => each.tuned && each.precision === 'float32')
       const int8 = accuracyOf(contenders, (each) => each.tuned && each.precision === 'int8')
