@@ -69,7 +69,7 @@ function draw(
   }
   const { markup } = drawCurves(frame, curves)
   const style = `<style>${STYLES}</style><rect width="100%" height="100%" fill="#fff"/>`
-  return { file, title, svg: `${markup.replace(/>/, `>${style}`)}\n` }
+  return { file, title, svg: `${markup.replace('</desc>', `</desc>${style}`)}\n` }
 }
 
 const STYLES =

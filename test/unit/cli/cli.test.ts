@@ -10,6 +10,7 @@ const VERBS = [
   'serve',
   'train',
   'adapt',
+  'finetune',
   'bulk',
   'evaluate',
   'compare',
@@ -55,7 +56,8 @@ describe('usage', () => {
 
   it('has every command that the pages show', () => {
     const docs = new URL('../../../docs/', import.meta.url)
-    const pages = readdirSync(docs).map((name) => readFileSync(new URL(name, docs), 'utf8'))
+    const names = readdirSync(docs).filter((name) => name.endsWith('.md'))
+    const pages = names.map((name) => readFileSync(new URL(name, docs), 'utf8'))
     const readme = readFileSync(new URL('../README.md', docs), 'utf8')
     const shown = [readme, ...pages].flatMap((page) =>
       [...page.matchAll(/^(?:\$ )?(?:espalier|node dist\/cli\.js) ([a-z]+)/gm)].map(
