@@ -2,98 +2,22 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { DataFormat } from '../shared/dataset/types.ts'
 import type { Encoder } from '../shared/encoder/types.ts'
-import type { ExportEncoderOptions } from '../shared/exporter/export-encoder.ts'
-import type { ExportImageEncoderOptions } from '../shared/exporter/export-image-encoder.ts'
-import type { ListedLayers } from '../shared/exporter/list-layers.ts'
 import type { KeyRing } from '../shared/lib/api-keys.ts'
-import { type Config, findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
-import type { Modality } from '../shared/lib/encoder-input.ts'
-import type { EncoderManifest, Precision } from '../shared/lib/encoder-manifest.ts'
-import type { Logger, Progress } from '../shared/lib/logger.ts'
+import { findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
 import { Renewals } from '../shared/lib/renewals.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
 import { mayHaveModel } from '../shared/registry/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
 import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
-import type { Thumbnailer } from '../shared/runtime/image-thumbnail.ts'
-import type { OwnedMatrixKernels } from '../shared/runtime/kernels.ts'
-import type { BulkPlace } from '../shared/service/bulk-place.ts'
 import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
 import type { EncoderSources } from '../shared/service/encoder-sources.ts'
-import type { LayeredNetwork } from '../shared/service/layer-encoders.ts'
-import type { ModelSummary } from '../shared/service/model-summary.ts'
 import type { RegistryMemory } from '../shared/service/registry-memory.ts'
 import { createDeviceChooser } from './boot/device-chooser.ts'
 import { checkExposure, loadKeys } from './boot/guard-server.ts'
 import { createLazyLogger } from './boot/lazy-log.ts'
-import type { RunningApp, RunningServer, ServeParts } from './boot/start-server.ts'
-
-/** How an encoder is opened; what is left out comes from the configuration. */
-export interface OpenOptions {
-  readonly model?: string | undefined
-  readonly precision?: Precision | undefined
-  readonly workers?: number | undefined
-  readonly onProgress?: Progress | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How a server is started. */
-export interface ServeOptions extends OpenOptions {
-  readonly host?: string | undefined
-  readonly port?: number | undefined
-  /** Start without the registry, from what the cache has; the configuration can say so as well. */
-  readonly offlineOk?: boolean | undefined
-}
-
-/** What a process can be made of. */
-export interface Boot {
-  readonly config: Config
-  readonly log: Logger
-  /** Folder for what can be made again: exported graphs, verified files, training embeddings. */
-  readonly cacheFolder: string
-  /** The registry over the built-in heads, opened on first use and shared from then on. */
-  openRegistry(): Promise<ModelRegistry>
-  /** Another registry, without the built-in heads; close it when done. */
-  openRegistryAt(url: string): Promise<ModelRegistry>
-  /** Names of the encoders that ship with the product. */
-  builtinEncoders(): Promise<readonly string[]>
-  /** Matrix kernels in this thread, for jobs and command lines; close them when done. */
-  openKernels(): Promise<OwnedMatrixKernels>
-  /** Makes small pictures of image files, for reports. */
-  openThumbnailer(): Promise<Thumbnailer>
-  /** Opens the encoder that a name means, exporting it into the cache on first use. */
-  openEncoder(options?: OpenOptions): Promise<Encoder>
-  /** Exports a Hugging Face folder into an artifact folder. */
-  exportEncoder(
-    options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
-  ): Promise<EncoderManifest>
-  /** What a folder is of: images where it says how pictures are prepared. */
-  modalityOf(folder: string): Promise<Modality>
-  /** Exports an ONNX image network into an artifact folder. */
-  exportImageEncoder(options: ExportImageEncoderOptions): Promise<EncoderManifest>
-  /** The layers that an image network can be cut at, and the one that an export takes. */
-  listLayers(folder: string): Promise<ListedLayers>
-  /** What fine-tuning needs besides: weights, the worker that trains, texts for int8, and how many threads. */
-  readonly fineTuning: {
-    readonly builtinFolder: string
-    readonly workerUrl: URL
-    readonly calibrationTexts: string
-    readonly threads: number
-  }
-  /** The network of an image encoder, with its layers; a built-in one, or a folder. */
-  openNetwork(encoder: string): Promise<LayeredNetwork>
-  listModels(): Promise<readonly ModelSummary[]>
-  /** The application without a server, for hosts that bring requests as events. */
-  openApp(): Promise<RunningApp>
-  /** Where Lambda says that this process goes on from a snapshot; null where none is taken. */
-  readonly snapshotRuntime: string | null
-  /** A folder or a place on S3 that shards are read from or results written to; close it when done. */
-  openBulkPlace(url: string, format?: DataFormat): Promise<BulkPlace>
-  /** Listens until the signal aborts. */
-  serve(options?: ServeOptions): Promise<RunningServer>
-}
+import type { ServeParts } from './boot/start-server.ts'
+import type { Boot, OpenOptions, ServeOptions } from './boot/types.ts'
 
 /** Reads the environment once. @throws EspalierError `invalid_config` naming the variable */
 export function createBoot(options: {

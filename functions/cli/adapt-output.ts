@@ -1,7 +1,7 @@
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import type { MethodRow } from '../../shared/service/adapt-head-compare.ts'
 import type { AdaptMethod } from '../../shared/training/adapt-types.ts'
-import type { Boot } from '../boot.ts'
+import type { Boot } from '../boot/types.ts'
 import type { CommandContext } from './context.ts'
 import type { EncoderOptions } from './job-parts.ts'
 import type { LabelledInputOptions } from './labelled-input.ts'

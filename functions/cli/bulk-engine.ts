@@ -1,7 +1,7 @@
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type { BulkPlace } from '../../shared/service/bulk-place.ts'
 import type { BulkEngine } from '../../shared/service/bulk-shard.ts'
-import type { Boot } from '../boot.ts'
+import type { Boot } from '../boot/types.ts'
 import type { BulkOptions } from './bulk-files.ts'
 import { openJobParts } from './job-parts.ts'
 import type { ProgressDisplay } from './progress.ts'

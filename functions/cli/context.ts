@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../../shared/lib/clock.ts'
-import type { Boot } from '../boot.ts'
+import type { Boot } from '../boot/types.ts'
 import type { ProgressDisplay } from './progress.ts'
 
 /** A stream that may be a terminal. */

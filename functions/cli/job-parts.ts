@@ -5,7 +5,7 @@ import { type Precision, precisionSchema } from '../../shared/lib/encoder-manife
 import type { Progress } from '../../shared/lib/logger.ts'
 import { parseModelAddress } from '../../shared/lib/model-address.ts'
 import type { FineTuneDeps } from '../../shared/service/finetune-request.ts'
-import type { Boot } from '../boot.ts'
+import type { Boot } from '../boot/types.ts'
 import { oneOf, wholeNumber } from './options.ts'
 
 /** Options of every command that runs an encoder over labelled rows or with a head. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { LabelledOptions } from '../../shared/dataset/labelled.ts'
-import type { Boot } from '../boot.ts'
+import type { Boot } from '../boot/types.ts'
 import { addInputOptions, type InputOptions } from './input.ts'
 
 /** Options of every command that reads labelled rows. */

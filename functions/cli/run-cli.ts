@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
-import type { Boot } from '../boot.ts'
+import type { Boot } from '../boot/types.ts'
 import { addAdaptCommand } from './commands/adapt.ts'
 import { addAliasCommand } from './commands/alias.ts'
 import { addBulkCommand } from './commands/bulk.ts'

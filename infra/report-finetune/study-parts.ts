@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { type Boot, createBoot } from '../../functions/boot.ts'
+import type { Boot } from '../../functions/boot/types.ts'
+import { createBoot } from '../../functions/boot.ts'
 import { defaultSettings } from '../../shared/finetune/default-settings.ts'
 import { fineTune } from '../../shared/finetune/fine-tune.ts'
 import type { FineTuneResult, FineTuneSettings } from '../../shared/finetune/fine-tune-types.ts'

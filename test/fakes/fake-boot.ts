@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Boot, OpenOptions } from '../../functions/boot.ts'
+import type { Boot, OpenOptions } from '../../functions/boot/types.ts'
 import { parseConfig } from '../../shared/lib/config.ts'
 import type { EncoderManifest } from '../../shared/lib/encoder-manifest.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'

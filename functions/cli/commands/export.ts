@@ -7,7 +7,7 @@ import {
 } from '../../../shared/lib/encoder-manifest.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../../shared/lib/model-address.ts'
-import type { Boot } from '../../boot.ts'
+import type { Boot } from '../../boot/types.ts'
 import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
 import { listOf, oneOf, wholeNumber } from '../options.ts'

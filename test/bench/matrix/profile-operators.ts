@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Boot } from '../../../functions/boot.ts'
+import type { Boot } from '../../../functions/boot/types.ts'
 import type { EncoderManifest, GraphSpec } from '../../../shared/lib/encoder-manifest.ts'
 import { createRandom } from '../../../shared/lib/random.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'

@@ -100,7 +100,9 @@ describe('parseOptions', () => {
       passes: 7,
       check: true,
     })
-    expect(parseOptions([])?.parts).toEqual(PART_NAMES.filter((name) => name !== 'soak'))
+    expect(parseOptions([])?.parts).toEqual(
+      PART_NAMES.filter((name) => name !== 'bulk' && name !== 'soak'),
+    )
     expect(parseOptions(['soak', '--minutes', '0.5'])).toMatchObject({
       parts: ['soak'],
       minutes: 0.5,

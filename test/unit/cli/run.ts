@@ -1,5 +1,5 @@
 import { Readable, Writable } from 'node:stream'
-import type { Boot } from '../../../functions/boot.ts'
+import type { Boot } from '../../../functions/boot/types.ts'
 import { runCli } from '../../../functions/cli/run-cli.ts'
 import type { Clock } from '../../../shared/lib/clock.ts'
 

@@ -63,7 +63,7 @@ describe('CONFIG_VARIABLES', () => {
     const names = CONFIG_VARIABLES.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     for (const { name, doc, allowed, default: fallback } of CONFIG_VARIABLES) {
-      expect(name).toMatch(/^(?:PORT|HOST|ESPALIER_[A-Z_]+)$/)
+      expect(name).toMatch(/^(?:PORT|HOST|AWS_BATCH_JOB_ARRAY_[A-Z]+|ESPALIER_[A-Z_]+)$/)
       expect(doc).toMatch(/^[A-Z].*\.$/)
       expect(allowed).not.toBe('')
       expect(fallback).not.toBe('')
