@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
 import { LOSS_NAMES } from '../../../shared/service/finetune-request.ts'
-import type { Method } from '../../../shared/training/types.ts'
 import type { CommandContext } from '../context.ts'
 import { type FineTuneOptions, fineTuneFile } from '../finetune-file.ts'
 import { addLabelledOptions } from '../labelled-input.ts'
@@ -13,15 +12,7 @@ import {
   oneOf,
   wholeNumber,
 } from '../options.ts'
-
-const METHODS = [
-  'auto',
-  'softmax',
-  'lda',
-  'ncm',
-  'ridge',
-  'knn',
-] as const satisfies readonly Method[]
+import { TRAINING_METHODS } from '../training-methods.ts'
 
 /** `espalier finetune DATA --name intent` */
 export function addFineTuneCommand(program: Command, context: CommandContext): void {
@@ -144,8 +135,8 @@ function addJudgingOptions(command: Command): Command {
     )
     .option(
       '--method <method>',
-      `how the classifiers are fitted: ${METHODS.join(', ')}`,
-      oneOf(METHODS),
+      `how the classifiers are fitted: ${TRAINING_METHODS.join(', ')}`,
+      oneOf(TRAINING_METHODS),
       'auto',
     )
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)

@@ -1,19 +1,10 @@
 import type { Command } from 'commander'
-import type { Method } from '../../../shared/training/types.ts'
 import type { CommandContext } from '../context.ts'
 import { addEncoderOptions } from '../job-parts.ts'
 import { addLabelledOptions } from '../labelled-input.ts'
 import { nameList, numberBetween, oneOf, wholeNumber } from '../options.ts'
 import { type TrainOptions, trainFile } from '../train-file.ts'
-
-const METHODS = [
-  'auto',
-  'softmax',
-  'lda',
-  'ncm',
-  'ridge',
-  'knn',
-] as const satisfies readonly Method[]
+import { TRAINING_METHODS } from '../training-methods.ts'
 
 /** `espalier train DATA --name intent` */
 export function addTrainCommand(program: Command, context: CommandContext): void {
@@ -36,8 +27,8 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     )
     .option(
       '--method <method>',
-      `${METHODS.join(', ')}; auto chooses by cross-validation`,
-      oneOf(METHODS),
+      `${TRAINING_METHODS.join(', ')}; auto chooses by cross-validation`,
+      oneOf(TRAINING_METHODS),
       'auto',
     )
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)

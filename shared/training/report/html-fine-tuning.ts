@@ -7,7 +7,7 @@ import {
   tellRecommendation,
 } from './fine-tuning-text.ts'
 import { formatNumber, formatPercent, shorten } from './format.ts'
-import { section, tableFallback } from './html-results.ts'
+import { scrollTable, section, tableFallback } from './html-results.ts'
 import { element, type Markup } from './markup.ts'
 
 const VERDICTS = { tuned: 'better', frozen: 'even', unknown: 'even' } as const
@@ -26,7 +26,7 @@ export function renderFineTuning(report: ReportFineTuning | undefined): Markup |
       { class: VERDICTS[report.recommendation.promote] },
       element('p', {}, element('strong', {}, `${title}.`)),
       element('p', { class: 'soft' }, why),
-      rows.length === 0 ? null : table(header, rows),
+      rows.length === 0 ? null : scrollTable(header, rows, { label: 'Comparison' }),
     ),
     renderCurves(report),
     section(
@@ -94,36 +94,4 @@ function tellShare(value: number): string {
 
 function isKnown({ points }: Curve): boolean {
   return points.some(({ y }) => y !== null && Number.isFinite(y))
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): Markup {
-  const kind = (i: number): string | null => (i === 0 ? null : 'n')
-  return element(
-    'div',
-    { class: 'scroll' },
-    element(
-      'table',
-      {},
-      element(
-        'thead',
-        {},
-        element(
-          'tr',
-          {},
-          header.map((title, i) => element('th', { scope: 'col', class: kind(i) }, title)),
-        ),
-      ),
-      element(
-        'tbody',
-        {},
-        rows.map((row) =>
-          element(
-            'tr',
-            {},
-            row.map((cell, i) => element('td', { class: kind(i) }, cell)),
-          ),
-        ),
-      ),
-    ),
-  )
 }

@@ -30,37 +30,31 @@ export function tableFallback(
   rows: readonly (readonly string[])[],
   firstNumeric = 1,
 ): Markup {
+  const table = scrollTable(header, rows, { firstNumeric, label: summary })
+  return element('details', {}, element('summary', {}, summary), table)
+}
+
+/** A plain table that scrolls where it is long; columns from `firstNumeric` on lean right. */
+export function scrollTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  { firstNumeric = 1, label }: { readonly firstNumeric?: number; readonly label: string },
+): Markup {
   const kind = (i: number): string | null => (i >= firstNumeric ? 'n' : null)
+  const heads = header.map((title, i) => element('th', { scope: 'col', class: kind(i) }, title))
+  const cells = (row: readonly string[]) =>
+    row.map((cell, i) => element('td', { class: kind(i) }, cell))
   return element(
-    'details',
-    {},
-    element('summary', {}, summary),
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label },
     element(
-      'div',
-      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': summary },
+      'table',
+      {},
+      element('thead', {}, element('tr', {}, heads)),
       element(
-        'table',
+        'tbody',
         {},
-        element(
-          'thead',
-          {},
-          element(
-            'tr',
-            {},
-            header.map((title, i) => element('th', { scope: 'col', class: kind(i) }, title)),
-          ),
-        ),
-        element(
-          'tbody',
-          {},
-          rows.map((row) =>
-            element(
-              'tr',
-              {},
-              row.map((cell, i) => element('td', { class: kind(i) }, cell)),
-            ),
-          ),
-        ),
+        rows.map((row) => element('tr', {}, cells(row))),
       ),
     ),
   )
