@@ -170,12 +170,12 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
   {
     name: 'Clip',
     inputs: [matrix],
-    build: (g, x) => g.op('Clip', [x as string, g.scalar(-0.7), g.scalar(1.1)]),
+    build: (g, x) => g.op('Clip', [x as string, g.scalar(-1), g.scalar(1)]),
   },
   {
     name: 'Clip, one bound',
     inputs: [matrix],
-    build: (g, x) => g.op('Clip', [x as string, '', g.scalar(0.5)]),
+    build: (g, x) => g.op('Clip', [x as string, '', g.scalar(1)]),
   },
   unary('Gelu', matrix, MICROSOFT_DOMAIN),
   unary('FastGelu', matrix, MICROSOFT_DOMAIN),
@@ -185,7 +185,7 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
     name: 'Where',
     inputs: [matrix, { shape: [4] }],
     build: (g, a, b) =>
-      g.op('Where', [g.op('Greater', [a as string, g.scalar(0.1)]), a, b] as string[]),
+      g.op('Where', [g.op('Greater', [a as string, g.scalar(0)]), a, b] as string[]),
   },
   ...['ReduceSum', 'ReduceMean', 'ReduceL2', 'ReduceSumSquare', 'ReduceMax', 'ReduceMin'].flatMap(
     reduction,
