@@ -13,6 +13,7 @@ import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
 import { encoderFor, openJobParts } from './job-parts.ts'
 import { labelledReading } from './labelled-input.ts'
+import { checkPromotionOptions, promotionWish } from './promotion-wish.ts'
 import { quoteArgument } from './quote-argument.ts'
 import { checkPromotion, printResult, toJson } from './train-file.ts'
 import { writeReport } from './write-report.ts'
@@ -32,9 +33,7 @@ export async function adaptFiles(
     fail(`${source} and ${target}: both must be texts, or both features`)
   }
   if (source === '-' && target === '-') fail('only one of SOURCE and TARGET can be stdin')
-  const { force, promote, dryRun } = options
-  if (force === true && promote !== true) fail('--force is of use with --promote only')
-  if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
+  checkPromotionOptions(options)
   const boot = await context.boot()
   const display = context.progress(options.quiet === true)
   try {
@@ -52,7 +51,7 @@ async function adaptTextFiles(
   options: AdaptOptions,
 ): Promise<void> {
   const { signal } = context
-  const { name, promote, force, dryRun = false, quoteTexts = false } = options
+  const { name, dryRun = false, quoteTexts = false } = options
   for (const option of ['sourceLabels', 'features', 'export'] as const) {
     if (options[option] === undefined) continue
     const flag = option === 'sourceLabels' ? 'source-labels' : option
@@ -74,7 +73,7 @@ async function adaptTextFiles(
       target: await openInput(context, target, options.format),
       reading,
       beside: besideOf(options),
-      promote: promote !== true ? 'no' : force === true ? 'always' : 'unless-worse',
+      promote: promotionWish(options),
       dryRun,
       quoteTexts,
       command: ['espalier', ...context.argv].map(quoteArgument).join(' '),

@@ -14,6 +14,7 @@ import { openInput } from './input.ts'
 import { openFineTuneParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
+import { checkPromotionOptions, promotionWish } from './promotion-wish.ts'
 import { quoteArgument } from './quote-argument.ts'
 import { formatTable } from './table.ts'
 import { writeReport } from './write-report.ts'
@@ -74,7 +75,7 @@ export async function fineTuneFile(
     const test =
       options.test === undefined ? undefined : await openInput(context, options.test, undefined)
     const { fineTuneClassifier } = await import('../../shared/service/finetune.ts')
-    const { balance = false, dryRun = false, quoteTexts = false, promote, force } = options
+    const { balance = false, dryRun = false, quoteTexts = false } = options
     const threads = options.workers ?? boot.fineTuning.threads
     const { maxTokens, epochs, loss, labelSmoothing, batchSize } = options
     const { learningRate, headLearningRate } = options
@@ -98,7 +99,7 @@ export async function fineTuneFile(
           maxTokens,
           threads,
         },
-        promote: promote !== true ? 'no' : force === true ? 'always' : 'unless-worse',
+        promote: promotionWish(options),
         reading: {
           ...labelledReading(boot, options, signal),
           onProgress: (rows) => display.report('reading', rows, 0),
@@ -122,7 +123,8 @@ export async function fineTuneFile(
 }
 
 function checkOptions(options: FineTuneOptions): void {
-  const { force, promote, test, dryRun, full, layers, headOnly } = options
+  const { test, full, layers, headOnly } = options
+  checkPromotionOptions(options)
   const fail = (message: string): never => {
     throw new EspalierError('invalid_request', message)
   }
@@ -131,8 +133,6 @@ function checkOptions(options: FineTuneOptions): void {
   if (headOnly === true && options.loss === 'contrastive') {
     fail('--loss contrastive has no output layer; it needs --full or --layers')
   }
-  if (force === true && promote !== true) fail('--force is of use with --promote only')
-  if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
   if (test === '-') fail('--test needs a file: stdin is for the training data')
 }
 

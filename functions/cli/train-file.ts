@@ -12,6 +12,7 @@ import { openInput } from './input.ts'
 import { type EncoderOptions, encoderFor, IMAGE_ENCODER, openJobParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
+import { checkPromotionOptions, promotionWish } from './promotion-wish.ts'
 import { quoteArgument } from './quote-argument.ts'
 import { writeReport } from './write-report.ts'
 
@@ -70,8 +71,7 @@ export async function trainFile(
         balance,
         dryRun,
         quoteTexts,
-        promote:
-          options.promote !== true ? 'no' : options.force === true ? 'always' : 'unless-worse',
+        promote: promotionWish(options),
         reading: {
           ...labelled,
           onProgress: (rows) => display.report('reading', rows, 0),
@@ -109,12 +109,12 @@ async function openLayers(
   }
 }
 
-function checkOptions({ force, promote, test, dryRun, layer, layers }: TrainOptions): void {
+function checkOptions(options: TrainOptions): void {
+  const { test, layer, layers } = options
   const fail = (message: string): never => {
     throw new EspalierError('invalid_request', message)
   }
-  if (force === true && promote !== true) fail('--force is of use with --promote only')
-  if (dryRun === true && promote === true) fail('--dry-run publishes nothing to promote')
+  checkPromotionOptions(options)
   if (layer !== undefined && layers !== undefined) fail('pass --layer or --layers, not both')
   if (test === '-') fail('--test needs a file: stdin is for the training data')
 }

@@ -19,7 +19,7 @@ export async function embedForJob(
   inputs: readonly KnownInput[],
   options: {
     /** Refuses the encoder before anything is embedded, by throwing. */
-    readonly check: (encoder: EncoderInfo) => void
+    readonly check?: ((encoder: EncoderInfo) => void) | undefined
     readonly onProgress?: Progress | undefined
     readonly signal?: AbortSignal | undefined
   },
@@ -28,7 +28,7 @@ export async function embedForJob(
   const encoder = await deps.openEncoder(onProgress)
   try {
     const { info } = encoder
-    options.check(info)
+    options.check?.(info)
     const cache = openEmbeddingCache({
       folder: deps.embeddingFolder,
       encoder: info,

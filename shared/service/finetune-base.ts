@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isImageFolder } from '../exporter/is-image-folder.ts'
 import { readSourceFolder, type SourceFolder } from '../exporter/source-folder.ts'
 import { ENCODER_MANIFEST_FILE } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
@@ -28,6 +29,13 @@ export async function findTrainableBase(
   base: string,
 ): Promise<TrainableBase> {
   const folder = await findFolder(deps, base)
+  if (isImageFolder(folder)) {
+    throw new EspalierError(
+      'unsupported_model',
+      `--base ${base} is an encoder of images; only encoders of texts can be fine-tuned; ${ALTERNATIVE}`,
+      { param: 'base' },
+    )
+  }
   const source = await readSourceFolder(folder, {})
   const { network } = source
   if (network.kind === 'onnx') {
@@ -61,14 +69,15 @@ async function findFolder(
   const builtins = await listBuiltins({ builtinFolder })
   const builtin = builtins.find(({ name }) => name === base.toLowerCase())
   if (builtin !== undefined) return join(builtinFolder, builtin.folder)
-  if (existsSync(join(base, 'config.json'))) return base
+  if (existsSync(join(base, 'config.json')) || isImageFolder(base)) return base
   if (existsSync(join(base, ENCODER_MANIFEST_FILE)))
     throw withoutWeights(base, 'an exported encoder')
   const [name = ''] = base.toLowerCase().split('@')
   if (isModelName(name) && (await registry.listVersions(name)).length > 0) {
     throw withoutWeights(base, 'a version of the registry')
   }
-  const known = builtins.map((each) => each.name).join(', ')
+  const texts = builtins.filter(({ folder }) => !isImageFolder(join(builtinFolder, folder)))
+  const known = texts.map((each) => each.name).join(', ')
   throw new EspalierError(
     'model_not_found',
     `--base ${base}: neither a built-in encoder (${known}) nor a Hugging Face folder with config.json`,

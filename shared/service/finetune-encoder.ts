@@ -1,5 +1,4 @@
 import type { Precision } from '../lib/encoder-manifest.ts'
-import { EspalierError } from '../lib/errors.ts'
 import type { TrainedHead } from '../training/types.ts'
 import { findPrompt } from './embed.ts'
 import { exportTuned } from './finetune-export.ts'
@@ -42,12 +41,7 @@ export async function fitFrozen(job: FineTuneJob): Promise<FrozenSide> {
     balance,
     memory,
   } = request
-  const check = (info: RowVectors['encoder']) => {
-    if (info.modality === 'text') return
-    const message = `--base ${model} is an encoder of images; only text encoders can be fine-tuned`
-    throw new EspalierError('unsupported_model', message, { param: 'base' })
-  }
-  const options = { model, precision, check, onProgress, signal }
+  const options = { model, precision, onProgress, signal }
   const vectors = await embedFineTuneRows(deps, data, options)
   watch.finish('embedding')
   const set = takeTrainingRows(data, vectors, [...data.train.keys()])

@@ -20,8 +20,6 @@ export interface RowVectors {
 export interface EmbedRowsOfOptions {
   readonly model: string
   readonly precision: Precision
-  /** Refuses the encoder before anything is embedded, by throwing. */
-  readonly check?: ((encoder: EncoderInfo) => void) | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -32,7 +30,7 @@ export async function embedFineTuneRows(
   data: FineTuneData,
   options: EmbedRowsOfOptions & { readonly testOnly?: boolean | undefined },
 ): Promise<RowVectors> {
-  const { model, precision, check = () => {}, onProgress, signal, testOnly = false } = options
+  const { model, precision, onProgress, signal, testOnly = false } = options
   const rows = testOnly ? [] : data.train
   const job = {
     ...deps,
@@ -40,7 +38,7 @@ export async function embedFineTuneRows(
       deps.openEncoder({ model, precision, onProgress: report, signal }),
   }
   const texts = [...rows, ...data.test].map(({ text }) => text)
-  const { embeddings, encoder } = await embedForJob(job, texts, { check, onProgress, signal })
+  const { embeddings, encoder } = await embedForJob(job, texts, { onProgress, signal })
   const end = rows.length * encoder.dimension
   return { encoder, train: embeddings.subarray(0, end), test: embeddings.subarray(end) }
 }

@@ -189,6 +189,12 @@ describe('what cannot be fine-tuned', () => {
       /--base nowhere: neither a built-in encoder \(all-minilm/,
     ],
     [
+      'an encoder of images',
+      ['--base', 'efficientnet-lite0'],
+      1,
+      /--base efficientnet-lite0 is an encoder of images.*"espalier train"/,
+    ],
+    [
       'an encoder of the registry',
       ['--base', 'graphs'],
       1,
