@@ -33,9 +33,12 @@ export function createReader(
     return numbers.filter((number) => !deleted.includes(number))
   }
   const getVersion = async (name: string, version: number, options: BlobOptions = {}) => {
-    const found = await readVersion(store, name, version, options)
+    let found = await readVersion(store, name, version, options)
     if (found === null) {
-      throw notFound(name, `v${version}`, await listVersions(name, options), store.url)
+      const versions = await listVersions(name, options)
+      // Another publisher may have created it between the two looks.
+      if (versions.includes(version)) found = await readVersion(store, name, version, options)
+      if (found === null) throw notFound(name, `v${version}`, versions, store.url)
     }
     if ('deleted' in found.record) {
       const when = found.record.deleted.at

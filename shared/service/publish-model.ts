@@ -1,4 +1,4 @@
-import { EspalierError } from '../lib/errors.ts'
+import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import { CHAMPION, formatModelVersion } from '../lib/model-address.ts'
 import type { ModelKind } from '../registry/manifest.ts'
@@ -6,6 +6,9 @@ import { checkModelName } from '../registry/names.ts'
 import type { ModelState } from '../registry/state.ts'
 import type { Registry, RegistryVersion } from '../registry/types.ts'
 import { readPublishable } from './publishable.ts'
+
+/** Looks for the newest version while others publish and delete. */
+const MAX_LOOKS = 5
 
 /** What publishing works with. */
 export interface PublishModelDeps {
@@ -99,14 +102,30 @@ export async function checkTargetKind(
   kind: ModelKind,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const newest = (await registry.listVersions(name, { signal })).at(-1)
-  if (newest === undefined) return
-  const present = await registry.getVersion(name, newest, { signal })
-  if (present.kind === kind) return
+  const present = await readNewest(registry, name, signal)
+  if (present === null || present.kind === kind) return
   throw new EspalierError(
     'wrong_model_kind',
     `${formatModelVersion(present)} is of kind ${present.kind}; a version of kind ${kind} needs another name`,
   )
+}
+
+/** The newest version, which others may delete, or a built-in one that a first of the user's own now shadows. */
+async function readNewest(
+  registry: Registry,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<RegistryVersion | null> {
+  for (let attempt = 1; ; attempt++) {
+    const newest = (await registry.listVersions(name, { signal })).at(-1)
+    if (newest === undefined) return null
+    try {
+      return await registry.getVersion(name, newest, { signal })
+    } catch (error) {
+      const gone = isEspalierError(error, 'version_not_found')
+      if (!gone || attempt === MAX_LOOKS) throw error
+    }
+  }
 }
 
 /** A retry that comes late must not take back what was promoted since. */

@@ -4,6 +4,7 @@ import { layerRegistry } from '../../../shared/registry/layered.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
+import { watchStore } from '../../fakes/watched-store.ts'
 import { describeOnStores } from './on-stores.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, useScratch } from './scratch.ts'
@@ -39,6 +40,22 @@ describeOnStores('built-in models under a registry', (open) => {
       message: expect.stringContaining('"other"'),
     })
     await expect(both.resolve('intent@v2')).rejects.toMatchObject({ code: 'version_not_found' })
+  })
+
+  it('answers with the first version of the user that appears while it looks', async () => {
+    const store = await open()
+    const first = openRegistry(store)
+    let pending = true
+    const racing = watchStore(store, async (operation, key) => {
+      if (!pending || operation !== 'list' || !key.startsWith('models/intent/')) return
+      pending = false
+      await first.publish(sampleRequest('mine'))
+    })
+    const builtin = openRegistry(openMemoryStore(), { origin: 'builtin' })
+    await builtin.publish(sampleRequest('shipped'))
+    const layered = layerRegistry(openRegistry(racing), builtin)
+    expect(await layered.getVersion('intent', 1)).toMatchObject({ version: 1, origin: 'registry' })
+    expect(pending).toBe(false)
   })
 
   it('lets a model of the user shadow it whole, from its first version on', async () => {
