@@ -7,7 +7,7 @@ import type {
 } from '../../shared/service/compare-versions.ts'
 import type { CommandContext } from './context.ts'
 import { type InputOptions, openInput } from './input.ts'
-import { type EncoderOptions, openJobParts } from './job-parts.ts'
+import { type EncoderOptions, openHeadParts } from './job-parts.ts'
 import { labelledReading } from './labelled-input.ts'
 import { formatCount, formatShare } from './number-format.ts'
 import { formatTable } from './table.ts'
@@ -35,18 +35,22 @@ export async function compareOnFile(
   const display = context.progress(options.quiet === true)
   try {
     const source = await openInput(context, asked.data, options.format)
-    const rows = await readRowsToCompare(source, labelledReading(boot, options, signal))
+    const data = await readRowsToCompare(source, labelledReading(boot, options, signal))
     const { compareVersions } = await import('../../shared/service/compare-versions.ts')
-    const result = await compareVersions(await openJobParts(boot, options, signal), {
-      before: `${asked.model}@${asked.before}`,
-      after: `${asked.model}@${asked.after}`,
-      rows,
+    const [before, after] = [`${asked.model}@${asked.before}`, `${asked.model}@${asked.after}`]
+    const parts = await openHeadParts(boot, before, data.modality, options, signal)
+    const result = await compareVersions(parts, {
+      before,
+      after,
+      data,
+      source: source.name,
       top: options.top,
       seed: SEED,
       onProgress: display.report,
       signal,
     })
     display.stop()
+    for (const { message } of result.warnings) display.note(`warning: ${message}`)
     await context.print(
       options.json === true ? JSON.stringify(toJson(result), null, 2) : formatResult(result),
     )
@@ -94,13 +98,17 @@ function formatResult(result: CompareVersionsResult): string {
     lines.push(`${change.before || 'no label'} → ${change.after || 'no label'}: ${change.rows}`)
   }
   if (result.disagreements.length === 0) return lines.join('\n')
+  const isText = result.modality === 'text'
   const listed = result.disagreements.map(({ line, text, labels, before: a, after: b }) => [
-    String(line),
+    ...(isText ? [String(line)] : []),
     ...[a, b].map((said) => `${said.labels.join(', ') || '–'} ${said.score.toFixed(2)}`),
     ...(difference === null ? [] : [labels?.join(', ') ?? '–']),
-    JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text),
+    isText ? JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text) : text,
   ])
-  const heading = ['LINE', old!, now!, ...(difference === null ? [] : ['LABEL']), 'TEXT']
+  const label = difference === null ? [] : ['LABEL']
+  const heading = isText
+    ? ['LINE', old!, now!, ...label, 'TEXT']
+    : [old!, now!, ...label, 'PICTURE']
   lines.push('', formatTable([heading, ...listed]))
   return lines.join('\n')
 }

@@ -1,9 +1,10 @@
 import type { RowToCompare } from '../dataset/rows-to-compare.ts'
 import type { Prediction } from '../head/predict.ts'
 
-/** One text on which two versions differ. */
+/** One input on which two versions differ. */
 export interface Disagreement {
   readonly line: number
+  /** The text; of a picture, the path that names it. */
   readonly text: string
   /** Null where the row says nothing of its label. */
   readonly labels: readonly string[] | null

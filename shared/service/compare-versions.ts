@@ -1,4 +1,6 @@
-import type { RowToCompare } from '../dataset/rows-to-compare.ts'
+import { dataError } from '../dataset/data-error.ts'
+import type { RowsToCompare } from '../dataset/rows-to-compare.ts'
+import type { DatasetWarning } from '../dataset/summary.ts'
 import type { Prediction } from '../head/predict.ts'
 import type { Progress } from '../lib/logger.ts'
 import type { RegistryReader } from '../registry/types.ts'
@@ -7,6 +9,7 @@ import { type Agreement, measureAgreement } from './compare-agreement.ts'
 import { type EmbedJobDeps, embedForJob } from './embed-for-job.ts'
 import type { EvaluateHeadDeps } from './evaluate-head.ts'
 import { checkFamily, checkReadsUnit, type LoadedHead, readHead } from './head-version.ts'
+import { addUnreadable, inputOf, leaveOut } from './leave-out-unreadable.ts'
 import { loadTraining, type TrainingTools } from './train-head-tools.ts'
 
 /** What comparing works with. */
@@ -19,7 +22,9 @@ export interface CompareVersionsDeps extends EmbedJobDeps {
 export interface CompareVersionsRequest {
   readonly before: string
   readonly after: string
-  readonly rows: readonly RowToCompare[]
+  readonly data: RowsToCompare
+  /** What the data are called in messages. */
+  readonly source: string
   /** Disagreements to list. */
   readonly top: number
   readonly seed: number
@@ -51,24 +56,25 @@ export interface CompareVersionsResult extends Agreement {
   readonly after: ComparedVersion
   /** Accuracy of the second less that of the first; null without labels. */
   readonly difference: ReturnType<TrainingTools['compareHeads']> | null
+  readonly modality: RowsToCompare['modality']
+  readonly warnings: readonly DatasetWarning[]
 }
 
 /**
  * Puts the same rows to two versions.
- * @throws EspalierError `model_not_found`, `version_not_found`, `wrong_model_kind`, `family_mismatch`
+ * @throws EspalierError `model_not_found`, `version_not_found`, `wrong_model_kind`, `family_mismatch`, `invalid_data`
  */
 export async function compareVersions(
   deps: CompareVersionsDeps,
   request: CompareVersionsRequest,
 ): Promise<CompareVersionsResult> {
-  const { rows, seed, top, onProgress, signal } = request
+  const { data, source, seed, top, onProgress, signal } = request
   const heads = [
     await readHead(deps.registry, request.before, signal),
     await readHead(deps.registry, request.after, signal),
   ] as const
   for (const head of heads) checkReadsUnit(head)
-  const texts = rows.map(({ text }) => text)
-  const { embeddings } = await embedForJob(deps, texts, {
+  const embedded = await embedForJob(deps, data.rows.map(inputOf), {
     check(encoder) {
       for (const { version, head } of heads) {
         checkFamily(version, head.family, encoder, version.lineage?.encoder)
@@ -77,6 +83,12 @@ export async function compareVersions(
     onProgress,
     signal,
   })
+  const { unreadable } = embedded
+  const { embeddings, examples: rows } = leaveOut(
+    { examples: data.rows, embeddings: embedded.embeddings },
+    unreadable,
+  )
+  if (rows.length === 0) throw dataError(source, null, 'no picture can be read')
   const kernels = await deps.openKernels()
   const predictAll = ({ head }: LoadedHead) =>
     createHeadRunner(head, kernels).run(
@@ -102,6 +114,8 @@ export async function compareVersions(
       before: first.version,
       after: second.version,
       difference: labelled.length > 0 ? compareHeads(second.right, first.right, { seed }) : null,
+      modality: data.modality,
+      warnings: addUnreadable(data.warnings, data.rows, unreadable),
     }
   } finally {
     await kernels.close()

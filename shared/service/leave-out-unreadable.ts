@@ -7,21 +7,21 @@ import { type KnownInput, nameOf } from './embed-texts.ts'
 import type { TrainingData } from './train-head-data.ts'
 
 /** Examples with their embeddings, shape [examples, dimension]. */
-export interface EmbeddedExamples {
-  readonly examples: readonly LabelledExample[]
+export interface EmbeddedExamples<T = LabelledExample> {
+  readonly examples: readonly T[]
   readonly embeddings: Float32Array
 }
 
 /** The input of an example as jobs embed it. */
-export function inputOf({ text, image }: LabelledExample): KnownInput {
+export function inputOf({ text, image }: Pick<LabelledExample, 'text' | 'image'>): KnownInput {
   return image ?? text
 }
 
 /** Leaves out the examples whose pictures could not be read; `unreadable` says why, by their places. */
-export function leaveOut(
-  { examples, embeddings }: EmbeddedExamples,
+export function leaveOut<T>(
+  { examples, embeddings }: EmbeddedExamples<T>,
   unreadable: ReadonlyMap<number, string>,
-): EmbeddedExamples {
+): EmbeddedExamples<T> {
   if (unreadable.size === 0) return { examples, embeddings }
   const dimension = embeddings.length / examples.length
   const kept = [...examples.keys()].filter((row) => !unreadable.has(row))
@@ -94,7 +94,7 @@ export function checkAllReadable(
 /** Adds the pictures that could not be decoded to the warning of those that could not be opened. */
 export function addUnreadable(
   warnings: readonly DatasetWarning[],
-  examples: readonly LabelledExample[],
+  examples: readonly Pick<LabelledExample, 'text'>[],
   unreadable: ReadonlyMap<number, string>,
 ): DatasetWarning[] {
   if (unreadable.size === 0) return [...warnings]

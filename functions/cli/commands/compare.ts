@@ -9,14 +9,18 @@ import { wholeNumber } from '../options.ts'
 export function addCompareCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('compare')
-    .summary('put the same texts to two versions of a classifier')
+    .summary('put the same texts or pictures to two versions of a classifier')
     .description(
-      'Put the same texts to two versions of a classifier: where they agree, how far scores move, which is right.',
+      'Put the same texts or pictures to two versions of a classifier: where they agree, how far scores move, ' +
+        'which is right.',
     )
     .argument('<model>', 'the name of the classifier')
     .argument('<before>', 'a version or an alias: v7, champion')
     .argument('<after>', 'another one')
-    .argument('<data>', 'texts, with or without labels: the file, or - for stdin')
+    .argument(
+      '<data>',
+      'inputs, with or without labels: the file, a folder of pictures, or - for stdin',
+    )
   addInputOptions(command)
     .option(
       '--label-column <name>',
@@ -32,7 +36,8 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       `
 Examples:
   espalier compare intent v7 v9 test.csv
-  espalier compare intent champion challenger questions.txt --top 50 --json`,
+  espalier compare intent champion challenger questions.txt --top 50 --json
+  espalier compare pets v1 v2 pets-test/`,
     )
     .action((model: string, before: string, after: string, data: string, options: CompareOptions) =>
       compareOnFile(context, { model, before, after, data }, options),

@@ -98,6 +98,38 @@ describe('a folder of pictures', () => {
     ])
   })
 
+  it('compares two versions, naming the pictures on which they differ', async () => {
+    const { run, boot } = createWorkshop()
+    await writeShapes(path('others'), 10, 300)
+    for (const data of [path('shapes'), path('others')]) {
+      await run('train', data, '--name', 'shapes', '--promote', '-q', '--method', 'ncm')
+    }
+    await writeShapes(path('judged'), 5, 900)
+    await truncate(path('judged', 'circle', '2.jpg'), 0)
+    const data = path('judged')
+    const { code, stdout, stderr } = await run('compare', 'shapes', 'v1', 'v2', data, '--json')
+    expect(code, stderr).toBe(0)
+    expect(stderr).toContain('left out (circle/2.jpg: the file is empty)')
+    const result = JSON.parse(stdout)
+    expect(result).toMatchObject({ rows: 14, labelledRows: 14, modality: 'image' })
+    expect(boot.opened.at(-1)).toMatchObject({ model: 'eyes' })
+    const answers = async (version: string) => {
+      const predicted = await run('predict', `shapes@${version}`, data, '-q', '--top-k', '1')
+      const lines = predicted.stdout.trim().split('\n')
+      return new Map(lines.map((line) => JSON.parse(line)).map((row) => [row.image, row.label]))
+    }
+    const [before, after] = [await answers('v1'), await answers('v2')]
+    const differing = [...before.keys()].filter((key) => before.get(key) !== after.get(key))
+    expect(differing.length).toBeGreaterThan(0)
+    expect(result.agreed).toBe(14 - differing.length)
+    const named = result.disagreements.map(({ text }: { text: string }) => text)
+    expect(named.sort()).toEqual(differing.sort().slice(0, 10))
+    const right = [...after].filter(([image, label]) => image.startsWith(label)).length
+    expect(result.after.quality.accuracy.value).toBeCloseTo(right / 14, 12)
+    const shown = await run('compare', 'shapes', 'v1', 'v2', data, '-q')
+    expect(shown.stdout).toMatch(/\nshapes@v1 +shapes@v2 +LABEL +PICTURE\n/)
+  })
+
   it('leaves out what cannot be read and says so', async () => {
     const { run } = createWorkshop()
     await writeShapes(path('spoilt'), 4, 77)
