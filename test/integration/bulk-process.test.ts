@@ -10,7 +10,8 @@ import { createRandom } from '../../shared/lib/random.ts'
 import { openBulkObjects } from '../../shared/service/bulk-objects.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { describeOnS3 } from '../s3-server.ts'
-import { countBytes, finish, hashResults, killTenTimes, writeShards } from './bulk-process.ts'
+import { countBytes, hashResults, killTenTimes, writeShards } from './bulk-process.ts'
+import { finish } from './finish-process.ts'
 
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 let bundle: Awaited<ReturnType<typeof bundleCli>>

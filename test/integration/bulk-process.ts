@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { finish } from './finish-process.ts'
 
 /** A command line in a process of its own. */
 export type StartBulk = (...argv: string[]) => ChildProcess
@@ -23,19 +23,6 @@ export async function writeShards(
     await writeFile(join(folder, `part-${file}.jsonl`), lines.join(''))
   }
   return folder
-}
-
-/** Ends when the process does. */
-export async function finish(child: ChildProcess) {
-  let [stdout, stderr] = ['', '']
-  child.stdout?.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr?.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code, signal] = await once(child, 'close')
-  return { code, signal, stdout, stderr }
 }
 
 /** Names and hashes of all results, without what a killed worker left under a temporary name. */

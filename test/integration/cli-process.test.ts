@@ -11,6 +11,7 @@ import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/store-directory.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 import { bundleCli } from '../cli-bundle.ts'
+import { finish } from './finish-process.ts'
 
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 let bundle: Awaited<ReturnType<typeof bundleCli>>
@@ -50,19 +51,6 @@ function start(
   return spawn(process.execPath, [script, ...argv], { env: settings })
 }
 
-async function finish(child: ChildProcessWithoutNullStreams) {
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
-
 describe('espalier as a process', () => {
   it('embeds stdin, also when it is reached through a link', async () => {
     const link = join(folder, 'espalier')
@@ -87,7 +75,7 @@ describe('espalier as a process', () => {
     const output = join(folder, 'expected.npy')
     const child = start(['embed', '-', '--format', 'jsonl', '--output', output, '-q'])
     child.stdin.end(items.map(({ text }) => JSON.stringify({ text })).join('\n'))
-    expect(await finish(child)).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await finish(child)).toMatchObject({ code: 0, stdout: '', stderr: '' })
     const { rows, dimension, data } = await readNpy(output)
     expect(rows).toBe(items.length)
     for (const [i, { vector }] of items.entries()) {
@@ -111,7 +99,7 @@ describe('espalier as a process', () => {
     // The output has been opened: the work is under way, and waits for more on stdin.
     await expect.poll(ours, { timeout: 30_000 }).toBe(1)
     child.kill(signal)
-    expect(await finished).toEqual({ code, stdout: '', stderr: 'espalier: interrupted\n' })
+    expect(await finished).toMatchObject({ code, stdout: '', stderr: 'espalier: interrupted\n' })
     expect(await ours()).toBe(0)
   })
 
@@ -166,7 +154,7 @@ describe('espalier as a process', () => {
   })
 
   it('stops at a wrong setting with one line', async () => {
-    expect(await finish(start(['models'], { PORT: 'http' }))).toEqual({
+    expect(await finish(start(['models'], { PORT: 'http' }))).toMatchObject({
       code: 2,
       stdout: '',
       stderr: 'espalier: PORT is "http"; it must be a whole number from 0 to 65535\n',

@@ -1,5 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { openDirectoryStore } from '../../shared/registry/store-directory.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
+import { finish } from './finish-process.ts'
 import { startedServer } from './server-process.ts'
 
 const checkpoint = (name: string) =>
@@ -39,19 +39,7 @@ const settings = (registry: string) => ({
 
 async function run(registry: string, ...argv: string[]) {
   const env = { PATH: process.env.PATH, ESPALIER_WORKERS: '1', ...settings(registry) }
-  const child: ChildProcessWithoutNullStreams = spawn(process.execPath, [bundle.script, ...argv], {
-    env,
-  })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
+  return finish(spawn(process.execPath, [bundle.script, ...argv], { env }))
 }
 
 /** Few steps at a high rate: enough to learn words by. */

@@ -11,6 +11,7 @@ import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/store-directory.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { createTestHead, publishHead } from '../fakes/heads.ts'
+import { finish } from './finish-process.ts'
 
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 let bundle: Awaited<ReturnType<typeof bundleCli>>
@@ -36,19 +37,7 @@ function start(registry: string, ...argv: string[]): ChildProcessWithoutNullStre
   return spawn(process.execPath, [bundle.script, ...argv], { env })
 }
 
-async function run(registry: string, ...argv: string[]) {
-  const child = start(registry, ...argv)
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
+const run = (registry: string, ...argv: string[]) => finish(start(registry, ...argv))
 
 /** Kills a command once this many entries have appeared in the registry's folder since it began. */
 async function killAfter(entries: number, registry: string, ...argv: string[]): Promise<void> {

@@ -11,6 +11,7 @@ import { bundleCli } from '../cli-bundle.ts'
 import { FakeBucket } from '../fakes/fake-bucket.ts'
 import { type FakeS3, startFakeS3 } from '../fakes/fake-s3.ts'
 import { describeOnS3 } from '../s3-server.ts'
+import { finish } from './finish-process.ts'
 
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 const intents = fileURLToPath(new URL('../fixtures/intents.csv', import.meta.url))
@@ -52,19 +53,6 @@ function start(
 
 async function run(argv: readonly string[], env: Readonly<Record<string, string>>) {
   return finish(start(argv, env))
-}
-
-async function finish(child: ChildProcessWithoutNullStreams) {
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
 }
 
 /** Starts a server, lets `work` use it, and stops it in order. */

@@ -13,6 +13,7 @@ import { bundleCli } from '../cli-bundle.ts'
 import { FakeBucket, type S3Request } from '../fakes/fake-bucket.ts'
 import { type FakeS3, type Fault, startFakeS3 } from '../fakes/fake-s3.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
+import { finish } from './finish-process.ts'
 
 /** Remembers whose credentials signed each request. */
 class SignedBucket extends FakeBucket {
@@ -91,15 +92,7 @@ async function invoke(event: object) {
       ESPALIER_WORKERS: '1',
     },
   })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  await once(child, 'close')
+  const { stdout, stderr } = await finish(child)
   return { result: stdout === '' ? null : JSON.parse(stdout), stderr }
 }
 
