@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 
 /** Where a command's output goes: a file that appears whole, or a stream. */
 export interface ByteSink {
-  /** Appends; resolves when the bytes are handed to the system, which is the back-pressure. */
+  /** Appends; resolves when the bytes are handed on, which is the back-pressure: their buffer may be used again then. */
   write(bytes: Uint8Array): Promise<void>
   /** Ends a whole output; a file is durable and gets its name only now. */
   commit(): Promise<void>

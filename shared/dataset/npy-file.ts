@@ -40,7 +40,7 @@ export async function createNpyWriter(
         }
       }
       rows += batch.length
-      await file.write(Buffer.concat(batch.map(({ vector }) => toLittleEndian(vector))))
+      await file.write(joinVectors(batch.map(({ vector }) => vector)))
     },
     async commit() {
       await file.patch(encodeNpyHeader(rows, dimension ?? 0), 0)
@@ -97,6 +97,19 @@ function checkSize(path: string, header: NpyHeader, size: number, maxBytes: numb
     throw dataError(path, null, `${size} bytes where its header promises ${expected}`)
   }
   return bytes
+}
+
+/** The bytes of vectors in their order; rows that lie one after the other in memory are not copied. */
+function joinVectors(vectors: readonly Float32Array[]): Uint8Array {
+  const [first] = vectors
+  if (first === undefined) return new Uint8Array(0)
+  const { buffer, byteOffset, byteLength } = first
+  const isOneBlock = vectors.every(
+    (vector, row) =>
+      vector.buffer === buffer && vector.byteOffset === byteOffset + row * byteLength,
+  )
+  if (!isOneBlock) return Buffer.concat(vectors.map(toLittleEndian))
+  return toLittleEndian(new Float32Array(buffer, byteOffset, vectors.length * first.length))
 }
 
 function toLittleEndian(vector: Float32Array): Buffer {

@@ -16,9 +16,14 @@ export interface VectorWriter {
   discard(): Promise<void>
 }
 
+/** What is written at a time: the numbers are still in the processor's cache then. */
+const WRITE_BYTES = 512 * 1024
+
 /** JSON lines: the fields of each row and, last, `embedding` with 9 significant digits. */
 export function createJsonVectorWriter(sink: ByteSink): VectorWriter {
   const json = new FloatJsonWriter()
+  // The sink is done with the bytes before more are written over them.
+  const flush = () => sink.write(json.drain())
   return {
     async write(rows) {
       for (const { vector, fields } of rows) {
@@ -26,8 +31,9 @@ export function createJsonVectorWriter(sink: ByteSink): VectorWriter {
         json.text(`${head}${head === '{' ? '' : ','}"embedding":`)
         json.floats(vector)
         json.text('}\n')
+        if (json.length >= WRITE_BYTES) await flush()
       }
-      await sink.write(json.take())
+      if (json.length > 0) await flush()
     },
     commit: () => sink.commit(),
     discard: () => sink.discard(),

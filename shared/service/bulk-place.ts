@@ -8,7 +8,7 @@ export interface BulkFile {
 
 /** A file under way; nothing shows under its name before `commit`. */
 export interface BulkSink {
-  /** Resolves when the bytes are handed on, which is the back-pressure. */
+  /** Resolves when the bytes are handed on, which is the back-pressure: their buffer may be used again then. */
   write(bytes: Uint8Array): Promise<void>
   /** Overwrites some of the first 128 bytes. */
   patch(bytes: Uint8Array, position: number): Promise<void>

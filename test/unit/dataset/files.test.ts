@@ -122,6 +122,18 @@ describe('.npy', () => {
     )
   })
 
+  it('takes rows that lie in one block, and rows that do not, in their order', async () => {
+    const block = Float32Array.from({ length: 12 }, (_, i) => i + 0.5)
+    const row = (at: number) => ({ vector: block.subarray(3 * at, 3 * at + 3), fields: {} })
+    const writer = await openNpyWriter(path('block.npy'))
+    await writer.write([row(1), row(2), row(3)])
+    await writer.write([row(0), row(2)])
+    await writer.write([])
+    await writer.commit()
+    const order = [1, 2, 3, 0, 2].flatMap((at) => [...row(at).vector])
+    expect([...(await readNpy(path('block.npy'))).data]).toEqual(order)
+  })
+
   it.each([
     ['not .npy', 'PK..', 'not a .npy file'],
     [
@@ -192,6 +204,25 @@ describe('JSON lines of vectors', () => {
         }
       }),
     )
+  })
+
+  it('are whole where many are written at once', async () => {
+    const rows = Array.from({ length: 900 }, (_, id) => ({
+      vector: new Float32Array(200).fill(id + 0.25),
+      fields: { id },
+    }))
+    const file = await openAtomicFile(path('many.jsonl'))
+    const writer = createJsonVectorWriter(file)
+    await writer.write(rows)
+    await writer.write([])
+    await writer.write(rows.slice(0, 1))
+    await writer.commit()
+    const lines = (await readFile(path('many.jsonl'), 'utf8')).split('\n')
+    expect(lines.pop()).toBe('')
+    const expected = [...rows, rows[0]!].map(({ vector, fields }) =>
+      JSON.stringify({ ...fields, embedding: [...vector] }),
+    )
+    expect(lines).toEqual(expected)
   })
 
   it('passes the failure of a stream on', async () => {

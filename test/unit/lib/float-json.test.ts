@@ -54,9 +54,30 @@ describe('FloatJsonWriter', () => {
     expect(write(Float32Array.of(value))).toBe(`[${expected}]`)
   })
 
+  it('counts the zeros after the point on both sides of every power of ten', () => {
+    for (let exponent = 1; exponent <= 9; exponent++) {
+      const bits = new Int32Array(Float32Array.of(10 ** -exponent).buffer)
+      const values = [-2, -1, 0, 1, 2].map((step) => {
+        return new Float32Array(Int32Array.of(bits[0]! + step).buffer)[0]!
+      })
+      const expected = values.map((value) => Number(value.toPrecision(9)))
+      expect(JSON.parse(write(Float32Array.from(values)))).toEqual(expected)
+    }
+  })
+
   it('refuses what JSON cannot express', () => {
     expect(() => write(Float32Array.of(Number.NaN))).toThrow('NaN')
     expect(() => write(Float32Array.of(-Infinity))).toThrow('-Infinity')
+  })
+
+  it('lends its own memory, and takes it back with the next text', () => {
+    const writer = new FloatJsonWriter(16)
+    writer.text('[1]')
+    const lent = writer.drain()
+    expect(lent.toString('utf8')).toBe('[1]')
+    expect(writer.length).toBe(0)
+    writer.text('[2]')
+    expect(lent.toString('utf8')).toBe('[2]')
   })
 
   it('joins text and numbers, and starts anew after take', () => {
