@@ -99,6 +99,7 @@ export function createBoot(options: {
         maxQueueBytes: config.maxHeldBytes,
       },
       resultCacheBytes: config.resultCacheBytes,
+      longJobs: open.longJobs,
       log,
       onProgress: open.onProgress,
       onVerified,
@@ -109,7 +110,7 @@ export function createBoot(options: {
     const [{ openNamedEncoder }, registry, sources] = await Promise.all([
       import('../shared/service/open-named-encoder.ts'),
       openRegistry(),
-      openSources(open),
+      openSources({ longJobs: true, ...open }),
     ])
     return openNamedEncoder({ registry, sources }, open.model ?? config.encoder, open.signal)
   }

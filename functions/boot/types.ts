@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly model?: string | undefined
   readonly precision?: Precision | undefined
   readonly workers?: number | undefined
+  /** Jobs of several runs, where nobody waits for a single text. @default true but in servers */
+  readonly longJobs?: boolean | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -6,7 +6,7 @@ import { Admission, type AdmissionLimits } from './admission.ts'
 import { collectItems } from './collect-items.ts'
 import type { InputBounds, InputKind } from './input-kind.ts'
 import { type Item, ItemTable } from './item.ts'
-import { jobBudget } from './plan.ts'
+import { jobBudget, jobLimit } from './plan.ts'
 import { FairQueue } from './queue.ts'
 import type { EncodeRequest } from './request.ts'
 import type { ResultCache } from './result-cache.ts'
@@ -24,6 +24,8 @@ export interface DispatcherOptions {
   readonly kind: InputKind
   readonly fingerprint: string
   readonly cache: ResultCache | null
+  /** Jobs of several runs, for callers that hand over thousands of texts and wait for all of them. */
+  readonly longJobs: boolean
 }
 
 /**
@@ -35,6 +37,7 @@ export class Dispatcher {
   readonly #queue: FairQueue<EncodeRequest>
   readonly #table = new ItemTable<EncodeRequest>()
   readonly #admission: Admission
+  readonly #jobTokens: number
   /** Requests that are not settled, in order of arrival. */
   readonly #requests = new Set<EncodeRequest>()
   #sharedInputs = 0
@@ -43,6 +46,7 @@ export class Dispatcher {
     this.#options = options
     this.#queue = new FairQueue(options.grouping)
     this.#admission = new Admission(options.limits)
+    this.#jobTokens = jobLimit(options.grouping.maxTokens, options.longJobs)
   }
 
   get queuedInputs(): number {
@@ -98,16 +102,17 @@ export class Dispatcher {
 
   /**
    * Hands jobs to workers that are free. A busy one is given the next job ahead only where the queue holds
-   * a full run for everybody: planned later, a job holds what has arrived since.
+   * a full job for everybody: planned later, a job holds what has arrived since.
    */
   dispatch(): void {
-    const { pool, grouping } = this.#options
+    const { pool } = this.#options
+    const jobTokens = this.#jobTokens
     const now = performance.now()
     this.#expire(now)
     while (this.#queue.items > 0) {
-      const plenty = this.#queue.tokens >= pool.size * grouping.maxTokens
+      const plenty = this.#queue.tokens >= pool.size * jobTokens
       if (pool.free === 0 && pool.size > 0 && !(plenty && pool.spare > 0)) return
-      const items = this.#queue.take(jobBudget(this.#queue.tokens, pool.size, grouping.maxTokens))
+      const items = this.#queue.take(jobBudget(this.#queue.tokens, pool.size, jobTokens))
       for (const { waiters } of items) {
         for (const { request } of waiters) request.leftQueue(now)
       }

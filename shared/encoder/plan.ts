@@ -3,7 +3,15 @@ import type { GroupingLimits } from '../runtime/grouping.ts'
 /** A smaller job is not worth a second worker, nor the way there and back. */
 const MIN_JOB_TOKENS = 64
 
-/** Size of the next job: an even share of a short queue, so that all workers help; one full run of a long one. */
+/** A long job holds so many runs: the worker, which counts tokens, finds texts of equal length among more of them. */
+const LONG_JOB_RUNS = 8
+
+/** Most tokens of a job: one run where others wait for their turn, several where nobody does. */
+export function jobLimit(runTokens: number, isLong: boolean): number {
+  return isLong ? LONG_JOB_RUNS * runTokens : runTokens
+}
+
+/** Size of the next job: an even share of a short queue, so that all workers help; a full job of a long one. */
 export function jobBudget(queuedTokens: number, workers: number, maxTokens: number): number {
   const share = Math.ceil(queuedTokens / Math.max(1, workers))
   return Math.min(maxTokens, Math.max(MIN_JOB_TOKENS, share))

@@ -30,6 +30,11 @@ export interface EncoderOptions {
   readonly limits: EncoderLimits
   /** Memory for vectors of inputs seen before; 0 keeps none. @default 0 */
   readonly resultCacheBytes?: number
+  /**
+   * Jobs of several runs: some 8 % more tokens a second, but a text that comes later waits for them. Of images
+   * and on GPUs jobs are as they are. @default false
+   */
+  readonly longJobs?: boolean | undefined
   readonly log: Logger
   /** Called once the files are verified, while the workers load them. */
   readonly onVerified?: (() => void) | undefined
@@ -98,7 +103,7 @@ class PooledEncoder implements Encoder {
   #closing: Promise<void> | null = null
 
   constructor(options: EncoderOptions, pool: Pool) {
-    const { manifest, limits, resultCacheBytes = 0 } = options
+    const { manifest, limits, resultCacheBytes = 0, longJobs = false } = options
     const { dimension } = manifest
     this.info = describe(options, pool)
     this.#pool = pool
@@ -111,6 +116,7 @@ class PooledEncoder implements Encoder {
       kind: createInputKind(manifest, limits),
       fingerprint: this.info.fingerprint,
       cache: this.#cache,
+      longJobs: longJobs && manifest.modality === 'text' && pool.device === 'cpu',
     })
     this.#projections = new ProjectionBook(pool, dimension)
   }

@@ -67,10 +67,42 @@ export class FairQueue<R> {
   }
 
   /**
-   * Takes the items of the next job, oldest first with neighbours in length beside them, as many runs as
-   * bring it to `budget` tokens or just below; empty when nothing waits.
+   * Takes the items of the next job, as many as bring it to `budget` tokens or just below; empty when nothing
+   * waits. A job of one run holds the oldest and its neighbours in length; one of several is taken in order.
    */
   take(budget: number): Item<R>[] {
+    const taken = budget > this.#limits.maxTokens ? this.#oldest(budget) : this.#neighbours(budget)
+    const tokens = taken.reduce((sum, item) => sum + item.tokens, 0)
+    this.#now += tokens / Math.min(MAX_SHARES, Math.max(1, this.#backlog.size))
+    for (const item of taken) this.#leave(item, 'taken')
+    return taken
+  }
+
+  /** Withdraws an item that nobody waits for any more. */
+  remove(item: Item<R>): void {
+    if (item.state !== 'waiting') return
+    this.#leave(item, 'gone')
+    if (this.#heap.size < 2 * this.#owners.size + MIN_SWEEP) return
+    this.#heap.retain(({ state }) => state === 'waiting')
+  }
+
+  #oldest(budget: number): Item<R>[] {
+    const taken: Item<R>[] = []
+    let tokens = 0
+    for (;;) {
+      const item = this.#heap.pop()
+      if (!item) return taken
+      if (item.state !== 'waiting') continue
+      tokens += item.tokens
+      if (taken.length > 0 && tokens > budget) {
+        this.#heap.push(item)
+        return taken
+      }
+      taken.push(item)
+    }
+  }
+
+  #neighbours(budget: number): Item<R>[] {
     const window = this.#window()
     const taken: Item<R>[] = []
     let tokens = 0
@@ -85,17 +117,7 @@ export class FairQueue<R> {
       left = left.filter((_, at) => !picked.has(at))
     }
     for (const item of left) this.#heap.push(item)
-    this.#now += tokens / Math.min(MAX_SHARES, Math.max(1, this.#backlog.size))
-    for (const item of taken) this.#leave(item, 'taken')
     return taken
-  }
-
-  /** Withdraws an item that nobody waits for any more. */
-  remove(item: Item<R>): void {
-    if (item.state !== 'waiting') return
-    this.#leave(item, 'gone')
-    if (this.#heap.size < 2 * this.#owners.size + MIN_SWEEP) return
-    this.#heap.retain(({ state }) => state === 'waiting')
   }
 
   /** The items next in order, at most a window of them, taken off the heap. */

@@ -121,6 +121,7 @@ async function loadVersion(
     early: deps.early,
     limits: deps.limits,
     resultCacheBytes: deps.resultCacheBytes ?? 0,
+    longJobs: deps.longJobs,
     log: deps.log,
     onVerified: deps.onVerified,
   })

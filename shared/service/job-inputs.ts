@@ -21,7 +21,7 @@ export interface EncodedItem<T> {
   readonly truncated: number
 }
 
-export const DEFAULT_BATCH_ROWS = 512
+export const DEFAULT_BATCH_ROWS = 2_048
 /** Ends a batch early, so that long texts neither fill the memory nor wait long in the encoder's queue. */
 const MAX_BATCH_LENGTH = 64 * 1024
 /** Of pictures fewer run at a time, and some 32 MB of files are in memory at most. */

@@ -17,6 +17,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
   readonly limits: EncoderLimits
   /** Memory for vectors of texts seen before; 0 keeps none. */
   readonly resultCacheBytes?: number
+  /** Jobs of several runs, where nobody waits for a single text. @default false */
+  readonly longJobs?: boolean | undefined
   readonly log: Logger
   /** Called when only the workers are still loading: this thread is free for other things. */
   readonly onVerified?: (() => void) | undefined
@@ -30,7 +32,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
   wanted.onArtifact?.(artifact.manifest)
-  const { workerUrl, early, workers, device, limits, resultCacheBytes = 0, log, onVerified } = deps
+  const { workerUrl, early, workers, device, limits, resultCacheBytes = 0 } = deps
+  const { longJobs, log, onVerified } = deps
   const load = (from: typeof artifact) =>
     createEncoder({
       artifactDir: from.folder,
@@ -43,6 +46,7 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
       early,
       limits,
       resultCacheBytes,
+      longJobs,
       log,
       onVerified,
     })

@@ -8,6 +8,8 @@ export interface EngineChoice {
   readonly precision: Precision
   readonly workers?: number
   readonly model?: string
+  /** As commands open it that read files; otherwise as a server does. */
+  readonly longJobs?: boolean
 }
 
 const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true } as const
@@ -15,7 +17,7 @@ const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true 
 /** The measured process of our own encoder: answers the bench until it is told to stop. */
 export async function serveEngine(choice: EngineChoice, root: URL): Promise<void> {
   const boot = createBoot({ root, version: 'bench' })
-  const encoder = await boot.openEncoder(choice)
+  const encoder = await boot.openEncoder({ longJobs: false, ...choice })
   await encoder.encode(['ready'], OPTIONS)
   const { name, version, workers, device } = encoder.info
   answerParent<EngineRequest>(

@@ -130,7 +130,7 @@ async function openRuns(
   root: string,
 ): Promise<{ readonly runs: readonly Case[]; close(): Promise<void> }> {
   const boot = createBoot({ root: pathToFileURL(`${root}/`), version: 'bench' })
-  const open = () => boot.openEncoder({ precision: 'int8' })
+  const open = () => boot.openEncoder({ precision: 'int8', longJobs: false })
   const bare = await open()
   const runs: Case[] = [
     {
