@@ -11,6 +11,7 @@ import { withRunning } from '../contestants/running.ts'
 import { type BenchContext, passTeller } from '../context.ts'
 import { interleave } from '../lib/interleave.ts'
 import { readProcessMemory } from '../lib/process-memory.ts'
+import { readProcessTime } from '../lib/process-time.ts'
 import { withScratchFolder } from '../lib/scratch-folder.ts'
 import { median, spread } from '../lib/statistics.ts'
 import { type PartResult, ratioOf } from '../report/part-result.ts'
@@ -28,6 +29,8 @@ const FORMATS = ['jsonl', 'npy'] as const
 interface Run {
   readonly tokens: number
   readonly ms: number
+  /** Processor time, of a command with its start; 0 where the system does not tell. */
+  readonly cpuMs: number
   readonly peakMib: number
 }
 
@@ -37,7 +40,7 @@ export async function measureBulk(context: BenchContext): Promise<PartResult> {
   return withScratchFolder(async (folder) => {
     const input = join(folder, 'in')
     await writeRows(input, texts)
-    const start = () => startEngine(context.own.engine({ precision: 'int8' }))
+    const start = () => startEngine(context.own.engine({ precision: 'int8', longJobs: true }))
     return withRunning([start], async ([engine]) => {
       const names = ['the engine alone', ...FORMATS.map((to) => `bulk, ${to}`)]
       const runs = [
@@ -46,12 +49,22 @@ export async function measureBulk(context: BenchContext): Promise<PartResult> {
       ]
       const found = await interleave(runs, context.passes, passTeller(context, 'bulk'))
       const perToken = found.map((passes) => passes.map(({ ms, tokens }) => ms / tokens))
+      const cpuPerToken = found.map((passes) => passes.map(({ cpuMs, tokens }) => cpuMs / tokens))
+      const knowsCpu = cpuPerToken.flat().every((ms) => ms > 0)
       return {
         title: 'Bulk',
-        method: `${texts.length} rows (${source}) in ${FILES} files of JSON lines, from the opened encoder to the last result on disk; the engine alone gets the same texts, ${CALL_TEXTS} a call, in memory.`,
+        method: `${texts.length} rows (${source}) in ${FILES} files of JSON lines, from the opened encoder to the last result on disk, processor time from the start of the command; the engine alone, opened as the command opens it, gets the same texts, ${CALL_TEXTS} a call, in memory.`,
         tables: [
           {
-            head: ['what', 'rows/s', 'tokens/s', 'of the engine', 'spread', 'peak MiB'],
+            head: [
+              'what',
+              'rows/s',
+              'tokens/s',
+              'of the engine',
+              'spread',
+              'CPU µs/token',
+              'peak MiB',
+            ],
             words: 1,
             rows: names.map((name, at) => {
               const ms = found[at]!.map((run) => run.ms)
@@ -63,6 +76,7 @@ export async function measureBulk(context: BenchContext): Promise<PartResult> {
                 fixed(1000 / median(perToken[at]!)),
                 percent(share),
                 percent(spread(ms)),
+                knowsCpu ? fixed(1000 * median(cpuPerToken[at]!), 1) : '',
                 at === 0 ? '' : fixed(peak),
               ]
             }),
@@ -73,9 +87,12 @@ export async function measureBulk(context: BenchContext): Promise<PartResult> {
           unit: 'ms',
           passes: found[at]!.map((run) => run.ms),
         })),
-        ratios: FORMATS.map((to, at) =>
+        ratios: FORMATS.flatMap((to, at) => [
           ratioOf(`bulk.${to}.engine`, perToken[0]!, perToken[at + 1]!),
-        ),
+          ...(knowsCpu
+            ? [ratioOf(`bulk.${to}.engine-cpu`, cpuPerToken[0]!, cpuPerToken[at + 1]!)]
+            : []),
+        ]),
         notes: [],
       }
     })
@@ -123,12 +140,14 @@ async function writeRows(folder: string, texts: readonly string[]): Promise<void
 
 async function runEngine(engine: EngineProcess, texts: readonly string[]): Promise<Run> {
   let [ms, tokens] = [0, 0]
+  const before = readProcessTime(engine.pid)
   for (let at = 0; at < texts.length; at += CALL_TEXTS) {
     const reply = await engine.encode(texts.slice(at, at + CALL_TEXTS))
     ms += reply.ms
     for (const count of reply.tokens ?? []) tokens += count
   }
-  return { ms, tokens, peakMib: 0 }
+  const cpuMs = (readProcessTime(engine.pid) ?? 0) - (before ?? 0)
+  return { ms, tokens, cpuMs, peakMib: 0 }
 }
 
 /** @throws Error with what the command said */
@@ -152,13 +171,14 @@ async function runBulk(
     wrong += chunk.toString()
   })
   const closed = once(child, 'close')
-  let peakMib = 0
+  let [peakMib, cpuMs] = [0, 0]
   while (child.exitCode === null && child.signalCode === null) {
     peakMib = Math.max(peakMib, readProcessMemory(child.pid ?? 0).peakMib ?? 0)
+    cpuMs = readProcessTime(child.pid ?? 0) ?? cpuMs
     await wait(POLL_MS)
   }
   await closed
   if (child.exitCode !== 0) throw new Error(`espalier bulk failed: ${wrong}`)
   const { tokens, seconds } = JSON.parse(said) as BulkSummary & { seconds: number }
-  return { tokens, ms: 1000 * seconds, peakMib }
+  return { tokens, ms: 1000 * seconds, cpuMs, peakMib }
 }
