@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { jobBudget, planRun } from '../../../shared/encoder/plan.ts'
+import { jobBudget, jobLimit, planRun } from '../../../shared/encoder/plan.ts'
 import { CPU_GROUPING } from '../../../shared/runtime/grouping.ts'
 
 const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { maxLength: 80 })
@@ -61,5 +61,13 @@ describe('job size', () => {
     expect(jobBudget(20, 4, 512)).toBe(64)
     expect(jobBudget(1_000_000, 2, 512)).toBe(512)
     expect(jobBudget(100, 0, 512)).toBe(100)
+  })
+
+  test('a job is one run, unless nobody waits for a single text', () => {
+    expect(jobLimit(512, false)).toBe(512)
+    const long = jobLimit(512, true)
+    expect(long).toBeGreaterThan(2 * 512)
+    expect(jobBudget(1_000_000, 2, long)).toBe(long)
+    expect(jobBudget(400, 2, long)).toBe(200)
   })
 })

@@ -228,6 +228,23 @@ describe('projection', () => {
     expect((await encoder.encode(['dog'], OPTIONS)).scores).toBeNull()
   })
 
+  test('jobs of several runs give the same vectors, and leave the queue when they are aborted', async () => {
+    const texts = [...differentTexts(2000), 'b', 'c b a', ...differentTexts(40)]
+    const [short, long] = await Promise.all([open({ workers: 2 }), open({ longJobs: true })])
+    const expected = await short.encode(texts, OPTIONS)
+    const found = await long.encode(texts, OPTIONS)
+    expect(found.tokens).toEqual(expected.tokens)
+    for (const row of [0, 7, 1999, 2000, 2001, 2041]) {
+      expectClose(rowOf(found.vectors, row), rowOf(expected.vectors, row))
+    }
+    const abort = new AbortController()
+    const left = long.encode(differentTexts(14 ** 3), { ...OPTIONS, signal: abort.signal })
+    abort.abort()
+    await expect(left).rejects.toMatchObject({ code: 'request_cancelled' })
+    expect(long.load()).toMatchObject({ queuedInputs: 0, queuedTokens: 0 })
+    expect((await long.encode(['a b'], OPTIONS)).tokens).toEqual(Uint32Array.of(4))
+  })
+
   test('a request keeps the projection it was accepted with while another takes over', async () => {
     const encoder = await open()
     await encoder.setProjection(projection(1, 1))

@@ -78,6 +78,18 @@ describe('taking', () => {
     )
   })
 
+  test('a job of several runs holds what came first, whatever its length', () => {
+    const [queue, [first, second]] = fill([
+      [300, 200, 2],
+      [100, 90, 80, 70],
+    ])
+    const taken = queue.take(2048)
+    expect(taken).toHaveLength(7)
+    expect(taken[0]).toBe(first?.items[0])
+    const own = taken.filter((item) => item.waiters[0]?.request === second)
+    expect(own).toEqual(second?.items)
+  })
+
   test('small requests behind a large one are in the next job but one', () => {
     const [queue] = fill([Array(2000).fill(32), [10], [12, 12]])
     queue.take(512)
