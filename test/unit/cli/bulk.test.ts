@@ -205,7 +205,7 @@ describe('bulk', () => {
   )
 
   it('ends with the retry code where it is interrupted, and leaves nothing', async () => {
-    const input = await place('in8', { 'a.jsonl': jsonl(texts(0, 3_000)) })
+    const input = await place('in8', { 'a.jsonl': jsonl(texts(0, 8_000)) })
     const stop = new AbortController()
     const boot = createFakeBoot({ encoder: { dimension: 4 } })
     const stopped: typeof boot = {
