@@ -1,14 +1,15 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
 import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IVpc } from 'aws-cdk-lib/aws-ec2'
-import { type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
-import { DataBucket } from './data-bucket.ts'
+import type { DataBucket } from './data-bucket.ts'
 import type { ServiceSettings } from './environment.ts'
 import { JobDefinition } from './job-definition.ts'
 import { JobFailures, type MonitoredJobs } from './job-failures.ts'
+import { addJobParts } from './job-parts.ts'
 import { JobQueue } from './job-queue.ts'
 import type { ModelStore } from './model-store.ts'
 import { checkQuota } from './quotas.ts'
@@ -87,24 +88,21 @@ export class BulkJobs extends Construct implements MonitoredJobs {
     super(scope, id)
     const { vpc, store, image, hardware = 'cpu', spot = true, maxVcpus = 256 } = props
     checkQuota('Bulk: the most processors at once', maxVcpus, '', { min: 1, max: 100_000 })
-    this.logGroup = new LogGroup(this, 'Logs', {
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
+    const { logGroup, data, role } = addJobParts(this, {
+      data: props.data,
+      roleDescription: 'Espalier: reads models and shards, writes results',
     })
-    this.data = new DataBucket(this, 'Data', { bucket: props.data })
-    const role = new Role(this, 'Role', {
-      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
-      description: 'Espalier: reads models and shards, writes results',
-    })
+    this.logGroup = logGroup
+    this.data = data
     store.grantServe(role)
-    this.data.grantWrite(role)
+    data.grantWrite(role)
     const onGpu = { device: 'cuda', precision: 'float16' } as const
     const shared = {
       image,
       hardware,
       vpc,
       role,
-      logGroup: this.logGroup,
+      logGroup,
       vcpus: hardware === 'gpu' ? 4 : (props.vcpus ?? 4),
       memoryMib: hardware === 'gpu' ? 14_336 : (props.memoryMib ?? 8192),
       timeout: props.timeout ?? Duration.hours(4),

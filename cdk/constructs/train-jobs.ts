@@ -1,14 +1,15 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
 import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IVpc } from 'aws-cdk-lib/aws-ec2'
-import { type IGrantable, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IGrantable } from 'aws-cdk-lib/aws-iam'
+import type { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
-import { DataBucket } from './data-bucket.ts'
+import type { DataBucket } from './data-bucket.ts'
 import type { ServiceSettings } from './environment.ts'
 import { JobDefinition } from './job-definition.ts'
 import { JobFailures, type MonitoredJobs } from './job-failures.ts'
+import { addJobParts } from './job-parts.ts'
 import { JobQueue } from './job-queue.ts'
 import type { ModelStore } from './model-store.ts'
 import { checkQuota } from './quotas.ts'
@@ -75,19 +76,16 @@ export class TrainJobs extends Construct implements MonitoredJobs {
     super(scope, id)
     const { vpc, store, image, gpuImage, maxVcpus = 32, timeout = Duration.hours(6) } = props
     checkQuota('Train: the most processors at once', maxVcpus, '', { min: 1, max: 10_000 })
-    this.logGroup = new LogGroup(this, 'Logs', {
-      retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
+    const { logGroup, data, role } = addJobParts(this, {
+      data: props.data,
+      roleDescription: 'Espalier: reads rows, publishes versions',
     })
-    this.data = new DataBucket(this, 'Data', { bucket: props.data })
-    const role = new Role(this, 'Role', {
-      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
-      description: 'Espalier: reads rows, publishes versions',
-    })
+    this.logGroup = logGroup
+    this.data = data
     store.grantPublish(role)
-    this.data.grantRead(role)
+    data.grantRead(role)
     const registry = store.registryUrl
-    const shared = { vpc, role, timeout, logGroup: this.logGroup, attempts: 3, retryOn: [] }
+    const shared = { vpc, role, timeout, logGroup, attempts: 3, retryOn: [] }
     const kinds = {
       cpu: {
         ...shared,
