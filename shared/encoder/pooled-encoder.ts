@@ -4,7 +4,7 @@ import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { EarlyWorker } from '../runtime/early-worker.ts'
 import { createFileGate, type FileGate } from '../runtime/file-gate.ts'
-import { groupingFor } from '../runtime/grouping.ts'
+import { groupingFor, groupingOfImages } from '../runtime/grouping.ts'
 import { createPool, type Pool } from '../runtime/pool.ts'
 import type { Device } from '../runtime/session.ts'
 import { Dispatcher, type EncoderLimits } from './dispatcher.ts'
@@ -110,7 +110,10 @@ class PooledEncoder implements Encoder {
     this.#cache = resultCacheBytes > 0 ? new ResultCache(resultCacheBytes) : null
     this.#dispatcher = new Dispatcher({
       pool,
-      grouping: groupingFor(pool.device),
+      grouping:
+        manifest.modality === 'image'
+          ? groupingOfImages(manifest.tokens)
+          : groupingFor(pool.device),
       limits,
       dimension,
       kind: createInputKind(manifest, limits),

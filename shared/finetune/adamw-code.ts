@@ -1,4 +1,4 @@
-/** adamw.wat as WebAssembly, in base64; made by infra/assemble-adamw.ts. */
+/** adamw.wat as WebAssembly, in base64; made by infra/assemble.ts. */
 export const ADAMW_CODE =
   'AGFzbQEAAAABEgFgDn9/f39/fX19fX19fX19AAIPAQNlbnYGbWVtb3J5AgABAwIBAAcIAQRzdGVwAAAKygEBxwECAX' +
   '8DeyAAIARqIQ4CQANAIAAgDk8NASAD/QAEACAF/RP95gEhESAB/QAEACAK/RP95gEgESAL/RP95gH95AEhDyABIA/9' +

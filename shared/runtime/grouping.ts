@@ -31,9 +31,17 @@ const GPU_GROUPING: GroupingLimits = {
   window: 1_024,
 }
 
+/** Pictures of one job: what the way to a worker and back costs is shared by so many, at 8 ms each. */
+const PICTURES_A_JOB = 4
+
 /** The limits of a run on a device. */
 export function groupingFor(device: Device): GroupingLimits {
   return device === 'cpu' ? CPU_GROUPING : GPU_GROUPING
+}
+
+/** The limits of a job of pictures, which run one at a time on any device. @param tokens what a picture counts */
+export function groupingOfImages(tokens: number): GroupingLimits {
+  return { ...CPU_GROUPING, maxTokens: PICTURES_A_JOB * tokens }
 }
 
 /** Inputs that run together: positions in the caller's list, and the padded length. */

@@ -3,11 +3,13 @@ import { EspalierError } from '../lib/errors.ts'
 import type { ImagePreprocessing } from '../lib/image-preprocessing.ts'
 import { recognizeImage } from './image-format.ts'
 import { planGeometry, type Size } from './image-geometry.ts'
-import { resample } from './image-resample.ts'
+import { createResample, type Resample } from './image-resample.ts'
 
 /** Longer than any photograph; beyond it the resized picture grows without bound. */
 const MAX_ASPECT = 100
 const FORMATS = 'JPEG, PNG and WebP'
+/** 1920 x 1080 and a little more: as far as a picture is decoded whole, in 6 MB, and resized here. */
+const MAX_WHOLE_PIXELS = 2 ** 21
 
 /** Turns the bytes of image files into pixels as an encoder wants them. */
 export interface ImageDecoder {
@@ -34,41 +36,64 @@ export async function openImageDecoder(
   sharp.block({ operation: ['VipsForeignLoad'] })
   const loaders = ['Jpeg', 'Png', 'Webp'].map((name) => `VipsForeignLoad${name}`)
   sharp.unblock({ operation: loaders })
-  return { decode: (file) => decodeFile(sharp, file, spec, maxPixels) }
+  const parts = { sharp, spec, maxPixels, resample: createResample(spec.resize.interpolation) }
+  return { decode: (file) => decodeFile(file, parts) }
 }
 
-async function decodeFile(
-  sharp: typeof createSharp,
-  file: Uint8Array,
-  spec: ImagePreprocessing,
-  maxPixels: number,
-): Promise<Uint8Array> {
+interface Parts {
+  readonly sharp: typeof createSharp
+  readonly spec: ImagePreprocessing
+  readonly maxPixels: number
+  readonly resample: Resample
+}
+
+async function decodeFile(file: Uint8Array, parts: Parts): Promise<Uint8Array> {
   const format = checkFormat(file)
-  const open = () => {
-    return sharp(file, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true })
-  }
   try {
-    // The header alone, so that the size is known before it is believed.
-    const meta = await sharp(file, { limitInputPixels: false }).metadata()
-    const size = checkSize(meta.autoOrient, maxPixels)
-    const geometry = planGeometry(size, spec)
-    const { resized, area } = geometry
-    const { interpolation: kernel } = spec.resize
-    const upright = open().autoOrient()
-    if (resized.width > size.width || resized.height > size.height) {
-      return resample((await readPixels(upright)).data, size, geometry, kernel)
-    }
-    const opaque = meta.hasAlpha ? await dropAlpha(sharp, upright, maxPixels) : upright
-    const scaled = opaque
-      .resize({ ...resized, fit: 'fill', kernel, fastShrinkOnLoad: false })
-      .extract(area)
-    return (await readPixels(scaled)).data
+    return (await decodeWhole(file, parts)) ?? (await decodeStepwise(file, parts))
   } catch (cause) {
     if (cause instanceof EspalierError) throw cause
     const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]
     const message = `is a damaged or incomplete ${format} file (${reason}): send it anew`
     throw new EspalierError('invalid_image', message, { cause })
   }
+}
+
+/** The way of most pictures: null where one is too large for it, or damaged, which the other way looks into. */
+async function decodeWhole(
+  file: Uint8Array,
+  { sharp, spec, maxPixels, resample }: Parts,
+): Promise<Uint8Array | null> {
+  const picture = open(sharp, file, Math.min(maxPixels, MAX_WHOLE_PIXELS)).autoOrient()
+  const whole = await readPixels(picture).catch(() => null)
+  if (!whole) return null
+  const size = checkSize(whole.info, maxPixels)
+  return resample(whole.data, size, planGeometry(size, spec))
+}
+
+/** Reads the header first, so that the size is known before it is believed; libvips resizes while it decodes. */
+async function decodeStepwise(
+  file: Uint8Array,
+  { sharp, spec, maxPixels, resample }: Parts,
+): Promise<Uint8Array> {
+  const meta = await sharp(file, { limitInputPixels: false }).metadata()
+  const size = checkSize(meta.autoOrient, maxPixels)
+  const geometry = planGeometry(size, spec)
+  const { resized, area } = geometry
+  const upright = open(sharp, file, maxPixels).autoOrient()
+  if (resized.width > size.width || resized.height > size.height) {
+    return resample((await readPixels(upright)).data, size, geometry)
+  }
+  const opaque = meta.hasAlpha ? await dropAlpha(sharp, upright, maxPixels) : upright
+  const { interpolation: kernel } = spec.resize
+  const scaled = opaque
+    .resize({ ...resized, fit: 'fill', kernel, fastShrinkOnLoad: false })
+    .extract(area)
+  return (await readPixels(scaled)).data
+}
+
+function open(sharp: typeof createSharp, file: Uint8Array, maxPixels: number): Sharp {
+  return sharp(file, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true })
 }
 
 /** Before the resize, which would weigh colours by a transparency that nobody asked for. */

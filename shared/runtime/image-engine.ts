@@ -34,7 +34,13 @@ export async function openImageEngine(
   return new ImageEngine(manifest, decoder, opened)
 }
 
-/** Pictures run one at a time: the same bits alone and among others, and the memory of one decoded picture. */
+/**
+ * Pictures decoded before they run: each of the two, after the other of its kind, finds its code and tables in the
+ * caches, which saves a twentieth. The memory is that of so many pictures at the network's size, 150 KB each.
+ */
+const DECODED_AHEAD = 4
+
+/** Pictures run one at a time: the same bits alone and among others. */
 class ImageEngine implements Engine {
   readonly device: Device
   readonly fallback: string | null
@@ -68,9 +74,10 @@ class ImageEngine implements Engine {
       const { mode, members } = batch
       const unit = new UnitRows(mode.projection === 0 ? [] : members, dimension)
       if (job.known) takeKnown(job.known, batch, output, unit, dimension)
-      for (const member of members) {
-        if (known.has(member)) continue
-        runMs += await this.#encode(job.inputs[member] as EncoderInput, member, batch, output, unit)
+      const unknown = members.filter((member) => !known.has(member))
+      for (let at = 0; at < unknown.length; at += DECODED_AHEAD) {
+        const decoded = await this.#decode(job, unknown.slice(at, at + DECODED_AHEAD), output)
+        for (const picture of decoded) runMs += await this.#encode(picture, batch, output, unit)
       }
       await this.heads.apply(batch, unit, output)
     }
@@ -82,16 +89,29 @@ class ImageEngine implements Engine {
     await this.#graph.release()
   }
 
-  /** Decodes and runs one picture; gives the milliseconds of the run alone. */
+  /** One after the other: the memory of one picture at its own size. */
+  async #decode(job: Job, members: readonly number[], output: JobOutput): Promise<Decoded[]> {
+    const decoded: Decoded[] = []
+    for (const member of members) {
+      try {
+        const input = job.inputs[member] as EncoderInput
+        decoded.push({ member, rgb: await this.#decoder.decode(readImage(input)) })
+      } catch (error) {
+        output.fail(member, toWireError(error))
+      }
+    }
+    return decoded
+  }
+
+  /** Runs one picture; gives the milliseconds of that. */
   async #encode(
-    input: EncoderInput,
-    member: number,
+    { member, rgb }: Decoded,
     { mode }: Batch,
     output: JobOutput,
     unit: UnitRows,
   ): Promise<number> {
     try {
-      const pixels = this.#fill(await this.#decoder.decode(readImage(input)))
+      const pixels = this.#fill(rgb)
       const started = performance.now()
       const { embedding, pooled } = await this.#graph.run(pixels)
       const ended = performance.now()
@@ -106,6 +126,12 @@ class ImageEngine implements Engine {
       return 0
     }
   }
+}
+
+interface Decoded {
+  readonly member: number
+  /** Shape [height, width, 3]. */
+  readonly rgb: Uint8Array
 }
 
 function readImage(input: EncoderInput): Uint8Array {

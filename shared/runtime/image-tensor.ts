@@ -2,23 +2,25 @@ import type { ImagePreprocessing } from '../lib/image-preprocessing.ts'
 
 const VALUES = 256
 
-/** Fills a network's input [3, height, width] from pixels [height, width, 3]: a table look-up for each value. */
+/**
+ * Fills a network's input [3, height, width] from pixels [height, width, 3]: a table look-up for each value. The
+ * tensor is always the same, overwritten by the next call.
+ */
 export function createTensorFiller(spec: ImagePreprocessing): (rgb: Uint8Array) => Float32Array {
   const { width, height, scale, mean, std, channels } = spec
-  const tables = [0, 1, 2].map((channel) => {
+  const [first, second, third] = [0, 1, 2].map((channel) => {
     const offset = mean[channel] as number
     const spread = std[channel] as number
     return Float32Array.from({ length: VALUES }, (_, value) => (value * scale - offset) / spread)
-  })
+  }) as [Float32Array, Float32Array, Float32Array]
   const area = width * height
+  const tensor = new Float32Array(3 * area)
+  const [from, to] = channels === 'rgb' ? [0, 2] : [2, 0]
   return (rgb) => {
-    const tensor = new Float32Array(3 * area)
-    for (const [channel, table] of tables.entries()) {
-      const target = tensor.subarray(channel * area, (channel + 1) * area)
-      const first = channels === 'rgb' ? channel : 2 - channel
-      for (let i = 0, at = first; i < area; i++, at += 3) {
-        target[i] = table[rgb[at] as number] as number
-      }
+    for (let i = 0, at = 0; i < area; i++, at += 3) {
+      tensor[i] = first[rgb[at + from] as number] as number
+      tensor[area + i] = second[rgb[at + 1] as number] as number
+      tensor[2 * area + i] = third[rgb[at + to] as number] as number
     }
     return tensor
   }
