@@ -31,8 +31,8 @@ const GPU_GROUPING: GroupingLimits = {
   window: 1_024,
 }
 
-/** Pictures of one job: what the way to a worker and back costs is shared by so many, at 8 ms each. */
-const PICTURES_A_JOB = 4
+/** Pictures of one job: while one runs the next is decoded. Longer jobs let others wait, at some 8 ms a picture. */
+const PICTURES_A_JOB = 8
 
 /** The limits of a run on a device. */
 export function groupingFor(device: Device): GroupingLimits {

@@ -35,12 +35,9 @@ export async function openImageEngine(
 }
 
 /**
- * Pictures decoded before they run: each of the two, after the other of its kind, finds its code and tables in the
- * caches, which saves a twentieth. The memory is that of so many pictures at the network's size, 150 KB each.
+ * Pictures run one at a time: the same bits alone and among others. While one runs the next is decoded, by threads
+ * of libuv: the memory of one picture at its own size and of two at the network's.
  */
-const DECODED_AHEAD = 4
-
-/** Pictures run one at a time: the same bits alone and among others. */
 class ImageEngine implements Engine {
   readonly device: Device
   readonly fallback: string | null
@@ -75,9 +72,11 @@ class ImageEngine implements Engine {
       const unit = new UnitRows(mode.projection === 0 ? [] : members, dimension)
       if (job.known) takeKnown(job.known, batch, output, unit, dimension)
       const unknown = members.filter((member) => !known.has(member))
-      for (let at = 0; at < unknown.length; at += DECODED_AHEAD) {
-        const decoded = await this.#decode(job, unknown.slice(at, at + DECODED_AHEAD), output)
-        for (const picture of decoded) runMs += await this.#encode(picture, batch, output, unit)
+      let next = this.#decode(job, unknown[0], output)
+      for (let at = 0; at < unknown.length; at++) {
+        const decoded = await next
+        next = this.#decode(job, unknown[at + 1], output)
+        if (decoded) runMs += await this.#encode(decoded, batch, output, unit)
       }
       await this.heads.apply(batch, unit, output)
     }
@@ -89,18 +88,16 @@ class ImageEngine implements Engine {
     await this.#graph.release()
   }
 
-  /** One after the other: the memory of one picture at its own size. */
-  async #decode(job: Job, members: readonly number[], output: JobOutput): Promise<Decoded[]> {
-    const decoded: Decoded[] = []
-    for (const member of members) {
-      try {
-        const input = job.inputs[member] as EncoderInput
-        decoded.push({ member, rgb: await this.#decoder.decode(readImage(input)) })
-      } catch (error) {
-        output.fail(member, toWireError(error))
-      }
+  /** Null where there is nothing left, and for an input that fails on its own. */
+  async #decode(job: Job, member: number | undefined, output: JobOutput): Promise<Decoded | null> {
+    if (member === undefined) return null
+    try {
+      const input = job.inputs[member] as EncoderInput
+      return { member, rgb: await this.#decoder.decode(readImage(input)) }
+    } catch (error) {
+      output.fail(member, toWireError(error))
+      return null
     }
-    return decoded
   }
 
   /** Runs one picture; gives the milliseconds of that. */
