@@ -22,7 +22,7 @@ export interface EncoderOptions {
   readonly precision: Precision
   readonly version: number
   readonly workers: number
-  readonly device: Device | 'auto'
+  readonly device: Device
   /** The bundled worker, `dist/encoder-worker.cjs`. */
   readonly workerUrl: URL
   /** A worker under way already, taken first. */

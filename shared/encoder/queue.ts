@@ -120,13 +120,21 @@ export class FairQueue<R> {
     return taken
   }
 
-  /** The items next in order, at most a window of them, taken off the heap. */
+  /** The items next in order, at most a window of them and the bytes of a job, taken off the heap. */
   #window(): Item<R>[] {
+    const { window: most, maxBytes = Number.POSITIVE_INFINITY } = this.#limits
     const window: Item<R>[] = []
-    while (window.length < this.#limits.window) {
+    let bytes = 0
+    while (window.length < most) {
       const item = this.#heap.pop()
       if (!item) break
-      if (item.state === 'waiting') window.push(item)
+      if (item.state !== 'waiting') continue
+      bytes += item.bytes
+      if (window.length > 0 && bytes > maxBytes) {
+        this.#heap.push(item)
+        break
+      }
+      window.push(item)
     }
     return window
   }

@@ -4,14 +4,10 @@ import type { HeadKernels } from './head-kernels.ts'
 import { openImageEngine } from './image-engine.ts'
 import type { Job, JobResult, WorkerInit } from './protocol.ts'
 import { verifyGoldens } from './self-test.ts'
-import type { Device } from './session.ts'
 import { openTextEngine } from './text-engine.ts'
 
 /** What a worker thread runs; its calls must not overlap. */
 export interface Engine {
-  readonly device: Device
-  /** Why another device than the wanted one runs; null if it does. */
-  readonly fallback: string | null
   readonly heads: HeadKernels
   run(job: Job): Promise<JobResult>
   release(): Promise<void>

@@ -10,6 +10,8 @@ export interface GroupingLimits {
   readonly slackRatio: number
   /** Waiting inputs looked at for one run: enough to find neighbours in length, few enough to cost microseconds. */
   readonly window: number
+  /** Most bytes of a job; a single larger input goes alone. No bound where it is absent: texts are small. */
+  readonly maxBytes?: number
 }
 
 /**
@@ -33,6 +35,8 @@ const GPU_GROUPING: GroupingLimits = {
 
 /** Pictures of one job: while one runs the next is decoded. Longer jobs let others wait, at some 8 ms a picture. */
 const PICTURES_A_JOB = 8
+/** What waits in workers is beyond the queue's bound of bytes: no more than eight photographs of this size. */
+const JOB_IMAGE_BYTES = 2 ** 20
 
 /** The limits of a run on a device. */
 export function groupingFor(device: Device): GroupingLimits {
@@ -41,7 +45,7 @@ export function groupingFor(device: Device): GroupingLimits {
 
 /** The limits of a job of pictures, which run one at a time on any device. @param tokens what a picture counts */
 export function groupingOfImages(tokens: number): GroupingLimits {
-  return { ...CPU_GROUPING, maxTokens: PICTURES_A_JOB * tokens }
+  return { ...CPU_GROUPING, maxTokens: PICTURES_A_JOB * tokens, maxBytes: JOB_IMAGE_BYTES }
 }
 
 /** Inputs that run together: positions in the caller's list, and the padded length. */

@@ -1,7 +1,7 @@
 import type { EncoderInput } from '../lib/encoder-input.ts'
 import type { ImageEncoderManifest } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { type OpenedGraph, openOnDevice } from './device.ts'
+import { openOnDevice } from './device.ts'
 import { awaitVerified, type Engine } from './engine.ts'
 import { HeadKernels } from './head-kernels.ts'
 import { type ImageDecoder, openImageDecoder } from './image-decoder.ts'
@@ -11,7 +11,6 @@ import { type Batch, splitByMode } from './job-batches.ts'
 import { JobOutput } from './job-output.ts'
 import { takeKnown } from './known-rows.ts'
 import { type Job, type JobResult, toWireError, type WorkerInit } from './protocol.ts'
-import type { Device } from './session.ts'
 import { UnitRows } from './unit-rows.ts'
 
 /** The bound of a picture where nobody sets one. */
@@ -28,10 +27,10 @@ export async function openImageEngine(
   const { artifactDir, maxImagePixels = DEFAULT_MAX_PIXELS } = init
   const decoder = await openImageDecoder(manifest.preprocessing, maxImagePixels)
   awaitVerified(init, 'graph')
-  const opened = await openOnDevice(init, (spec, device) =>
+  const graph = await openOnDevice(init, (spec, device) =>
     openImageGraph(artifactDir, manifest, spec, device),
   )
-  return new ImageEngine(manifest, decoder, opened)
+  return new ImageEngine(manifest, decoder, graph)
 }
 
 /**
@@ -39,25 +38,17 @@ export async function openImageEngine(
  * of libuv: the memory of one picture at its own size and of two at the network's.
  */
 class ImageEngine implements Engine {
-  readonly device: Device
-  readonly fallback: string | null
   readonly heads: HeadKernels
   readonly #manifest: ImageEncoderManifest
   readonly #decoder: ImageDecoder
   readonly #fill: (rgb: Uint8Array) => Float32Array
   readonly #graph: ImageGraph
 
-  constructor(
-    manifest: ImageEncoderManifest,
-    decoder: ImageDecoder,
-    { graph, device, fallback }: OpenedGraph<ImageGraph>,
-  ) {
+  constructor(manifest: ImageEncoderManifest, decoder: ImageDecoder, graph: ImageGraph) {
     this.#manifest = manifest
     this.#decoder = decoder
     this.#fill = createTensorFiller(manifest.preprocessing)
     this.#graph = graph
-    this.device = device
-    this.fallback = fallback
     this.heads = new HeadKernels(manifest.dimension)
   }
 

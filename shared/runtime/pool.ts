@@ -54,7 +54,10 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   const atOnce = Math.max(1, options.workers - 1)
   const threads = Array.from({ length: atOnce }, () => startWorkerThread(options))
   const first = await Promise.any(
-    threads.map(async (thread) => ({ thread, ready: await thread.ready })),
+    threads.map(async (thread) => {
+      await thread.ready
+      return thread
+    }),
   ).catch(async () => {
     await Promise.all(threads.map((thread) => thread.stop()))
     const [settled] = await Promise.allSettled([(threads[0] as WorkerThread).ready])
@@ -62,13 +65,9 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
     if (!isWorkerCrash(reason)) throw reason
     throw new EspalierError('internal', reason.message, { cause: reason })
   })
-  const { device, fallback } = first.ready
-  if (fallback !== null) {
-    options.log.warn({ device, reason: fallback }, 'no GPU in use: running on the CPU')
-  }
-  const pool = new WorkerPool(options, device)
-  pool.adopt(first.thread)
-  for (const thread of threads) if (thread !== first.thread) pool.await(thread)
+  const pool = new WorkerPool(options)
+  pool.adopt(first)
+  for (const thread of threads) if (thread !== first) pool.await(thread)
   for (let i = atOnce; i < options.workers; i++) pool.await(startWorkerThread(options))
   return pool
 }

@@ -10,8 +10,7 @@ export interface WorkerInit {
   readonly artifactDir: string
   readonly manifest: EncoderManifest
   readonly precision: Precision
-  /** `auto` tries CUDA and falls back to the CPU. */
-  readonly device: Device | 'auto'
+  readonly device: Device
   /** Most pixels of a picture. @default 50 million */
   readonly maxImagePixels?: number | undefined
   /** Where given, no file is opened before this gate is open: see `createFileGate`. */
@@ -136,7 +135,7 @@ export type ToWorker =
   | { readonly type: 'stop' }
 
 export type FromWorker =
-  | { readonly type: 'ready'; readonly device: Device; readonly fallback: string | null }
+  | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly error: WireError }
   | { readonly type: 'result'; readonly id: number; readonly result: JobResult }
   | { readonly type: 'done'; readonly id: number }

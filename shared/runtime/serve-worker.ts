@@ -26,7 +26,7 @@ export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<
   port.on('message', (message: ToWorker) => {
     last = last.then(() => handle(message))
   })
-  send({ type: 'ready', device: engine.device, fallback: engine.fallback })
+  send({ type: 'ready' })
 
   async function handle(message: ToWorker): Promise<void> {
     if (message.type === 'stop') {

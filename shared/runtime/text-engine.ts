@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { EncoderInput } from '../lib/encoder-input.ts'
-import type { Precision, TextEncoderManifest } from '../lib/encoder-manifest.ts'
+import type { TextEncoderManifest } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { type OpenedGraph, openOnDevice } from './device.ts'
+import { openOnDevice } from './device.ts'
 import { awaitVerified, type Engine } from './engine.ts'
 import {
   alignForeignLength,
@@ -16,7 +16,6 @@ import { modeAt, splitByMode } from './job-batches.ts'
 import { JobOutput } from './job-output.ts'
 import { takeKnown } from './known-rows.ts'
 import { type Job, type JobMode, type JobResult, toWireError, type WorkerInit } from './protocol.ts'
-import type { Device } from './session.ts'
 import { openTextGraph, type TextGraph } from './text-graph.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
 import { normalizeRows, UnitRows } from './unit-rows.ts'
@@ -33,15 +32,13 @@ export async function openTextEngine(
   awaitVerified(init, 'inputs')
   const tokenizer = await loadTokenizer(join(artifactDir, manifest.tokenizer))
   awaitVerified(init, 'graph')
-  const opened = await openOnDevice(init, (spec, device) =>
+  const graph = await openOnDevice(init, (spec, device) =>
     openTextGraph(artifactDir, manifest, spec, device),
   )
-  return new TextEngine(manifest, init.precision, tokenizer, opened)
+  return new TextEngine(manifest, init, tokenizer, graph)
 }
 
 class TextEngine implements Engine {
-  readonly device: Device
-  readonly fallback: string | null
   readonly heads: HeadKernels
   readonly #manifest: TextEncoderManifest
   readonly #hasPooled: boolean
@@ -51,16 +48,14 @@ class TextEngine implements Engine {
 
   constructor(
     manifest: TextEncoderManifest,
-    precision: Precision,
+    { precision, device }: WorkerInit,
     tokenizer: Tokenizer,
-    { graph, device, fallback }: OpenedGraph<TextGraph>,
+    graph: TextGraph,
   ) {
     this.#manifest = manifest
     this.#hasPooled = manifest.graphs[precision]?.pooled != null
     this.#tokenizer = tokenizer
     this.#graph = graph
-    this.device = device
-    this.fallback = fallback
     this.heads = new HeadKernels(manifest.dimension)
     this.#grouping = groupingFor(device)
   }

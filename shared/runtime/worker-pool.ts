@@ -34,9 +34,9 @@ export class WorkerPool implements Pool {
   #closing: Promise<void> | null = null
   #stopping = false
 
-  constructor(options: PoolOptions, device: Device) {
+  constructor(options: PoolOptions) {
     this.#options = options
-    this.device = device
+    this.device = options.init.device
   }
 
   get size(): number {

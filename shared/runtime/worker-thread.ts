@@ -2,14 +2,7 @@ import type { Worker } from 'node:worker_threads'
 import { EspalierError } from '../lib/errors.ts'
 import type { EarlyWorker } from './early-worker.ts'
 import { type FromWorker, fromWireError, type ToWorker, type WorkerInit } from './protocol.ts'
-import type { Device } from './session.ts'
 import { startThread } from './start-thread.ts'
-
-/** What a worker reports once it has loaded. */
-export interface WorkerReady {
-  readonly device: Device
-  readonly fallback: string | null
-}
 
 type Reply = Extract<FromWorker, { readonly id: number }>
 type Question = Exclude<ToWorker, { readonly type: 'stop' }>
@@ -29,7 +22,7 @@ export class WorkerCrash extends Error {
 /** One worker thread: questions in, answers out, an orderly end. Never terminated. */
 export class WorkerThread {
   /** Resolves when loaded; rejects with the reason when loading failed. */
-  readonly ready: Promise<WorkerReady>
+  readonly ready: Promise<void>
   /** Resolves when the thread has ended, however it ended. */
   readonly exited: Promise<void>
   readonly #worker: Worker
@@ -41,13 +34,13 @@ export class WorkerThread {
     const worker = early?.take(init) ?? startThread(url, init)
     this.#worker = worker
     let crash: Error | null = null
-    let settled: { resolve(ready: WorkerReady): void; reject(error: Error): void }
+    let settled: { resolve(): void; reject(error: Error): void }
     this.ready = new Promise((resolve, reject) => {
       settled = { resolve, reject }
     })
     this.ready.catch(() => {})
     worker.on('message', (message: FromWorker) => {
-      if (message.type === 'ready') settled.resolve(message)
+      if (message.type === 'ready') settled.resolve()
       else if (message.type === 'failed') settled.reject(fromWireError(message.error))
       else this.#settle(message)
     })

@@ -13,7 +13,7 @@ export interface OpenEncoderDeps extends ArtifactOptions {
   /** A worker under way already, taken first. */
   readonly early?: EncoderOptions['early']
   readonly workers: number
-  readonly device: 'cpu' | 'cuda' | 'webgpu' | 'auto'
+  readonly device: EncoderOptions['device']
   readonly limits: EncoderLimits
   /** Memory for vectors of texts seen before; 0 keeps none. */
   readonly resultCacheBytes?: number

@@ -177,7 +177,7 @@ describe('the built-in image encoder', () => {
 describe('many large pictures at once', () => {
   test('wait within a bound of bytes, and are refused beyond it', async () => {
     const encoder = await open(1, { limits: { ...NO_LIMITS, maxQueueBytes: 400_000 } })
-    const colours = Array.from({ length: 40 }, (_, i) => ({ r: 6 * i, g: 90, b: 255 - i }))
+    const colours = Array.from({ length: 80 }, (_, i) => ({ r: 3 * i, g: 90, b: 255 - i }))
     const files = await Promise.all(
       colours.map((background) =>
         sharp({ create: { width: 1600, height: 1200, channels: 3, background } })

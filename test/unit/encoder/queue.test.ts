@@ -34,8 +34,11 @@ function makeRequest(name: number, sizes: readonly number[]): Fake {
   return request
 }
 
-function fill(sizes: readonly (readonly number[])[]): [FairQueue<Fake>, Fake[]] {
-  const queue = new FairQueue<Fake>(CPU_GROUPING)
+function fill(
+  sizes: readonly (readonly number[])[],
+  limits = CPU_GROUPING,
+): [FairQueue<Fake>, Fake[]] {
+  const queue = new FairQueue<Fake>(limits)
   const made = sizes.map((list, name) => makeRequest(name, list))
   for (const request of made) queue.add(request)
   return [queue, made]
@@ -62,6 +65,24 @@ describe('taking', () => {
         expect(seen.size).toBe(made.flatMap(({ items }) => items).length)
         expect(queue.tokens).toBe(0)
         expect(queue.take(budget)).toEqual([])
+      }),
+    )
+  })
+
+  test('keeps the bytes of a job unless one item is larger, and leaves nothing behind', () => {
+    const maxBytes = 1_000
+    fc.assert(
+      fc.property(requests, budgets, (sizes, budget) => {
+        const [queue, made] = fill(sizes, { ...CPU_GROUPING, maxBytes })
+        let taken = 0
+        while (queue.items > 0) {
+          const items = queue.take(budget)
+          taken += items.length
+          const bytes = items.reduce((sum, item) => sum + item.bytes, 0)
+          if (items.length > 1) expect(bytes).toBeLessThanOrEqual(maxBytes)
+        }
+        expect(taken).toBe(made.flatMap(({ items }) => items).length)
+        expect(queue.bytes).toBe(0)
       }),
     )
   })
