@@ -197,7 +197,7 @@ export function createBoot(options: {
     },
     async exportImageEncoder(request) {
       const { exportImageEncoder } = await import('../shared/exporter/export-image-encoder.ts')
-      return exportImageEncoder(request)
+      return exportImageEncoder({ ...request, threads: artifacts.threads })
     },
     async listLayers(folder) {
       const { listLayers } = await import('../shared/exporter/list-layers.ts')

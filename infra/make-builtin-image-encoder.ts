@@ -1,7 +1,7 @@
 /**
  * Makes infra/models/efficientnet-lite0 from the original float32 network: cut before its output layer, weights
- * rounded to float16, golden vectors of the result; and infra/heads' classifier `imagenet`, which is that output
- * layer. The names of its classes are those of infra/imagenet-labels.txt, in the order of the network.
+ * rounded to float16, int8 learned from drawn pictures, golden vectors of the result; and infra/heads' classifier
+ * `imagenet`, which is that output layer. The names of its classes are those of infra/imagenet-labels.txt, in the order of the network.
  *
  *   npx tsx infra/make-builtin-image-encoder.ts <folder of efficientnet-lite0>
  */
@@ -39,9 +39,15 @@ async function main(original: string | undefined): Promise<void> {
   await writeFile(join(target, 'model.onnx'), serializeModel(toHalf(network)).graph)
   const config = { modality: 'image', layer: LAYER, outputs: [HEAD_NAME] }
   await writeFile(join(target, 'espalier.json'), `${JSON.stringify(config, null, 2)}\n`)
-  const { family, dimension } = await writeGolden(target)
+  const { family, dimension } = await writeLearned(target)
   const files: Record<string, { sha256: string; bytes: number }> = {}
-  for (const file of [...COPIED, 'espalier.json', 'golden.json', 'model.onnx']) {
+  for (const file of [
+    ...COPIED,
+    'espalier.json',
+    'calibration.json',
+    'golden.json',
+    'model.onnx',
+  ]) {
     files[file] = await hashFile(join(target, file))
   }
   const list = { schema: 1, name: NAME, license: 'Apache-2.0', family, dimension, files }
@@ -66,10 +72,14 @@ function toHalf(network: Graph): Graph {
   }
 }
 
-async function writeGolden(target: string): Promise<{ family: string; dimension: number }> {
+/** What int8 has learned, and golden vectors. */
+async function writeLearned(target: string): Promise<{ family: string; dimension: number }> {
   const scratch = await mkdtemp(join(tmpdir(), 'espalier-'))
   try {
-    const manifest = await exportImageEncoder({ folder: target, output: join(scratch, 'encoder') })
+    const output = join(scratch, 'encoder')
+    const precisions = ['float32', 'int8'] as const
+    const manifest = await exportImageEncoder({ folder: target, output, precisions, threads: 2 })
+    await copyFile(join(output, 'calibration.json'), join(target, 'calibration.json'))
     const { golden, family, dimension } = manifest
     await writeFile(join(target, 'golden.json'), `${JSON.stringify({ golden })}\n`)
     return { family, dimension }

@@ -59,7 +59,7 @@ export interface Boot {
   /** What a folder is of: images where it says how pictures are prepared. */
   modalityOf(folder: string): Promise<Modality>
   /** Exports an ONNX image network into an artifact folder. */
-  exportImageEncoder(options: ExportImageEncoderOptions): Promise<EncoderManifest>
+  exportImageEncoder(options: Omit<ExportImageEncoderOptions, 'threads'>): Promise<EncoderManifest>
   /** The layers that an image network can be cut at, and the one that an export takes. */
   listLayers(folder: string): Promise<ListedLayers>
   /** What fine-tuning needs besides: weights, the worker that trains, texts for int8, and how many threads. */

@@ -19,7 +19,7 @@ export function filesToLoad(manifest: EncoderManifest, precision: Precision): st
   return [...new Set(names.filter((name) => name !== null))]
 }
 
-/** The precision that runs where one is wanted: image encoders have float32, whatever is set for texts. */
+/** The precision that runs where one is wanted: image encoders that do not have it run in float32. */
 export function precisionFor(manifest: EncoderManifest, wanted: Precision): Precision {
   return manifest.modality === 'image' && !manifest.graphs[wanted] ? 'float32' : wanted
 }

@@ -9,6 +9,8 @@ export interface Target {
   readonly inputs: number
   readonly outputs: number
   readonly limit: number
+  /** Share of the mean variance that is added to each channel's own. @default 0.01 */
+  readonly damping?: number
 }
 
 /**
@@ -24,10 +26,10 @@ export function roundWithFeedback(
   covariance: Float64Array,
   rounded: Int8Array,
 ): void {
-  const { values, inputs, outputs, limit } = target
+  const { values, inputs, outputs, limit, damping = DAMPING } = target
   const size = Math.sqrt(covariance.length)
   const order = orderByVariance(covariance, size)
-  const factor = decompose(covariance, size, order)
+  const factor = decompose(covariance, size, order, damping)
   const column = new Float64Array(size)
   const fed = new Int8Array(size)
   const nearest = new Int8Array(size)
@@ -64,10 +66,15 @@ function orderByVariance(covariance: Float64Array, size: number): Int32Array {
  * Cholesky decomposition of the damped covariance. R says how the error of a channel moves the best value of
  * each channel before it; it is stored by columns so that memory is read in order.
  */
-function decompose(covariance: Float64Array, size: number, order: Int32Array): Factor {
+function decompose(
+  covariance: Float64Array,
+  size: number,
+  order: Int32Array,
+  share: number,
+): Factor {
   let trace = 0
   for (let c = 0; c < size; c++) trace += covariance[c * size + c] as number
-  const damping = Math.max((DAMPING * trace) / size, MIN_DAMPING)
+  const damping = Math.max((share * trace) / size, MIN_DAMPING)
   const rows = new Float64Array(size * size)
   const weights = new Float64Array(size)
   for (let k = 0; k < size; k++) {
@@ -76,8 +83,8 @@ function decompose(covariance: Float64Array, size: number, order: Int32Array): F
     for (let i = k; i < size; i++) row[i] = covariance[source + (order[i] as number)] as number
     row[k] = (row[k] as number) + damping
     for (let m = 0; m < k; m++) {
-      const share = (rows[m * size + k] as number) * (weights[m] as number)
-      subtractScaled(row, rows, m * size, share, k, size)
+      const factor = (rows[m * size + k] as number) * (weights[m] as number)
+      subtractScaled(row, rows, m * size, factor, k, size)
     }
     const pivot = Math.max(row[k] as number, damping)
     weights[k] = pivot

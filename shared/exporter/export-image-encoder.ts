@@ -1,20 +1,25 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   ENCODER_MANIFEST_FILE,
+  type GraphSpec,
   type ImageEncoderManifest,
-  type TransferLayer,
+  type Precision,
 } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
+import type { Graph } from '../onnx/graph.ts'
 import { serializeModel } from '../onnx/writer.ts'
 import { type Existing, writeFolder } from './artifact-folder.ts'
+import { CONVOLUTION_SCHEME } from './convolution-int8.ts'
 import { EXPORTER_VERSION } from './exporter-version.ts'
 import { computeFingerprint, computeImageFamily, sha256 } from './fingerprint.ts'
 import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image-encoder-graph.ts'
 import { readImageFolder } from './image-folder.ts'
-import { MIN_IMAGE_COSINE, measureImageGolden, readImageGolden } from './image-golden.ts'
+import { measureImageGolden, minImageCosines, readImageGolden } from './image-golden.ts'
+import { IMAGE_CALIBRATION_FILE, quantizeImageGraph } from './image-int8.ts'
 import { type ImageNetwork, readImageNetwork } from './image-network.ts'
-import { writeHashedFile, writeModel } from './model-file.ts'
+import { type FileEntry, writeHashedFile, writeModel } from './model-file.ts'
 import { chooseLayer, listTransferLayers } from './transfer-layers.ts'
 
 /** What a picture counts in the queue: as a full run of texts, which takes about as long. */
@@ -29,6 +34,12 @@ export interface ExportImageEncoderOptions {
   readonly name?: string | undefined
   /** The layer to cut at, by its own name or its node's. @default what the last layer with weights reads */
   readonly layer?: string | undefined
+  /** @default float32, and int8 where the folder brings `calibration.json` or `calibration` is given */
+  readonly precisions?: readonly Precision[] | undefined
+  /** A folder of the caller's own pictures for int8; they win over ranges that the folder brings, and over drawn ones. */
+  readonly calibration?: string | undefined
+  /** Threads of the calibration run. @default 1 */
+  readonly threads?: number | undefined
   /** @default 'refuse' */
   readonly existing?: Existing | undefined
   readonly onProgress?: Progress | undefined
@@ -36,29 +47,31 @@ export interface ExportImageEncoderOptions {
 }
 
 /**
- * Turns an ONNX image network into an encoder artifact in float32.
+ * Turns an ONNX image network into an encoder artifact in float32 and int8.
  * @throws EspalierError `unsupported_model` or `invalid_model_file` naming the file, `invalid_request` for a layer
- *   that is not there
+ *   that is not there, `invalid_data` for pictures to calibrate on
  */
 export async function exportImageEncoder(
   options: ExportImageEncoderOptions,
 ): Promise<ImageEncoderManifest> {
   const { folder, output, onProgress, signal } = options
+  const precisions = choosePrecisions(options)
   const source = await readImageFolder(folder, options)
   onProgress?.('reading network', 0, 1)
   const network = await readImageNetwork(source)
   const layers = await listTransferLayers(network)
   const layer = chooseLayer(network, layers, options.layer ?? source.layer)
+  const graph = buildImageEncoderGraph(network, layer)
   onProgress?.('reading network', 1, 1)
   let manifest: ImageEncoderManifest | undefined
   await writeFolder(output, options.existing ?? 'refuse', async (target) => {
-    signal?.throwIfAborted()
-    onProgress?.('writing graphs', 0, 1)
-    const written = await writeGraph(network, layer, target)
-    onProgress?.('writing graphs', 1, 1)
     const { name, preprocessing, outputs } = source
     const pooling = layer.shape.length === 3 ? 'mean' : 'none'
-    const family = computeImageFamily({ graph: written.digest, preprocessing, pooling })
+    // What is computed, weights included, whatever file it came from.
+    const digest = sha256(serializeModel(graph).graph)
+    const family = computeImageFamily({ graph: digest, preprocessing, pooling })
+    const task = { network, preprocessing, graph, family, precisions }
+    const written = await writeGraphs(task, options, target)
     const draft: ImageEncoderManifest = {
       schema: 1,
       kind: 'embedding',
@@ -74,27 +87,18 @@ export async function exportImageEncoder(
       outputs: [...outputs],
       tokens: IMAGE_TOKENS,
       family,
-      graphs: {
-        float32: {
-          fingerprint: computeFingerprint(family, 'float32', null),
-          ...written.files,
-          inputs: [{ name: network.input.name, role: 'pixels', type: 'float32' }],
-          ...IMAGE_GRAPH_NAMES,
-          hidden: null,
-          pooling: null,
-        },
-      },
-      quantization: null,
+      ...written,
       golden: [],
-      minCosine: { float32: MIN_IMAGE_COSINE },
-      files: written.entries,
+      minCosine: minImageCosines(precisions),
       createdWith: EXPORTER_VERSION,
     }
     signal?.throwIfAborted()
     onProgress?.('checking', 0, 1)
-    // Those that ship are of the layer that ships.
-    const shipped = options.layer === undefined ? await readImageGolden(folder) : null
-    const golden = shipped ?? (await measureImageGolden(target, draft))
+    // Those that ship are of the layer that ships, and of its own calibration.
+    const isShipped = options.layer === undefined && options.calibration === undefined
+    const shipped = isShipped ? await readImageGolden(folder) : null
+    const covers = shipped?.every(({ vectors }) => precisions.every((each) => vectors[each]))
+    const golden = covers && shipped ? shipped : await measureImageGolden(target, draft)
     manifest = { ...draft, golden }
     await writeHashedFile(join(target, ENCODER_MANIFEST_FILE), [
       new TextEncoder().encode(`${JSON.stringify(manifest, null, 1)}\n`),
@@ -105,11 +109,69 @@ export async function exportImageEncoder(
   throw new EspalierError('internal', 'no manifest was written')
 }
 
-async function writeGraph(network: ImageNetwork, layer: TransferLayer, target: string) {
-  const graph = buildImageEncoderGraph(network, layer)
-  const entries = await writeModel(graph, target, 'float32')
-  const data = Object.keys(entries).find((name) => name.endsWith('.data')) ?? null
-  // What is computed, weights included, whatever file it came from.
-  const digest = sha256(serializeModel(graph).graph)
-  return { entries, files: { file: 'float32.onnx', data }, digest }
+function choosePrecisions(options: ExportImageEncoderOptions): readonly Precision[] {
+  const { folder, precisions, calibration } = options
+  if (precisions === undefined) {
+    const isAtHand = calibration !== undefined || existsSync(join(folder, IMAGE_CALIBRATION_FILE))
+    return isAtHand ? ['float32', 'int8'] : ['float32']
+  }
+  if (precisions.length === 0) throw new EspalierError('invalid_request', 'no precision to export')
+  if (precisions.includes('float16')) {
+    throw new EspalierError(
+      'invalid_request',
+      '--precision float16: image encoders are exported in float32 and int8',
+    )
+  }
+  return precisions
+}
+
+interface GraphTask {
+  readonly network: ImageNetwork
+  readonly preprocessing: ImageEncoderManifest['preprocessing']
+  /** In float32. */
+  readonly graph: Graph
+  readonly family: string
+  readonly precisions: readonly Precision[]
+}
+
+async function writeGraphs(
+  { network, preprocessing, graph, family, precisions }: GraphTask,
+  options: ExportImageEncoderOptions,
+  target: string,
+): Promise<Pick<ImageEncoderManifest, 'graphs' | 'quantization' | 'files'>> {
+  const { threads = 1, onProgress, signal, folder, calibration } = options
+  const files: Record<string, FileEntry> = {}
+  const graphs: Partial<Record<Precision, GraphSpec>> = {}
+  const quantized = precisions.includes('int8')
+    ? await quantizeImageGraph(
+        { graph, input: network.input, preprocessing },
+        { folder, pictures: calibration },
+        { threads, onProgress, signal },
+      )
+    : null
+  for (const [index, precision] of precisions.entries()) {
+    signal?.throwIfAborted()
+    onProgress?.('writing graphs', index, precisions.length)
+    const isInt8 = precision === 'int8' && quantized !== null
+    const written = await writeModel(isInt8 ? quantized.graph : graph, target, precision)
+    Object.assign(files, written)
+    const quantization = isInt8
+      ? { scheme: CONVOLUTION_SCHEME, calibration: quantized.digest }
+      : null
+    graphs[precision] = {
+      fingerprint: computeFingerprint(family, precision, quantization),
+      file: `${precision}.onnx`,
+      data: Object.keys(written).find((name) => name.endsWith('.data')) ?? null,
+      inputs: [{ name: network.input.name, role: 'pixels', type: 'float32' }],
+      ...IMAGE_GRAPH_NAMES,
+      hidden: null,
+      pooling: null,
+    }
+  }
+  onProgress?.('writing graphs', precisions.length, precisions.length)
+  if (quantized === null) return { graphs, quantization: null, files }
+  const text = new TextEncoder().encode(`${JSON.stringify(quantized.calibration)}\n`)
+  const name = IMAGE_CALIBRATION_FILE
+  files[name] = await writeHashedFile(join(target, name), [text])
+  return { graphs, quantization: { scheme: CONVOLUTION_SCHEME, calibration: name }, files }
 }

@@ -1,7 +1,11 @@
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { z } from 'zod'
-import { type ImageEncoderManifest, precisionSchema } from '../lib/encoder-manifest.ts'
+import {
+  type ImageEncoderManifest,
+  type Precision,
+  precisionSchema,
+} from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { createRandom } from '../lib/random.ts'
 import { createEngine } from '../runtime/engine.ts'
@@ -11,9 +15,11 @@ import { readJsonFile } from './json-file.ts'
 const VECTOR_DIGITS = 6
 /**
  * Cosine that a load must reach: instruction sets resize a few values differently by one of 255, beside what
- * rounding does inside the network.
+ * rounding does inside the network; in int8 such a value may tip steps all the way up.
  */
-export const MIN_IMAGE_COSINE = 0.9999
+const MIN_COSINE = { float32: 0.9999, float16: 0.999, int8: 0.99 } as const
+/** Below this cosine to float32 a quantised graph is of no use. */
+const MIN_INT8_COSINE = 0.9
 
 const goldenSchema = z.object({
   golden: z.array(
@@ -31,31 +37,69 @@ export async function readImageGolden(
   return (await readJsonFile(join(folder, 'golden.json'), goldenSchema))?.golden ?? null
 }
 
+/** The tolerances that go into a manifest. */
+export function minImageCosines(
+  precisions: readonly Precision[],
+): ImageEncoderManifest['minCosine'] {
+  return Object.fromEntries(precisions.map((precision) => [precision, MIN_COSINE[precision]]))
+}
+
 /**
- * Runs the freshly exported graph on pictures of our own and returns what it gave.
- * @throws EspalierError `self_test_failed` for a network that gives no numbers
+ * Runs the freshly exported graphs on pictures of our own and returns what they gave.
+ * @throws EspalierError `self_test_failed` for a network that gives no numbers, or other ones in int8
  */
 export async function measureImageGolden(
   folder: string,
   manifest: ImageEncoderManifest,
 ): Promise<ImageEncoderManifest['golden']> {
   const pictures = await drawPictures()
-  const precision = 'float32'
-  const engine = await createEngine({ artifactDir: folder, manifest, precision, device: 'cpu' })
-  try {
-    const { vectors, failures } = await engine.run(goldenJob(pictures))
-    if (failures[0]) throw new EspalierError(failures[0].error.code, failures[0].error.message)
-    return pictures.map((picture, i) => {
+  const golden = pictures.map((picture) => ({
+    image: picture.toString('base64'),
+    vectors: {} as GoldenVectors,
+  }))
+  for (const precision of Object.keys(manifest.graphs) as Precision[]) {
+    const vectors = await encodeGolden(folder, manifest, precision, pictures)
+    for (const [i, entry] of golden.entries()) {
       const row = vectors.subarray(i * manifest.dimension, (i + 1) * manifest.dimension)
       if (!row.every(Number.isFinite)) {
         throw new EspalierError('self_test_failed', `${manifest.name}: the network gives NaN`)
       }
-      const float32 = Array.from(row, (value) => Number(value.toPrecision(VECTOR_DIGITS)))
-      return { image: picture.toString('base64'), vectors: { float32 } }
-    })
+      entry.vectors[precision] = Array.from(row, (value) =>
+        Number(value.toPrecision(VECTOR_DIGITS)),
+      )
+    }
+  }
+  for (const { vectors } of golden) checkAgreement(manifest.name, vectors)
+  return golden
+}
+
+type GoldenVectors = Partial<Record<Precision, number[]>>
+
+async function encodeGolden(
+  artifactDir: string,
+  manifest: ImageEncoderManifest,
+  precision: Precision,
+  pictures: readonly Uint8Array[],
+): Promise<Float32Array> {
+  const engine = await createEngine({ artifactDir, manifest, precision, device: 'cpu' })
+  try {
+    const { vectors, failures } = await engine.run(goldenJob(pictures))
+    if (failures[0]) throw new EspalierError(failures[0].error.code, failures[0].error.message)
+    return vectors
   } finally {
     await engine.release()
   }
+}
+
+function checkAgreement(name: string, { float32, int8 }: GoldenVectors): void {
+  if (!float32 || !int8) return
+  const cosine = float32.reduce((sum, value, i) => sum + value * (int8[i] as number), 0)
+  // A picture of which the network leaves nothing has no direction to keep.
+  if (cosine >= MIN_INT8_COSINE || float32.every((value) => value === 0)) return
+  throw new EspalierError(
+    'self_test_failed',
+    `${name}: int8 moves a picture to cosine ${cosine.toFixed(3)} of float32; calibrate on pictures like yours with --calibration FOLDER, or export float32 only`,
+  )
 }
 
 /** Pictures to make smaller and larger, wide, high and square: a slope in steps, blocks by chance, and rings. */

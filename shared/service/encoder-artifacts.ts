@@ -145,7 +145,7 @@ async function cachedExport(
 ): Promise<EncoderArtifact> {
   const files = (await readSource(source))?.files ?? (await hashFolder(source))
   const isImage = isImageFolder(source)
-  const precision = isImage ? 'float32' : wanted.precision
+  const precision = isImage ? imagePrecision(source, wanted.precision) : wanted.precision
   const key = createHash('sha256')
     .update(JSON.stringify([EXPORT_REVISION, precision, files]))
     .digest('hex')
@@ -161,7 +161,7 @@ async function cachedExport(
     const common = { folder: source, output: folder, existing: 'keep', onProgress, signal } as const
     if (isImage) {
       const { exportImageEncoder } = await import('../exporter/export-image-encoder.ts')
-      await exportImageEncoder(common)
+      await exportImageEncoder({ ...common, precisions: [precision] })
     } else {
       const { exportEncoder } = await import('../exporter/export-encoder.ts')
       await exportEncoder({
@@ -173,6 +173,11 @@ async function cachedExport(
     }
   }
   return { folder, manifest: await readManifest(folder), cached: true }
+}
+
+/** An image network runs in int8 where it brings ranges that somebody has judged, else in float32. */
+function imagePrecision(source: string, wanted: Precision): Precision {
+  return wanted === 'int8' && existsSync(join(source, 'calibration.json')) ? 'int8' : 'float32'
 }
 
 async function readSource(folder: string): Promise<z.infer<typeof sourceSchema> | null> {

@@ -58,12 +58,13 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     )
     .option(
       '--precision <list>',
-      'graphs to write: int8, float32, float16, separated by commas; default: float32,int8 for texts, float32 for images',
+      'graphs to write: int8, float32, float16, separated by commas; default: float32,int8; for images without --calibration or calibration.json float32',
       listOf(precisionSchema.options),
     )
     .option(
-      '--calibration <file>',
-      'texts like yours, one a line, to calibrate int8 on; default: texts that ship',
+      '--calibration <path>',
+      'to calibrate int8 on: a file of texts like yours, one a line, or a folder of pictures like yours; ' +
+        'default: texts that ship, pictures that are drawn',
     )
     .option(
       '--pooling <kind>',
@@ -93,6 +94,7 @@ Examples:
   espalier export ./bge-small-en-v1.5 --name bge-small --publish --promote
   espalier export ./my-encoder --precision int8 --calibration my-texts.txt
   espalier export ./resnet-50 --modality image --name resnet-50 --publish
+  espalier export ./resnet-50 --calibration ./photographs
   ESPALIER_ENCODER=./encoders/bge-small espalier serve`,
     )
     .action((folder: string, options: ExportOptions) => exportFolder(context, folder, options))
@@ -151,15 +153,11 @@ async function runExport(
     const precisions = precision ?? TEXT_PRECISIONS
     return boot.exportEncoder({ ...common, calibration, pooling, maxTokens, precisions })
   }
-  if (precision?.some((each) => each !== 'float32')) {
-    const message = `--precision ${precision.join(',')}: image encoders are exported in float32`
-    throw new EspalierError('invalid_request', message)
-  }
-  const given = Object.entries({ calibration, pooling, maxTokens })
+  const given = Object.entries({ pooling, maxTokens })
   const misplaced = given.find(([, value]) => value !== undefined)?.[0]
   if (misplaced)
     throw forOthers(`--${misplaced === 'maxTokens' ? 'max-tokens' : misplaced}`, 'text')
-  return boot.exportImageEncoder({ ...common, layer })
+  return boot.exportImageEncoder({ ...common, layer, calibration, precisions: precision })
 }
 
 function forOthers(option: string, modality: string): EspalierError {

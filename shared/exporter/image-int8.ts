@@ -1,0 +1,89 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { EspalierError } from '../lib/errors.ts'
+import type { ImagePreprocessing } from '../lib/image-preprocessing.ts'
+import type { Graph, ValueInfo } from '../onnx/graph.ts'
+import { calibrateConvolutions } from './calibrate-convolutions.ts'
+import { drawCalibrationPictures, readCalibrationPictures } from './calibration-pictures.ts'
+import { buildConvolutionInt8 } from './convolution-int8.ts'
+import { type ConvolutionPlan, planConvolutions } from './convolution-sites.ts'
+import { sha256 } from './fingerprint.ts'
+import {
+  type ImageCalibration,
+  narrowCalibration,
+  parseImageCalibration,
+  planGrids,
+} from './image-calibration-file.ts'
+import { readJsonFile } from './json-file.ts'
+import type { CalibrateOptions } from './tapped-run.ts'
+
+/** What a folder brings to be quantised by, and an artifact says that it was. */
+export const IMAGE_CALIBRATION_FILE = 'calibration.json'
+
+/** About 0.1 bytes a weight. */
+const MAX_CALIBRATION_BYTES = 64 * 1024 * 1024
+/** From this operator set on there is quantisation. */
+const MIN_OPSET = 10
+
+/** An image encoder's graph in float32, its one input, and how pictures come to it. */
+export interface FloatImageGraph {
+  readonly graph: Graph
+  readonly input: ValueInfo
+  readonly preprocessing: ImagePreprocessing
+}
+
+/** The same in int8. */
+export interface Int8ImageGraph {
+  readonly graph: Graph
+  readonly calibration: ImageCalibration
+  /** sha256 over all of the calibration that decides bits. */
+  readonly digest: string
+}
+
+/**
+ * Quantises an image encoder: by the caller's pictures, else as the folder's calibration says, else by drawn ones.
+ * @throws EspalierError `unsupported_model` where no convolution could run in int8, `invalid_data`, `invalid_model_file`
+ */
+export async function quantizeImageGraph(
+  source: FloatImageGraph,
+  from: { readonly folder: string; readonly pictures: string | undefined },
+  options: CalibrateOptions,
+): Promise<Int8ImageGraph> {
+  const { graph, input, preprocessing } = source
+  const plan = planConvolutions(graph)
+  if (plan.sites.size === 0 || graph.opset < MIN_OPSET) {
+    const what = plan.sites.size === 0 ? 'no convolution of known weights' : `opset ${graph.opset}`
+    const message = `${from.folder}: int8 is for networks of convolutions, of opset ${MIN_OPSET} or newer; this one has ${what}: export it in float32`
+    throw new EspalierError('unsupported_model', message)
+  }
+  const calibration = await calibrate(source, plan, from, options)
+  const grids = planGrids(plan, input.name, preprocessing, calibration.ranges)
+  const { ranges, sites } = calibration
+  return {
+    graph: buildConvolutionInt8(graph, plan, grids, calibration),
+    calibration,
+    digest: sha256(JSON.stringify([ranges, sites])),
+  }
+}
+
+async function calibrate(
+  { graph, input, preprocessing }: FloatImageGraph,
+  plan: ConvolutionPlan,
+  { folder, pictures }: { readonly folder: string; readonly pictures: string | undefined },
+  options: CalibrateOptions,
+): Promise<ImageCalibration> {
+  if (pictures === undefined) {
+    const path = join(folder, IMAGE_CALIBRATION_FILE)
+    const shipped = await readJsonFile(path, z.unknown(), MAX_CALIBRATION_BYTES)
+    if (shipped !== null) {
+      const whole = parseImageCalibration(shipped, plan, input.name)
+      return narrowCalibration(whole, plan, input.name)
+    }
+  }
+  const chosen =
+    pictures === undefined
+      ? drawCalibrationPictures(preprocessing)
+      : await readCalibrationPictures(pictures, preprocessing)
+  const task = { input, preprocessing, pictures: chosen }
+  return calibrateConvolutions(graph, plan, task, options)
+}
