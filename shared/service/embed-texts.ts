@@ -57,7 +57,7 @@ export async function embedTexts(
   const missing = [...rowsByKey].map(([key, rows]) => ({ key, input: inputs[rows[0]!]! }))
   // Neighbours of near-equal length need little padding.
   missing.sort((a, b) => lengthOf(a) - lengthOf(b) || (a.key < b.key ? -1 : 1))
-  const unreadable = new Map<number, string>()
+  const faults = new Map<number, string>()
   let done = distinct - missing.length
   let truncated = 0
   const report = () => options.onProgress?.('embedding', done, distinct)
@@ -67,7 +67,7 @@ export async function embedTexts(
     for (const { item, vector, truncated: cut } of batch) {
       if (vector instanceof EspalierError) {
         for (const row of rowsByKey.get(item.key) ?? []) {
-          unreadable.set(row, explainFault(nameOf(inputs[row]!), vector))
+          faults.set(row, explainFault(nameOf(inputs[row]!), vector))
         }
         continue
       }
@@ -85,6 +85,8 @@ export async function embedTexts(
     await cache.flush()
   }
   const cached = distinct - missing.length
+  // In the order of the inputs: keys differ from encoder to encoder.
+  const unreadable = new Map([...faults].sort(([a], [b]) => a - b))
   return { embeddings, unreadable, cached, computed: missing.length, truncated }
 }
 
