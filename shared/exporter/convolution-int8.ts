@@ -4,10 +4,10 @@ import type { ConvolutionCalibration, Grid, ImageCalibration } from './image-cal
 import { type QuantizedConvolution, quantizeConvolution } from './quantize-convolution.ts'
 
 /** Part of the fingerprint: another number for every change that moves vectors. */
-export const CONVOLUTION_SCHEME = 'static-u8s7-conv-1'
+export const CONVOLUTION_SCHEME = 'static-u8s8-pairs-1'
 
 /**
- * The graph with its convolutions in static int8: uint8 between them, weights of 7 bits by output. Nothing is
+ * The graph with its convolutions in static int8: uint8 between them, a step for each output's weights. Nothing is
  * measured at run time, and sums are integers, so a picture's neighbours cannot move its vector. Operators that
  * know no uint8 get real numbers.
  */

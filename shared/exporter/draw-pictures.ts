@@ -1,7 +1,7 @@
 import { createRandom, type Random } from '../lib/random.ts'
 
 const SEED = 8
-/** Sides of the squares that the octaves of noise are drawn on, in shares of the picture's. */
+/** Cells that noise has on a side, scale by scale; those that are no smaller than pixels count. */
 const OCTAVES = [2, 4, 8, 16, 32, 64, 128]
 const MAX_LEAVES = 90
 /** Every so many pictures is noise alone. */
@@ -33,7 +33,7 @@ function drawNoise(random: Random, width: number, height: number): Pixels {
   const contrast = 40 + 90 * random.next()
   for (let i = 0; i < pixels.length; i++) pixels[i] = base[i % 3] as number
   let weight = contrast
-  for (const cells of OCTAVES) {
+  for (const cells of OCTAVES.filter((each) => each <= Math.max(width, height))) {
     addOctave(random, pixels, { width, height, cells, weight })
     weight *= falling
   }

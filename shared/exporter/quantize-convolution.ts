@@ -2,8 +2,8 @@ import { invalid } from './calibration-file.ts'
 import type { ConvolutionSite } from './convolution-sites.ts'
 import { roundWithFeedback } from './error-feedback.ts'
 import type { ConvolutionCalibration, Grid } from './image-calibration-file.ts'
-import { MAX_WEIGHT } from './quantize.ts'
 import { decodeRounding, encodeRounding } from './rounding-code.ts'
+import { areSafe, leastStep } from './weight-limits.ts'
 
 /** First and second moments of what a convolution reads, by group and by blocks of its taps. */
 export interface ConvolutionMoments {
@@ -19,7 +19,7 @@ export interface ConvolutionMoments {
 
 /** A convolution on uint8: sums of q · weights + bias, times the steps of input and weights. */
 export interface QuantizedConvolution {
-  /** Shape [outputs, taps], values in ±63. */
+  /** Shape [outputs, taps], values in ±127, none of which saturate in pairs. */
   readonly weights: Int8Array
   /** The step of each output's weights. */
   readonly scale: Float32Array
@@ -32,6 +32,9 @@ const MAX_BIAS = 2 ** 28
 /** Directions that calibration pictures hardly show have to be steadied more than those of texts. */
 const DAMPING = 0.1
 const MIN_STEP = 1e-12
+const INT8_LIMIT = 127
+/** More than a float32 is off by, less than int8 can tell. */
+const ROUNDING = 1e-6
 
 /** Learns how to round the weights of a convolution, with the error of one fed into the next. */
 export function roundConvolution(
@@ -50,7 +53,7 @@ export function roundConvolution(
       values: values.subarray(part.from, part.to),
       inputs: taps,
       outputs: perGroup,
-      limit: MAX_WEIGHT,
+      limit: INT8_LIMIT,
       damping: DAMPING,
     }
     const squares = covariance.map((value) => value / input.step ** 2)
@@ -79,7 +82,8 @@ export function quantizeConvolution(
 ): QuantizedConvolution {
   const { values, scale } = scaleConvolution(site, input)
   const weights = decodeRounding(values, rounding)
-  if (weights.some((weight) => Math.abs(weight) > MAX_WEIGHT)) {
+  for (let j = 0; j < site.outputs; j++) {
+    if (areSafe(site, weights.subarray(j * site.taps, (j + 1) * site.taps))) continue
     throw invalid(`${site.output}: its rounding is of other weights`)
   }
   const bias = Int32Array.from(shift, (moved, j) => {
@@ -91,24 +95,19 @@ export function quantizeConvolution(
 
 /** Weights in units of their output's step. */
 function scaleConvolution(
-  { outputs, taps, weight, bias }: ConvolutionSite,
+  site: ConvolutionSite,
   input: Grid,
 ): { readonly values: Float64Array; readonly scale: Float32Array } {
+  const { outputs, taps, weight, bias } = site
   const scale = new Float32Array(outputs)
   const values = new Float64Array(weight.length)
   for (let j = 0; j < outputs; j++) {
-    let largest = 0
-    for (let t = 0; t < taps; t++) {
-      largest = Math.max(largest, Math.abs(weight[j * taps + t] as number))
-    }
-    const least = Math.abs(bias?.[j] ?? 0) / (input.step * MAX_BIAS)
-    scale[j] = Math.max(largest / MAX_WEIGHT, least, MIN_STEP)
-    const unit = scale[j] as number
-    for (let t = 0; t < taps; t++) {
-      const value = (weight[j * taps + t] as number) / unit
-      // A step rounded to float32 may leave the largest weight a hair beyond the last level.
-      values[j * taps + t] = Math.max(-MAX_WEIGHT, Math.min(MAX_WEIGHT, value))
-    }
+    const row = weight.subarray(j * taps, (j + 1) * taps)
+    const forBias = Math.abs(bias?.[j] ?? 0) / (input.step * MAX_BIAS)
+    scale[j] = Math.max(leastStep(site, row), forBias, MIN_STEP)
+    // A step rounded to float32 may leave the largest weight a hair beyond the last level.
+    const unit = (scale[j] as number) * (1 + ROUNDING)
+    for (let t = 0; t < taps; t++) values[j * taps + t] = (row[t] as number) / unit
   }
   return { values, scale }
 }
