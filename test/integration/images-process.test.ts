@@ -7,7 +7,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { errorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { bundleCli } from '../cli-bundle.ts'
+import { buildMixedImageNetwork, mixedImageConfig } from '../fakes/mixed-image-network.ts'
 import { drawShape, writeShapes } from '../fakes/shapes.ts'
+import { writeTinyImageFolder } from '../fakes/tiny-image-network.ts'
 import { type ServerProcess, startedServer } from './server-process.ts'
 
 const run = promisify(execFile)
@@ -95,4 +97,30 @@ it('trains on a folder with a damaged picture, chooses a layer, serves it and na
     body: JSON.stringify({ model: 'shapes', inputs: 'a circle' }),
   })
   expect(errorBodySchema.parse(await text.json()).error).toMatchObject({ code: 'wrong_modality' })
+}, 180_000)
+
+it('exports a network in int8 by a folder of pictures, publishes and runs it', async () => {
+  const graph = buildMixedImageNetwork()
+  await writeTinyImageFolder(path('mixed'), { graph, config: mixedImageConfig() })
+  await writeShapes(path('calibration'), 7, 90)
+  const common = ['export', path('mixed'), '-q', '--name', 'mixed']
+  const learned = ['--calibration', path('calibration'), '--publish', '--promote']
+  const { stdout } = await espalier(...common, '-o', path('int8'), ...learned)
+  expect(stdout).toMatch(/12 numbers, images at layer features.*graphs: float32, int8/)
+  const embed = async (precision: string) => {
+    const args = ['embed', path('calibration'), '--model', 'mixed', '-q']
+    const options = { env: { ...env(), ESPALIER_PRECISION: precision } }
+    const result = await run(process.execPath, [bundle.script, ...args], options)
+    return JSON.parse(result.stdout.split('\n')[0]!).embedding as number[]
+  }
+  const [int8, float32] = [await embed('int8'), await embed('float32')]
+  const cosine = int8.reduce((sum, value, i) => sum + value * float32[i]!, 0)
+  expect(cosine).toBeGreaterThan(0.99)
+  expect(int8).not.toEqual(float32)
+  const plain = await espalier(...common, '-o', path('plain'))
+  expect(plain.stdout).toMatch(/graphs: float32\n/)
+  const refused = espalier(...common, '-o', path('half'), '--precision', 'float16')
+  await expect(refused).rejects.toThrow(/float16: image encoders are exported in float32 and int8/)
+  const misplaced = espalier(...common, '-o', path('long'), '--max-tokens', '9')
+  await expect(misplaced).rejects.toThrow(/--max-tokens is of use with text encoders only/)
 }, 180_000)
