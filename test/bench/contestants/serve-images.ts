@@ -2,12 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createBoot } from '../../../functions/boot.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
+import type { Precision } from '../../../shared/lib/encoder-manifest.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
 import { answerParent } from './child.ts'
 
 /** Which encoder a measured process opens, and the pictures that it encodes. */
 export interface ImagesChoice {
   readonly model: string
+  readonly precision: Precision
   readonly workers: number
   readonly folder: string
 }

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportImageEncoder } from '../../../shared/exporter/export-image-encoder.ts'
 import { forkChild } from '../contestants/child.ts'
+import type { BenchPrecision } from '../contestants/own.ts'
 import { type PythonImages, startPythonImages } from '../contestants/python-images.ts'
 import type { ImagesReply, ImagesRequest } from '../contestants/serve-images.ts'
 import { type BenchContext, passTeller } from '../context.ts'
@@ -15,6 +16,7 @@ import { fixed } from '../report/table.ts'
 
 const BUILTIN_FOLDER = 'infra/models/efficientnet-lite0'
 const CROWD = 100
+const INT8 = 'images.int8'
 
 interface Contestant {
   readonly name: string
@@ -31,7 +33,8 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
     const workload = await prepareImages(context.root, scratch)
     const model = join(scratch, 'encoder')
     await exportImageEncoder({ folder: join(context.root, BUILTIN_FOLDER), output: model })
-    const own = await startOwn(context, model, workload)
+    const own = await startOwn(context, model, workload, 'float32')
+    const int8 = await startOwn(context, model, workload, 'int8')
     const peers: Contestant[] = []
     try {
       if (context.python !== null) {
@@ -39,7 +42,7 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
           peers.push(await startPython(context, context.python, model, workload, threads))
         }
       }
-      const all = [own, ...peers]
+      const all = [own, int8, ...peers]
       const times = await interleave(
         all.map((each) => () => each.run()),
         context.passes,
@@ -50,7 +53,7 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
       const pictures = readdirSync(workload.folder).length
       return {
         title: 'Images',
-        method: `${workload.what} from memory: decoded, resized, cropped, encoded by EfficientNet-Lite0 in float32. Ours has ${context.cores} workers. The script uses Pillow and ONNX Runtime with the same graph, one picture after the other with ONNX Runtime's default threads, and with a thread for each core. The crowd: ${CROWD} different pictures of 12 megapixels at once, within the default bounds.`,
+        method: `${workload.what} from memory: decoded, resized, cropped, encoded by EfficientNet-Lite0. Ours has ${context.cores} workers. The script uses Pillow and ONNX Runtime with the float32 graph, one picture after the other with ONNX Runtime's default threads, and with a thread for each core. The crowd: ${CROWD} different pictures of 12 megapixels at once, within the default bounds.`,
         tables: [
           {
             head: ['engine', 'images/s'],
@@ -63,24 +66,34 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
           crowd,
         ],
         measurements: all.map(({ name }, i) => ({ name, unit: 'ms', passes: times[i] ?? [] })),
-        ratios: peers.map(({ key }, i) => ratioOf(key, times[i + 1] ?? [], times[0] ?? [])),
+        ratios: all.slice(1).map(({ key }, i) => {
+          const time = times[i + 1] ?? []
+          return key === INT8
+            ? ratioOf(key, times[0] ?? [], time)
+            : ratioOf(key, time, times[0] ?? [])
+        }),
         notes:
           context.python === null
             ? ['Python was not measured: set PEER_PYTHON to one with pillow and onnxruntime']
             : [],
       }
     } finally {
-      await Promise.all([own, ...peers].map((each) => each.stop()))
+      await Promise.all([own, int8, ...peers].map((each) => each.stop()))
     }
   })
 }
 
-async function startOwn(context: BenchContext, model: string, { folder, large }: ImageWorkload) {
-  const choice = { model, workers: context.cores, folder }
+async function startOwn(
+  context: BenchContext,
+  model: string,
+  { folder, large }: ImageWorkload,
+  precision: BenchPrecision,
+) {
+  const choice = { model, precision, workers: context.cores, folder }
   const child = await forkChild<ImagesRequest, ImagesReply>(context.own.images(choice))
   return {
-    name: 'espalier float32',
-    key: '',
+    name: `espalier ${precision}`,
+    key: precision === 'int8' ? INT8 : '',
     async run() {
       return (await child.ask({ kind: 'encode' }, 'encode')).ms
     },
