@@ -37,8 +37,6 @@ export interface Bounds {
   readonly high: number
 }
 
-/** From this operator set on MaxPool takes uint8. */
-const UINT8_OPSET = 12
 const FREE: Bounds = { low: -Infinity, high: Infinity }
 
 /**
@@ -70,7 +68,7 @@ export function planConvolutions(graph: Graph): ConvolutionPlan {
     if (output === undefined || node.domain !== '') continue
     const site = readSite(node, constants)
     if (site) sites.set(node, { ...site, output: close(output) })
-    else if (staysInUint8(node, graph.opset) && node.inputs.every((name) => bounds.has(name))) {
+    else if (staysInUint8(node) && node.inputs.every((name) => bounds.has(name))) {
       const isPool = node.op === 'MaxPool'
       const kept = isPool ? output : close(output)
       passing.set(node, kept)
@@ -104,9 +102,9 @@ function readSite(
   }
 }
 
-function staysInUint8({ op, inputs, outputs, attributes }: Node, opset: number): boolean {
+function staysInUint8({ op, inputs, outputs, attributes }: Node): boolean {
   if (op === 'Add') return true
-  if (op === 'MaxPool') return opset >= UINT8_OPSET && outputs.length === 1
+  if (op === 'MaxPool') return outputs.length === 1
   return op === 'Concat' && attributes.axis === 1 && inputs.length > 1
 }
 

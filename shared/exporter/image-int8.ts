@@ -22,8 +22,16 @@ export const IMAGE_CALIBRATION_FILE = 'calibration.json'
 
 /** About 0.1 bytes a weight. */
 const MAX_CALIBRATION_BYTES = 64 * 1024 * 1024
-/** From this operator set on there is quantisation. */
-const MIN_OPSET = 10
+/** From this operator set on MaxPool takes uint8; quantisation is older. */
+const INT8_OPSET = 12
+/** Broadcasting as we know it. */
+const OLDEST_OPSET = 7
+/** Operators that mean the same from the one set to the other, as far as the older knows. */
+const LASTING = new Set(
+  'Add Concat Conv Div Flatten Gemm GlobalAveragePool GlobalMaxPool Identity LRN MatMul MaxPool Mul ReduceL2 ReduceMean Relu Reshape Sigmoid Sub Transpose'.split(
+    ' ',
+  ),
+)
 
 /** An image encoder's graph in float32, its one input, and how pictures come to it. */
 export interface FloatImageGraph {
@@ -49,14 +57,15 @@ export async function quantizeImageGraph(
   from: { readonly folder: string; readonly pictures: string | undefined },
   options: CalibrateOptions,
 ): Promise<Int8ImageGraph> {
-  const { graph, input, preprocessing } = source
+  const { input, preprocessing } = source
+  const graph = raiseOpset(source.graph)
   const plan = planConvolutions(graph)
-  if (plan.sites.size === 0 || graph.opset < MIN_OPSET) {
+  if (plan.sites.size === 0 || graph.opset < INT8_OPSET) {
     const what = plan.sites.size === 0 ? 'no convolution of known weights' : `opset ${graph.opset}`
-    const message = `${from.folder}: int8 is for networks of convolutions, of opset ${MIN_OPSET} or newer; this one has ${what}: export it in float32`
+    const message = `${from.folder}: int8 is for networks of convolutions, of opset ${INT8_OPSET} or newer; this one has ${what}: export it in float32`
     throw new EspalierError('unsupported_model', message)
   }
-  const calibration = await calibrate(source, plan, from, options)
+  const calibration = await calibrate({ graph, input, preprocessing }, plan, from, options)
   const grids = planGrids(plan, input.name, preprocessing, calibration.ranges)
   const { ranges, sites } = calibration
   return {
@@ -64,6 +73,13 @@ export async function quantizeImageGraph(
     calibration,
     digest: sha256(JSON.stringify([ranges, sites])),
   }
+}
+
+/** Old graphs of lasting operators are as good as new ones. */
+function raiseOpset(graph: Graph): Graph {
+  const { opset, nodes } = graph
+  const isOld = opset >= OLDEST_OPSET && opset < INT8_OPSET
+  return isOld && nodes.every(({ op }) => LASTING.has(op)) ? { ...graph, opset: INT8_OPSET } : graph
 }
 
 async function calibrate(

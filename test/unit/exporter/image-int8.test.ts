@@ -17,7 +17,7 @@ import {
   mixedImageConfig,
 } from '../../fakes/mixed-image-network.ts'
 import { writeShapes } from '../../fakes/shapes.ts'
-import { writeTinyImageFolder } from '../../fakes/tiny-image-network.ts'
+import { buildTinyImageNetwork, writeTinyImageFolder } from '../../fakes/tiny-image-network.ts'
 
 const work = mkdtempSync(join(tmpdir(), 'espalier-image-int8-'))
 const both = ['float32', 'int8'] as const
@@ -175,6 +175,22 @@ describe('int8 of an image network', () => {
     await expect(run({ folder, precisions: ['int8'] })).rejects.toMatchObject({
       code: 'unsupported_model',
       message: expect.stringMatching(/no convolution of known weights: export it in float32/),
+    })
+  })
+
+  it('takes networks of old operator sets, where their operators still mean the same', async () => {
+    const [old, older] = [join(work, 'old'), join(work, 'older')]
+    await writeTinyImageFolder(old, { graph: { ...buildTinyImageNetwork(), opset: 7 } })
+    const { manifest } = await run({ folder: old, precisions: both })
+    for (const cosine of cosines(manifest)) expect(cosine).toBeGreaterThan(0.99)
+    const clipped = {
+      graph: { ...buildMixedImageNetwork(), opset: 11 },
+      config: mixedImageConfig(),
+    }
+    await writeTinyImageFolder(older, clipped)
+    await expect(run({ folder: older, precisions: both })).rejects.toMatchObject({
+      code: 'unsupported_model',
+      message: expect.stringMatching(/older: int8 is for .* this one has opset 11/),
     })
   })
 })
