@@ -41,16 +41,12 @@ function widestPair({ kernel, taps }: Row, weights: ArrayLike<number>): number {
   const area = kernel[0] * kernel[1]
   const channels = taps / area
   let widest = 0
-  const compare = (a: number, b: number) => {
-    const [x, y] = [weights[a] as number, weights[b] as number]
+  const compare = (x: number, y: number) => {
     if (x * y > 0) widest = Math.max(widest, Math.abs(x + y))
   }
-  for (let t = 1; t < taps; t++) {
-    compare(t - 1, t)
-    const [before, after] = [t - 1, t].map(
-      (at) => (at % channels) * area + Math.floor(at / channels),
-    )
-    compare(before as number, after as number)
-  }
+  for (let t = 1; t < taps; t++) compare(weights[t - 1] as number, weights[t] as number)
+  if (area === 1 || channels === 1) return widest
+  const at = (n: number) => weights[(n % channels) * area + Math.floor(n / channels)] as number
+  for (let n = 1; n < taps; n++) compare(at(n - 1), at(n))
   return widest
 }
