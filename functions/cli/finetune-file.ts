@@ -33,6 +33,7 @@ export interface FineTuneOptions extends LabelledInputOptions {
   readonly batchSize?: number
   readonly learningRate?: number
   readonly headLearningRate?: number
+  readonly alpha?: number
   readonly budget?: number
   readonly maxMemory?: number
   readonly maxTokens?: number
@@ -78,7 +79,7 @@ export async function fineTuneFile(
     const { balance = false, dryRun = false, quoteTexts = false } = options
     const threads = options.workers ?? boot.fineTuning.threads
     const { maxTokens, epochs, loss, labelSmoothing, batchSize } = options
-    const { learningRate, headLearningRate } = options
+    const { learningRate, headLearningRate, alpha } = options
     const result = await fineTuneClassifier(
       await openFineTuneParts(boot, { workers: options.workers, clock: context.clock }),
       {
@@ -93,7 +94,7 @@ export async function fineTuneFile(
         precision: options.precision ?? boot.config.precision ?? 'int8',
         tuning: {
           layers: chooseLayers(options),
-          ...{ loss, labelSmoothing, epochs, batchSize, learningRate, headLearningRate },
+          ...{ loss, labelSmoothing, epochs, batchSize, learningRate, headLearningRate, alpha },
           budgetMs: options.budget,
           maxMemoryBytes: options.maxMemory,
           maxTokens,
@@ -167,8 +168,10 @@ function describeResult(result: FineTuneClassifierResult, options: FineTuneOptio
   ]
   if (fineTuning !== undefined) {
     const { steps, bestStep, epochs, stopped, contenders, recommendation } = fineTuning
+    const { alpha } = fineTuning.blend
+    const mixed = alpha === 1 ? '' : `, alpha ${alpha} of the way from the base's`
     lines.push(
-      `  ${formatCount(steps, 'step')}, ${epochs.toFixed(1)} epochs, ended ${stopped}; weights of step ${bestStep}`,
+      `  ${formatCount(steps, 'step')}, ${epochs.toFixed(1)} epochs, ended ${stopped}; weights of step ${bestStep}${mixed}`,
     )
     const points = (share: number) => `${share > 0 ? '+' : ''}${(share * 100).toFixed(1)}`
     const rows = contenders.map(({ name, accuracy, macroF1, gain }) => [

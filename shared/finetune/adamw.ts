@@ -45,6 +45,8 @@ export interface AdamW {
   save(into?: Float32Array): Float32Array
   /** Puts saved weights back. */
   restore(saved: Float32Array): void
+  /** Begins anew from these weights, one array a parameter, with no step taken. */
+  restart(initial: readonly Float32Array[]): void
 }
 
 type StepFunction = (...numbers: readonly number[]) => void
@@ -101,6 +103,11 @@ export function createAdamW(
       return into
     },
     restore: (saved) => all.set(saved),
+    restart(initial) {
+      steps = 0
+      new Uint8Array(memory.buffer, region, scratch - region).fill(0)
+      for (const [index, view] of weights.entries()) view.set(initial[index] as Float32Array)
+    },
   }
 }
 

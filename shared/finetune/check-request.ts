@@ -8,6 +8,7 @@ const MAX_CELLS = 200_000_000
 const MAX_BATCH = 1024
 const MAX_EPOCHS = 1000
 const MAX_EVALUATIONS = 100
+const MAX_REHEARSALS = 20
 
 /**
  * Checks rows and settings before anything is started.
@@ -88,6 +89,8 @@ function checkSettings(settings: FineTuneSettings, classes: number): void {
   wholeInRange('threads', settings.threads, 1, 256)
   wholeInRange('maxTokens', settings.maxTokens, 2, 32_768)
   wholeInRange('seed', settings.seed, 0, 0xffff_ffff)
+  if (settings.alpha !== null) inRange('alpha', settings.alpha, Number.MIN_VALUE, 1)
+  wholeInRange('rehearsals', settings.rehearsals, 0, MAX_REHEARSALS)
   if (settings.patience !== null) wholeInRange('patience', settings.patience, 1, 1000)
   if (settings.budgetMs !== null) inRange('budgetMs', settings.budgetMs, 1, 1e10)
   if (loss.kind === 'cross-entropy') inRange('smoothing', loss.smoothing, 0, 0.99)

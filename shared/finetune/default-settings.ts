@@ -35,6 +35,8 @@ export function defaultSettings({ trainable, loss, rows }: DefaultsFor): FineTun
     clip: 1,
     patience: 3,
     evaluationsPerEpoch: 2,
+    alpha: null,
+    rehearsals: 0,
     seed: 42,
     threads: usableCores(),
     budgetMs: null,

@@ -1,5 +1,5 @@
 import type { NamedTensor, Session } from '../runtime/session.ts'
-import { type AdamW, createAdamW } from './adamw.ts'
+import type { AdamW } from './adamw.ts'
 import type { Evaluation } from './best-weights.ts'
 import type { FineTuneSettings, LabelledTexts } from './fine-tune-types.ts'
 import type { PairBatch } from './pairs.ts'
@@ -17,7 +17,6 @@ export type TrainingBatch = Pick<PairBatch, 'rows'> & Partial<PairBatch>
 
 /** An encoder in training. */
 export interface EncoderLearner extends Learner<TrainingBatch> {
-  readonly adamw: AdamW
   /** The present weights as graph inputs, by name; views that change with every step. */
   readonly inputs: Readonly<Record<string, NamedTensor>>
   /** The present weights by name. */
@@ -28,6 +27,8 @@ export interface EncoderLearner extends Learner<TrainingBatch> {
 export interface LearnerParts {
   readonly training: TrainingGraph
   readonly session: Session
+  /** Holds the weights; may be shared by learners that train one after another. */
+  readonly adamw: AdamW
   readonly source: RowSource
   readonly rows: LabelledTexts
   readonly settings: Pick<
@@ -43,14 +44,12 @@ export interface LearnerParts {
 
 /** Puts graph, optimiser and rows together. */
 export function createEncoderLearner(parts: LearnerParts): EncoderLearner {
-  const { training, session, source, rows, settings, release } = parts
+  const { training, session, adamw, source, rows, settings, release } = parts
   const { parameters, batch, outputs } = training
-  const adamw = createAdamW(parameters)
   const inputs = inputsOf(parameters, adamw)
   const names = [outputs.loss, outputs.gradientNorm, ...outputs.gradients]
   let kept: Float32Array | null = null
   return {
-    adamw,
     inputs,
     values: () =>
       new Map(Object.entries(inputs).map(([name, { data }]) => [name, data as Float32Array])),

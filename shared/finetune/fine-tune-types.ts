@@ -1,3 +1,4 @@
+import type { AlphaScore } from './choose-alpha.ts'
 import type { Loss, Trainable } from './types.ts'
 
 /** Texts with what is to be learnt of them. */
@@ -30,6 +31,13 @@ export interface FineTuneSettings {
   /** Evaluations in a row without a better one after which training stops; null never stops early. */
   readonly patience: number | null
   readonly evaluationsPerEpoch: number
+  /** Share of the tuned weights in the mix with the base's, above 0 and at most 1; null for one that is chosen. */
+  readonly alpha: number | null
+  /**
+   * Parts of a cross-validation that chooses alpha where rows are too few to hold some out: for each part the
+   * encoder is trained once more, on the others. 0 for none: the validation rows choose.
+   */
+  readonly rehearsals: number
   readonly seed: number
   readonly threads: number
   /** Time for training and evaluation; the schedule is planned to end within it. */
@@ -44,7 +52,14 @@ export interface FineTuneSettings {
 export type StopReason = 'finished' | 'patience' | 'budget' | 'cancelled' | 'diverged'
 
 /** What fine-tuning is doing. */
-export type FineTunePhase = 'reading' | 'caching' | 'training' | 'evaluating' | 'writing'
+export type FineTunePhase =
+  | 'reading'
+  | 'caching'
+  | 'training'
+  | 'evaluating'
+  | 'rehearsing'
+  | 'judging'
+  | 'writing'
 
 /** One evaluation. */
 export interface CurvePoint {
@@ -85,6 +100,8 @@ export interface FineTuneResult {
   readonly steps: number
   /** The step whose weights were kept; 0 where those of the base are best. */
   readonly bestStep: number
+  /** How much of the tuned weights is in those that were written. */
+  readonly blend: BlendResult
   /** Passes made over the training rows. */
   readonly epochs: number
   readonly curve: readonly CurvePoint[]
@@ -104,6 +121,23 @@ export interface FineTuneResult {
   }
 }
 
+/** The mix of tuned and base weights, and why it is that. */
+export interface BlendResult {
+  /** 1 for the tuned weights as they are; 0 where nothing beats the base, whose weights were written then. */
+  readonly alpha: number
+  /** `given` by the settings; `none` where nothing could be judged. */
+  readonly basis: 'validation' | 'cross-validation' | 'given' | 'none'
+  /** Rows that were judged. */
+  readonly rows: number
+  /** Ascending; empty where alpha was not chosen. */
+  readonly scores: readonly AlphaScore[]
+  /**
+   * Factor on the temperature of a head that was calibrated on learnt rows, by cross-validation; 1 where that is
+   * not known.
+   */
+  readonly cooling: number
+}
+
 /** Milliseconds of each phase. */
 export interface FineTuneTimings {
   readonly readMs: number
@@ -111,6 +145,8 @@ export interface FineTuneTimings {
   readonly cacheMs: number
   readonly trainMs: number
   readonly evaluateMs: number
+  /** Choosing alpha, trainings for it included. */
+  readonly judgeMs: number
   readonly writeMs: number
 }
 

@@ -14,6 +14,8 @@ const MEANS_SCALE = 20
 export interface FitHeadOptions {
   readonly threads: number
   readonly seed: number
+  /** Whether a row may have any number of labels. */
+  readonly several: boolean
 }
 
 /**
@@ -23,7 +25,7 @@ export interface FitHeadOptions {
 export async function fitHead(
   embeddings: Float32Array,
   rows: LabelledTexts,
-  { threads, seed }: FitHeadOptions,
+  { threads, seed, several }: FitHeadOptions,
 ): Promise<AffineHead> {
   const count = rows.texts.length
   const { classes } = rows
@@ -35,7 +37,7 @@ export async function fitHead(
         rows: { data: embeddings, rows: count, columns: embeddings.length / count },
         targets: { data: rows.targets, rows: count, columns: classes },
         groups: groupsOf(rows),
-        activation: 'softmax',
+        activation: several ? 'sigmoid' : 'softmax',
       },
       { folds: FOLDS, seed },
     )

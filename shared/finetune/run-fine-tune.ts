@@ -1,9 +1,16 @@
+import { createAdamW } from './adamw.ts'
 import { toAffineHead } from './affine-head.ts'
+import { blendTuned } from './blend.ts'
 import { drawBatches } from './draw-batches.ts'
 import { createEncoderLearner } from './encoder-learner.ts'
 import { embedRows } from './evaluate-rows.ts'
 import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
-import type { FineTuneProgress, FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
+import type {
+  FineTuneProgress,
+  FineTuneRequest,
+  FineTuneResult,
+  FineTuneSettings,
+} from './fine-tune-types.ts'
 import { fitHead } from './fit-head.ts'
 import { createGraphFolder } from './graph-folder.ts'
 import { createJudge } from './judge.ts'
@@ -30,25 +37,29 @@ export async function runFineTune(
     const prepared = await prepareTraining(request, { ...tools, folder, book })
     const { base, options, train, timings } = prepared
     const judge = createJudge(prepared, settings)
-    const learner = createEncoderLearner({
+    const adamw = createAdamW(prepared.training.parameters)
+    const parts = {
       training: prepared.training,
       session: prepared.trainingSession,
-      source: train.source,
-      rows: train.rows,
+      adamw,
       settings,
       release: createReleaseBuffers(),
       afterRun: () => book.note(),
+    }
+    const learner = createEncoderLearner({
+      ...parts,
+      ...train,
       evaluate: (inputs) => judge.evaluate(inputs),
     })
     const batches = drawBatches(train, settings)
-    const { budgetMs } = settings
+    const budgetMs = shareBudget(settings, tools.clock.monotonicMs() - startMs)
     const loop = await runTraining(
       learner,
       {
         ...settings,
         stepsPerEpoch: batches.perEpoch,
         nextBatch: () => batches.next(),
-        budgetMs: budgetMs === null ? null : budgetMs - (tools.clock.monotonicMs() - startMs),
+        budgetMs,
       },
       {
         ...tools,
@@ -57,27 +68,39 @@ export async function runFineTune(
       },
     )
     if (loop.stopped === 'cancelled' && loop.steps === 0) throw cancelledEarly()
+    const judgeStart = tools.clock.monotonicMs()
+    const { inputs } = learner
+    const { bestStep } = loop
+    const blend = await blendTuned({ ...parts, prepared, inputs, tools, bestStep, budgetMs })
     const values = learner.values()
+    const own = blend.alpha === 1 ? toAffineHead(options, values) : null
+    const several = settings.loss.kind === 'binary-cross-entropy'
     const head: AffineHead =
-      toAffineHead(options, values) ??
-      (await fitHead(await embedRows(prepared.scorer, learner.inputs, train), train.rows, settings))
+      own ??
+      (await fitHead(await embedRows(prepared.scorer, inputs, train), train.rows, {
+        ...settings,
+        several,
+      }))
     const writeStart = tools.clock.monotonicMs()
     tools.onProgress(writingProgress(loop, batches.perEpoch))
     const encoder = new Map([...values].filter(([name]) => name.startsWith('layers.')))
     await writeTunedFolder(base.folder, request.outputFolder, options.weights.config, encoder)
     return {
-      stopped: loop.stopped,
+      // A rehearsal that is broken off ends like a training that is.
+      stopped: tools.isCancelled() ? 'cancelled' : loop.stopped,
       steps: loop.steps,
-      bestStep: loop.bestStep,
+      bestStep,
+      blend,
       epochs: loop.steps / batches.perEpoch,
       curve: loop.curve,
-      trainedParameters: learner.adamw.count,
+      trainedParameters: adamw.count,
       truncated: prepared.truncated,
       memory: { predictedBytes: prepared.memory.total, peakBytes: book.peakBytes },
       timings: {
         ...timings,
         trainMs: loop.trainMs,
         evaluateMs: loop.evaluateMs,
+        judgeMs: writeStart - judgeStart,
         writeMs: tools.clock.monotonicMs() - writeStart,
       },
       head,
@@ -85,6 +108,15 @@ export async function runFineTune(
   } finally {
     await folder.close()
   }
+}
+
+/** Milliseconds for each training, rehearsals included; what is spent already counts. */
+function shareBudget(
+  { budgetMs, rehearsals, alpha }: FineTuneSettings,
+  spentMs: number,
+): number | null {
+  if (budgetMs === null) return null
+  return (budgetMs - spentMs) / (alpha === null ? rehearsals + 1 : 1)
 }
 
 function writingProgress(loop: LoopResult, stepsPerEpoch: number): FineTuneProgress {

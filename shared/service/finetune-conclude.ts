@@ -25,6 +25,7 @@ export async function conclude(
     data,
     base: { model: formatModelVersion(base), family: base.family },
     settings: told,
+    alpha: weights.result.blend.alpha,
   }
   signal?.throwIfAborted()
   const isPublished = !request.dryRun && tuned.folder !== null

@@ -13,12 +13,18 @@ export interface FineTuneData extends TrainingData {
   /** Positions of both among the training rows. */
   readonly learntRows: readonly number[]
   readonly validationRows: readonly number[]
+  /** Too few to hold any out for validation: all are learnt. */
+  readonly few: boolean
 }
 
 /** With fewer rows no gradient tells classes apart: 8 of each of two classes. */
 const FEWEST_ROWS = 16
-/** With fewer training rows all of them are learnt: what a handful of others says is chance. */
+/**
+ * With fewer training rows all of them are learnt: what a handful of others says is chance. Pairs are for few rows of
+ * each label, where one row less shows.
+ */
 const FEWEST_TO_VALIDATE = 200
+const FEWEST_PAIRED_TO_VALIDATE = 1_000
 
 /**
  * Reads the rows and holds some out, for validation and for the test.
@@ -35,7 +41,9 @@ export async function readFineTuneData(request: FineTuneClassifierRequest): Prom
         `${FEWEST_ROWS}; "espalier train" trains a classifier on fewer`,
     )
   }
-  const share = train.length < FEWEST_TO_VALIDATE ? 0 : request.validationFraction
+  const isPaired = request.tuning.loss === 'contrastive'
+  const few = train.length < (isPaired ? FEWEST_PAIRED_TO_VALIDATE : FEWEST_TO_VALIDATE)
+  const share = few ? 0 : request.validationFraction
   const split = splitExamples(train, share, request.seed)
   return {
     ...data,
@@ -43,6 +51,7 @@ export async function readFineTuneData(request: FineTuneClassifierRequest): Prom
     validation: split.test.map((at) => train[at]!),
     learntRows: split.train,
     validationRows: split.test,
+    few,
   }
 }
 

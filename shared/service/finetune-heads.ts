@@ -26,7 +26,7 @@ export interface TunedVectors {
 export async function fitTunedHead(
   { request, tools, kernels }: FineTuneJob,
   { family, learnt, validation }: TunedVectors,
-  result: Pick<FineTuneResult, 'head'>,
+  result: Pick<FineTuneResult, 'head' | 'blend'>,
   signal: AbortSignal | undefined,
 ): Promise<TunedHead> {
   const { method, seed, folds, balance, memory, onProgress } = request
@@ -35,13 +35,21 @@ export async function fitTunedHead(
     { family, method, seed, folds, balance, memory },
     { kernels, onProgress, signal },
   )
-  const refitted = await tools.recalibrateHead(trained.head, validation, kernels)
   const rows = validation.embeddings.length / validation.dimension
   if (rows === 0) {
-    const why = `${trained.method} on the tuned vectors; no rows were held out to calibrate it on`
-    return { head: refitted, method: trained.method, choice: { chosen: 'refitted', why } }
+    const { cooling, basis } = result.blend
+    const head = { ...trained.head, temperature: trained.head.temperature * cooling }
+    const how =
+      basis === 'cross-validation'
+        ? 'calibrated by the cross-validation of the training'
+        : 'no rows were held out to calibrate it on'
+    const why = `${trained.method} on the tuned vectors; ${how}`
+    return { head, method: trained.method, choice: { chosen: 'refitted', why } }
   }
-  const own = takeOutputLayer(trained, result, learnt.dimension)
+  const refitted = await tools.recalibrateHead(trained.head, validation, kernels)
+  // The output layer knows the tuned weights as they were, not mixed with the base's.
+  const isMixed = result.blend.alpha !== 1
+  const own = isMixed ? null : takeOutputLayer(trained, result, learnt.dimension)
   if (own === null) {
     const why = `${trained.method} on the tuned vectors, calibrated on ${rows} validation rows`
     return { head: refitted, method: trained.method, choice: { chosen: 'refitted', why } }

@@ -18,6 +18,8 @@ export interface FineTuneOrigin {
   /** The base, as `name@v1`, and its family. */
   readonly base: { readonly model: string; readonly family: string }
   readonly settings: Readonly<Record<string, number | string | boolean | null>>
+  /** Share of the tuned weights in the mix with the base's. */
+  readonly alpha: number
 }
 
 interface Published {
@@ -32,16 +34,18 @@ export async function publishTunedEncoder(
   origin: FineTuneOrigin,
   signal: AbortSignal | undefined,
 ): Promise<Published> {
-  const { request, base, settings } = origin
+  const { request, base, settings, alpha } = origin
   const { description, files } = await readPublishable(folder, 'embedding')
   const lineage = { ...description.lineage, ...describeOrigin(origin), classifier: request.name }
+  const mixed = alpha === 1 ? '' : `, ${alpha} of the way from the base`
   const publication = {
     ...description,
+    metadata: { ...description.metadata, alpha },
     name: request.encoderName,
     files,
     lineage,
     description:
-      `${base.model} fine-tuned for the classifier ${request.name} (${settings.Loss}, ${settings.Trained}); ` +
+      `${base.model} fine-tuned for the classifier ${request.name} (${settings.Loss}, ${settings.Trained}${mixed}); ` +
       `the report lies with the version of ${request.name} that names this encoder`,
     ...(request.by !== undefined && { createdBy: request.by }),
   }
@@ -87,7 +91,10 @@ export async function publishTunedHead(
       createdBy: request.by,
       idempotencyKey: request.idempotencyKey,
       idempotencyContent: describeInput(origin),
-      metadata: describeHead(head, { method, why, headBytes: bytes.length }),
+      metadata: {
+        ...describeHead(head, { method, why, headBytes: bytes.length }),
+        alpha: origin.alpha,
+      },
       metrics: { ...collectHeadMetrics(report), frozenAccuracy: frozen?.accuracy ?? null },
       lineage: {
         ...describeOrigin(origin),
@@ -111,7 +118,7 @@ export async function publishTunedHead(
   )
 }
 
-function describeOrigin({ request, data, base, settings }: FineTuneOrigin) {
+function describeOrigin({ request, data, base, settings, alpha }: FineTuneOrigin) {
   return {
     encoder: base.model,
     dataHash: data.summary.sha256,
@@ -119,6 +126,7 @@ function describeOrigin({ request, data, base, settings }: FineTuneOrigin) {
     seed: request.seed,
     balance: request.balance,
     fineTuning: settings,
+    alpha,
     command: request.command.slice(0, MAX_COMMAND_LENGTH),
   }
 }

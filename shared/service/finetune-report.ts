@@ -63,6 +63,12 @@ export function assembleTunedReport(parts: TunedReportParts): TrainingReport {
       stopped: ENDS[result.stopped],
       steps: result.steps,
       bestStep: result.bestStep,
+      blend: {
+        alpha: result.blend.alpha,
+        basis: result.blend.basis,
+        rows: result.blend.rows,
+        scores: result.blend.scores,
+      },
       epochs: result.epochs,
       trainedParameters: result.trainedParameters,
       curve: result.curve.map(

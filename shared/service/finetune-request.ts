@@ -54,6 +54,8 @@ export interface TuningOptions {
   readonly batchSize?: number | undefined
   readonly learningRate?: number | undefined
   readonly headLearningRate?: number | undefined
+  /** Share of the tuned weights in the mix with the base's, above 0 and at most 1; chosen where it is left out. */
+  readonly alpha?: number | undefined
   /** Time for training alone, in milliseconds. */
   readonly budgetMs?: number | undefined
   readonly maxMemoryBytes?: number | undefined

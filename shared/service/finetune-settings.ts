@@ -7,6 +7,8 @@ import type { FineTuningTools } from './finetune-tools.ts'
 
 /** Inverse temperature of cosines between embeddings and prototypes. */
 const COSINE_SCALE = 20
+/** Trainings beside the one that counts, where rows are few: each leaves a quarter of them to judge by. */
+const REHEARSALS = 4
 
 /**
  * The settings of a training; what the user left open is the trainer's own default for the rows at hand.
@@ -28,6 +30,9 @@ export function chooseSettings(
     batchSize: tuning.batchSize ?? defaults.batchSize,
     learningRate: tuning.learningRate ?? defaults.learningRate,
     headLearningRate: tuning.headLearningRate ?? defaults.headLearningRate,
+    alpha: tuning.alpha ?? null,
+    rehearsals:
+      data.few && tuning.alpha === undefined && trainable.kind !== 'head' ? REHEARSALS : 0,
     seed,
     threads: tuning.threads,
     budgetMs: tuning.budgetMs ?? null,
@@ -51,6 +56,8 @@ export function describeSettings(settings: FineTuneSettings) {
     'Weight decay': settings.weightDecay,
     'Warm-up': settings.warmup,
     'Largest gradient norm': settings.clip,
+    Alpha: settings.alpha ?? 'chosen',
+    Rehearsals: settings.rehearsals,
     'Longest text in tokens': settings.maxTokens,
     'Time allowed in seconds': settings.budgetMs === null ? null : settings.budgetMs / 1000,
     Threads: settings.threads,

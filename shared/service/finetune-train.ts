@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type {
+  BlendResult,
   FineTuneProgress,
   FineTuneResult,
   FineTuneSettings,
@@ -63,11 +64,11 @@ function formatSeconds(seconds: number): string {
 }
 
 function refuseUnlearnt(
-  { stopped, bestStep, steps }: FineTuneResult,
+  { stopped, bestStep, steps, blend }: FineTuneResult,
   settings: FineTuneSettings,
 ): void {
-  if (bestStep > 0) return
-  if (stopped === 'diverged') {
+  if (bestStep > 0 && blend.alpha > 0) return
+  if (stopped === 'diverged' && bestStep === 0) {
     throw new EspalierError(
       'invalid_request',
       `training diverged: the loss was no number after ${steps} steps, before anything was learnt, and nothing is ` +
@@ -75,16 +76,31 @@ function refuseUnlearnt(
         `(${settings.headLearningRate})`,
     )
   }
-  if (stopped === 'cancelled') {
+  if (stopped === 'cancelled' && bestStep === 0) {
     throw new EspalierError(
       'request_cancelled',
       'interrupted before anything was learnt: nothing is published',
     )
   }
+  const why = blend.scores.length > 0 ? tellUnbeaten(blend) : null
   throw new EspalierError(
     'not_better',
-    `after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; ` +
-      'try another --learning-rate or more --epochs, or "espalier train"',
+    why ??
+      `after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; ` +
+        'try another --learning-rate or more --epochs, or "espalier train"',
+  )
+}
+
+/** Why no mix of weights is published, in one line. */
+function tellUnbeaten({ scores, rows, basis }: BlendResult): string {
+  const best = scores.slice(1).reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
+  const share = (value: number) => (100 * value).toFixed(1)
+  const base = scores[0]?.accuracy ?? 0
+  const isCrossed = basis === 'cross-validation'
+  return (
+    `no tuned weights ${isCrossed ? 'clearly ' : ''}beat the base's: a classifier is right on ${share(base)} % of ` +
+    `${rows} ${isCrossed ? 'rows by cross-validation' : 'validation rows'} with the base, on at most ` +
+    `${share(best.accuracy)} % with tuned weights (alpha ${best.alpha}); no encoder is published: use "espalier train"`
   )
 }
 

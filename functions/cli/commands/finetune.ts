@@ -104,6 +104,11 @@ function addTrainingOptions(command: Command): Command {
       'peak learning rate of the output layer',
       decimalBetween(1e-9, 1e6),
     )
+    .option(
+      '--alpha <share>',
+      'share of the tuned weights in the mix with those of the base; default: chosen on rows not learnt',
+      decimalBetween(0.01, 1),
+    )
     .option('--budget <time>', 'time for the training itself, such as 60s or 10m', duration)
     .option(
       '--max-memory <size>',

@@ -59,6 +59,24 @@ export function tabulateCurve({ curve }: ReportFineTuning): {
   return { header: ['Step', 'Seconds', 'Loss', 'Validation loss', 'Validation accuracy'], rows }
 }
 
+const BASES = {
+  validation: 'chosen on',
+  'cross-validation': 'chosen by cross-validation of the training on',
+  given: 'as it was asked for',
+  none: 'there was nothing to choose it by',
+} as const
+
+/** How much of the tuned weights was kept, and what each mix with the base's was right on. */
+export function tellBlend({ blend }: Pick<ReportFineTuning, 'blend'>): string {
+  const { alpha, basis, rows, scores } = blend
+  if (scores.length === 0) return `alpha ${alpha}: ${BASES[basis]}`
+  const told = scores.map(({ alpha: each, accuracy, gain, error }) => {
+    const over = each === 0 ? '' : ` (${formatPoints(gain)} ± ${(100 * error).toFixed(1)})`
+    return `${each}: ${formatPercent(accuracy)}${over}`
+  })
+  return `alpha ${alpha}, ${BASES[basis]} ${formatCount(rows)} rows; right at ${told.join(', ')}`
+}
+
 /** What was done, as terms and values. */
 export function listFineTuning(report: ReportFineTuning): [string, string][] {
   const { base, settings, rows, stopped, steps, bestStep, epochs, memory } = report
@@ -73,6 +91,7 @@ export function listFineTuning(report: ReportFineTuning): [string, string][] {
     ['Rows', `${formatCount(rows.train)} to learn, ${formatCount(rows.validation)} to validate`],
     ['Ended', `${stopped} after ${formatCount(steps)} steps, ${formatNumber(epochs, 1)} epochs`],
     ['Weights kept', `of step ${formatCount(bestStep)}`],
+    ['Tuned weights in the mix', tellBlend(report)],
     ['Head', `${report.head.chosen}: ${report.head.why}`],
     [
       'Memory',

@@ -12,6 +12,8 @@ export interface ReportFineTuning {
   readonly steps: number
   /** The step whose weights were kept. */
   readonly bestStep: number
+  /** How much of the tuned weights is in the mix with the base's that is published. */
+  readonly blend: ReportBlend
   /** Passes made over the training rows. */
   readonly epochs: number
   readonly trainedParameters: number
@@ -22,6 +24,22 @@ export interface ReportFineTuning {
   readonly head: { readonly chosen: 'refitted' | 'output layer'; readonly why: string }
   readonly recommendation: ReportRecommendation
   readonly memory: { readonly predictedBytes: number; readonly peakBytes: number }
+}
+
+/** The mix of tuned and base weights, and what it was chosen from. */
+export interface ReportBlend {
+  /** 1 for the tuned weights as they are. */
+  readonly alpha: number
+  readonly basis: 'validation' | 'cross-validation' | 'given' | 'none'
+  /** Rows that the mixes were judged on. */
+  readonly rows: number
+  /** Gains are over the base (alpha 0) on the same rows, each with its standard error. */
+  readonly scores: readonly {
+    readonly alpha: number
+    readonly accuracy: number
+    readonly gain: number
+    readonly error: number
+  }[]
 }
 
 /** One evaluation during training; losses are in nats. */

@@ -118,6 +118,17 @@ describe('against the paper in float64', () => {
   })
 })
 
+test('a restart forgets weights, moments and steps', () => {
+  const gradients = [Float32Array.of(1, -2)]
+  const options = { rates: { encoder: 0.1, head: 0.1 }, weightDecay: 0.01, scale: 1 }
+  const [used, fresh] = [createAdamW([parameter([5, 5])]), createAdamW([parameter([1, 2])])]
+  used.step(gradients, options)
+  used.restart([Float32Array.of(1, 2)])
+  expect(used.steps).toBe(0)
+  for (const adamw of [used, fresh]) adamw.step(gradients, options)
+  expect(used.weights).toEqual(fresh.weights)
+})
+
 test('more weights than WebAssembly can address are refused by number', () => {
   const initial = { length: 500_000_000 } as Float32Array
   expect(() => createAdamW([parameter([], { initial })])).toThrow(

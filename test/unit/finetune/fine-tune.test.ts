@@ -74,6 +74,7 @@ describe('learns', () => {
         ...(trainable.kind === 'layers' ? ['caching'] : []),
         'training',
         'evaluating',
+        'judging',
         'writing',
       ]),
     )
@@ -122,6 +123,72 @@ test('no step leaves the encoder as it was', async () => {
   expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
 })
 
+describe('a mix of tuned and base weights', () => {
+  const weightsOf = async (folder: string) => {
+    const { network, sentence } = await readSourceFolder(folder, { name: 'x' })
+    if (network.kind !== 'weights') throw new Error('no weights')
+    const { layers } = await loadWeights(folder, network.config, sentence.dense)
+    return layers.flatMap(({ qkv, outputNorm }) => [...qkv.weight, ...outputNorm.gamma])
+  }
+
+  test('is taken as given, halfway to the bit', async () => {
+    const given = (alpha: number) => run({ settings: toySettings({ epochs: 2, alpha }) })
+    const [half, whole] = [await given(0.5), await given(1)]
+    expect(half.blend).toEqual({ alpha: 0.5, basis: 'given', rows: 0, scores: [], cooling: 1 })
+    const base = await weightsOf(checkpoint('bert-mean'))
+    const tuned = await weightsOf(whole.folder)
+    const middle = base.map((value, i) => Math.fround((value + (tuned[i] as number)) / 2))
+    expect(await weightsOf(half.folder)).toEqual(middle)
+    expect(tuned).not.toEqual(base)
+  })
+
+  test('is chosen on the validation rows, the base among the choices', async () => {
+    const { blend } = await run()
+    expect(blend).toMatchObject({ basis: 'validation', rows: 45 })
+    expect(blend.scores.map(({ alpha }) => alpha)).toEqual([0, 0.25, 0.5, 0.75, 1])
+    expect(blend.scores[0]).toMatchObject({ gain: 0, error: 0 })
+    const best = Math.max(...blend.scores.map(({ accuracy }) => accuracy))
+    expect(blend.scores.find(({ accuracy }) => accuracy === best)?.alpha).toBe(blend.alpha)
+  })
+
+  const few = { train: toyRows(60, 1), validation: toyRows(0, 0) }
+
+  test('is chosen by cross-validation where there are none, and changes no step of the training', async () => {
+    const progress: FineTuneProgress[] = []
+    const settings = toySettings({ rehearsals: 3 })
+    // Of a random encoder's first state alone, a classifier reads little.
+    const task = { ...few, baseFolder: checkpoint('distilbert-cls') }
+    const onProgress = (p: FineTuneProgress) => progress.push(p)
+    const chosen = await run({ ...task, settings, onProgress })
+    expect(chosen.blend).toMatchObject({ basis: 'cross-validation', rows: 60 })
+    expect(progress.map(({ phase }) => phase)).toContain('rehearsing')
+    const { alpha } = chosen.blend
+    expect(alpha).toBeGreaterThan(0)
+    const given = await run({ ...task, settings: { ...settings, alpha } })
+    expect(await digestOf(chosen.folder)).toBe(await digestOf(given.folder))
+  })
+
+  test('is the base where training teaches nothing', async () => {
+    const settings = toySettings({ rehearsals: 3, learningRate: 1e-9 })
+    const result = await run({ ...few, settings })
+    expect(result.blend.alpha).toBe(0)
+    expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
+  })
+
+  test('stays unjudged where Ctrl-C ends the first rehearsal', async () => {
+    const controller = new AbortController()
+    const result = await run({
+      ...few,
+      settings: toySettings({ rehearsals: 2, epochs: 30 }),
+      signal: controller.signal,
+      onProgress: ({ phase }) => phase === 'rehearsing' && controller.abort(),
+    })
+    expect(result).toMatchObject({ stopped: 'cancelled', steps: 120 })
+    expect(result.blend).toMatchObject({ alpha: 1, basis: 'none' })
+    expect(await digestOf(result.folder)).not.toBe(await digestOf(checkpoint('bert-mean')))
+  })
+})
+
 test('long texts are cut and counted', async () => {
   const long = {
     ...train,
@@ -135,7 +202,7 @@ describe('ends early', () => {
   test('a signal keeps what has been learnt', async () => {
     const controller = new AbortController()
     const result = await run({
-      settings: toySettings({ epochs: 1000 }),
+      settings: toySettings({ epochs: 1000, alpha: 1 }),
       signal: controller.signal,
       onProgress: ({ step }) => step >= 20 && controller.abort(),
     })
