@@ -134,13 +134,39 @@ describe('espalier finetune', () => {
   }, 120_000)
 
   it('does not promote what does not clearly beat the frozen encoder', async () => {
-    const made = await finetune('even', '--promote', '--learning-rate', '1e-9')
+    const made = await finetune('even', '--promote', '--learning-rate', '1e-9', '--alpha', '1')
     expect(made.code).toBe(1)
     expect(made.stderr).toMatch(
       /^espalier: words-encoder@v1 and words@v1: published but not promoted: .*does not clearly beat/,
     )
     expect((await openFolder('even').readState('words')).status).toBe('missing')
     expect((await openFolder('even').readState('words-encoder')).status).toBe('missing')
+  }, 120_000)
+
+  it('publishes no encoder where no mix of weights beats the base, and says so', async () => {
+    const made = await finetune('same', '--learning-rate', '1e-9')
+    expect(made.code).toBe(1)
+    expect(made.stderr).toMatch(
+      /^espalier: no tuned weights beat the base's: a classifier is right on \d+\.\d % of 22 validation rows with the base, .*no encoder is published: use "espalier train"\n$/,
+    )
+    expect(await openFolder('same').listModels()).toEqual([])
+  }, 120_000)
+
+  it('chooses the mix by cross-validation where rows are few', async () => {
+    await writeFile(path('few.csv'), toCsv(rows.slice(0, 150)))
+    const argv = ['--name', 'few', ...QUICK, '-q', '--json', '--seed', '7']
+    const made = await run('few', 'finetune', path('few.csv'), ...argv)
+    expect([made.code, made.stderr]).toEqual([0, ''])
+    const { report } = JSON.parse(made.stdout)
+    const { blend, head } = report.fineTuning
+    expect(report.fineTuning.rows).toEqual({ train: 120, validation: 0 })
+    expect(blend).toMatchObject({ basis: 'cross-validation', rows: 120 })
+    expect(head.why).toContain('calibrated by the cross-validation of the training')
+    const encoder = await openFolder('few').getVersion('few-encoder', 1)
+    expect(encoder.metadata).toMatchObject({ alpha: blend.alpha })
+    expect((await openFolder('few').getVersion('few', 1)).metadata).toMatchObject({
+      alpha: blend.alpha,
+    })
   }, 120_000)
 
   it('trains the output layer alone without a new encoder', async () => {
@@ -152,7 +178,7 @@ describe('espalier finetune', () => {
 })
 
 it('keeps what was learnt before training diverged, and says so', async () => {
-  const rates = ['--learning-rate', '1e5', '--head-learning-rate', '1e5']
+  const rates = ['--learning-rate', '1e5', '--head-learning-rate', '1e5', '--alpha', '1']
   const made = await finetune('mad', ...rates, '--json')
   expect([made.code, made.stderr]).toEqual([0, ''])
   expect(JSON.parse(made.stdout)).toMatchObject({
@@ -189,6 +215,7 @@ describe('what cannot be fine-tuned', () => {
       /graphs is a version of the registry, which holds graphs/,
     ],
     ['more layers than there are', ['--layers', '9'], 2, /--layers 9: .*bert-mean has 2 layers/],
+    ['more than all of the weights', ['--alpha', '1.5'], 2, /--alpha.*0\.01.*1/],
     ['several labels for one', ['--loss', 'binary'], 2, /--loss binary is for several labels/],
     [
       'contrast without layers',
