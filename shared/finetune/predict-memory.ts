@@ -18,7 +18,7 @@ const SCORED_ROWS = 32
 export interface MemoryPlan {
   /** Weights as they were read, and what sessions hold of them. */
   readonly weights: number
-  /** Trained weights with their moments, and the best ones kept. */
+  /** Trained weights with their moments, the best ones kept, and the tuned ones while mixes are judged. */
   readonly optimiser: number
   /** Values between the operators of the largest batch, gradients included. */
   readonly activations: number
@@ -49,7 +49,7 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
   const training = peakActivations(demand.training, { batch, tokens })
   const scoring = peakActivations(demand.scoring, { batch: SCORED_ROWS, tokens })
   const weights = demand.weightBytes + constantBytes(demand.training) + RUNTIME_BYTES
-  const optimiser = adamWBytes(trainedNumbers) + trained
+  const optimiser = adamWBytes(trainedNumbers) + 2 * trained
   // The gradients come out as copies.
   const activations = Math.round((training + scoring) * ARENA_FACTOR + trained)
   const rows = demand.rowBytes

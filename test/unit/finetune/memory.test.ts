@@ -64,7 +64,7 @@ describe('a plan', () => {
     expect(larger.activations).toBeGreaterThan(small.activations)
     expect(longer.activations).toBeGreaterThan(small.activations)
     expect(larger.optimiser).toBe(small.optimiser)
-    expect(small.optimiser).toBe(4 * 4 * 10_000_000)
+    expect(small.optimiser).toBe(5 * 4 * 10_000_000)
   })
 
   test('is refused above the limit, with the numbers and what to lower', () => {
