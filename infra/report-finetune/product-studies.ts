@@ -14,6 +14,8 @@ export interface FewShotResult {
     readonly frozen: number
     readonly tuned: number
     readonly int8: number
+    /** Share of the tuned weights in the mix; 0 where nothing was published, and the frozen head stays. */
+    readonly alpha: number
   }[]
 }
 
@@ -26,6 +28,7 @@ export interface FullResult {
   readonly trained: string
   readonly contenders: readonly ReportContender[]
   readonly steps: number
+  readonly alpha?: number | undefined
   readonly peakBytes: number
   readonly predictedBytes: number
   readonly recommendation: string
@@ -43,35 +46,40 @@ export async function studyFewShot(
 ): Promise<void> {
   for (const [order, set] of sets.entries()) {
     if (!names.includes(set.name)) continue
-    const draws: { frozen: number; tuned: number; int8: number }[] = []
+    const draws: FewShotResult['draws'][number][] = []
+    // After every draw: the whole takes long, and may be broken off.
+    const keepDraws = () =>
+      keep({ key: set.name, order, title: set.title, perLabel: PER_LABEL, draws })
     for (let seed = 0; seed < DRAWS; seed++) {
       const train = drawPerLabel(set.train, PER_LABEL, seed)
       const tuning = { loss: 'contrastive' } as const
       const { test, labels } = set
-      const contenders = await runProduct(parts, { train, test, seed, tuning }).then(
-        (result) => result.contenders,
+      const result = await runProduct(parts, { train, test, seed, tuning }).catch(
         (error: unknown) => {
-          if (isEspalierError(error, 'not_better')) return null
-          throw error
+          if (!isEspalierError(error, 'not_better')) throw error
+          parts.log(`${set.name}, draw ${seed}: ${error.message}`)
+          return null
         },
       )
-      if (contenders === null) {
+      if (result === null) {
         // The command keeps the frozen encoder where training finds nothing better.
-        const kept = await judgeFrozen(parts, { train, test, labels, seed })
-        draws.push({ frozen: kept, tuned: kept, int8: kept })
-        parts.log(`${set.name}, draw ${seed}: the base stays, ${percent(kept)} %`)
+        const kept = await judgeFrozen(parts, { train, test, labels, seed, precision: 'int8' })
+        draws.push({ frozen: kept, tuned: kept, int8: kept, alpha: 0 })
+        await keepDraws()
         continue
       }
+      const { contenders } = result
+      const { alpha } = result.fineTuning.blend
       const frozen = accuracyOf(contenders, (each) => !each.tuned)
       const tuned = accuracyOf(contenders, (each) => each.tuned && each.precision === 'float32')
       const int8 = accuracyOf(contenders, (each) => each.tuned && each.precision === 'int8')
-      draws.push({ frozen, tuned, int8 })
+      draws.push({ frozen, tuned, int8, alpha })
+      await keepDraws()
       const told = [frozen, tuned, int8].map((share) => (100 * share).toFixed(1))
       parts.log(
-        `${set.name}, draw ${seed}: frozen ${told[0]} %, tuned ${told[1]} %, int8 ${told[2]} %`,
+        `${set.name}, draw ${seed}: frozen ${told[0]} %, tuned ${told[1]} %, int8 ${told[2]} %, alpha ${alpha}`,
       )
     }
-    await keep({ key: set.name, order, title: set.title, perLabel: PER_LABEL, draws })
   }
 }
 
@@ -106,6 +114,7 @@ export async function studyFull(
       trained,
       contenders,
       steps: fineTuning.steps,
+      alpha: fineTuning.blend.alpha,
       ...fineTuning.memory,
       recommendation: fineTuning.recommendation.promote,
     })

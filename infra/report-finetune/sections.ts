@@ -55,6 +55,7 @@ export function tellFewShot(results: readonly FewShotResult[]): string {
       percent(mean(draws.map(({ int8 }) => int8))),
       `${points(centre)} ± ${percent(spread / Math.sqrt(draws.length))}`,
       points(Math.min(...gains)),
+      draws.map(({ alpha }) => alpha).join(', '),
     ]
   })
   const header = [
@@ -65,6 +66,7 @@ export function tellFewShot(results: readonly FewShotResult[]): string {
     'contrastive, int8',
     'gain ± standard error',
     'least gain',
+    'alpha of each draw',
   ]
   return formatTable(header, rows)
 }
@@ -72,7 +74,7 @@ export function tellFewShot(results: readonly FewShotResult[]): string {
 /** Whole data sets as Markdown. */
 export function tellFull(results: readonly FullResult[]): string {
   const rows = results.flatMap((result) => {
-    const { title, trained, contenders, steps, peakBytes, predictedBytes } = result
+    const { title, trained, contenders, steps, alpha, peakBytes, predictedBytes } = result
     return contenders
       .filter(({ tuned }) => tuned)
       .map(({ precision, accuracy, gain }) => [
@@ -83,6 +85,7 @@ export function tellFull(results: readonly FullResult[]): string {
           ? ''
           : `${points(gain.difference)} (${points(gain.low)} to ${points(gain.high)})`,
         String(steps),
+        alpha === undefined ? '1' : String(alpha),
         `${(peakBytes / 1e9).toFixed(2)} / ${(predictedBytes / 1e9).toFixed(2)}`,
       ])
   })
@@ -92,6 +95,7 @@ export function tellFull(results: readonly FullResult[]): string {
     'fine-tuned',
     'gain (95 % interval)',
     'steps',
+    'alpha',
     'memory, GB: peak / predicted',
   ]
   return formatTable(header, rows)

@@ -5,6 +5,7 @@ import { createBoot } from '../../functions/boot.ts'
 import { defaultSettings } from '../../shared/finetune/default-settings.ts'
 import { fineTune } from '../../shared/finetune/fine-tune.ts'
 import type { FineTuneResult, FineTuneSettings } from '../../shared/finetune/fine-tune-types.ts'
+import type { Precision } from '../../shared/lib/encoder-manifest.ts'
 import type { MatrixKernels } from '../../shared/lib/matrix-kernels.ts'
 import { embedForJob } from '../../shared/service/embed-for-job.ts'
 import { listBuiltins } from '../../shared/service/encoder-artifacts.ts'
@@ -88,13 +89,19 @@ export async function trainStudyRun(parts: StudyParts, run: StudyRun): Promise<F
   )
 }
 
-/** Accuracy of a head on the frozen encoder's float32 vectors, as "espalier train" fits it. */
+/** Accuracy of a head on the frozen encoder's vectors, as "espalier train" fits it. */
 export async function judgeFrozen(
   { boot, kernels }: StudyParts,
-  { train, test, labels, seed }: Omit<StudyRun, 'initialisation'>,
+  {
+    train,
+    test,
+    labels,
+    seed,
+    precision = 'float32',
+  }: Omit<StudyRun, 'initialisation'> & { readonly precision?: Precision },
 ): Promise<number> {
   const job = {
-    openEncoder: () => boot.openEncoder({ precision: 'float32' }),
+    openEncoder: () => boot.openEncoder({ precision }),
     embeddingFolder: join(boot.cacheFolder, 'embeddings'),
     log: boot.log,
   }

@@ -7,8 +7,8 @@ import type { FineTuningTools } from './finetune-tools.ts'
 
 /** Inverse temperature of cosines between embeddings and prototypes. */
 const COSINE_SCALE = 20
-/** Trainings beside the one that counts, where rows are few: each leaves a quarter of them to judge by. */
-const REHEARSALS = 4
+/** Trainings beside the one that counts, where rows are few: each leaves a third of them to judge by. */
+const REHEARSALS = 3
 
 /**
  * The settings of a training; what the user left open is the trainer's own default for the rows at hand.
