@@ -134,7 +134,7 @@ function addJudgingOptions(command: Command): Command {
     )
     .option(
       '--validation-fraction <share>',
-      'share of each class of the other rows that decides which weights are kept, from 200 rows on',
+      'share of each class of the other rows that decides which weights are kept, from 200 rows on (contrastive: 1,000)',
       numberBetween(0, 0.5),
       0.1,
     )
