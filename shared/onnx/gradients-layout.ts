@@ -7,6 +7,7 @@ import { integerAttribute, integersAttribute } from './operator-key.ts'
 export const LAYOUT_GRADIENTS: Readonly<Record<string, GradientRule>> = {
   /** dx = dy in x's shape */
   Reshape: reshapeBack,
+  Flatten: reshapeBack,
   Squeeze: reshapeBack,
   Unsqueeze: reshapeBack,
   /** dx = Σ dy over the axes that were stretched */

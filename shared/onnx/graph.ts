@@ -82,9 +82,17 @@ export type Opset = 17 | 24
 /** ONNX Runtime's own operators. */
 export const MICROSOFT_DOMAIN = 'com.microsoft'
 
+/** How a graph is put into another one. */
+export interface IncludeOptions {
+  /** Goes before every name, to keep them apart from those that are there. */
+  readonly prefix: string
+  /** Values of the builder, by the names that stand for them in the graph: inputs, and constants to replace. */
+  readonly given: ReadonlyMap<string, string>
+}
+
 /** Collects nodes and constants; every value is named by a string. */
 export class GraphBuilder {
-  readonly opset: Opset
+  readonly opset: number
   readonly #name: string
   readonly #inputs: ValueInfo[] = []
   readonly #outputs: ValueInfo[] = []
@@ -92,7 +100,8 @@ export class GraphBuilder {
   readonly #nodes: Node[] = []
   #counter = 0
 
-  constructor(name: string, opset: Opset = 17) {
+  /** @param opset an `Opset`, or that of a graph to be included */
+  constructor(name: string, opset: number = 17) {
     this.#name = name
     this.opset = opset
   }
@@ -197,6 +206,30 @@ export class GraphBuilder {
     const outputs = Array.from({ length: count }, (_, i) => `${op}_${this.#counter}_${i}`)
     this.op(op, inputs, attributes, { domain, outputs })
     return outputs
+  }
+
+  /**
+   * Adds the nodes and constants of a graph of the same operator set, so that one can start from a network of
+   * somebody else. Returns what the graph's values are called here.
+   */
+  include(
+    { nodes, initializers }: Pick<Graph, 'nodes' | 'initializers'>,
+    { prefix, given }: IncludeOptions,
+  ): (name: string) => string {
+    const rename = (name: string): string =>
+      name === '' ? '' : (given.get(name) ?? `${prefix}${name}`)
+    for (const { name, type, dims, data } of initializers) {
+      if (!given.has(name)) this.constant(rename(name), type, dims, data)
+    }
+    for (const node of nodes) {
+      this.#nodes.push({
+        ...node,
+        name: `${prefix}${node.name}`,
+        inputs: node.inputs.map(rename),
+        outputs: node.outputs.map(rename),
+      })
+    }
+    return rename
   }
 
   /** The graph collected so far. */

@@ -1,5 +1,11 @@
 import { convolvedSize, readConvolution } from './convolution.ts'
-import { broadcastShapes, divideDimensions, frontAxis, type Shape } from './dimensions.ts'
+import {
+  broadcastShapes,
+  divideDimensions,
+  frontAxis,
+  multiplyDimensions,
+  type Shape,
+} from './dimensions.ts'
 import type { Dimension, Node } from './graph.ts'
 import { integerAttribute, integersAttribute } from './operator-key.ts'
 
@@ -43,6 +49,7 @@ export const SHAPE_RULES: Readonly<Record<string, ShapeRule>> = {
     inferProduct(q, integerAttribute(q.node, 'transA', 0), integerAttribute(q.node, 'transB', 0)),
   LayerNormalization: inferLayerNorm,
   Reshape: inferReshape,
+  Flatten: inferFlatten,
   Transpose: inferTranspose,
   Unsqueeze: inferUnsqueeze,
   Squeeze: inferSqueeze,
@@ -98,6 +105,13 @@ function inferLayerNorm(q: ShapeQuery): InferredNode | null {
   const axis = frontAxis(integerAttribute(q.node, 'axis', -1), input.length)
   const rows = input.map((dim, i) => (i < axis ? dim : 1))
   return { shapes: [input, rows, rows] }
+}
+
+function inferFlatten(q: ShapeQuery): InferredNode | null {
+  const input = q.shape(0) as Shape
+  const axis = integerAttribute(q.node, 'axis', 1)
+  const at = frontAxis(axis, input.length)
+  return one([multiplyDimensions(input.slice(0, at)), multiplyDimensions(input.slice(at))])
 }
 
 function inferReshape(q: ShapeQuery): InferredNode | null {

@@ -26,6 +26,11 @@ export const LAYOUT_OPERATORS: Readonly<Record<string, Operator>> = {
     const known = wanted.filter((dim) => dim !== -1)
     return [{ dims: wanted.map((dim) => (dim === -1 ? data.length / sizeOf(known) : dim)), data }]
   },
+  Flatten(node, [x]) {
+    const { dims, data } = x as Tensor
+    const axis = frontAxis(integerAttribute(node, 'axis', 1), dims.length)
+    return [{ dims: [sizeOf(dims.slice(0, axis)), sizeOf(dims.slice(axis))], data }]
+  },
   Unsqueeze(_, [x, axes]) {
     const { dims, data } = x as Tensor
     const rank = dims.length + listOf(axes).length

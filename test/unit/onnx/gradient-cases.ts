@@ -228,6 +228,11 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
     build: (g, x) => g.op('Reshape', [x as string, g.int64s(-1, 4)]),
   },
   {
+    name: 'Flatten',
+    inputs: [{ shape: ['batch', 4, 1, 1] }],
+    build: (g, x) => g.op('Flatten', [x as string], { axis: 1 }),
+  },
+  {
     name: 'Unsqueeze',
     inputs: [block],
     build: (g, x) => g.op('Unsqueeze', [x as string, g.int64s(1, -1)]),
