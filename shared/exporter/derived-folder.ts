@@ -45,12 +45,23 @@ export async function deriveFolder(
   output: string,
   change: ChangeTensor,
 ): Promise<void> {
+  await writeDerived(output, async (target) => {
+    await copyCompanions(base, target)
+    await writeFile(join(target, CONFIG_FILE), await floatConfig(base))
+    await deriveWeights(base, target, change)
+  })
+}
+
+/**
+ * Writes a folder that appears whole or not at all.
+ * @throws EspalierError `invalid_request` where it exists or cannot be written, with the reason
+ */
+export async function writeDerived(
+  output: string,
+  fill: (target: string) => Promise<void>,
+): Promise<void> {
   try {
-    await writeFolder(output, 'refuse', async (target) => {
-      await copyCompanions(base, target)
-      await writeFile(join(target, CONFIG_FILE), await floatConfig(base))
-      await deriveWeights(base, target, change)
-    })
+    await writeFolder(output, 'refuse', fill)
   } catch (cause) {
     if (cause instanceof EspalierError) throw cause
     throw new EspalierError(

@@ -7,6 +7,8 @@ export interface DefaultsFor {
   readonly trainable: Trainable
   readonly loss: Loss
   readonly rows: number
+  /** @default 'text' */
+  readonly modality?: 'text' | 'image' | undefined
 }
 
 /** Fewer rows are seen more often, so that there are steps enough to learn in. */

@@ -1,12 +1,10 @@
-import { outputDimension } from './affine-head.ts'
 import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
 import type { FineTunePhase } from './fine-tune-types.ts'
-import type { GraphFolder } from './graph-folder.ts'
-import type { Base } from './read-base.ts'
-import { createStateSource, createTokenSource, type RowSource } from './row-source.ts'
-import { fillStateRows } from './state-cache.ts'
+import { createStateSource, createTokenSource } from './row-source.ts'
+import { type FillOptions, fillStateRows } from './state-cache.ts'
+import type { LowerGraph } from './text-trunk.ts'
 import type { TokenRows } from './token-rows.ts'
-import type { LowerGraph, TrainingGraphOptions } from './types.ts'
+import type { EnteredRows, EnterTools } from './trainable-base.ts'
 
 /** Tokens of the rows to learn from and of those to judge by. */
 export interface AllTokens {
@@ -14,50 +12,56 @@ export interface AllTokens {
   readonly validation: TokenRows
 }
 
+/** What the frozen part of an encoder of texts is, and what it gives; null where nothing is frozen. */
+export interface FrozenText extends Pick<FillOptions, 'kind' | 'width' | 'padId'> {
+  readonly lower: LowerGraph | null
+}
+
 /**
  * The rows as the training graph takes them: tokens, or what the frozen layers make of them, computed here
  * once.
  * @throws EspalierError `request_cancelled`
  */
-export async function enterRows(
-  { source, weights }: Pick<Base, 'source' | 'weights'>,
-  lower: LowerGraph | null,
-  { trainable }: Pick<TrainingGraphOptions, 'trainable'>,
+export async function enterTextRows(
+  { lower, kind, width, padId }: FrozenText,
   tokens: AllTokens,
-  tools: FineTuneTools & { readonly folder: GraphFolder },
-): Promise<{ readonly train: RowSource; readonly validation: RowSource }> {
-  const { padId } = source
+  tools: EnterTools,
+): Promise<EnteredRows> {
   if (lower === null) {
     return {
       train: createTokenSource(tokens.train, padId),
       validation: createTokenSource(tokens.validation, padId),
     }
   }
-  const isHead = trainable.kind === 'head'
   const session = await tools.folder.open('lower', lower.graph)
   const options = {
     session,
     lower,
     padId,
-    width: isHead ? outputDimension(weights) : weights.config.hidden,
-    kind: isHead ? 'embeddings' : 'states',
+    width,
+    kind,
     onRows() {
       if (tools.isCancelled()) throw cancelledEarly()
       reportPhase(tools, 'caching')
     },
-  } as const
+  }
   const train = createStateSource(await fillStateRows(tokens.train, options))
   const validation = createStateSource(await fillStateRows(tokens.validation, options))
   await session.release()
   return { train, validation }
 }
 
-/** Tells that a phase without steps is going on. */
-export function reportPhase(tools: FineTuneTools, phase: FineTunePhase): void {
+/** Tells that a phase without known steps is going on; `done` of `total` where they are known. */
+export function reportPhase(
+  tools: Pick<FineTuneTools, 'onProgress'>,
+  phase: FineTunePhase,
+  done = 0,
+  total = 0,
+): void {
   tools.onProgress({
     phase,
-    step: 0,
-    steps: 0,
+    step: done,
+    steps: total,
     epoch: 0,
     loss: null,
     validationAccuracy: null,

@@ -1,7 +1,8 @@
 import type { AlphaScore } from './choose-alpha.ts'
+import type { FineTuneTools } from './fine-tune-tools.ts'
 import type { Loss, Trainable } from './types.ts'
 
-/** Texts with what is to be learnt of them. */
+/** Texts, or pictures by their paths, with what is to be learnt of them. */
 export interface LabelledTexts {
   readonly texts: readonly string[]
   /** Shape [rows, classes]: 0 or 1; one 1 a row unless the loss is binary cross-entropy. */
@@ -152,7 +153,7 @@ export interface FineTuneTimings {
 
 /** What to train, on what, and where the weights go. */
 export interface FineTuneRequest {
-  /** A Hugging Face folder of a BERT-family encoder; nothing in it is changed. */
+  /** A Hugging Face folder of a BERT-family encoder, or that of an image network; nothing in it is changed. */
   readonly baseFolder: string
   /** The folder to make; it appears whole or not at all. */
   readonly outputFolder: string
@@ -162,6 +163,10 @@ export interface FineTuneRequest {
   readonly settings: FineTuneSettings
   /** `random` forgets what the encoder's layers have learnt, to see what pretraining is worth. @default 'pretrained' */
   readonly initialisation?: 'pretrained' | 'random' | undefined
+  /** Most pixels of a picture. @default 50 million */
+  readonly maxImagePixels?: number | undefined
+  /** Where the base is an image network: the files of the rows. */
+  readonly loadImage?: FineTuneTools['loadImage'] | undefined
   readonly onProgress?: ((progress: FineTuneProgress) => void) | undefined
   /** Ends training after the step under way and keeps the best weights. */
   readonly signal?: AbortSignal | undefined

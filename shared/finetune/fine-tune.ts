@@ -1,10 +1,10 @@
 import { EspalierError } from '../lib/errors.ts'
-import { fromWireError } from '../runtime/protocol.ts'
+import { fromWireError, toWireError } from '../runtime/protocol.ts'
 import { startThread } from '../runtime/start-thread.ts'
 import { checkOutput } from './check-output.ts'
 import { checkRequest } from './check-request.ts'
 import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
-import type { FineTuneInit, FromFineTuneWorker } from './protocol.ts'
+import type { FineTuneInit, FromFineTuneWorker, ToFineTuneWorker, WantedImage } from './protocol.ts'
 
 /** What fine-tuning needs of the process. */
 export interface FineTuneDeps {
@@ -24,13 +24,13 @@ export async function fineTune(
 ): Promise<FineTuneResult> {
   checkRequest(request)
   await checkOutput(request.outputFolder)
-  const { onProgress, signal, ...wire } = request
+  const { onProgress, signal, loadImage, ...wire } = request
   const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const stop = () => Atomics.store(new Int32Array(cancel), 0, 1)
   if (signal?.aborted) stop()
   signal?.addEventListener('abort', stop, { once: true })
   try {
-    return await runWorker(workerUrl, { request: wire, cancel }, onProgress)
+    return await runWorker(workerUrl, { request: wire, cancel }, { onProgress, loadImage })
   } finally {
     signal?.removeEventListener('abort', stop)
   }
@@ -40,7 +40,7 @@ export async function fineTune(
 function runWorker(
   url: URL,
   init: FineTuneInit,
-  onProgress: FineTuneRequest['onProgress'],
+  { onProgress, loadImage }: Pick<FineTuneRequest, 'onProgress' | 'loadImage'>,
 ): Promise<FineTuneResult> {
   return new Promise((resolve, reject) => {
     const worker = startThread(url, init)
@@ -49,7 +49,9 @@ function runWorker(
     worker.on('message', (message: FromFineTuneWorker) => {
       if (message.type === 'progress') onProgress?.(message.progress)
       else if (message.type === 'done') result = message.result
-      else failure = fromWireError(message.error)
+      else if (message.type === 'wanted') {
+        void answer(message.wanted, loadImage).then((file) => worker.postMessage(file))
+      } else failure = fromWireError(message.error)
     })
     worker.on('error', (cause) => {
       failure = new EspalierError('internal', `fine-tuning broke off: ${cause.message}`, { cause })
@@ -59,4 +61,16 @@ function runWorker(
       else reject(failure ?? new EspalierError('internal', 'fine-tuning ended without a result'))
     })
   })
+}
+
+async function answer(
+  wanted: WantedImage,
+  loadImage: FineTuneRequest['loadImage'],
+): Promise<ToFineTuneWorker> {
+  try {
+    if (!loadImage) throw new EspalierError('internal', 'the rows of an image network are pictures')
+    return { type: 'image', wanted, file: await loadImage(wanted.set, wanted.row) }
+  } catch (error) {
+    return { type: 'image', wanted, error: toWireError(error) }
+  }
 }

@@ -1,5 +1,4 @@
 import { createRandom } from '../lib/random.ts'
-import { outputDimension } from './affine-head.ts'
 import { meansOf } from './evaluate-neighbours.ts'
 import { embedRows, type JudgedRows, type Scorer, sampleJudged } from './evaluate-rows.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'
@@ -11,11 +10,11 @@ const DEVIATION = 0.02
 
 /** A head to start from: small normal weights and no bias; null for the contrastive loss. */
 export function drawHead(
-  { weights, loss, classes }: Pick<TrainingGraphOptions, 'weights' | 'loss' | 'classes'>,
+  { trunk, loss, classes }: Pick<TrainingGraphOptions, 'trunk' | 'loss' | 'classes'>,
   seed: number,
 ): AffineHead | null {
   if (loss.kind === 'contrastive') return null
-  const dimension = outputDimension(weights)
+  const { dimension } = trunk
   const weight = new Float32Array(classes * dimension)
   drawNormal(weight, DEVIATION * Math.sqrt(dimension), createRandom(seed))
   return { weight, bias: new Float32Array(classes) }

@@ -1,28 +1,20 @@
 import type { EncoderWeights, LayerWeights, Linear, Norm } from '../exporter/weights.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { outputDimension, scoreScale } from './affine-head.ts'
+import { scoreScale } from './affine-head.ts'
 import type { Parameter, Trainable, TrainingGraphOptions } from './types.ts'
 
 /** Names of a layer's linear layers in our tree, by their field in the weights. */
 export const LINEAR_NAMES = { qkv: 'qkv', out: 'out', ffnIn: 'ffn_in', ffnOut: 'ffn_out' } as const
 const NORM_NAMES = { attentionNorm: 'attention_norm', outputNorm: 'output_norm' } as const
 
-type HeadOptions = Pick<TrainingGraphOptions, 'weights' | 'loss' | 'classes' | 'initialHead'>
+type HeadOptions = Pick<TrainingGraphOptions, 'trunk' | 'loss' | 'classes' | 'initialHead'>
 
 /**
- * The tensors that are trained, layers first. Word and position tables, their normalisation and a dense layer
- * behind pooling stay as they are in every set.
+ * The tensors that are trained, the encoder's first.
  * @throws EspalierError `invalid_request`
  */
-export function listParameters(
-  options: HeadOptions & Pick<TrainingGraphOptions, 'trainable'>,
-): Parameter[] {
-  const { weights, trainable } = options
-  const encoder: Parameter[] = []
-  for (let index = firstTrained(weights, trainable); index < weights.layers.length; index++) {
-    encoder.push(...listLayer(weights.layers[index] as LayerWeights, `layers.${index}`))
-  }
-  const parameters = [...encoder, ...listHead(options)]
+export function listParameters(options: HeadOptions): Parameter[] {
+  const parameters = [...options.trunk.parameters, ...listHead(options)]
   if (parameters.length === 0) {
     throw new EspalierError(
       'invalid_request',
@@ -32,11 +24,30 @@ export function listParameters(
   return parameters
 }
 
+/**
+ * The trained tensors of an encoder of texts. Word and position tables, their normalisation and a dense layer
+ * behind pooling stay as they are in every set.
+ * @throws EspalierError `invalid_request`
+ */
+export function listLayers(weights: EncoderWeights, trainable: Trainable): Parameter[] {
+  const parameters: Parameter[] = []
+  for (let index = firstTrained(weights, trainable); index < weights.layers.length; index++) {
+    parameters.push(...listLayer(weights.layers[index] as LayerWeights, `layers.${index}`))
+  }
+  return parameters
+}
+
 /** Index of the first layer that is trained; the number of layers where none is. */
 export function firstTrained(weights: EncoderWeights, trainable: Trainable): number {
   const count = weights.layers.length
   if (trainable.kind === 'all') return 0
   if (trainable.kind === 'head') return count
+  if (trainable.kind === 'above') {
+    throw new EspalierError(
+      'invalid_request',
+      `layers above ${trainable.layer}: those of an encoder of texts have no names; give their number`,
+    )
+  }
   if (Number.isInteger(trainable.count) && trainable.count >= 1 && trainable.count <= count) {
     return count - trainable.count
   }
@@ -80,9 +91,9 @@ function trained(
   return { name, dims, group: 'encoder', decay, initial }
 }
 
-function listHead({ weights, loss, classes, initialHead }: HeadOptions): Parameter[] {
+function listHead({ trunk, loss, classes, initialHead }: HeadOptions): Parameter[] {
   if (loss.kind === 'contrastive') return []
-  const dimension = outputDimension(weights)
+  const { dimension } = trunk
   const { weight, bias } = initialHead ?? {}
   if (weight?.length !== classes * dimension || bias?.length !== classes || classes < 1) {
     throw new EspalierError(
@@ -95,7 +106,7 @@ function listHead({ weights, loss, classes, initialHead }: HeadOptions): Paramet
     dims: [classes, dimension],
     group: 'head',
     decay: true,
-    initial: weight.map((value) => value / scoreScale(weights, loss)),
+    initial: weight.map((value) => value / scoreScale(dimension, loss)),
   }
   if (loss.kind === 'cosine-softmax') return [matrix]
   return [

@@ -44,7 +44,9 @@ export function createStateSource(rows: StateRows): RowSource {
   return {
     lengths,
     feed(batch, start) {
-      if (start.kind === 'ids') throw new RangeError('cached states do not enter at ids')
+      if (start.kind === 'ids' || start.kind === 'features') {
+        throw new RangeError(`cached states do not enter at ${start.kind}`)
+      }
       const tokens = widthOf(lengths, batch)
       const data = new Float32Array(batch.length * tokens * width)
       for (const [at, row] of batch.entries()) {
@@ -59,6 +61,25 @@ export function createStateSource(rows: StateRows): RowSource {
         [start.states]: { data, dims: [batch.length, tokens, width] },
         [start.mask]: maskOf(lengths, batch, [batch.length, tokens]),
       }
+    },
+  }
+}
+
+/** Rows that enter at features of one shape, or at embeddings, one after another in `values`. */
+export function createFeatureSource(values: Float32Array, shape: readonly number[]): RowSource {
+  const width = shape.reduce((product, dim) => product * dim, 1)
+  return {
+    lengths: new Int32Array(values.length / width).fill(1),
+    feed(batch, start) {
+      if (start.kind === 'ids' || start.kind === 'states') {
+        throw new RangeError(`features do not enter at ${start.kind}`)
+      }
+      const data = new Float32Array(batch.length * width)
+      for (const [at, row] of batch.entries()) {
+        data.set(values.subarray(row * width, (row + 1) * width), at * width)
+      }
+      const name = start.kind === 'features' ? start.features : start.embeddings
+      return { [name]: { data, dims: [batch.length, ...shape] } }
     },
   }
 }

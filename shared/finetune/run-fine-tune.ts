@@ -5,20 +5,15 @@ import { drawBatches } from './draw-batches.ts'
 import { createEncoderLearner } from './encoder-learner.ts'
 import { embedRows } from './evaluate-rows.ts'
 import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
-import type {
-  FineTuneProgress,
-  FineTuneRequest,
-  FineTuneResult,
-  FineTuneSettings,
-} from './fine-tune-types.ts'
+import type { FineTuneProgress, FineTuneResult, FineTuneSettings } from './fine-tune-types.ts'
 import { fitHead } from './fit-head.ts'
 import { createGraphFolder } from './graph-folder.ts'
 import { createJudge } from './judge.ts'
 import { openMemoryBook } from './memory-book.ts'
 import { prepareTraining } from './prepare-training.ts'
+import type { FineTuneInit } from './protocol.ts'
 import { createReleaseBuffers } from './release-buffers.ts'
 import { type LoopResult, runTraining } from './training-loop.ts'
-import { writeTunedFolder } from './tuned-folder.ts'
 import type { AffineHead } from './types.ts'
 
 /**
@@ -26,7 +21,7 @@ import type { AffineHead } from './types.ts'
  * @throws EspalierError as `fineTune` does
  */
 export async function runFineTune(
-  request: Omit<FineTuneRequest, 'onProgress' | 'signal'>,
+  request: FineTuneInit['request'],
   tools: FineTuneTools,
 ): Promise<FineTuneResult> {
   const { settings } = request
@@ -84,7 +79,7 @@ export async function runFineTune(
     const writeStart = tools.clock.monotonicMs()
     tools.onProgress(writingProgress(loop, batches.perEpoch))
     const encoder = new Map([...values].filter(([name]) => name.startsWith('layers.')))
-    await writeTunedFolder(base.folder, request.outputFolder, options.weights.config, encoder)
+    await base.write(request.outputFolder, encoder)
     return {
       // A rehearsal that is broken off ends like a training that is.
       stopped: tools.isCancelled() ? 'cancelled' : loop.stopped,
@@ -94,7 +89,7 @@ export async function runFineTune(
       epochs: loop.steps / batches.perEpoch,
       curve: loop.curve,
       trainedParameters: adamw.count,
-      truncated: prepared.truncated,
+      truncated: base.truncated,
       memory: { predictedBytes: prepared.memory.total, peakBytes: book.peakBytes },
       timings: {
         ...timings,

@@ -1,8 +1,8 @@
 import type { Session } from '../runtime/session.ts'
 import { planPass } from './batches.ts'
 import { createTokenSource, type StateRows } from './row-source.ts'
+import type { LowerGraph } from './text-trunk.ts'
 import type { TokenRows } from './token-rows.ts'
-import type { LowerGraph } from './types.ts'
 
 /** Rows of one run: enough to fill two cores. */
 const RUN_ROWS = 32

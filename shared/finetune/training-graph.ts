@@ -1,15 +1,10 @@
-import { addStack } from '../exporter/encoder-graph.ts'
-import { poolStates } from '../exporter/pooling-graph.ts'
 import { addGradients } from '../onnx/autodiff.ts'
 import { GraphBuilder } from '../onnx/graph.ts'
-import { outputDimension, scoreScale } from './affine-head.ts'
+import { scoreScale } from './affine-head.ts'
 import { addLoss } from './losses.ts'
-import { firstTrained, listParameters } from './parameters.ts'
-import { createTrainingDialect } from './training-dialect.ts'
+import { listParameters } from './parameters.ts'
 import type {
   BatchInputs,
-  BatchStart,
-  LowerGraph,
   Parameter,
   ScoringGraph,
   TrainingGraph,
@@ -24,14 +19,12 @@ interface Forward {
   readonly scores: string
 }
 
-type LowerOptions = Pick<TrainingGraphOptions, 'weights' | 'pooling' | 'trainable'>
-
 /**
  * Builds forward pass, loss and gradients of the trainable tensors.
  * @throws EspalierError `invalid_request` for a head or a number of layers that does not fit
  */
 export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
-  const g = new GraphBuilder('training')
+  const g = new GraphBuilder('training', options.trunk.opset)
   const { parameters, batch, loss, scores } = addForward(g, options)
   const names = parameters.map(({ name }) => name)
   const gradients = addGradients(g, loss, names)
@@ -52,9 +45,9 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
 
 /** Builds the forward pass with loss, scores and embeddings, for validation between steps. */
 export function buildScoringGraph(options: TrainingGraphOptions): ScoringGraph {
-  const g = new GraphBuilder('scoring')
+  const g = new GraphBuilder('scoring', options.trunk.opset)
   const { parameters, batch, embedding, loss, scores } = addForward(g, options)
-  const dimension = outputDimension(options.weights)
+  const { dimension } = options.trunk
   g.output('loss', loss, 'float32', [])
   g.output('scores', scores, 'float32', scoreShape(options))
   g.output('embedding', embedding, 'float32', ['batch', dimension])
@@ -66,70 +59,20 @@ export function buildScoringGraph(options: TrainingGraphOptions): ScoringGraph {
   }
 }
 
-/** Builds the frozen part below the trainable one, for a cache; null where all layers are trained. */
-export function buildLowerGraph({ weights, pooling, trainable }: LowerOptions): LowerGraph | null {
-  const to = firstTrained(weights, trainable)
-  if (to === 0) return null
-  const g = new GraphBuilder('lower')
-  const { hidden } = weights.config
-  const ids = g.input('ids', 'int32', ['batch', 'tokens'])
-  const mask = g.input('mask', 'float32', ['batch', 'tokens'])
-  const dialect = createTrainingDialect(weights, new Set())
-  const states = addStack(g, { weights, dialect, start: { ids }, mask, to })
-  if (trainable.kind === 'head') {
-    const { embedding } = poolStates(g, { states, mask, pooling, hidden, dense: weights.dense })
-    g.output('embedding', embedding, 'float32', ['batch', outputDimension(weights)])
-    return { graph: g.build(), ids, mask, output: 'embedding' }
-  }
-  g.output('states', states, 'float32', ['batch', 'tokens', hidden])
-  return { graph: g.build(), ids, mask, output: 'states' }
-}
-
 function addForward(g: GraphBuilder, options: TrainingGraphOptions): Forward {
-  const { weights, loss, classes, classWeights } = options
+  const { trunk, loss, classes, classWeights } = options
   const parameters = listParameters(options)
-  const { start, embedding } = addEmbedding(g, options, parameters)
+  const { start, embedding } = trunk.addTrained(g)
   for (const { name, dims, group } of parameters) {
     if (group === 'head') g.input(name, 'float32', dims)
   }
   const targets = g.input('targets', 'float32', scoreShape(options))
   const pairWeights =
     loss.kind === 'contrastive' ? g.input('pair_weights', 'float32', ['batch', 'batch']) : null
-  const scale = scoreScale(weights, loss)
+  const scale = scoreScale(trunk.dimension, loss)
   const input = { embedding, targets, pairWeights, loss, scale, classes, classWeights }
   const batch = { start, targets, pairWeights }
   return { parameters, batch, embedding, ...addLoss(g, input) }
-}
-
-function addEmbedding(
-  g: GraphBuilder,
-  { weights, pooling, trainable }: LowerOptions,
-  parameters: readonly Parameter[],
-): { start: BatchStart; embedding: string } {
-  const { hidden } = weights.config
-  if (trainable.kind === 'head') {
-    const dims = ['batch', outputDimension(weights)]
-    const embeddings = g.input('embeddings', 'float32', dims)
-    return { start: { kind: 'embeddings', embeddings }, embedding: embeddings }
-  }
-  const from = firstTrained(weights, trainable)
-  const start: BatchStart =
-    from === 0
-      ? {
-          kind: 'ids',
-          ids: g.input('ids', 'int32', ['batch', 'tokens']),
-          mask: g.input('mask', 'float32', ['batch', 'tokens']),
-        }
-      : {
-          kind: 'states',
-          states: g.input('states', 'float32', ['batch', 'tokens', hidden]),
-          mask: g.input('mask', 'float32', ['batch', 'tokens']),
-        }
-  const { mask } = start
-  const dialect = createTrainingDialect(weights, new Set(parameters.map(({ name }) => name)))
-  const states = addStack(g, { weights, dialect, start, mask, from })
-  const { embedding } = poolStates(g, { states, mask, pooling, hidden, dense: weights.dense })
-  return { start, embedding }
 }
 
 function scoreShape({ loss, classes }: TrainingGraphOptions): (string | number)[] {

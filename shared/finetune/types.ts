@@ -1,10 +1,13 @@
-import type { EncoderWeights } from '../exporter/weights.ts'
-import type { Graph } from '../onnx/graph.ts'
+import type { Graph, GraphBuilder } from '../onnx/graph.ts'
 
-/** Which tensors are trained: every layer, the last `count` layers, or the output layer alone. */
+/**
+ * Which tensors are trained: every layer, the last `count` layers, those above a named layer of an image network,
+ * or the output layer alone.
+ */
 export type Trainable =
   | { readonly kind: 'all' }
   | { readonly kind: 'layers'; readonly count: number }
+  | { readonly kind: 'above'; readonly layer: string }
   | { readonly kind: 'head' }
 
 /** What is minimised; losses.ts has the formulas. */
@@ -34,12 +37,14 @@ export interface AffineHead {
   readonly bias: Float32Array
 }
 
-/** Where a batch enters: at token ids, at states that frozen layers left, or at finished embeddings. */
+/** Where a batch enters: at token ids, at what frozen layers left, or at finished embeddings. */
 export type BatchStart =
   /** ids int32 [batch, tokens]; mask float32 [batch, tokens], 1 for tokens and 0 for padding after them. */
   | { readonly kind: 'ids'; readonly ids: string; readonly mask: string }
   /** states float32 [batch, tokens, hidden], of the last frozen layer; mask as above. */
   | { readonly kind: 'states'; readonly states: string; readonly mask: string }
+  /** features float32 [batch, …shape], of a layer of an image network. */
+  | { readonly kind: 'features'; readonly features: string; readonly shape: readonly number[] }
   /** embeddings float32 [batch, dimension], normalised. */
   | { readonly kind: 'embeddings'; readonly embeddings: string }
 
@@ -86,20 +91,21 @@ export interface ScoringGraph {
   }
 }
 
-/** The frozen part below a training graph; its output is what `batch.start` of that graph takes. */
-export interface LowerGraph {
-  readonly graph: Graph
-  readonly ids: string
-  readonly mask: string
-  /** States [batch, tokens, hidden] or embeddings [batch, dimension]. */
-  readonly output: string
+/** The encoder below the output layer, as far as it is trained: of texts or of images. */
+export interface Trunk {
+  /** Operator set of its graphs. */
+  readonly opset: number
+  /** Numbers of one embedding. */
+  readonly dimension: number
+  /** The tensors that are trained; none where it stays as it is. */
+  readonly parameters: readonly Parameter[]
+  /** Adds the trained part: declares the batch's and the parameters' inputs, and gives embeddings [batch, dimension], normalised. */
+  addTrained(g: GraphBuilder): { readonly start: BatchStart; readonly embedding: string }
 }
 
-/** What training, scoring and lower graphs are made from. */
-export interface TrainingGraphOptions {
-  readonly weights: EncoderWeights
-  readonly pooling: 'mean' | 'cls' | 'max'
-  readonly trainable: Trainable
+/** What training and scoring graphs are made from. */
+export interface TrainingGraphOptions<T extends Trunk = Trunk> {
+  readonly trunk: T
   readonly loss: Loss
   /** Number of classes; of no meaning to the contrastive loss. */
   readonly classes: number

@@ -1,8 +1,9 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type Clock, systemClock } from '../lib/clock.ts'
-import { toWireError } from '../runtime/protocol.ts'
+import { fromWireError, toWireError } from '../runtime/protocol.ts'
+import type { FineTuneTools } from './fine-tune-tools.ts'
 import type { FineTuneProgress } from './fine-tune-types.ts'
-import type { FineTuneInit, FromFineTuneWorker } from './protocol.ts'
+import type { FineTuneInit, FromFineTuneWorker, ToFineTuneWorker } from './protocol.ts'
 import { runFineTune } from './run-fine-tune.ts'
 
 /** Steps may take a millisecond; nobody reads faster than this. */
@@ -16,6 +17,7 @@ async function start(port: MessagePort, init: FineTuneInit): Promise<void> {
     const result = await runFineTune(init.request, {
       clock: systemClock,
       isCancelled: () => Atomics.load(word, 0) === 1,
+      loadImage: askForImages(port, send),
       onProgress: throttle(systemClock, (progress) => send({ type: 'progress', progress })),
     })
     send({ type: 'done', result })
@@ -23,6 +25,35 @@ async function start(port: MessagePort, init: FineTuneInit): Promise<void> {
     send({ type: 'failed', error: toWireError(error) })
   }
   port.close()
+}
+
+/** Files come from the thread that has the data. */
+function askForImages(
+  port: MessagePort,
+  send: (message: FromFineTuneWorker) => void,
+): FineTuneTools['loadImage'] {
+  const waiting = new Map<string, Waiter>()
+  port.on('message', (message: ToFineTuneWorker) => {
+    const key = keyOf(message.wanted.set, message.wanted.row)
+    const waiter = waiting.get(key)
+    waiting.delete(key)
+    if ('file' in message) waiter?.resolve(message.file)
+    else waiter?.reject(fromWireError(message.error))
+  })
+  return (set, row) =>
+    new Promise((resolve, reject) => {
+      waiting.set(keyOf(set, row), { resolve, reject })
+      send({ type: 'wanted', wanted: { set, row } })
+    })
+}
+
+interface Waiter {
+  resolve(file: Uint8Array): void
+  reject(error: Error): void
+}
+
+function keyOf(set: string, row: number): string {
+  return `${set}[${row}]`
 }
 
 /** Passes on the first progress of each phase, and then so many a second. */

@@ -45,7 +45,7 @@ export function chooseSettings(
 export function describeSettings(settings: FineTuneSettings) {
   const { trainable, loss, epochs, batchSize, learningRate, headLearningRate } = settings
   return {
-    Trained: trainable.kind === 'layers' ? `last ${trainable.count} layers` : TOLD[trainable.kind],
+    Trained: tellTrained(trainable),
     Loss: loss.kind,
     ...(loss.kind === 'cross-entropy' && { 'Label smoothing': loss.smoothing }),
     Balanced: settings.classWeights !== null,
@@ -65,7 +65,11 @@ export function describeSettings(settings: FineTuneSettings) {
   }
 }
 
-const TOLD = { all: 'all layers', head: 'the output layer alone' } as const
+function tellTrained(trainable: FineTuneSettings['trainable']): string {
+  if (trainable.kind === 'layers') return `last ${trainable.count} layers`
+  if (trainable.kind === 'above') return `all above ${trainable.layer}`
+  return { all: 'all layers', head: 'the output layer alone' }[trainable.kind]
+}
 
 function chooseLoss(name: LossName | undefined, smoothing: number, multiLabel: boolean): Loss {
   const wanted = name ?? (multiLabel ? 'binary' : 'cross-entropy')

@@ -3,6 +3,7 @@ import { readTransformerConfig } from '../../../shared/exporter/source-config.ts
 import { withModelFile } from '../../../shared/exporter/temporary-model.ts'
 import { type EncoderWeights, loadWeights } from '../../../shared/exporter/weights.ts'
 import { createAdamW } from '../../../shared/finetune/adamw.ts'
+import { createTextTrunk } from '../../../shared/finetune/text-trunk.ts'
 import { buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type { BatchStart } from '../../../shared/finetune/types.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'
@@ -19,9 +20,11 @@ export async function serveSteps(options: StepOptions, root: URL): Promise<void>
   const folder = fileURLToPath(new URL(BUILTIN_FOLDER, root))
   const weights = await loadWeights(folder, await readTransformerConfig(folder), null)
   const training = buildTrainingGraph({
-    weights,
-    pooling: 'mean',
-    trainable: { kind: 'layers', count: options.layers },
+    trunk: createTextTrunk({
+      weights,
+      pooling: 'mean',
+      trainable: { kind: 'layers', count: options.layers },
+    }),
     loss: { kind: 'cross-entropy', smoothing: 0 },
     classes: CLASSES,
     initialHead: {

@@ -3,10 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readTransformerConfig } from '../../../shared/exporter/source-config.ts'
 import { loadWeights } from '../../../shared/exporter/weights.ts'
-import { buildLowerGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
+import {
+  createTextTrunk,
+  type LowerGraph,
+  type TextTrunk,
+} from '../../../shared/finetune/text-trunk.ts'
+import { buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type {
   Loss,
-  LowerGraph,
   Trainable,
   TrainingGraph,
   TrainingGraphOptions,
@@ -53,7 +57,7 @@ function pseudoRandom(count: number, spread: number): Float32Array {
   )
 }
 
-function optionsOf(kind: Loss['kind'], trainable: Trainable): TrainingGraphOptions {
+function optionsOf(kind: Loss['kind'], trainable: Trainable): TrainingGraphOptions<TextTrunk> {
   const losses: Record<Loss['kind'], Loss> = {
     'cross-entropy': { kind: 'cross-entropy', smoothing: golden.smoothing },
     'binary-cross-entropy': { kind: 'binary-cross-entropy' },
@@ -64,9 +68,7 @@ function optionsOf(kind: Loss['kind'], trainable: Trainable): TrainingGraphOptio
   // Prototypes are the parameter times the scale; their length does not matter to the scores.
   const spread = kind === 'cosine-softmax' ? golden.cosineScale : 1
   return {
-    weights,
-    pooling: 'mean',
-    trainable,
+    trunk: createTextTrunk({ weights, pooling: 'mean', trainable }),
     loss: losses[kind],
     classes: CLASSES,
     initialHead: {
@@ -127,7 +129,7 @@ async function runTraining(kind: Loss['kind'], training: TrainingGraph, lower: L
   const feeds: Record<string, NamedTensor> = targetFeeds(kind)
   for (const { name, initial, dims } of training.parameters) feeds[name] = { data: initial, dims }
   const { start } = training.batch
-  if (start.kind !== 'embeddings') feeds[start.mask] = mask
+  if ('mask' in start) feeds[start.mask] = mask
   if (start.kind === 'ids') feeds[start.ids] = ids
   if (start.kind === 'states') feeds[start.states] = await runLower(lower as LowerGraph)
   if (start.kind === 'embeddings') feeds[start.embeddings] = await runLower(lower as LowerGraph)
@@ -164,7 +166,7 @@ describe('gradients of the built-in encoder', () => {
   it.each(CASES)('are those of PyTorch: $name', async ({ entry, trainable }) => {
     const options = optionsOf(entry.loss, trainable)
     const training = buildTrainingGraph(options)
-    const found = await runTraining(entry.loss, training, buildLowerGraph(options))
+    const found = await runTraining(entry.loss, training, options.trunk.buildLower())
     expect(found.loss?.data[0]).toBeCloseTo(entry.value, 5)
     if (trainable.kind === 'all') {
       expect(training.parameters.map(({ name }) => name).sort()).toEqual(

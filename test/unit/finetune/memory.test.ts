@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { peakActivations } from '../../../shared/finetune/peak-activations.ts'
 import { assertFits, planMemory } from '../../../shared/finetune/predict-memory.ts'
+import { createTextTrunk } from '../../../shared/finetune/text-trunk.ts'
 import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type { TrainingGraphOptions } from '../../../shared/finetune/types.ts'
 import { GraphBuilder } from '../../../shared/onnx/graph.ts'
@@ -39,9 +40,11 @@ describe('peak of a graph', () => {
 
 describe('a plan', () => {
   const options: TrainingGraphOptions = {
-    weights: randomWeights({ seed: 1, layers: 2 }),
-    pooling: 'mean',
-    trainable: { kind: 'all' },
+    trunk: createTextTrunk({
+      weights: randomWeights({ seed: 1, layers: 2 }),
+      pooling: 'mean',
+      trainable: { kind: 'all' },
+    }),
     loss: { kind: 'contrastive' },
     classes: 2,
     initialHead: null,

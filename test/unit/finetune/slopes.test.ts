@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { outputDimension } from '../../../shared/finetune/affine-head.ts'
 import {
-  buildLowerGraph,
-  buildScoringGraph,
-  buildTrainingGraph,
-} from '../../../shared/finetune/training-graph.ts'
+  createTextTrunk,
+  type LowerGraph,
+  type TextTrunk,
+  type TextTrunkOptions,
+} from '../../../shared/finetune/text-trunk.ts'
+import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type {
   Loss,
-  LowerGraph,
   Trainable,
   TrainingGraph,
   TrainingGraphOptions,
@@ -50,15 +51,16 @@ function optionsOf(
   variant: Partial<RandomWeightsOptions>,
   trainable: Trainable,
   lossName: string,
-  pooling: TrainingGraphOptions['pooling'] = 'mean',
-): TrainingGraphOptions {
+  pooling: TextTrunkOptions['pooling'] = 'mean',
+): TrainingGraphOptions<TextTrunk> {
   const { loss, classWeights = null } = LOSSES[lossName] as (typeof LOSSES)[string]
   const weights = randomWeights({ seed: 5, layers: 2, ...variant })
   const random = createRandom(77)
   const draw = (count: number) => Float32Array.from({ length: count }, () => 4 * random() - 2)
   const dimension = outputDimension(weights)
   const initialHead = { weight: draw(CLASSES * dimension), bias: draw(CLASSES) }
-  return { weights, pooling, trainable, loss, classes: CLASSES, initialHead, classWeights }
+  const trunk = createTextTrunk({ weights, pooling, trainable })
+  return { trunk, loss, classes: CLASSES, initialHead, classWeights }
 }
 
 function batchFeeds(): { ids: Tensor; mask: Tensor } {
@@ -92,17 +94,17 @@ function targetFeeds({ loss }: TrainingGraphOptions): Feeds {
 }
 
 /** All inputs of a training graph, what its frozen part computes included, in float64. */
-function allFeeds(options: TrainingGraphOptions, training: TrainingGraph): Feeds {
+function allFeeds(options: TrainingGraphOptions<TextTrunk>, training: TrainingGraph): Feeds {
   const { ids, mask } = batchFeeds()
   const feeds = targetFeeds(options)
   for (const { name, dims, initial } of training.parameters) feeds[name] = tensor(dims, initial)
   const { start } = training.batch
-  if (start.kind !== 'embeddings') feeds[start.mask] = mask
+  if ('mask' in start) feeds[start.mask] = mask
   if (start.kind === 'ids') return { ...feeds, [start.ids]: ids }
-  const lower = buildLowerGraph(options) as LowerGraph
+  const lower = options.trunk.buildLower() as LowerGraph
   const [output] = interpret(lower.graph)({ ids, mask }, [lower.output])
   const rounded = { dims: (output as Tensor).dims, data: (output as Tensor).data.map(Math.fround) }
-  return { ...feeds, [start.kind === 'states' ? start.states : start.embeddings]: rounded }
+  return { ...feeds, [start.kind === 'states' ? start.states : 'embeddings']: rounded }
 }
 
 async function runInRuntime(graph: Graph, feeds: Feeds, names: readonly string[]) {
@@ -123,7 +125,7 @@ function largest(values: readonly number[]): number {
   return values.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
 }
 
-async function expectSlopes(options: TrainingGraphOptions): Promise<void> {
+async function expectSlopes(options: TrainingGraphOptions<TextTrunk>): Promise<void> {
   const training = buildTrainingGraph(options)
   const feeds = allFeeds(options, training)
   const { gradients, gradientNorm } = training.outputs

@@ -3,11 +3,8 @@ import { buildEncoderGraph } from '../../../shared/exporter/encoder-graph.ts'
 import { createFloatDialect } from '../../../shared/exporter/float-dialect.ts'
 import { createNumerics } from '../../../shared/exporter/numerics.ts'
 import { toAffineHead } from '../../../shared/finetune/affine-head.ts'
-import {
-  buildLowerGraph,
-  buildScoringGraph,
-  buildTrainingGraph,
-} from '../../../shared/finetune/training-graph.ts'
+import { createTextTrunk, type TextTrunk } from '../../../shared/finetune/text-trunk.ts'
+import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type { Loss, Trainable, TrainingGraphOptions } from '../../../shared/finetune/types.ts'
 import type { Graph } from '../../../shared/onnx/graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
@@ -23,10 +20,8 @@ const head = {
 const weights = randomWeights({ seed: 9, layers: 3 })
 
 function optionsOf(trainable: Trainable, loss: Loss = { kind: 'cross-entropy', smoothing: 0 }) {
-  const options: TrainingGraphOptions = {
-    weights,
-    pooling: 'mean',
-    trainable,
+  const options: TrainingGraphOptions<TextTrunk> = {
+    trunk: createTextTrunk({ weights, pooling: 'mean', trainable }),
     loss,
     classes: CLASSES,
     initialHead: head,
@@ -54,15 +49,18 @@ async function run(graph: Graph, feeds: Record<string, NamedTensor>, output: str
   }
 }
 
-async function runScoring(options: TrainingGraphOptions, output: 'embedding' | 'scores') {
+async function runScoring(
+  options: TrainingGraphOptions<TextTrunk>,
+  output: 'embedding' | 'scores',
+) {
   const { graph, parameters, batch, outputs } = buildScoringGraph(options)
-  const lower = buildLowerGraph(options)
+  const lower = options.trunk.buildLower()
   const feeds: Record<string, NamedTensor> = {
     targets: { data: new Float32Array(ROWS * CLASSES).fill(1 / CLASSES), dims: [ROWS, CLASSES] },
   }
   for (const { name, initial, dims } of parameters) feeds[name] = { data: initial, dims }
   const { start } = batch
-  if (start.kind !== 'embeddings') feeds[start.mask] = mask
+  if ('mask' in start) feeds[start.mask] = mask
   if (lower === null) feeds.ids = ids
   else {
     const below = await run(lower.graph, { ids, mask }, lower.output)
@@ -157,8 +155,7 @@ describe('graphs for training', () => {
     [{ kind: 'layers', count: 0 }, 'layers to train 0: this encoder has 3; give 1 to 3'],
     [{ kind: 'layers', count: 1.5 }, 'layers to train 1.5: this encoder has 3; give 1 to 3'],
   ] as const)('refuses %o', (trainable, message) => {
-    expect(() => buildTrainingGraph(optionsOf(trainable))).toThrow(message)
-    expect(() => buildLowerGraph(optionsOf(trainable))).toThrow(message)
+    expect(() => createTextTrunk({ weights, pooling: 'mean', trainable })).toThrow(message)
   })
 
   it('refuses a head that does not fit, and a contrastive loss without layers', () => {

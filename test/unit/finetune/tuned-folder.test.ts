@@ -8,6 +8,7 @@ import { openSafetensors } from '../../../shared/exporter/safetensors.ts'
 import { readSourceFolder } from '../../../shared/exporter/source-folder.ts'
 import { loadWeights } from '../../../shared/exporter/weights.ts'
 import { listParameters } from '../../../shared/finetune/parameters.ts'
+import { createTextTrunk } from '../../../shared/finetune/text-trunk.ts'
 import { writeRandomFolder, writeTunedFolder } from '../../../shared/finetune/tuned-folder.ts'
 
 const folders = fileURLToPath(new URL('../../golden/checkpoints/', import.meta.url))
@@ -30,8 +31,7 @@ type Loaded = Awaited<ReturnType<typeof load>>
 
 function parametersOf({ weights }: Loaded) {
   return listParameters({
-    weights,
-    trainable: { kind: 'all' },
+    trunk: createTextTrunk({ weights, pooling: 'mean', trainable: { kind: 'all' } }),
     loss: { kind: 'contrastive' },
     classes: 2,
     initialHead: null,

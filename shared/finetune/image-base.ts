@@ -1,0 +1,98 @@
+import { readImageFolder } from '../exporter/image-folder.ts'
+import { readImageNetwork } from '../exporter/image-network.ts'
+import { layerBelowBlocks, layerNamed } from '../exporter/transfer-blocks.ts'
+import { chooseLayer, listTransferLayers } from '../exporter/transfer-layers.ts'
+import type { TransferLayer } from '../lib/encoder-manifest.ts'
+import { EspalierError } from '../lib/errors.ts'
+import type { Graph } from '../onnx/graph.ts'
+import { openImageDecoder } from '../runtime/image-decoder.ts'
+import { createTensorFiller } from '../runtime/image-tensor.ts'
+import { reportPhase } from './enter-rows.ts'
+import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
+import { fillImageRows } from './image-rows.ts'
+import { createImageTrunk } from './image-trunk.ts'
+import type { FineTuneInit } from './protocol.ts'
+import { createFeatureSource } from './row-source.ts'
+import type { TrainableBase } from './trainable-base.ts'
+import { writeTunedNetwork } from './tuned-network.ts'
+import type { Trainable } from './types.ts'
+
+/** As serving has it. */
+const MAX_PIXELS = 50_000_000
+
+/**
+ * Opens an image network, cut at the layer below what is trained. Pictures are read when they enter.
+ * @throws EspalierError `unsupported_model`, `invalid_model_file`, `invalid_request`
+ */
+export async function openImageBase(
+  request: FineTuneInit['request'],
+  { loadImage }: Pick<FineTuneTools, 'loadImage'>,
+): Promise<TrainableBase> {
+  const { settings, train, validation, initialisation, maxImagePixels = MAX_PIXELS } = request
+  if (initialisation === 'random') {
+    const message = 'image networks are trained from their own weights, not from random ones'
+    throw new EspalierError('invalid_request', message)
+  }
+  const source = await readImageFolder(request.baseFolder, { name: 'base' })
+  const network = await readImageNetwork(source)
+  const layers = await listTransferLayers(network)
+  const layer = chooseLayer(network, layers, source.layer)
+  const below = chooseBelow(layers, layer, settings.trainable)
+  const trunk = createImageTrunk({ network, layer, below })
+  const { preprocessing } = source
+  const width = trunk.shape.reduce((product, dim) => product * dim, 1)
+  const rows = train.texts.length + validation.texts.length
+  return {
+    trunk,
+    weightBytes: bytesOf(network.graph),
+    rowBytes: rows * width * Float32Array.BYTES_PER_ELEMENT,
+    tokens: 1,
+    truncated: { train: 0, validation: 0 },
+    buildLower: () => trunk.lower,
+    async enterRows(tools) {
+      const decoder = await openImageDecoder(preprocessing, maxImagePixels)
+      const session = await tools.folder.open('lower', trunk.lower)
+      const common = {
+        ...{ session, trunk, decoder },
+        fill: createTensorFiller(preprocessing),
+        dims: [1, 3, preprocessing.height, preprocessing.width],
+      }
+      const enter = async (set: 'train' | 'validation', done: number) => {
+        const values = await fillImageRows(request[set].texts, {
+          ...common,
+          load: (row) => loadImage(set, row),
+          onRow(row) {
+            if (tools.isCancelled()) throw cancelledEarly()
+            reportPhase(tools, 'caching', done + row, rows)
+          },
+        })
+        return createFeatureSource(values, trunk.shape)
+      }
+      const entered = {
+        train: await enter('train', 0),
+        validation: await enter('validation', train.texts.length),
+      }
+      await session.release()
+      return entered
+    },
+    write: (output, values) => writeTunedNetwork(output, { source, network, layer }, values),
+  }
+}
+
+function chooseBelow(
+  layers: readonly TransferLayer[],
+  layer: TransferLayer,
+  trainable: Trainable,
+): TransferLayer | null {
+  if (trainable.kind === 'head') return null
+  if (trainable.kind === 'layers') return layerBelowBlocks(layers, layer, trainable.count)
+  if (trainable.kind === 'above') return layerNamed(layers, layer, trainable.layer)
+  throw new EspalierError(
+    'invalid_request',
+    'all layers of an image network are not trained: name how many blocks are, or the layer below them',
+  )
+}
+
+function bytesOf({ initializers }: Graph): number {
+  return initializers.reduce((sum, { data }) => sum + data.byteLength, 0)
+}

@@ -1,0 +1,41 @@
+import type { Graph } from '../onnx/graph.ts'
+import type { FineTuneTools } from './fine-tune-tools.ts'
+import type { GraphFolder } from './graph-folder.ts'
+import type { RowSource } from './row-source.ts'
+import type { Trunk } from './types.ts'
+
+/** Rows to learn from and rows to judge by, as the training graph takes them. */
+export interface EnteredRows {
+  readonly train: RowSource
+  readonly validation: RowSource
+}
+
+/** What computing frozen layers needs. */
+export interface EnterTools extends FineTuneTools {
+  readonly folder: GraphFolder
+}
+
+/** An encoder that can be trained, with the rows of one training: of texts or of images. */
+export interface TrainableBase {
+  readonly trunk: Trunk
+  /** Bytes of all its weights in memory. */
+  readonly weightBytes: number
+  /** Bytes of the rows, and of what frozen layers make of them. */
+  readonly rowBytes: number
+  /** Tokens of the longest row; 1 for pictures. */
+  readonly tokens: number
+  /** Texts that were cut. */
+  readonly truncated: { readonly train: number; readonly validation: number }
+  /** Builds what is frozen, for the memory that it takes; null where nothing is. */
+  buildLower(): Graph | null
+  /**
+   * The rows as the training graph takes them; what frozen layers make of them is computed here, once.
+   * @throws EspalierError `request_cancelled`, `invalid_image`
+   */
+  enterRows(tools: EnterTools): Promise<EnteredRows>
+  /**
+   * Writes the encoder's folder with trained values, by the names of the parameters.
+   * @throws EspalierError `invalid_request` where it exists or cannot be written
+   */
+  write(output: string, values: ReadonlyMap<string, Float32Array>): Promise<void>
+}
