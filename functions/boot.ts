@@ -184,6 +184,7 @@ export function createBoot(options: {
       builtinFolder: artifacts.builtinFolder,
       workerUrl: new URL('dist/finetune-worker.cjs', root),
       calibrationTexts: artifacts.calibrationTexts,
+      maxImagePixels: config.maxImagePixels,
       threads: workers,
     },
     async exportEncoder(request) {

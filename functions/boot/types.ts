@@ -67,6 +67,7 @@ export interface Boot {
     readonly builtinFolder: string
     readonly workerUrl: URL
     readonly calibrationTexts: string
+    readonly maxImagePixels: number
     readonly threads: number
   }
   /** The network of an image encoder, with its layers; a built-in one, or a folder. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { findModality } from '../../shared/dataset/texts.ts'
 import type { Precision } from '../../shared/lib/encoder-manifest.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
@@ -11,7 +12,7 @@ import { REPORT_FILES } from '../../shared/service/head-version.ts'
 import type { Method } from '../../shared/training/types.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
-import { openFineTuneParts } from './job-parts.ts'
+import { IMAGE_ENCODER, openFineTuneParts } from './job-parts.ts'
 import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
 import { checkPromotionOptions, promotionWish } from './promotion-wish.ts'
@@ -26,6 +27,7 @@ export interface FineTuneOptions extends LabelledInputOptions {
   readonly encoderName?: string
   readonly full?: boolean
   readonly layers?: number
+  readonly fromLayer?: string
   readonly headOnly?: boolean
   readonly loss?: LossName
   readonly labelSmoothing: number
@@ -56,6 +58,7 @@ export interface FineTuneOptions extends LabelledInputOptions {
   readonly output?: string
   readonly report?: string
   readonly quoteTexts?: boolean
+  readonly thumbnails: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
@@ -76,6 +79,9 @@ export async function fineTuneFile(
     const test =
       options.test === undefined ? undefined : await openInput(context, options.test, undefined)
     const { fineTuneClassifier } = await import('../../shared/service/finetune.ts')
+    const labelled = labelledReading(boot, options, signal)
+    const standard =
+      (await findModality(data, labelled)) === 'image' ? IMAGE_ENCODER : boot.config.encoder
     const { balance = false, dryRun = false, quoteTexts = false } = options
     const threads = options.workers ?? boot.fineTuning.threads
     const { maxTokens, epochs, loss, labelSmoothing, batchSize } = options
@@ -89,7 +95,7 @@ export async function fineTuneFile(
         balance,
         dryRun,
         quoteTexts,
-        base: options.base ?? boot.config.encoder,
+        base: options.base ?? standard,
         encoderName: options.encoderName ?? `${options.name}-encoder`,
         precision: options.precision ?? boot.config.precision ?? 'int8',
         tuning: {
@@ -102,7 +108,7 @@ export async function fineTuneFile(
         },
         promote: promotionWish(options),
         reading: {
-          ...labelledReading(boot, options, signal),
+          ...labelled,
           onProgress: (rows) => display.report('reading', rows, 0),
         },
         command: ['espalier', ...context.argv].map(quoteArgument).join(' '),
@@ -124,22 +130,27 @@ export async function fineTuneFile(
 }
 
 function checkOptions(options: FineTuneOptions): void {
-  const { test, full, layers, headOnly } = options
+  const { test, full, layers, fromLayer, headOnly } = options
   checkPromotionOptions(options)
   const fail = (message: string): never => {
     throw new EspalierError('invalid_request', message)
   }
-  const chosen = [full === true, layers !== undefined, headOnly === true].filter(Boolean)
-  if (chosen.length > 1) fail('--full, --layers and --head-only: give one of them')
+  const named = [layers, fromLayer].map((each) => each !== undefined)
+  const chosen = [full === true, ...named, headOnly === true].filter(Boolean)
+  if (chosen.length > 1) fail('--full, --layers, --from-layer and --head-only: give one of them')
   if (headOnly === true && options.loss === 'contrastive') {
-    fail('--loss contrastive has no output layer; it needs --full or --layers')
+    fail('--loss contrastive has no output layer; it needs --full, --layers or --from-layer')
   }
   if (test === '-') fail('--test needs a file: stdin is for the training data')
 }
 
-function chooseLayers({ layers, headOnly }: FineTuneOptions): TrainableLayers {
+/** Undefined for what is usual with the base. */
+function chooseLayers(options: FineTuneOptions): TrainableLayers | undefined {
+  const { full, layers, fromLayer, headOnly } = options
   if (headOnly === true) return { kind: 'head' }
-  return layers === undefined ? { kind: 'all' } : { kind: 'layers', count: layers }
+  if (fromLayer !== undefined) return { kind: 'above', layer: fromLayer }
+  if (layers !== undefined) return { kind: 'layers', count: layers }
+  return full === true ? { kind: 'all' } : undefined
 }
 
 function toJson(result: FineTuneClassifierResult) {

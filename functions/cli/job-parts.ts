@@ -63,6 +63,8 @@ export async function openFineTuneParts(
     registry: await boot.openRegistry(),
     openEncoder: (options) => boot.openEncoder({ ...options, workers }),
     exportEncoder: (options) => boot.exportEncoder(options),
+    exportImageEncoder: (options) => boot.exportImageEncoder(options),
+    openThumbnailer: () => boot.openThumbnailer(),
     openKernels: () => boot.openKernels(),
     builtinEncoders: () => boot.builtinEncoders(),
     embeddingFolder: join(boot.cacheFolder, 'embeddings'),

@@ -41,6 +41,8 @@ export async function runProduct(parts: StudyParts, run: ProductRun): Promise<Pr
       registry: openRegistry(openMemoryStore()),
       openEncoder: (open) => boot.openEncoder(open),
       exportEncoder: (request) => boot.exportEncoder(request),
+      exportImageEncoder: (request) => boot.exportImageEncoder(request),
+      openThumbnailer: () => boot.openThumbnailer(),
       openKernels: () => boot.openKernels(),
       builtinEncoders: () => boot.builtinEncoders(),
       embeddingFolder: join(boot.cacheFolder, 'embeddings'),

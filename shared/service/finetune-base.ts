@@ -1,26 +1,30 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isImageFolder } from '../exporter/is-image-folder.ts'
-import { readSourceFolder, type SourceFolder } from '../exporter/source-folder.ts'
+import { readSourceFolder } from '../exporter/source-folder.ts'
 import { ENCODER_MANIFEST_FILE } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { isModelName } from '../lib/model-address.ts'
 import type { RegistryReader } from '../registry/types.ts'
 import { listBuiltins } from './encoder-artifacts.ts'
+import { type ImageBase, openImageBase } from './finetune-image-base.ts'
 import type { TrainableLayers } from './finetune-request.ts'
 
-/** An encoder whose weights can be trained. */
-export interface TrainableBase {
+/** An encoder of texts whose weights can be trained. */
+export interface TextBase {
+  readonly modality: 'text'
   /** Its Hugging Face folder. */
   readonly folder: string
-  readonly source: SourceFolder
   readonly layers: number
+  readonly maxTokens: number
 }
+
+export type TrainableBase = TextBase | ImageBase
 
 const ALTERNATIVE = '"espalier train" trains a classifier on its vectors as they are'
 
 /**
- * Finds the weights of a built-in encoder or of a Hugging Face folder.
+ * Finds the weights of a built-in encoder or of a folder.
  * @throws EspalierError `model_not_found`, `unsupported_model` where there are no weights to train,
  *   `invalid_model_file`
  */
@@ -29,15 +33,8 @@ export async function findTrainableBase(
   base: string,
 ): Promise<TrainableBase> {
   const folder = await findFolder(deps, base)
-  if (isImageFolder(folder)) {
-    throw new EspalierError(
-      'unsupported_model',
-      `--base ${base} is an encoder of images; only encoders of texts can be fine-tuned; ${ALTERNATIVE}`,
-      { param: 'base' },
-    )
-  }
-  const source = await readSourceFolder(folder, {})
-  const { network } = source
+  if (isImageFolder(folder)) return openImageBase(folder)
+  const { network, maxTokens } = await readSourceFolder(folder, {})
   if (network.kind === 'onnx') {
     throw new EspalierError(
       'unsupported_model',
@@ -45,21 +42,36 @@ export async function findTrainableBase(
       { param: 'base' },
     )
   }
-  return { folder, source, layers: network.config.layers }
+  return { modality: 'text', folder, layers: network.config.layers, maxTokens }
 }
 
-/** @throws EspalierError `invalid_request` for more layers than there are */
-export function checkLayers(
+/**
+ * The layers to train; those of an encoder of texts are all where none are asked for.
+ * @throws EspalierError `invalid_request` for more layers than there are, or none of that name
+ */
+export function chooseTrainable(
   base: string,
-  { layers: available }: TrainableBase,
-  trainable: TrainableLayers,
-): void {
-  if (trainable.kind !== 'layers' || trainable.count <= available) return
-  throw new EspalierError(
-    'invalid_request',
-    `--layers ${trainable.count}: ${base} has ${available} layers; --full trains them all`,
-    { param: 'layers' },
-  )
+  found: TrainableBase,
+  asked: TrainableLayers | undefined,
+): TrainableLayers {
+  if (found.modality === 'image') return found.choose(base, asked)
+  const { layers: available } = found
+  const refuse = (message: string, param: string): never => {
+    throw new EspalierError('invalid_request', message, { param })
+  }
+  if (asked?.kind === 'above') {
+    refuse(
+      '--from-layer is for networks of images; with an encoder of texts, --layers counts them',
+      'from-layer',
+    )
+  }
+  if (asked?.kind === 'layers' && asked.count > available) {
+    refuse(
+      `--layers ${asked.count}: ${base} has ${available} layers; --full trains them all`,
+      'layers',
+    )
+  }
+  return asked ?? { kind: 'all' }
 }
 
 async function findFolder(
@@ -76,11 +88,11 @@ async function findFolder(
   if (isModelName(name) && (await registry.listVersions(name)).length > 0) {
     throw withoutWeights(base, 'a version of the registry')
   }
-  const texts = builtins.filter(({ folder }) => !isImageFolder(join(builtinFolder, folder)))
-  const known = texts.map((each) => each.name).join(', ')
+  const known = builtins.map((each) => each.name).join(', ')
   throw new EspalierError(
     'model_not_found',
-    `--base ${base}: neither a built-in encoder (${known}) nor a Hugging Face folder with config.json`,
+    `--base ${base}: neither a built-in encoder (${known}) nor a Hugging Face folder with config.json, nor the ` +
+      'folder of an image network',
     { param: 'base' },
   )
 }

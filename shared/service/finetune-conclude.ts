@@ -8,6 +8,7 @@ import { assembleTunedReport } from './finetune-report.ts'
 import type { FineTuneClassifierResult } from './finetune-request.ts'
 import { describeSettings } from './finetune-settings.ts'
 import type { Verdict } from './finetune-verdict.ts'
+import { makeThumbnails } from './train-head-thumbnails.ts'
 
 /** Publishes the encoder, then the head with the report that names it, and promotes both where that is wished. */
 export async function conclude(
@@ -19,7 +20,7 @@ export async function conclude(
   const { signal, head, weights } = tuned
   const { registry } = deps
   const base = frozen.vectors.encoder
-  const told = describeSettings(settings)
+  const told = describeSettings(settings, data.modality)
   const origin: FineTuneOrigin = {
     request,
     data,
@@ -49,7 +50,9 @@ export async function conclude(
     timings: watch.timings,
     createdMs: deps.clock.wallMs(),
   })
-  const files = tools.renderReport(report)
+  const wrong = verdict.judgement?.test.mistakes ?? []
+  const thumbnails = await makeThumbnails(deps.openThumbnailer, data.test, wrong)
+  const files = tools.renderReport(report, thumbnails)
   const { notes } = weights
   const common = { encoder, report, files, warnings: data.warnings, notes }
   if (request.dryRun) {

@@ -31,7 +31,17 @@ const FEWEST_PAIRED_TO_VALIDATE = 1_000
  * @throws EspalierError `invalid_data` naming the file and the fix
  */
 export async function readFineTuneData(request: FineTuneClassifierRequest): Promise<FineTuneData> {
-  const data = await readTrainingData(request)
+  return divideData(await readTrainingData(request), request)
+}
+
+/**
+ * Takes validation rows from the training rows.
+ * @throws EspalierError `invalid_data` for too few
+ */
+export function divideData(
+  data: TrainingData,
+  request: Pick<FineTuneClassifierRequest, 'validationFraction' | 'seed' | 'tuning'>,
+): FineTuneData {
   const { train } = data
   if (train.length < FEWEST_ROWS) {
     throw dataError(
@@ -55,7 +65,7 @@ export async function readFineTuneData(request: FineTuneClassifierRequest): Prom
   }
 }
 
-/** Rows as the trainer takes them, each text behind the encoder's prompt. */
+/** Rows as the trainer takes them, each text behind the encoder's prompt; of pictures their paths. */
 export function toLabelledTexts(
   examples: readonly LabelledExample[],
   labels: readonly string[],

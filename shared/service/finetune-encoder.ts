@@ -1,8 +1,7 @@
-import type { Precision } from '../lib/encoder-manifest.ts'
 import type { TrainedHead } from '../training/types.ts'
 import { findPrompt } from './embed.ts'
-import { exportTuned } from './finetune-export.ts'
-import { fitTunedHead, type TunedHead } from './finetune-heads.ts'
+import { exportTuned, exportTunedImages } from './finetune-export.ts'
+import { fitTunedHead, standardMethod, type TunedHead } from './finetune-heads.ts'
 import type { FineTuneJob } from './finetune-job.ts'
 import { type TunedWeights, trainWeights } from './finetune-train.ts'
 import { embedFineTuneRows, type RowVectors, takeTrainingRows } from './finetune-vectors.ts'
@@ -28,27 +27,15 @@ export interface TunedSide {
 }
 
 /** Fits a head on the frozen encoder's vectors of all training rows, as "espalier train" does. */
-export async function fitFrozen(job: FineTuneJob): Promise<FrozenSide> {
-  const { deps, request, data, tools, kernels, watch } = job
-  const {
-    base: model,
-    precision,
-    onProgress,
-    signal,
-    method,
-    seed,
-    folds,
-    balance,
-    memory,
-  } = request
-  const options = { model, precision, onProgress, signal }
-  const vectors = await embedFineTuneRows(deps, data, options)
-  watch.finish('embedding')
+export async function fitFrozen(job: FineTuneJob, vectors: RowVectors): Promise<FrozenSide> {
+  const { request, data, tools, kernels, watch } = job
+  const { onProgress, signal, method, seed, folds, balance, memory } = request
+  const standard = standardMethod(data)
   const set = takeTrainingRows(data, vectors, [...data.train.keys()])
   const { family } = vectors.encoder
   const trained = await tools.trainHead(
     set,
-    { family, method, seed, folds, balance, memory },
+    { family, method, seed, folds, balance, memory, standard },
     { kernels, onProgress, signal },
   )
   watch.finish('frozen head')
@@ -82,15 +69,17 @@ export async function tuneEncoder(
 }
 
 async function exportAndEmbed(
-  { deps, request, data, scratch }: FineTuneJob,
+  { deps, request, data, scratch, precisions }: FineTuneJob,
   weights: string,
   signal: AbortSignal | undefined,
 ) {
   const { encoderName: name, precision, onProgress } = request
-  const precisions = [...new Set<Precision>([precision, 'float32', 'int8'])]
+  const common = { weights, scratch, name, onProgress, signal }
   const texts = data.learnt.map(({ text }) => text)
-  const options = { weights, scratch, name, precisions, texts, onProgress, signal }
-  const folder = await exportTuned(deps, options)
+  const folder =
+    data.modality === 'image'
+      ? await exportTunedImages(deps, common)
+      : await exportTuned(deps, { ...common, precisions, texts })
   const embedding = { model: folder, onProgress, signal }
   const vectors = await embedFineTuneRows(deps, data, { ...embedding, precision })
   const others: RowVectors[] = []

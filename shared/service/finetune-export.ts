@@ -47,6 +47,23 @@ export async function exportTuned(
   return folder
 }
 
+/** Exports a tuned image network, which runs in float32. Returns the artifact folder. */
+export async function exportTunedImages(
+  { exportImageEncoder }: Pick<FineTuneDeps, 'exportImageEncoder'>,
+  request: {
+    readonly weights: string
+    readonly scratch: string
+    readonly name: string
+    readonly onProgress?: Progress | undefined
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<string> {
+  const { weights, scratch, ...common } = request
+  const folder = join(scratch, 'encoder')
+  await exportImageEncoder({ ...common, folder: weights, output: folder })
+  return folder
+}
+
 function sampleEvenly(texts: readonly string[], count: number): string[] {
   const stride = Math.max(1, texts.length / count)
   return Array.from(

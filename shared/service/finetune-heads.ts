@@ -2,6 +2,7 @@ import type { FineTuneResult } from '../finetune/fine-tune-types.ts'
 import type { Head } from '../head/head.ts'
 import type { ReportFineTuning } from '../training/report/fine-tuning.ts'
 import type { TrainedHead, TrainingSet } from '../training/types.ts'
+import type { FineTuneData } from './finetune-data.ts'
 import type { FineTuneJob } from './finetune-job.ts'
 
 /** A head on the tuned vectors. */
@@ -19,12 +20,17 @@ export interface TunedVectors {
   readonly validation: TrainingSet
 }
 
+/** What `auto` starts from, as `espalier train` does. */
+export function standardMethod({ modality }: Pick<FineTuneData, 'modality'>) {
+  return modality === 'image' ? 'softmax' : 'softmax+lda'
+}
+
 /**
  * Fits a head anew on the tuned vectors, calibrates it on the validation rows, and takes the output layer that
  * was trained with the encoder instead where that is likelier to be right on them.
  */
 export async function fitTunedHead(
-  { request, tools, kernels }: FineTuneJob,
+  { request, data, tools, kernels }: FineTuneJob,
   { family, learnt, validation }: TunedVectors,
   result: Pick<FineTuneResult, 'head' | 'blend'>,
   signal: AbortSignal | undefined,
@@ -32,7 +38,7 @@ export async function fitTunedHead(
   const { method, seed, folds, balance, memory, onProgress } = request
   const trained = await tools.trainHead(
     learnt,
-    { family, method, seed, folds, balance, memory },
+    { family, method, seed, folds, balance, memory, standard: standardMethod(data) },
     { kernels, onProgress, signal },
   )
   const rows = validation.embeddings.length / validation.dimension

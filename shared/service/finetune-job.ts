@@ -1,4 +1,5 @@
 import type { FineTuneSettings } from '../finetune/fine-tune-types.ts'
+import type { Precision } from '../lib/encoder-manifest.ts'
 import type { MatrixKernels } from '../lib/matrix-kernels.ts'
 import type { FineTuneData } from './finetune-data.ts'
 import type { FineTuneClassifierRequest, FineTuneDeps } from './finetune-request.ts'
@@ -11,6 +12,8 @@ export interface FineTuneJob {
   readonly request: FineTuneClassifierRequest
   readonly data: FineTuneData
   readonly settings: FineTuneSettings
+  /** Those that the tuned encoder is exported to and judged at, the served one first. */
+  readonly precisions: readonly Precision[]
   readonly tools: FineTuningTools
   readonly kernels: MatrixKernels
   readonly watch: ReturnType<typeof createStopwatch>

@@ -1,6 +1,7 @@
 import type { DatasetWarning } from '../dataset/summary.ts'
 import type { Encoder } from '../encoder/types.ts'
 import type { ExportEncoderOptions } from '../exporter/export-encoder.ts'
+import type { ExportImageEncoderOptions } from '../exporter/export-image-encoder.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import type { Logger, Progress } from '../lib/logger.ts'
@@ -8,6 +9,7 @@ import type { MatrixKernels } from '../lib/matrix-kernels.ts'
 import type { Registry, RegistryVersion } from '../registry/types.ts'
 import type { TrainingReport } from '../training/report/types.ts'
 import type { Promotion, TrainHeadRequest } from './train-head-request.ts'
+import type { MakeThumbnail } from './train-head-thumbnails.ts'
 
 /** What fine-tuning works with. */
 export interface FineTuneDeps {
@@ -22,12 +24,17 @@ export interface FineTuneDeps {
   readonly exportEncoder: (
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ) => Promise<EncoderManifest>
+  readonly exportImageEncoder: (options: ExportImageEncoderOptions) => Promise<EncoderManifest>
+  /** For the pictures of a report. */
+  readonly openThumbnailer: () => Promise<MakeThumbnail>
   readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
   readonly builtinEncoders: () => Promise<readonly string[]>
   /** Where the built-in encoders' weights lie, the worker that trains, and texts for int8. */
   readonly builtinFolder: string
   readonly workerUrl: URL
   readonly calibrationTexts: string
+  /** Most pixels of a picture. */
+  readonly maxImagePixels: number
   /** Folder of the embedding cache, and one for weights and graphs until they are published. */
   readonly embeddingFolder: string
   readonly scratchFolder: string
@@ -43,11 +50,13 @@ export type LossName = (typeof LOSS_NAMES)[number]
 export type TrainableLayers =
   | { readonly kind: 'all' }
   | { readonly kind: 'layers'; readonly count: number }
+  | { readonly kind: 'above'; readonly layer: string }
   | { readonly kind: 'head' }
 
 /** How the encoder is trained; what is null or left out is chosen for the rows at hand. */
 export interface TuningOptions {
-  readonly layers: TrainableLayers
+  /** All of an encoder of texts, the last blocks of an image network where it is left out. */
+  readonly layers?: TrainableLayers | undefined
   readonly loss?: LossName | undefined
   readonly labelSmoothing: number
   readonly epochs?: number | undefined
@@ -66,7 +75,7 @@ export interface TuningOptions {
 
 /** One fine-tuning: a training of a classifier, and of the encoder below it. */
 export interface FineTuneClassifierRequest extends TrainHeadRequest {
-  /** A built-in encoder or a Hugging Face folder. */
+  /** A built-in encoder, or the folder of one: Hugging Face's, or an image network's. */
   readonly base: string
   readonly encoderName: string
   /** The precision that is served; the frozen head and the new one are fitted on its vectors. */

@@ -2,13 +2,20 @@ import type { FineTuneSettings } from '../finetune/fine-tune-types.ts'
 import type { Loss } from '../finetune/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { balanceClasses, type FineTuneData } from './finetune-data.ts'
-import type { FineTuneClassifierRequest, LossName } from './finetune-request.ts'
+import type { FineTuneClassifierRequest, LossName, TrainableLayers } from './finetune-request.ts'
 import type { FineTuningTools } from './finetune-tools.ts'
 
 /** Inverse temperature of cosines between embeddings and prototypes. */
 const COSINE_SCALE = 20
 /** Trainings beside the one that counts, where rows are few: each leaves a third of them to judge by. */
 const REHEARSALS = 3
+
+/** What the base says of a training. */
+export interface ReaderLimits {
+  readonly trainable: TrainableLayers
+  /** Longest text that it reads, in tokens. */
+  readonly maxTokens: number
+}
 
 /**
  * The settings of a training; what the user left open is the trainer's own default for the rows at hand.
@@ -17,12 +24,12 @@ const REHEARSALS = 3
 export function chooseSettings(
   { tuning, seed, balance }: FineTuneClassifierRequest,
   data: FineTuneData,
-  maxTokens: number,
+  { trainable, maxTokens }: ReaderLimits,
   { defaultSettings }: Pick<FineTuningTools, 'defaultSettings'>,
 ): FineTuneSettings {
   const loss = chooseLoss(tuning.loss, tuning.labelSmoothing, data.multiLabel)
-  const trainable = tuning.layers
-  const defaults = defaultSettings({ trainable, loss, rows: data.learnt.length })
+  const { modality = 'text' } = data
+  const defaults = defaultSettings({ trainable, loss, rows: data.learnt.length, modality })
   return {
     ...defaults,
     classWeights: balance ? balanceClasses(data.learnt, data.classes) : null,
@@ -42,7 +49,7 @@ export function chooseSettings(
 }
 
 /** What settings are told as, in reports and lineages. */
-export function describeSettings(settings: FineTuneSettings) {
+export function describeSettings(settings: FineTuneSettings, modality: 'text' | 'image' = 'text') {
   const { trainable, loss, epochs, batchSize, learningRate, headLearningRate } = settings
   return {
     Trained: tellTrained(trainable),
@@ -58,7 +65,7 @@ export function describeSettings(settings: FineTuneSettings) {
     'Largest gradient norm': settings.clip,
     Alpha: settings.alpha ?? 'chosen',
     Rehearsals: settings.rehearsals,
-    'Longest text in tokens': settings.maxTokens,
+    ...(modality === 'text' && { 'Longest text in tokens': settings.maxTokens }),
     'Time allowed in seconds': settings.budgetMs === null ? null : settings.budgetMs / 1000,
     Threads: settings.threads,
     'Training seed': settings.seed,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { LabelledExample } from '../dataset/examples.ts'
 import type {
   BlendResult,
   FineTuneProgress,
@@ -35,6 +36,8 @@ export async function trainWeights(
     train: toLabelledTexts(data.learnt, data.classes, prompt),
     validation: toLabelledTexts(data.validation, data.classes, prompt),
     settings,
+    maxImagePixels: deps.maxImagePixels,
+    loadImage: (set, row) => loadImage(set === 'train' ? data.learnt : data.validation, row),
     onProgress: onProgress && ((progress) => reportProgress(onProgress, progress)),
     signal,
   })
@@ -42,6 +45,13 @@ export async function trainWeights(
   if (cancelled && signal?.reason !== 'SIGINT') signal?.throwIfAborted()
   refuseUnlearnt(result, settings)
   return { folder, result, notes: noteEnd(result, settings), cancelled }
+}
+
+/** @throws EspalierError `invalid_data` where it cannot be read any more */
+function loadImage(rows: readonly LabelledExample[], row: number): Promise<Uint8Array> {
+  const image = rows[row]?.image
+  if (image) return image.load()
+  throw new EspalierError('internal', `row ${row} is no picture`)
 }
 
 function reportProgress(onProgress: Progress, progress: FineTuneProgress): void {

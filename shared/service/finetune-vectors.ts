@@ -3,8 +3,10 @@ import type { Precision } from '../lib/encoder-manifest.ts'
 import type { Progress } from '../lib/logger.ts'
 import type { TrainingSet } from '../training/types.ts'
 import { embedForJob } from './embed-for-job.ts'
-import type { FineTuneData } from './finetune-data.ts'
-import type { FineTuneDeps } from './finetune-request.ts'
+import type { KnownInput } from './embed-texts.ts'
+import { divideData, type FineTuneData } from './finetune-data.ts'
+import type { FineTuneClassifierRequest, FineTuneDeps } from './finetune-request.ts'
+import { checkAllReadable, inputOf, readableData } from './leave-out-unreadable.ts'
 import { toTrainingSet } from './train-head-evaluation.ts'
 
 /** What one encoder at one precision makes of the rows. */
@@ -26,21 +28,48 @@ export interface EmbedRowsOfOptions {
 
 /** Embeds the training and the test rows; `testOnly` leaves the former out. */
 export async function embedFineTuneRows(
-  deps: Pick<FineTuneDeps, 'openEncoder' | 'embeddingFolder' | 'log'>,
+  deps: EmbedDeps,
   data: FineTuneData,
   options: EmbedRowsOfOptions & { readonly testOnly?: boolean | undefined },
 ): Promise<RowVectors> {
-  const { model, precision, onProgress, signal, testOnly = false } = options
-  const rows = testOnly ? [] : data.train
-  const job = {
-    ...deps,
-    openEncoder: (report?: Progress) =>
-      deps.openEncoder({ model, precision, onProgress: report, signal }),
-  }
-  const texts = [...rows, ...data.test].map(({ text }) => text)
-  const { embeddings, encoder } = await embedForJob(job, texts, { onProgress, signal })
+  const rows = options.testOnly ? [] : data.train
+  const inputs = [...rows, ...data.test].map(inputOf)
+  const { embeddings, encoder, unreadable } = await embedInputs(deps, inputs, options)
+  checkAllReadable(inputs, unreadable)
   const end = rows.length * encoder.dimension
   return { encoder, train: embeddings.subarray(0, end), test: embeddings.subarray(end) }
+}
+
+/**
+ * Embeds the rows on the base and leaves out the pictures that cannot be read.
+ * @throws EspalierError `invalid_data` where too little is left
+ */
+export async function embedReadable(
+  deps: EmbedDeps,
+  data: FineTuneData,
+  request: Pick<
+    FineTuneClassifierRequest,
+    'base' | 'precision' | 'validationFraction' | 'seed' | 'onProgress' | 'signal'
+  >,
+): Promise<{ readonly data: FineTuneData; readonly vectors: RowVectors }> {
+  const inputs = [...data.train, ...data.test].map(inputOf)
+  const options = { ...request, model: request.base }
+  const { embeddings, encoder, unreadable } = await embedInputs(deps, inputs, options)
+  const found = readableData(data, embeddings, unreadable)
+  const vectors = { encoder, train: found.trainVectors, test: found.testVectors }
+  return { data: unreadable.size === 0 ? data : divideData(found.data, request), vectors }
+}
+
+type EmbedDeps = Pick<FineTuneDeps, 'openEncoder' | 'embeddingFolder' | 'log'>
+
+function embedInputs(
+  deps: EmbedDeps,
+  inputs: readonly KnownInput[],
+  { model, precision, onProgress, signal }: EmbedRowsOfOptions,
+) {
+  const openEncoder = (report?: Progress) =>
+    deps.openEncoder({ model, precision, onProgress: report, signal })
+  return embedForJob({ ...deps, openEncoder }, inputs, { onProgress, signal })
 }
 
 /** Some of the training rows as a training set. */

@@ -7,6 +7,7 @@ import type { FineTuneJob } from './finetune-job.ts'
 import { embedFineTuneRows } from './finetune-vectors.ts'
 import { type ChampionCheck, checkChampion } from './train-head-champion.ts'
 import { type Judgement, judgeHead } from './train-head-evaluation.ts'
+import { SHOWN_MISTAKES } from './train-head-thumbnails.ts'
 
 /** What the test rows say. */
 export interface Verdict {
@@ -31,7 +32,8 @@ export async function judgeTuned(
 ): Promise<Verdict> {
   const { deps, request, data, tools, kernels } = job
   const { seed, precision } = request
-  const judging = { tools, kernels, seed, quotes: request.quoteTexts ? QUOTES : 0 }
+  const mistakes = data.modality === 'image' && request.thumbnails ? SHOWN_MISTAKES : 0
+  const judging = { tools, kernels, seed, quotes: request.quoteTexts ? QUOTES : 0, mistakes }
   const { test } = data
   const contenders: ReportContender[] = []
   const judgements: Judgement[] = []

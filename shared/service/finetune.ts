@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
+import type { Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { checkModelName } from '../registry/names.ts'
-import { checkLayers, findTrainableBase, type TrainableBase } from './finetune-base.ts'
+import { chooseTrainable, findTrainableBase, type TrainableBase } from './finetune-base.ts'
 import { conclude } from './finetune-conclude.ts'
-import { readFineTuneData } from './finetune-data.ts'
+import { type FineTuneData, readFineTuneData } from './finetune-data.ts'
 import { fitFrozen, tuneEncoder } from './finetune-encoder.ts'
 import { makeScratch } from './finetune-export.ts'
 import type {
@@ -14,6 +15,7 @@ import type {
 } from './finetune-request.ts'
 import { chooseSettings } from './finetune-settings.ts'
 import { loadFineTuning } from './finetune-tools.ts'
+import { embedReadable } from './finetune-vectors.ts'
 import { judgeTuned } from './finetune-verdict.ts'
 import { checkTargetKind } from './publish-model.ts'
 import { createStopwatch } from './stopwatch.ts'
@@ -27,19 +29,27 @@ import { createStopwatch } from './stopwatch.ts'
  */
 export async function fineTuneClassifier(
   deps: FineTuneDeps,
-  request: FineTuneClassifierRequest,
+  asked: FineTuneClassifierRequest,
 ): Promise<FineTuneClassifierResult> {
-  const base = await checkRequest(deps, request)
+  const base = await checkRequest(deps, asked)
+  const { precisions, ...limits } = describeBase(base, asked)
+  const request = { ...asked, precision: precisions[0] ?? asked.precision }
   const watch = createStopwatch(deps)
-  const data = await readFineTuneData(request)
+  const found = await readFineTuneData(request)
+  checkModality(request, found, base)
   const tools = await loadFineTuning()
-  const settings = chooseSettings(request, data, base.source.maxTokens, tools)
+  // What does not fit is refused before anything is embedded.
+  chooseSettings(request, found, limits, tools)
   watch.finish('reading')
   const scratch = await makeScratch(deps.scratchFolder, randomUUID(), deps.clock.wallMs())
   const kernels = await deps.openKernels()
   try {
-    const job = { deps, request, data, settings, tools, kernels, watch, scratch }
-    const frozen = await fitFrozen(job)
+    const { data, vectors } = await embedReadable(deps, found, request)
+    watch.finish('embedding')
+    const settings = chooseSettings(request, data, limits, tools)
+    const parts = { deps, request, data, settings, precisions }
+    const job = { ...parts, tools, kernels, watch, scratch }
+    const frozen = await fitFrozen(job, vectors)
     const tuned = await tuneEncoder(job, base.folder, frozen)
     const verdict = await judgeTuned(job, frozen, tuned)
     watch.finish('evaluation')
@@ -55,7 +65,7 @@ async function checkRequest(
   deps: FineTuneDeps,
   request: FineTuneClassifierRequest,
 ): Promise<TrainableBase> {
-  const { name, encoderName, base, tuning, signal } = request
+  const { name, encoderName, base, signal } = request
   checkModelName(name)
   checkModelName(encoderName)
   const encoders = (await deps.builtinEncoders()).map((encoder) => encoder.toLowerCase())
@@ -73,7 +83,30 @@ async function checkRequest(
   }
   await checkTargetKind(deps.registry, name, 'classifier', signal)
   await checkTargetKind(deps.registry, encoderName, 'embedding', signal)
-  const found = await findTrainableBase(deps, base)
-  checkLayers(base, found, tuning.layers)
-  return found
+  return findTrainableBase(deps, base)
+}
+
+/** What the base says of the training: layers, longest text, and precisions, the served one first. */
+function describeBase(found: TrainableBase, request: FineTuneClassifierRequest) {
+  const { base, precision, tuning } = request
+  const trainable = chooseTrainable(base, found, tuning.layers)
+  if (found.modality === 'image') {
+    return { trainable, maxTokens: Number.POSITIVE_INFINITY, precisions: ['float32'] as const }
+  }
+  const precisions = [...new Set<Precision>([precision, 'float32', 'int8'])]
+  return { trainable, maxTokens: found.maxTokens, precisions }
+}
+
+/** @throws EspalierError `wrong_modality` for texts on an encoder of images, and the other way round */
+function checkModality(
+  { base }: FineTuneClassifierRequest,
+  { modality = 'text', summary }: FineTuneData,
+  found: TrainableBase,
+): void {
+  if (modality === found.modality) return
+  const nouns = { text: 'texts', image: 'pictures' } as const
+  const message =
+    `${summary.source} holds ${nouns[modality]}, --base ${base} is an encoder of ${nouns[found.modality]}: ` +
+    `name one of ${nouns[modality]}`
+  throw new EspalierError('wrong_modality', message, { param: 'base' })
 }

@@ -4,6 +4,8 @@ import type { ReportMistake } from '../training/report/types.ts'
 /** Makes a data URI of a small picture from an image file; throws where it cannot be read. */
 export type MakeThumbnail = (file: Uint8Array) => Promise<string>
 
+/** Pictures with wrong answers that a report shows: some 50 KB. */
+export const SHOWN_MISTAKES = 24
 /** Longer ones are left out: a report stays small. */
 const MAX_LENGTH = 16 * 1024
 

@@ -25,13 +25,11 @@ import type {
   TrainHeadRequest,
   TrainHeadResult,
 } from './train-head-request.ts'
-import { makeThumbnails } from './train-head-thumbnails.ts'
+import { makeThumbnails, SHOWN_MISTAKES } from './train-head-thumbnails.ts'
 import { loadTraining } from './train-head-tools.ts'
 
 /** Wrong texts that a report quotes of each confusion, where it may. */
 const QUOTES = 3
-/** Pictures with wrong answers that a report shows: some 50 KB. */
-const MISTAKES = 24
 
 /**
  * Trains a classifier on labelled rows and publishes it as a new version: rows, split, embeddings, fit,
@@ -75,7 +73,7 @@ export async function trainHead(
     signal?.throwIfAborted()
     const { head } = trained
     const quotes = request.quoteTexts ? QUOTES : 0
-    const mistakes = data.modality === 'image' && request.thumbnails ? MISTAKES : 0
+    const mistakes = data.modality === 'image' && request.thumbnails ? SHOWN_MISTAKES : 0
     const judging = { tools, kernels, seed, quotes, mistakes }
     const judgement =
       data.test.length > 0 ? await judgeHead(head, data.test, testVectors, judging) : null

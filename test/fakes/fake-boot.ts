@@ -83,6 +83,7 @@ export function createFakeBoot({
       calibrationTexts: fileURLToPath(
         new URL('../../infra/calibration/texts.txt', import.meta.url),
       ),
+      maxImagePixels: 1_000_000,
       threads: 1,
     },
     async exportEncoder(options) {

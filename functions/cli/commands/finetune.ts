@@ -20,14 +20,15 @@ export function addFineTuneCommand(program: Command, context: CommandContext): v
     .command('finetune')
     .summary('train the encoder itself, and a classifier on it')
     .description(
-      'Train an encoder on the labelled texts of a CSV, TSV or JSONL file, with a classifier on it, and publish both ' +
-        'as new versions. The report compares them with a classifier on the encoder as it was, on the same test rows.',
+      'Train an encoder on the labelled texts of a CSV, TSV or JSONL file, or on pictures (a folder with a folder for ' +
+        'each label, or a file with a column of paths), with a classifier on it, and publish both as new versions. The report compares them with a classifier on the encoder as it was, on the same test rows.',
     )
-    .argument('<data>', 'the file, or - for stdin')
+    .argument('<data>', 'the file, a folder of pictures, or - for stdin')
     .requiredOption('--name <name>', 'name of the classifier')
     .option(
       '--base <encoder>',
-      'encoder to start from: a built-in one, or a Hugging Face folder; default: ESPALIER_ENCODER',
+      'encoder to start from: a built-in one, a Hugging Face folder, or that of an image network; default: ' +
+        'ESPALIER_ENCODER, for pictures efficientnet-lite0',
     )
     .option(
       '--encoder-name <name>',
@@ -51,6 +52,7 @@ export function addFineTuneCommand(program: Command, context: CommandContext): v
       '--quote-texts',
       'quote misclassified test texts in the report, which the version keeps',
     )
+    .option('--no-thumbnails', 'show no misclassified test pictures in the report')
     .option('--dry-run', 'do everything but publish')
     .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'no progress and no warnings on stderr')
@@ -63,6 +65,7 @@ Ctrl-C while the encoder trains ends the training, not the command: the best wei
 Examples:
   espalier finetune questions.csv --name question --promote
   espalier finetune train.jsonl --test test.jsonl --name intent --base all-MiniLM-L6-v2 --layers 2 --budget 60s
+  espalier finetune pets/ --name pets --layers 3     (pets/cat/1.jpg, pets/dog/7.png, …)
   espalier finetune few.csv --name topic --loss contrastive --report ./report --dry-run`,
     )
     .action((data: string, options: FineTuneOptions) => fineTuneFile(context, data, options))
@@ -70,12 +73,14 @@ Examples:
 
 function addTrainingOptions(command: Command): Command {
   return command
-    .option('--full', 'train all layers (default)')
+    .option('--full', 'train all layers (default, texts only)')
     .option(
       '--layers <n>',
-      'train the last n layers only; what lies below runs once: faster, nearly as good',
+      'train the last n layers only, of an image network the last n blocks, as "espalier layers" counts them; what ' +
+        'lies below runs once: faster, nearly as good; default for pictures: 5',
       wholeNumber(1, 128),
     )
+    .option('--from-layer <name>', 'pictures: train what is above this layer')
     .option('--head-only', 'train the output layer only; the encoder stays as it is')
     .option(
       '--loss <name>',
@@ -93,7 +98,7 @@ function addTrainingOptions(command: Command): Command {
       'passes over the rows; default: 2 and more, the fewer the rows',
       numberBetween(0, 1000),
     )
-    .option('--batch-size <n>', 'texts of a step; default: 32', wholeNumber(1, 1024))
+    .option('--batch-size <n>', 'rows of a step; default: 32', wholeNumber(1, 1024))
     .option(
       '--learning-rate <rate>',
       'peak learning rate; default: 1e-4, with --layers 2e-4',
