@@ -1,6 +1,7 @@
 import type { TransferLayer } from '../lib/encoder-manifest.ts'
 import { readImageFolder } from './image-folder.ts'
 import { readImageNetwork } from './image-network.ts'
+import { listBlocks } from './transfer-blocks.ts'
 import { chooseLayer, listTransferLayers } from './transfer-layers.ts'
 
 /** The layers that a network can be cut at, from the input on. */
@@ -8,6 +9,8 @@ export interface ListedLayers {
   readonly layers: readonly TransferLayer[]
   /** The one that an export takes where none is named. */
   readonly chosen: string
+  /** Where its blocks end, from the input on: fine-tuning trains what lies above one of them. */
+  readonly blocks: readonly string[]
 }
 
 /**
@@ -18,5 +21,7 @@ export async function listLayers(folder: string): Promise<ListedLayers> {
   const source = await readImageFolder(folder, { name: 'network' })
   const network = await readImageNetwork(source)
   const layers = await listTransferLayers(network)
-  return { layers, chosen: chooseLayer(network, layers, source.layer).name }
+  const chosen = chooseLayer(network, layers, source.layer)
+  const blocks = listBlocks(layers, chosen).map(({ name }) => name)
+  return { layers, chosen: chosen.name, blocks }
 }

@@ -70,17 +70,20 @@ export function assertFits(
   { batch, tokens, trainable }: Pick<MemoryDemand, 'batch' | 'tokens'> & { trainable: Trainable },
 ): void {
   if (plan.total <= limitBytes) return
+  const isImage = tokens === 1
   const fixes = [
     `a smaller batch than ${batch}`,
-    `fewer tokens a text than ${tokens}`,
-    ...(trainable.kind === 'all' ? ['fewer layers to train'] : []),
+    ...(isImage ? [] : [`fewer tokens a text than ${tokens}`]),
+    ...(trainable.kind === 'all' || (isImage && trainable.kind !== 'head')
+      ? ['fewer layers to train']
+      : []),
     ...(plan.rows > plan.total / 4 ? ['fewer rows'] : []),
   ]
   throw new EspalierError(
     'invalid_request',
     `fine-tuning needs about ${show(plan.total)} (weights ${show(plan.weights)}, optimiser ${show(plan.optimiser)}, ` +
       `activations ${show(plan.activations)}, rows ${show(plan.rows)}) and may take ${show(limitBytes)}: ` +
-      `use ${fixes.slice(0, -1).join(', ')} or ${fixes.at(-1)}`,
+      `use ${[fixes.slice(0, -1).join(', '), fixes.at(-1)].filter(Boolean).join(' or ')}`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { listLayers } from '../exporter/list-layers.ts'
-import { layerBelowBlocks, layerNamed, listBlocks } from '../exporter/transfer-blocks.ts'
+import { layerBelowBlocks, layerNamed } from '../exporter/transfer-blocks.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { TrainableLayers } from './finetune-request.ts'
 
@@ -20,21 +20,20 @@ const DEFAULT_BLOCKS = 5
 
 /** @throws EspalierError `unsupported_model`, `invalid_model_file` */
 export async function openImageBase(folder: string): Promise<ImageBase> {
-  const { layers, chosen } = await listLayers(folder)
+  const { layers, chosen, blocks } = await listLayers(folder)
   const top = layers.find(({ name }) => name === chosen)
   if (top === undefined) throw new EspalierError('internal', `${folder}: no layer ${chosen}`)
-  const blocks = listBlocks(layers, top).length
   return {
     modality: 'image',
     folder,
-    choose(base, asked = { kind: 'layers', count: Math.min(DEFAULT_BLOCKS, blocks) }) {
+    choose(base, asked = { kind: 'layers', count: Math.min(DEFAULT_BLOCKS, blocks.length) }) {
       if (asked.kind === 'layers') layerBelowBlocks(layers, top, asked.count)
       if (asked.kind === 'above') layerNamed(layers, top, asked.layer)
       if (asked.kind !== 'all') return asked
       throw new EspalierError(
         'invalid_request',
         `--full: all of an image network takes too long and too much memory; train the last blocks of ${base} with ` +
-          `--layers N, 1 to ${blocks}, or what is above a layer with --from-layer NAME`,
+          `--layers N, 1 to ${blocks.length}, or what is above a layer with --from-layer NAME`,
         { param: 'full' },
       )
     },

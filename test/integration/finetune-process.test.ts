@@ -203,10 +203,10 @@ describe('what cannot be fine-tuned', () => {
       /--base nowhere: neither a built-in encoder \(all-minilm/,
     ],
     [
-      'an encoder of images',
+      'an encoder of images for texts',
       ['--base', 'efficientnet-lite0'],
       1,
-      /--base efficientnet-lite0 is an encoder of images.*"espalier train"/,
+      /words\.csv holds texts, --base efficientnet-lite0 is an encoder of pictures: name one of texts/,
     ],
     [
       'an encoder of the registry',

@@ -22,18 +22,21 @@ Examples:
     )
     .action(async (folder: string, { json }: { json?: boolean }) => {
       const boot = await context.boot()
-      const { layers, chosen } = await boot.listLayers(folder)
-      if (json === true) return context.print(JSON.stringify({ layers, chosen }, null, 2))
+      const { layers, chosen, blocks } = await boot.listLayers(folder)
+      if (json === true) return context.print(JSON.stringify({ layers, chosen, blocks }, null, 2))
+      const above = new Map(blocks.toReversed().map((name, at) => [name, String(at + 1)]))
       const rows = layers.map(({ name, operator, shape, parameters }) => [
         name === chosen ? '*' : '',
         name,
         operator,
         shape.join(' x '),
         String(parameters),
+        above.get(name) ?? '',
       ])
       await context.print(
-        formatTable([['', 'LAYER', 'OPERATOR', 'SHAPE', 'PARAMETERS BELOW'], ...rows]),
+        formatTable([['', 'LAYER', 'OPERATOR', 'SHAPE', 'PARAMETERS BELOW', 'BLOCKS ABOVE'], ...rows]),
       )
       await context.print('* is taken where "espalier export" is given no --layer.')
+      await context.print('Blocks above: what "espalier finetune --layers N" trains.')
     })
 }

@@ -83,6 +83,7 @@ describe('export', () => {
         { name: 'scores', operator: 'Gemm', shape: [3], parameters: 271 },
       ],
       chosen: 'features',
+      blocks: ['relu'],
     })
   })
 

@@ -11,24 +11,21 @@ export interface ImageTask {
   readonly files: readonly Uint8Array[]
 }
 
-/** Stripes of two colours by chance, lying in one class and upright in the other; PNG. */
-export async function drawStripes(count: number, seed: number): Promise<ImageTask> {
+/** Noise with a tint, reddish in one class and bluish in the other; PNG. */
+export async function drawTints(count: number, seed: number): Promise<ImageTask> {
   const random = createRandom(seed)
   const targets = new Float32Array(count * CLASSES)
   const files: Uint8Array[] = []
   for (let row = 0; row < count; row++) {
-    const upright = row % CLASSES
-    targets[row * CLASSES + upright] = 1
-    const [width, shift] = [2 + random.below(2), random.below(6)]
-    const colours = [0, 1].map(() => [0, 1, 2].map(() => random.below(256)))
+    const blue = row % CLASSES
+    targets[row * CLASSES + blue] = 1
     const pixels = Uint8Array.from({ length: 3 * SIDE * SIDE }, (_, at) => {
-      const pixel = Math.floor(at / 3)
-      const place = upright ? pixel % SIDE : Math.floor(pixel / SIDE)
-      return (colours[Math.floor((place + shift) / width) % 2] as number[])[at % 3] as number
+      const tint = at % 3 === (blue ? 2 : 0) ? 40 : 0
+      return tint + random.below(216)
     })
     const raw = { width: SIDE, height: SIDE, channels: 3 } as const
     files.push(await sharp(pixels, { raw }).png().toBuffer())
   }
-  const texts = files.map((_, row) => `stripes/${row}.png`)
+  const texts = files.map((_, row) => `tints/${row}.png`)
   return { rows: { texts, targets, classes: CLASSES }, files }
 }
