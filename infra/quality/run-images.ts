@@ -1,10 +1,12 @@
 /**
- * Measures `espalier train` and `espalier adapt` on pictures with the built-in image encoder:
+ * Measures `espalier train`, `adapt` and `finetune` on pictures with the built-in image encoder:
  *
- *   npm run quality:images -- FOLDER [--only office|pets|vectors] [--draws 5] [--sizes 20,100,1000,all] [--layers] [--export OUT]
+ *   npm run quality:images -- FOLDER [--only office|pets|vectors|finetune] [--draws 5] [--sizes 20,100,1000,all]
+ *     [--layers] [--export OUT] [--seeds 1,2] [--finetune "--layers 5"]
  *
  * FOLDER holds office-caltech10/{amazon,webcam} and cats-vs-dogs/{train,test}, a folder for each label in each.
  * --layers compares transfer layers too; --export writes into a folder the vectors for compare-images.py.
+ * --only finetune runs the built command (`npm run build`) on the sizes from 1,000 on, with each seed: minutes each.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,6 +19,7 @@ import type { MatrixKernels } from '../../shared/lib/matrix-kernels.ts'
 import { embedForJob } from '../../shared/service/embed-for-job.ts'
 import { scoreLayer } from '../../shared/training/score-layer.ts'
 import { trainHead } from '../../shared/training/train-head.ts'
+import { type ImageRunResult, runFineTune } from './finetune-images.ts'
 import { type EmbeddedImages, type EmbedImages, embedImages, readImages } from './image-sets.ts'
 import { type CurvePoint, measureAdapting, measureHead, measurePoint } from './measure-images.ts'
 
@@ -25,6 +28,8 @@ const PETS = ['cats-vs-dogs/train', 'cats-vs-dogs/test'] as const
 const ENCODER = 'efficientnet-lite0'
 /** Fewer than the pictures have: covariances of 3,072 numbers take minutes each. */
 const PIXELS = 16
+/** With fewer there is too little to see. */
+const FEWEST_TO_TUNE = 1000
 
 const percent = (share: number) => (100 * share).toFixed(1)
 const print = (line = '') => void process.stdout.write(`${line}\n`)
@@ -39,10 +44,16 @@ async function main(args: string[]): Promise<void> {
       layers: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       export: { type: 'string' },
+      seeds: { type: 'string', default: '1,2' },
+      finetune: { type: 'string', default: '' },
     },
   })
   const [root] = positionals
   if (root === undefined) throw new Error('name the folder of the data sets')
+  if (values.only === 'finetune') {
+    const options = values.finetune.split(' ').filter(Boolean)
+    return tellFineTuning(root, values.sizes.split(','), values.seeds.split(','), options)
+  }
   const boot = createBoot({ root: new URL('../../', import.meta.url), version: 'quality' })
   const kernels = await boot.openKernels()
   const embed = embedderOf(boot, ENCODER)
@@ -61,6 +72,44 @@ async function main(args: string[]): Promise<void> {
     if (wants('pets')) await tellPets(pets, kernels, values.sizes.split(','), Number(values.draws))
   }
   await kernels.close()
+}
+
+/** The last blocks trained on cats and dogs, beside a head on the network as it is. */
+async function tellFineTuning(
+  root: string,
+  sizes: readonly string[],
+  seeds: readonly string[],
+  options: readonly string[],
+): Promise<void> {
+  const [train, test] = PETS.map((folder) => join(root, folder)) as [string, string]
+  print(
+    '| training pictures | seed | frozen | fine-tuned | gain (95 % interval) | steps, kept | s: training, all |',
+  )
+  print('| --- | --- | --- | --- | --- | --- | --- |')
+  for (const given of sizes) {
+    const size = given === 'all' ? null : Number(given)
+    if (size !== null && size < FEWEST_TO_TUNE) continue
+    for (const seed of seeds) {
+      const result = await runFineTune({ train, test, size, seed: Number(seed), options })
+      print(tellRun(seed, result))
+    }
+  }
+}
+
+function tellRun(seed: string, { rows, fineTuning, ...time }: ImageRunResult): string {
+  const [frozen, tuned] = fineTuning.contenders
+  const { difference, low, high } = tuned!.gain!
+  const points = (share: number) => `${share < 0 ? '−' : '+'}${percent(Math.abs(share))}`
+  const cells = [
+    rows,
+    seed,
+    percent(frozen!.accuracy!),
+    percent(tuned!.accuracy!),
+    `${points(difference)} (${points(low)} to ${points(high)})`,
+    `${fineTuning.steps}, ${fineTuning.bestStep}`,
+    `${time.trainingSeconds.toFixed(0)}, ${time.seconds.toFixed(0)}`,
+  ]
+  return `| ${cells.join(' | ')} |`
 }
 
 /** Vectors of an encoder, kept in the cache of the command line. */

@@ -49,7 +49,7 @@ export async function embedReadable(
   data: FineTuneData,
   request: Pick<
     FineTuneClassifierRequest,
-    'base' | 'precision' | 'validationFraction' | 'seed' | 'onProgress' | 'signal'
+    'base' | 'precision' | 'validationFraction' | 'seed' | 'tuning' | 'onProgress' | 'signal'
   >,
 ): Promise<{ readonly data: FineTuneData; readonly vectors: RowVectors }> {
   const inputs = [...data.train, ...data.test].map(inputOf)

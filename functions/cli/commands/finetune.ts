@@ -77,7 +77,7 @@ function addTrainingOptions(command: Command): Command {
     .option(
       '--layers <n>',
       'train the last n layers only, of an image network the last n blocks, as "espalier layers" counts them; what ' +
-        'lies below runs once: faster, nearly as good; default for pictures: 5',
+        'lies below runs once: faster, nearly as good; default for pictures: 3',
       wholeNumber(1, 128),
     )
     .option('--from-layer <name>', 'pictures: train what is above this layer')

@@ -34,7 +34,10 @@ Examples:
         above.get(name) ?? '',
       ])
       await context.print(
-        formatTable([['', 'LAYER', 'OPERATOR', 'SHAPE', 'PARAMETERS BELOW', 'BLOCKS ABOVE'], ...rows]),
+        formatTable([
+          ['', 'LAYER', 'OPERATOR', 'SHAPE', 'PARAMETERS BELOW', 'BLOCKS ABOVE'],
+          ...rows,
+        ]),
       )
       await context.print('* is taken where "espalier export" is given no --layer.')
       await context.print('Blocks above: what "espalier finetune --layers N" trains.')
