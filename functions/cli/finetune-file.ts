@@ -29,6 +29,7 @@ export interface FineTuneOptions extends LabelledInputOptions {
   readonly layers?: number
   readonly fromLayer?: string
   readonly headOnly?: boolean
+  readonly flip?: boolean
   readonly loss?: LossName
   readonly labelSmoothing: number
   readonly epochs?: number
@@ -85,7 +86,7 @@ export async function fineTuneFile(
     const { balance = false, dryRun = false, quoteTexts = false } = options
     const threads = options.workers ?? boot.fineTuning.threads
     const { maxTokens, epochs, loss, labelSmoothing, batchSize } = options
-    const { learningRate, headLearningRate, alpha } = options
+    const { learningRate, headLearningRate, alpha, flip } = options
     const result = await fineTuneClassifier(
       await openFineTuneParts(boot, { workers: options.workers, clock: context.clock }),
       {
@@ -100,7 +101,8 @@ export async function fineTuneFile(
         precision: options.precision ?? boot.config.precision ?? 'int8',
         tuning: {
           layers: chooseLayers(options),
-          ...{ loss, labelSmoothing, epochs, batchSize, learningRate, headLearningRate, alpha },
+          ...{ loss, labelSmoothing, epochs, batchSize, learningRate, headLearningRate },
+          ...{ alpha, flip },
           budgetMs: options.budget,
           maxMemoryBytes: options.maxMemory,
           maxTokens,

@@ -9,6 +9,8 @@ export interface DefaultsFor {
   readonly rows: number
   /** @default 'text' */
   readonly modality?: 'text' | 'image' | undefined
+  /** @default false */
+  readonly flip?: boolean | undefined
 }
 
 /**
@@ -31,8 +33,9 @@ export function defaultSettings({
   loss,
   rows,
   modality = 'text',
+  flip = false,
 }: DefaultsFor): FineTuneSettings {
-  const steps = Math.max(1, Math.ceil(rows / BATCH_SIZE))
+  const steps = Math.max(1, Math.ceil((flip ? 2 * rows : rows) / BATCH_SIZE))
   const enough = loss.kind === 'contrastive' ? ENOUGH_PAIRED_STEPS : ENOUGH_STEPS[modality]
   const epochs = Math.min(MOST_EPOCHS, Math.max(LEAST_EPOCHS, Math.ceil(enough / steps)))
   return {
@@ -47,7 +50,9 @@ export function defaultSettings({
     weightDecay: 0.01,
     clip: 1,
     patience: 3,
-    evaluationsPerEpoch: 2,
+    // Once for every time that a picture is seen: its few validation rows say little more often.
+    evaluationsPerEpoch: modality === 'image' && !flip ? 1 : 2,
+    flip,
     alpha: null,
     rehearsals: 0,
     seed: 42,

@@ -1,10 +1,10 @@
 import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
 import type { FineTunePhase } from './fine-tune-types.ts'
-import { createStateSource, createTokenSource } from './row-source.ts'
+import { createStateSource, createTokenSource, type RowSource } from './row-source.ts'
 import { type FillOptions, fillStateRows } from './state-cache.ts'
 import type { LowerGraph } from './text-trunk.ts'
 import type { TokenRows } from './token-rows.ts'
-import type { EnteredRows, EnterTools } from './trainable-base.ts'
+import type { EnterTools } from './trainable-base.ts'
 
 /** Tokens of the rows to learn from and of those to judge by. */
 export interface AllTokens {
@@ -26,7 +26,7 @@ export async function enterTextRows(
   { lower, kind, width, padId }: FrozenText,
   tokens: AllTokens,
   tools: EnterTools,
-): Promise<EnteredRows> {
+): Promise<{ readonly train: RowSource; readonly validation: RowSource }> {
   if (lower === null) {
     return {
       train: createTokenSource(tokens.train, padId),

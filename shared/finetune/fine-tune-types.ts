@@ -39,6 +39,8 @@ export interface FineTuneSettings {
    * encoder is trained once more, on the others. 0 for none: the validation rows choose.
    */
   readonly rehearsals: number
+  /** Pictures: learn each one mirrored as well. */
+  readonly flip: boolean
   readonly seed: number
   readonly threads: number
   /** Time for training and evaluation; the schedule is planned to end within it. */

@@ -9,6 +9,7 @@ import { openImageDecoder } from '../runtime/image-decoder.ts'
 import { createTensorFiller } from '../runtime/image-tensor.ts'
 import { reportPhase } from './enter-rows.ts'
 import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
+import type { LabelledTexts } from './fine-tune-types.ts'
 import { fillImageRows } from './image-rows.ts'
 import { createImageTrunk } from './image-trunk.ts'
 import type { FineTuneInit } from './protocol.ts'
@@ -42,10 +43,12 @@ export async function openImageBase(
   const { preprocessing } = source
   const width = trunk.shape.reduce((product, dim) => product * dim, 1)
   const rows = train.texts.length + validation.texts.length
+  const { flip } = settings
+  const held = rows + (flip ? train.texts.length : 0)
   return {
     trunk,
     weightBytes: bytesOf(network.graph),
-    rowBytes: rows * width * Float32Array.BYTES_PER_ELEMENT,
+    rowBytes: held * width * Float32Array.BYTES_PER_ELEMENT,
     tokens: 1,
     truncated: { train: 0, validation: 0 },
     buildLower: () => trunk.lower,
@@ -57,26 +60,39 @@ export async function openImageBase(
         fill: createTensorFiller(preprocessing),
         dims: [1, 3, preprocessing.height, preprocessing.width],
       }
-      const enter = async (set: 'train' | 'validation', done: number) => {
+      const enter = async (set: 'train' | 'validation', done: number, twice: boolean) => {
         const values = await fillImageRows(request[set].texts, {
           ...common,
+          flip: twice,
           load: (row) => loadImage(set, row),
           onRow(row) {
             if (tools.isCancelled()) throw cancelledEarly()
             reportPhase(tools, 'caching', done + row, rows)
           },
         })
-        return createFeatureSource(values, trunk.shape)
+        const source = createFeatureSource(values, trunk.shape)
+        return { source, rows: twice ? repeatRows(request[set]) : request[set] }
       }
       const entered = {
-        train: await enter('train', 0),
-        validation: await enter('validation', train.texts.length),
+        train: await enter('train', 0, flip),
+        validation: await enter('validation', train.texts.length, false),
       }
       await session.release()
       return entered
     },
     write: (output, values) => writeTunedNetwork(output, { source, network, layer }, values),
   }
+}
+
+/** Every row twice, one after the other. */
+function repeatRows({ texts, targets, classes }: LabelledTexts): LabelledTexts {
+  const repeated = new Float32Array(2 * targets.length)
+  for (let row = 0; row < texts.length; row++) {
+    const own = targets.subarray(row * classes, (row + 1) * classes)
+    repeated.set(own, 2 * row * classes)
+    repeated.set(own, (2 * row + 1) * classes)
+  }
+  return { texts: texts.flatMap((text) => [text, text]), targets: repeated, classes }
 }
 
 function chooseBelow(

@@ -16,12 +16,15 @@ export interface FillImagesOptions {
   /** Of one input: [1, 3, height, width]. */
   readonly dims: readonly number[]
   load(row: number): Promise<Uint8Array>
+  /** Whether each picture is followed by its mirror image. */
+  readonly flip: boolean
   /** Called before each run. @throws to stop */
   onRow(row: number): void
 }
 
 /**
- * Runs every picture once through the frozen layers, alone, as serving does: features [pictures, …shape].
+ * Runs every picture once through the frozen layers, alone, as serving does: features [pictures, …shape], twice as
+ * many rows with mirror images.
  * @param paths name the pictures, for messages
  * @throws EspalierError `invalid_image`, `unsupported_image`, `image_too_large`, `invalid_data` naming the picture
  */
@@ -33,7 +36,8 @@ export async function fillImageRows(
   const { output, shape } = trunk
   const input = trunk.lower.inputs[0]?.name ?? ''
   const width = shape.reduce((product, dim) => product * dim, 1)
-  const values = new Float32Array(paths.length * width)
+  const copies = options.flip ? 2 : 1
+  const values = new Float32Array(paths.length * copies * width)
   const prepare = async (row: number): Promise<Float32Array> => {
     const file = await options.load(row)
     return fill(await decoder.decode(file).catch((cause) => rethrow(paths[row] ?? '', cause)))
@@ -48,10 +52,18 @@ export async function fillImageRows(
     }
     const data = (await pending.shift()) as Float32Array
     options.onRow(row)
-    const results = await session.run({ [input]: { data, dims } }, [output])
-    values.set((results[output] as NamedTensor).data as Float32Array, row * width)
+    for (let copy = 0; copy < copies; copy++) {
+      if (copy === 1) mirrorRows(data, dims.at(-1) as number)
+      const results = await session.run({ [input]: { data, dims } }, [output])
+      const found = (results[output] as NamedTensor).data as Float32Array
+      values.set(found, (row * copies + copy) * width)
+    }
   }
   return values
+}
+
+function mirrorRows(pixels: Float32Array, width: number): void {
+  for (let at = 0; at < pixels.length; at += width) pixels.subarray(at, at + width).reverse()
 }
 
 function rethrow(path: string, cause: unknown): never {

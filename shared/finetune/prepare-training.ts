@@ -54,9 +54,7 @@ export async function prepareTraining(
   const memory = predict(base, request, { scoring, training: buildTrainingGraph(drawn) })
   book.note()
   const readMs = clock.monotonicMs() - startMs
-  const sources = await base.enterRows(tools)
-  const train = { source: sources.train, rows: request.train }
-  const validation = { source: sources.validation, rows: request.validation }
+  const { train, validation } = await base.enterRows(tools)
   const scoringSession = await folder.open('scoring', scoring.graph)
   const scorer = { scoring, session: scoringSession, afterRun: () => book.note() }
   const options = await startHead(drawn, train, scorer, request.settings.seed)

@@ -44,7 +44,14 @@ export async function openTextBase(request: TextRequest, scratch: string): Promi
     tokens: sets.reduce((most, { lengths }) => lengths.reduce((a, b) => Math.max(a, b), most), 1),
     truncated: { train: tokens.train.truncated, validation: tokens.validation.truncated },
     buildLower: () => lower?.graph ?? null,
-    enterRows: (tools) => enterTextRows({ lower, kind, width, padId: source.padId }, tokens, tools),
+    async enterRows(tools) {
+      const frozen = { lower, kind, width, padId: source.padId } as const
+      const sources = await enterTextRows(frozen, tokens, tools)
+      return {
+        train: { source: sources.train, rows: train },
+        validation: { source: sources.validation, rows: validation },
+      }
+    },
     write: (output, values) => writeTunedFolder(folder, output, weights.config, values),
   }
 }

@@ -1,13 +1,13 @@
 import type { Graph } from '../onnx/graph.ts'
+import type { JudgedRows } from './evaluate-rows.ts'
 import type { FineTuneTools } from './fine-tune-tools.ts'
 import type { GraphFolder } from './graph-folder.ts'
-import type { RowSource } from './row-source.ts'
 import type { Trunk } from './types.ts'
 
 /** Rows to learn from and rows to judge by, as the training graph takes them. */
 export interface EnteredRows {
-  readonly train: RowSource
-  readonly validation: RowSource
+  readonly train: JudgedRows
+  readonly validation: JudgedRows
 }
 
 /** What computing frozen layers needs. */

@@ -65,6 +65,8 @@ export interface TuningOptions {
   readonly headLearningRate?: number | undefined
   /** Share of the tuned weights in the mix with the base's, above 0 and at most 1; chosen where it is left out. */
   readonly alpha?: number | undefined
+  /** Pictures: learn each one mirrored as well. @default false */
+  readonly flip?: boolean | undefined
   /** Time for training alone, in milliseconds. */
   readonly budgetMs?: number | undefined
   readonly maxMemoryBytes?: number | undefined

@@ -29,7 +29,12 @@ export function chooseSettings(
 ): FineTuneSettings {
   const loss = chooseLoss(tuning.loss, tuning.labelSmoothing, data.multiLabel)
   const { modality = 'text' } = data
-  const defaults = defaultSettings({ trainable, loss, rows: data.learnt.length, modality })
+  const flip = tuning.flip === true
+  if (flip && modality === 'text') {
+    throw new EspalierError('invalid_request', '--flip is for pictures', { param: 'flip' })
+  }
+  const rows = data.learnt.length
+  const defaults = defaultSettings({ trainable, loss, rows, modality, flip })
   return {
     ...defaults,
     classWeights: balance ? balanceClasses(data.learnt, data.classes) : null,
@@ -55,6 +60,7 @@ export function describeSettings(settings: FineTuneSettings, modality: 'text' | 
     Trained: tellTrained(trainable),
     Loss: loss.kind,
     ...(loss.kind === 'cross-entropy' && { 'Label smoothing': loss.smoothing }),
+    ...(modality === 'image' && { 'Mirror images': settings.flip }),
     Balanced: settings.classWeights !== null,
     'Epochs asked for': epochs,
     'Batch size': batchSize,

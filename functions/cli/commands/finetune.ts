@@ -83,6 +83,10 @@ function addTrainingOptions(command: Command): Command {
     .option('--from-layer <name>', 'pictures: train what is above this layer')
     .option('--head-only', 'train the output layer only; the encoder stays as it is')
     .option(
+      '--flip',
+      'pictures: learn each one mirrored as well, unless left and right matter: twice the time and memory',
+    )
+    .option(
       '--loss <name>',
       `${LOSS_NAMES.join(', ')}; default: cross-entropy, with several labels a text binary`,
       oneOf(LOSS_NAMES),
