@@ -223,6 +223,8 @@ describe('what cannot be fine-tuned', () => {
       2,
       /contrastive has no output layer/,
     ],
+    ['a layer by name', ['--from-layer', 'x'], 2, /--from-layer is for networks of images/],
+    ['mirror images of texts', ['--flip'], 2, /--flip is for pictures/],
     ['two sets of layers', ['--layers', '1', '--full'], 2, /give one of them/],
     ['one name for both', ['--encoder-name', 'words'], 1, /cannot be both classifier and encoder/],
     ['a built-in name', ['--encoder-name', 'all-minilm-l6-v2'], 1, /is a built-in encoder/],

@@ -81,6 +81,11 @@ describe('learns', () => {
   })
 })
 
+test('mirror images double the pictures of an epoch', async () => {
+  const settings = toySettings({ trainable: block, epochs: 1, flip: true })
+  expect(await run({ settings })).toMatchObject({ stopped: 'finished', steps: 12 })
+})
+
 test('the same request gives the same bytes, another seed does not', async () => {
   const weights = async (seed: number) => {
     const { folder } = await run({ settings: toySettings({ trainable: block, epochs: 2, seed }) })
