@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { readImageFolder } from '../../../shared/exporter/image-folder.ts'
+import { readImageNetwork } from '../../../shared/exporter/image-network.ts'
+import { layerBelowBlocks } from '../../../shared/exporter/transfer-blocks.ts'
+import { chooseLayer, listTransferLayers } from '../../../shared/exporter/transfer-layers.ts'
+import { createImageTrunk } from '../../../shared/finetune/image-trunk.ts'
+import { buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
+import { serializeModel } from '../../../shared/onnx/writer.ts'
+import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'
+
+interface Digest {
+  readonly max: number
+  readonly norm: number
+  readonly samples: readonly number[]
+}
+
+/** What PyTorch computed; see test/golden/make-finetune-images.py. */
+interface Golden {
+  readonly below: string
+  /** Of the features. */
+  readonly spread: number
+  readonly loss: number
+  readonly gradientNorm: number
+  readonly gradients: Readonly<Record<string, Digest>>
+}
+
+/** The product's bar, relative to the largest gradient of a tensor. */
+const TOLERANCE = 2e-5
+const [ROWS, CLASSES] = [2, 3]
+const folder = fileURLToPath(new URL('../../../infra/models/efficientnet-lite0', import.meta.url))
+const path = fileURLToPath(new URL('../../golden/finetune-images.json', import.meta.url))
+const golden = JSON.parse(readFileSync(path, 'utf8')) as Golden
+
+function pseudoRandom(count: number, spread: number): Float32Array {
+  return Float32Array.from(
+    { length: count },
+    (_, i) => (((i * 7919 + 12345) % 20011) / 20011 - 0.5) * spread,
+  )
+}
+
+function digest(values: Float32Array): Digest {
+  const positions = Array.from({ length: 24 }, (_, k) => (k * 104729 + 31) % values.length)
+  return {
+    max: values.reduce((max, value) => Math.max(max, Math.abs(value)), 0),
+    norm: Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)),
+    samples: positions.map((position) => values[position] as number),
+  }
+}
+
+function difference(found: Digest, wanted: Digest): number {
+  const samples = found.samples.map((value, i) => Math.abs(value - (wanted.samples[i] as number)))
+  return Math.max(
+    Math.abs(found.max - wanted.max) / wanted.max,
+    Math.abs(found.norm - wanted.norm) / wanted.norm,
+    Math.max(...samples) / wanted.max,
+  )
+}
+
+it('gradients of the last three blocks of the built-in image network are those of PyTorch', async () => {
+  const source = await readImageFolder(folder, { name: 'base' })
+  const network = await readImageNetwork(source)
+  const layers = await listTransferLayers(network)
+  const layer = chooseLayer(network, layers, source.layer)
+  const below = layerBelowBlocks(layers, layer, 3)
+  expect(below.name).toBe(golden.below)
+  const trunk = createImageTrunk({ network, layer, below })
+  const training = buildTrainingGraph({
+    trunk,
+    loss: { kind: 'cross-entropy', smoothing: 0 },
+    classes: CLASSES,
+    initialHead: {
+      weight: pseudoRandom(CLASSES * trunk.dimension, 1),
+      bias: pseudoRandom(CLASSES, 0.2),
+    },
+    classWeights: null,
+  })
+  const size = below.shape.reduce((product, dim) => product * dim, ROWS)
+  const targets = Float32Array.from({ length: ROWS * CLASSES }, (_, at) =>
+    Number(at % CLASSES === Math.floor(at / CLASSES) % CLASSES),
+  )
+  const feeds: Record<string, NamedTensor> = {
+    features: { data: pseudoRandom(size, golden.spread), dims: [ROWS, ...below.shape] },
+    targets: { data: targets, dims: [ROWS, CLASSES] },
+  }
+  const { parameters, outputs } = training
+  for (const { name, initial, dims } of parameters) feeds[name] = { data: initial, dims }
+  const session = await openSession(serializeModel(training.graph).graph)
+  const found = await session.run(feeds)
+  await session.release()
+  expect(found[outputs.loss]?.data[0]).toBeCloseTo(golden.loss, 5)
+  const norm = Number(found[outputs.gradientNorm]?.data[0])
+  expect(Math.abs(norm / golden.gradientNorm - 1)).toBeLessThan(TOLERANCE)
+  const names = parameters.map(({ name }) => name)
+  expect(names.sort()).toEqual(Object.keys(golden.gradients).sort())
+  for (const [i, { name }] of training.parameters.entries()) {
+    const gradient = found[outputs.gradients[i] as string]?.data as Float32Array
+    const wanted = golden.gradients[name] as Digest
+    expect(difference(digest(gradient), wanted), name).toBeLessThanOrEqual(TOLERANCE)
+  }
+})
