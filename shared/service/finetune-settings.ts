@@ -33,6 +33,9 @@ export function chooseSettings(
   if (flip && modality === 'text') {
     throw new EspalierError('invalid_request', '--flip is for pictures', { param: 'flip' })
   }
+  if (tuning.maxTokens !== undefined && modality === 'image') {
+    throw new EspalierError('invalid_request', '--max-tokens is for texts', { param: 'max-tokens' })
+  }
   const rows = data.learnt.length
   const defaults = defaultSettings({ trainable, loss, rows, modality, flip })
   return {

@@ -39,8 +39,8 @@ async function finetune(...argv: string[]) {
 beforeAll(async () => {
   bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-finetune-pictures-'))
-  await writeShapes(path('shapes'), 10, 5)
-  await writeShapes(path('test'), 4, 500)
+  await writeShapes(path('shapes'), 8, 5)
+  await writeShapes(path('test'), 3, 500)
   await writeTinyImageFolder(path('tiny'))
 })
 afterAll(async () => {
@@ -59,7 +59,7 @@ it('trains the last blocks of the built-in network, publishes the pair, and a se
   expect(made.stderr).toMatch(
     /1 picture that cannot be read left out \(circle\/3\.jpg: is a damaged/,
   )
-  expect(made.stdout).toMatch(/^shapes@v1 on shapes-encoder@v1: 3 labels, 29 rows, /)
+  expect(made.stdout).toMatch(/^shapes@v1 on shapes-encoder@v1: 3 labels, 23 rows, /)
   expect(made.stdout).toMatch(/frozen, float32 .*\n *fine-tuned, float32 /)
   expect(made.stdout).toContain('promoted: shapes-encoder@v1 and shapes@v1 are champions now')
 
@@ -72,7 +72,7 @@ it('trains the last blocks of the built-in network, publishes the pair, and a se
   })
   expect(head).toMatchObject({ kind: 'classifier', family: encoder.family })
   const report = JSON.parse(await readFile(path('report', 'report.json'), 'utf8'))
-  expect(report.fineTuning).toMatchObject({ rows: { train: 29, validation: 0 }, steps: 6 })
+  expect(report.fineTuning).toMatchObject({ rows: { train: 23, validation: 0 }, steps: 6 })
   expect(report.fineTuning.curve.at(-1).trainLoss).toBeLessThan(0.7)
   expect(report.test.accuracy).toBeGreaterThan(0.7)
   const shown = report.test.mistakes.length > 0
@@ -132,6 +132,7 @@ describe('a network of somebody else', () => {
     ['all layers', ['--full'], 2, /--full: all of an image network takes .* --layers N, 1 to 1/],
     ['more blocks', ['--layers', '2'], 2, /--layers 2: 1 blocks of this network can be trained/],
     ['an unknown layer', ['--from-layer', 'x'], 2, /--from-layer x: no layer .* the last are relu/],
+    ['tokens of pictures', ['--max-tokens', '64'], 2, /--max-tokens is for texts/],
     ['two sets', ['--layers', '1', '--from-layer', 'relu'], 2, /give one of them/],
     ['too little memory', ['--max-memory', '1MB'], 2, /needs about \d+ MB .* may take 1 MB/],
     [
