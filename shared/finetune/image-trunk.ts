@@ -3,8 +3,10 @@ import type { ImageNetwork } from '../exporter/image-network.ts'
 import type { TransferLayer } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { cutGraph } from '../onnx/cut.ts'
+import { GRADIENT_RULES, NOT_DIFFERENTIABLE } from '../onnx/gradients.ts'
 import type { Graph, GraphBuilder, Initializer, Node } from '../onnx/graph.ts'
 import { inferShapes } from '../onnx/infer-shapes.ts'
+import { operatorKey } from '../onnx/operator-key.ts'
 import type { Parameter, Trunk } from './types.ts'
 
 /** An image network in training, cut in two at a layer that everything goes through. */
@@ -65,6 +67,7 @@ export function createImageTrunk({ network, layer, below }: ImageTrunkOptions): 
     throw refuse(`operator set ${opset}; ${MIN_OPSET} or newer is needed: export the network anew`)
   }
   const upper = takeUpper(whole, cut.nodes)
+  checkOperators(upper.nodes)
   const frozen = new Set(cut.initializers.map(({ name }) => name))
   const parameters = listParameters(upper, frozen)
   return {
@@ -118,6 +121,16 @@ function listParameters(
   }))
 }
 
+/** Before shapes are asked for, which such an operator would hide. */
+function checkOperators(nodes: readonly Node[]): void {
+  for (const node of nodes) {
+    const operator = operatorKey(node)
+    if (operator in GRADIENT_RULES || NOT_DIFFERENTIABLE.has(operator)) continue
+    const above = 'above what stays as it is, train fewer layers'
+    throw refuse(`operator ${operator} (node ${node.name}), which has no gradient, ${above}`)
+  }
+}
+
 /** A network written for one picture would mix a batch up. */
 function checkShape(g: GraphBuilder, embedding: string, dimension: number): void {
   const found = inferShapes(g.build()).shapes.get(embedding)
@@ -132,6 +145,6 @@ function checkShape(g: GraphBuilder, embedding: string, dimension: number): void
 function refuse(what: string): EspalierError {
   return new EspalierError(
     'unsupported_model',
-    `the network has ${what}, so that it cannot be trained; "espalier train" trains a classifier on its vectors as they are`,
+    `the network has ${what}, so that it cannot be trained so; "espalier train" trains a classifier on its vectors as they are`,
   )
 }

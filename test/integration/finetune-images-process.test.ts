@@ -99,7 +99,7 @@ it('trains the last blocks of the built-in network, publishes the pair, and a se
   } finally {
     await server.stop()
   }
-}, 120_000)
+}, 180_000)
 
 describe('a network of somebody else', () => {
   const tiny = (...argv: string[]) =>

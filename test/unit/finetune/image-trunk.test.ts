@@ -165,6 +165,19 @@ describe('an image network in training', () => {
     expect(largest(values.map((value, at) => value - (found?.[at] as number)))).toBeLessThan(1e-6)
   })
 
+  it('is refused where an operator above the cut has no gradient, by its name', async () => {
+    const tiny = buildTinyImageNetwork()
+    const nodes = tiny.nodes.map((node) =>
+      node.op === 'GlobalAveragePool' ? { ...node, op: 'GlobalMaxPool' } : node,
+    )
+    await expect(trunkOf(toNetwork({ ...tiny, nodes }), 'relu')).rejects.toMatchObject({
+      code: 'unsupported_model',
+      message: expect.stringMatching(
+        /^the network has operator GlobalMaxPool \(node GlobalAveragePool_\d+\), which has no gradient, above what stays/,
+      ),
+    })
+  })
+
   it('is refused where its operators are too old, or mix pictures', async () => {
     const old = toNetwork({ ...buildTinyImageNetwork(), opset: 11 })
     await expect(trunkOf(old, 'relu')).rejects.toMatchObject({
