@@ -25,8 +25,10 @@ const env = () => ({
   ESPALIER_LOG_LEVEL: 'error',
 })
 
-async function finetune(...argv: string[]) {
-  const args = [bundle.script, 'finetune', ...argv]
+const finetune = (...argv: string[]) => espalier('finetune', ...argv)
+
+async function espalier(...argv: string[]) {
+  const args = [bundle.script, ...argv]
   const done = execute(process.execPath, args, { env: env(), maxBuffer: 1 << 24 })
   return done.then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
@@ -121,6 +123,12 @@ describe('a network of somebody else', () => {
     const again = await tiny(...dry, '--base', path('tuned-a'), ...more)
     expect([again.code, again.stderr]).toEqual([0, ''])
   }, 120_000)
+
+  it('has blocks, which the list of layers counts', async () => {
+    const listed = await espalier('layers', path('tiny'))
+    expect(listed.stdout).toMatch(/LAYER .* BLOCKS ABOVE\n.* relu .* 112 +1\n.* sum .* 256 *\n/)
+    expect(listed.stdout).toContain('Blocks above: what "espalier finetune --layers N" trains.')
+  })
 
   it('trains the output layer alone without a new encoder', async () => {
     const made = await tiny('--head-only', '--dry-run')
