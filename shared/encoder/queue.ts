@@ -71,7 +71,10 @@ export class FairQueue<R> {
    * waits. A job of one run holds the oldest and its neighbours in length; one of several is taken in order.
    */
   take(budget: number): Item<R>[] {
-    const taken = budget > this.#limits.maxTokens ? this.#oldest(budget) : this.#neighbours(budget)
+    const taken =
+      budget > this.#limits.maxTokens
+        ? this.#next(Number.POSITIVE_INFINITY, budget)
+        : this.#neighbours(budget)
     const tokens = taken.reduce((sum, item) => sum + item.tokens, 0)
     this.#now += tokens / Math.min(MAX_SHARES, Math.max(1, this.#backlog.size))
     for (const item of taken) this.#leave(item, 'taken')
@@ -86,27 +89,10 @@ export class FairQueue<R> {
     this.#heap.retain(({ state }) => state === 'waiting')
   }
 
-  #oldest(budget: number): Item<R>[] {
-    const taken: Item<R>[] = []
-    let tokens = 0
-    for (;;) {
-      const item = this.#heap.pop()
-      if (!item) return taken
-      if (item.state !== 'waiting') continue
-      tokens += item.tokens
-      if (taken.length > 0 && tokens > budget) {
-        this.#heap.push(item)
-        return taken
-      }
-      taken.push(item)
-    }
-  }
-
   #neighbours(budget: number): Item<R>[] {
-    const window = this.#window()
     const taken: Item<R>[] = []
     let tokens = 0
-    let left = window
+    let left = this.#next(this.#limits.window, Number.POSITIVE_INFINITY)
     while (left.length > 0) {
       const lengths = left.map((item) => item.tokens)
       if (taken.length > 0 && tokens + (lengths[0] as number) > budget) break
@@ -120,23 +106,24 @@ export class FairQueue<R> {
     return taken
   }
 
-  /** The items next in order, at most a window of them and the bytes of a job, taken off the heap. */
-  #window(): Item<R>[] {
-    const { window: most, maxBytes = Number.POSITIVE_INFINITY } = this.#limits
-    const window: Item<R>[] = []
-    let bytes = 0
-    while (window.length < most) {
+  /** The items next in order, taken off the heap: as many as the limits and the bytes of a job allow, one at least. */
+  #next(mostItems: number, mostTokens: number): Item<R>[] {
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.#limits
+    const taken: Item<R>[] = []
+    let [tokens, bytes] = [0, 0]
+    while (taken.length < mostItems) {
       const item = this.#heap.pop()
       if (!item) break
       if (item.state !== 'waiting') continue
+      tokens += item.tokens
       bytes += item.bytes
-      if (window.length > 0 && bytes > maxBytes) {
+      if (taken.length > 0 && (tokens > mostTokens || bytes > maxBytes)) {
         this.#heap.push(item)
         break
       }
-      window.push(item)
+      taken.push(item)
     }
-    return window
+    return taken
   }
 
   #leave(item: Item<R>, state: 'taken' | 'gone'): void {

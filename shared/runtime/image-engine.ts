@@ -6,7 +6,7 @@ import { awaitVerified, type Engine } from './engine.ts'
 import { HeadKernels } from './head-kernels.ts'
 import { type ImageDecoder, openImageDecoder } from './image-decoder.ts'
 import { type ImageGraph, openImageGraph } from './image-graph.ts'
-import { createTensorFiller } from './image-tensor.ts'
+import { createTensorFiller, type TensorFiller } from './image-tensor.ts'
 import { type Batch, splitByMode } from './job-batches.ts'
 import { JobOutput } from './job-output.ts'
 import { takeKnown } from './known-rows.ts'
@@ -41,13 +41,17 @@ class ImageEngine implements Engine {
   readonly heads: HeadKernels
   readonly #manifest: ImageEncoderManifest
   readonly #decoder: ImageDecoder
-  readonly #fill: (rgb: Uint8Array) => Float32Array
+  readonly #fill: TensorFiller
+  /** The input of the run under way: pictures run one at a time. */
+  readonly #tensor: Float32Array
   readonly #graph: ImageGraph
 
   constructor(manifest: ImageEncoderManifest, decoder: ImageDecoder, graph: ImageGraph) {
     this.#manifest = manifest
     this.#decoder = decoder
+    const { width, height } = manifest.preprocessing
     this.#fill = createTensorFiller(manifest.preprocessing)
+    this.#tensor = new Float32Array(3 * width * height)
     this.#graph = graph
     this.heads = new HeadKernels(manifest.dimension)
   }
@@ -99,7 +103,7 @@ class ImageEngine implements Engine {
     unit: UnitRows,
   ): Promise<number> {
     try {
-      const pixels = this.#fill(rgb)
+      const pixels = this.#fill(rgb, this.#tensor)
       const started = performance.now()
       const { embedding, pooled } = await this.#graph.run(pixels)
       const ended = performance.now()
