@@ -53,7 +53,10 @@ export function tellFewShot(results: readonly FewShotResult[]): string {
       percent(mean(draws.map(({ frozen }) => frozen))),
       percent(mean(draws.map(({ tuned }) => tuned))),
       percent(mean(draws.map(({ int8 }) => int8))),
-      `${points(centre)} ± ${percent(spread / Math.sqrt(draws.length))}`,
+      // One draw has no standard error.
+      draws.length < 2
+        ? points(centre)
+        : `${points(centre)} ± ${percent(spread / Math.sqrt(draws.length))}`,
       points(Math.min(...gains)),
       draws.map(({ alpha }) => alpha).join(', '),
     ]
