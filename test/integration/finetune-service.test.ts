@@ -83,7 +83,8 @@ async function interruptedBy(reason: string): Promise<FineTuneClassifierRequest>
   const { tuning, ...request } = await describeRequest()
   return {
     ...request,
-    tuning: { ...tuning, epochs: 900 },
+    // How much is learnt by then is a matter of time: the mix must not hang on it.
+    tuning: { ...tuning, epochs: 900, alpha: 1 },
     signal: interrupted.signal,
     onProgress(stage, done, _total, detail) {
       const isJudged = stage === 'training' && detail?.includes('validation')
