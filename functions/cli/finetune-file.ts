@@ -36,7 +36,7 @@ export interface FineTuneOptions extends LabelledInputOptions {
   readonly batchSize?: number
   readonly learningRate?: number
   readonly headLearningRate?: number
-  readonly alpha?: number
+  readonly alpha?: number | 'auto'
   readonly budget?: number
   readonly maxMemory?: number
   readonly maxTokens?: number

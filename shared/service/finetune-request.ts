@@ -63,8 +63,11 @@ export interface TuningOptions {
   readonly batchSize?: number | undefined
   readonly learningRate?: number | undefined
   readonly headLearningRate?: number | undefined
-  /** Share of the tuned weights in the mix with the base's, above 0 and at most 1; chosen where it is left out. */
-  readonly alpha?: number | undefined
+  /**
+   * Share of the tuned weights in the mix with the base's, above 0 and at most 1; `auto` chooses it on rows that are
+   * not learnt. @default `auto` where rows are too few to hold some out, else 1
+   */
+  readonly alpha?: number | 'auto' | undefined
   /** Pictures: learn each one mirrored as well. @default false */
   readonly flip?: boolean | undefined
   /** Time for training alone, in milliseconds. */

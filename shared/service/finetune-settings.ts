@@ -27,6 +27,7 @@ export function chooseSettings(
   { trainable, maxTokens }: ReaderLimits,
   { defaultSettings }: Pick<FineTuningTools, 'defaultSettings'>,
 ): FineTuneSettings {
+  const { alpha = data.few ? 'auto' : 1 } = tuning
   const loss = chooseLoss(tuning.loss, tuning.labelSmoothing, data.multiLabel)
   const { modality = 'text' } = data
   const flip = tuning.flip === true
@@ -45,9 +46,8 @@ export function chooseSettings(
     batchSize: tuning.batchSize ?? defaults.batchSize,
     learningRate: tuning.learningRate ?? defaults.learningRate,
     headLearningRate: tuning.headLearningRate ?? defaults.headLearningRate,
-    alpha: tuning.alpha ?? null,
-    rehearsals:
-      data.few && tuning.alpha === undefined && trainable.kind !== 'head' ? REHEARSALS : 0,
+    alpha: alpha === 'auto' ? null : alpha,
+    rehearsals: data.few && alpha === 'auto' && trainable.kind !== 'head' ? REHEARSALS : 0,
     seed,
     threads: tuning.threads,
     budgetMs: tuning.budgetMs ?? null,

@@ -134,7 +134,7 @@ describe('espalier finetune', () => {
   }, 120_000)
 
   it('does not promote what does not clearly beat the frozen encoder', async () => {
-    const made = await finetune('even', '--promote', '--learning-rate', '1e-9', '--alpha', '1')
+    const made = await finetune('even', '--promote', '--learning-rate', '1e-9')
     expect(made.code).toBe(1)
     expect(made.stderr).toMatch(
       /^espalier: words-encoder@v1 and words@v1: published but not promoted: .*does not clearly beat/,
@@ -144,7 +144,7 @@ describe('espalier finetune', () => {
   }, 120_000)
 
   it('publishes no encoder where no mix of weights beats the base, and says so', async () => {
-    const made = await finetune('same', '--learning-rate', '1e-9')
+    const made = await finetune('same', '--learning-rate', '1e-9', '--alpha', 'auto')
     expect(made.code).toBe(1)
     expect(made.stderr).toMatch(
       /^espalier: no tuned weights beat the base's: a classifier is right on \d+\.\d % of 22 validation rows with the base, .*no encoder is published: use "espalier train"\n$/,
@@ -178,7 +178,7 @@ describe('espalier finetune', () => {
 })
 
 it('keeps what was learnt before training diverged, and says so', async () => {
-  const rates = ['--learning-rate', '1e5', '--head-learning-rate', '1e5', '--alpha', '1']
+  const rates = ['--learning-rate', '1e5', '--head-learning-rate', '1e5']
   const made = await finetune('mad', ...rates, '--json')
   expect([made.code, made.stderr]).toEqual([0, ''])
   expect(JSON.parse(made.stdout)).toMatchObject({

@@ -115,8 +115,9 @@ function addTrainingOptions(command: Command): Command {
     )
     .option(
       '--alpha <share>',
-      'share of the tuned weights in the mix with those of the base; default: chosen on rows not learnt',
-      decimalBetween(0.01, 1),
+      'share of the tuned weights in the mix with those of the base, or auto: chosen on rows not learnt; ' +
+        'default: auto where rows are few, else 1',
+      (value: string) => (value === 'auto' ? value : decimalBetween(0.01, 1)(value)),
     )
     .option('--budget <time>', 'time for the training itself, such as 60s or 10m', duration)
     .option(
