@@ -16,11 +16,10 @@ import { fixed } from '../report/table.ts'
 
 const BUILTIN_FOLDER = 'infra/models/efficientnet-lite0'
 const CROWD = 100
-const INT8 = 'images.int8'
 
 interface Contestant {
   readonly name: string
-  /** Names a ratio. */
+  /** Names it in ratios. */
   readonly key: string
   /** Milliseconds of a pass over all pictures. */
   run(): Promise<number>
@@ -48,6 +47,7 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
         context.passes,
         passTeller(context, 'images'),
       )
+      const timeOf = (each: Contestant) => times[all.indexOf(each)] ?? []
       context.say('images: a crowd of large ones')
       const crowd = await own.crowd()
       const pictures = readdirSync(workload.folder).length
@@ -66,12 +66,14 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
           crowd,
         ],
         measurements: all.map(({ name }, i) => ({ name, unit: 'ms', passes: times[i] ?? [] })),
-        ratios: all.slice(1).map(({ key }, i) => {
-          const time = times[i + 1] ?? []
-          return key === INT8
-            ? ratioOf(key, times[0] ?? [], time)
-            : ratioOf(key, time, times[0] ?? [])
-        }),
+        ratios: [
+          ratioOf('images.int8', timeOf(own), timeOf(int8)),
+          ...peers.flatMap((peer) =>
+            [own, int8].map((each) =>
+              ratioOf(`images.${each.key}.${peer.key}`, timeOf(peer), timeOf(each)),
+            ),
+          ),
+        ],
         notes:
           context.python === null
             ? ['Python was not measured: set PEER_PYTHON to one with pillow and onnxruntime']
@@ -93,7 +95,7 @@ async function startOwn(
   const child = await forkChild<ImagesRequest, ImagesReply>(context.own.images(choice))
   return {
     name: `espalier ${precision}`,
-    key: precision === 'int8' ? INT8 : '',
+    key: precision,
     async run() {
       return (await child.ask({ kind: 'encode' }, 'encode')).ms
     },
@@ -139,7 +141,7 @@ async function startPython(
   })
   return {
     name: threads === 1 ? 'python script' : `python script, ${threads} threads`,
-    key: threads === 1 ? 'images.python' : 'images.python-threads',
+    key: threads === 1 ? 'python' : 'python-threads',
     run: () => engine.run(),
     stop: () => engine.stop(),
   }
