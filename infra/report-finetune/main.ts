@@ -27,7 +27,8 @@ const USAGE = `npm run report:finetune -- [${PARTS.join(' | ')} | page] [options
                   default ../shared/data
   --only NAMES    sets, separated by commas: trec, banking77, clinc-intents, clinc-domains; for convergence
                   also single cells, such as trec-1000
-  --full          convergence: more sizes, longer; hours instead of minutes`
+  --full          convergence: more sizes, longer; hours instead of minutes
+  --continue      few-shot: keeps the draws that were measured before, and runs the others`
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url))
 const SETS: Readonly<Record<Part, readonly string[]>> = {
@@ -44,6 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
       data: { type: 'string', default: '../shared/data' },
       only: { type: 'string' },
       full: { type: 'boolean', default: false },
+      continue: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -60,7 +62,7 @@ async function main(args: readonly string[]): Promise<void> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`)
   try {
     await withStudyParts(scratch, log, (parts) =>
-      study(part, parts, sets, { only, full: values.full }),
+      study(part, parts, sets, { only, full: values.full, goesOn: values.continue }),
     )
   } finally {
     await rm(scratch, { recursive: true, force: true })
@@ -82,11 +84,20 @@ async function study(
   part: Part,
   parts: StudyParts,
   sets: readonly StudySet[],
-  { only, full }: { readonly only: readonly string[] | undefined; readonly full: boolean },
+  {
+    only,
+    full,
+    goesOn,
+  }: {
+    readonly only: readonly string[] | undefined
+    readonly full: boolean
+    readonly goesOn: boolean
+  },
 ): Promise<void> {
   const names = only ?? SETS[part]
   if (part === 'few-shot') {
-    return studyFewShot(parts, sets, names, (result) => keepResult(part, result))
+    const known = goesOn ? (await readResults())[part] : []
+    return studyFewShot(parts, sets, names, { known, keep: (result) => keepResult(part, result) })
   }
   if (part === 'full') return studyFull(parts, sets, names, (result) => keepResult(part, result))
   const cells = (full ? FULL_CELLS : DEFAULT_CELLS).filter(

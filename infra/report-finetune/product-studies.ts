@@ -37,20 +37,26 @@ export interface FullResult {
 const PER_LABEL = 8
 const DRAWS = 5
 
-/** 8 rows a class, drawn five times. */
+/** 8 rows a class, drawn five times; goes on after the draws that are known. */
 export async function studyFewShot(
   parts: StudyParts,
   sets: readonly StudySet[],
   names: readonly string[],
-  keep: (result: FewShotResult) => Promise<void>,
+  {
+    known,
+    keep,
+  }: {
+    readonly known: readonly FewShotResult[]
+    keep(result: FewShotResult): Promise<void>
+  },
 ): Promise<void> {
   for (const [order, set] of sets.entries()) {
     if (!names.includes(set.name)) continue
-    const draws: FewShotResult['draws'][number][] = []
+    const draws = [...(known.find(({ key }) => key === set.name)?.draws ?? [])]
     // After every draw: the whole takes long, and may be broken off.
     const keepDraws = () =>
       keep({ key: set.name, order, title: set.title, perLabel: PER_LABEL, draws })
-    for (let seed = 0; seed < DRAWS; seed++) {
+    for (let seed = draws.length; seed < DRAWS; seed++) {
       const train = drawPerLabel(set.train, PER_LABEL, seed)
       const tuning = { loss: 'contrastive' } as const
       const { test, labels } = set
