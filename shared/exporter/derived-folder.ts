@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { z } from 'zod'
+import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { writeFolder } from './artifact-folder.ts'
 import { readJsonFile } from './json-file.ts'
@@ -87,7 +88,7 @@ function describeTensor(file: SafetensorsFile, name: string, change: ChangeTenso
   if (!FLOAT_TYPES.includes(type)) {
     return { name, type, shape, bytes, read: () => file.readBytes(name) }
   }
-  const count = shape.reduce((product, dim) => product * dim, 1)
+  const count = countElements(shape)
   return {
     name,
     type: 'F32',

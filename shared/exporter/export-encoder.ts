@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import {
+  CALIBRATION_FILE,
   ENCODER_MANIFEST_FILE,
   type GraphSpec,
   type Precision,
@@ -28,7 +29,6 @@ import { readSourceFolder, type SourceFolder } from './source-folder.ts'
 import { type EncoderWeights, loadDense, loadWeights } from './weights.ts'
 
 const TOKENIZER_FILE = 'tokenizer.json'
-const CALIBRATION_FILE = 'calibration.json'
 /** About 0.12 bytes a weight: 40 MB for the 24 layers of BERT-large. */
 const MAX_CALIBRATION_BYTES = 64 * 1024 * 1024
 

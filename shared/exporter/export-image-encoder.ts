@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  CALIBRATION_FILE,
   ENCODER_MANIFEST_FILE,
   type GraphSpec,
   type ImageEncoderManifest,
@@ -17,7 +18,7 @@ import { computeFingerprint, computeImageFamily, sha256 } from './fingerprint.ts
 import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image-encoder-graph.ts'
 import { readImageFolder } from './image-folder.ts'
 import { measureImageGolden, minImageCosines, readImageGolden } from './image-golden.ts'
-import { IMAGE_CALIBRATION_FILE, quantizeImageGraph } from './image-int8.ts'
+import { quantizeImageGraph } from './image-int8.ts'
 import { type ImageNetwork, readImageNetwork } from './image-network.ts'
 import { type FileEntry, writeHashedFile, writeModel } from './model-file.ts'
 import { chooseLayer, listTransferLayers } from './transfer-layers.ts'
@@ -112,7 +113,7 @@ export async function exportImageEncoder(
 function choosePrecisions(options: ExportImageEncoderOptions): readonly Precision[] {
   const { folder, precisions, calibration } = options
   if (precisions === undefined) {
-    const isAtHand = calibration !== undefined || existsSync(join(folder, IMAGE_CALIBRATION_FILE))
+    const isAtHand = calibration !== undefined || existsSync(join(folder, CALIBRATION_FILE))
     return isAtHand ? ['float32', 'int8'] : ['float32']
   }
   if (precisions.length === 0) throw new EspalierError('invalid_request', 'no precision to export')
@@ -171,7 +172,7 @@ async function writeGraphs(
   onProgress?.('writing graphs', precisions.length, precisions.length)
   if (quantized === null) return { graphs, quantization: null, files }
   const text = new TextEncoder().encode(`${JSON.stringify(quantized.calibration)}\n`)
-  const name = IMAGE_CALIBRATION_FILE
-  files[name] = await writeHashedFile(join(target, name), [text])
-  return { graphs, quantization: { scheme: CONVOLUTION_SCHEME, calibration: name }, files }
+  files[CALIBRATION_FILE] = await writeHashedFile(join(target, CALIBRATION_FILE), [text])
+  const quantization = { scheme: CONVOLUTION_SCHEME, calibration: CALIBRATION_FILE }
+  return { graphs, quantization, files }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
+import { CALIBRATION_FILE } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { ImagePreprocessing } from '../lib/image-preprocessing.ts'
 import type { Graph, ValueInfo } from '../onnx/graph.ts'
@@ -16,9 +17,6 @@ import {
 } from './image-calibration-file.ts'
 import { readJsonFile } from './json-file.ts'
 import type { CalibrateOptions } from './tapped-run.ts'
-
-/** What a folder brings to be quantised by, and an artifact says that it was. */
-export const IMAGE_CALIBRATION_FILE = 'calibration.json'
 
 /** About 0.1 bytes a weight. */
 const MAX_CALIBRATION_BYTES = 64 * 1024 * 1024
@@ -89,7 +87,7 @@ async function calibrate(
   options: CalibrateOptions,
 ): Promise<ImageCalibration> {
   if (pictures === undefined) {
-    const path = join(folder, IMAGE_CALIBRATION_FILE)
+    const path = join(folder, CALIBRATION_FILE)
     const shipped = await readJsonFile(path, z.unknown(), MAX_CALIBRATION_BYTES)
     if (shipped !== null) {
       const whole = parseImageCalibration(shipped, plan, input.name)

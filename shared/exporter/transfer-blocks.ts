@@ -1,3 +1,4 @@
+import { countElements } from '../lib/count-elements.ts'
 import type { TransferLayer } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 
@@ -59,9 +60,5 @@ export function layerNamed(layers: Layers, chosen: TransferLayer, name: string):
 }
 
 function isNarrower(layer: TransferLayer, than: TransferLayer | undefined): boolean {
-  return than === undefined || sizeOf(layer) <= sizeOf(than)
-}
-
-function sizeOf({ shape }: TransferLayer): number {
-  return shape.reduce((product, dim) => product * dim, 1)
+  return than === undefined || countElements(layer.shape) <= countElements(than.shape)
 }

@@ -1,3 +1,4 @@
+import { countElements } from '../lib/count-elements.ts'
 import type { TransferLayer } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { cutGraph, findBottlenecks } from '../onnx/cut.ts'
@@ -83,7 +84,7 @@ async function measureShapes(
   return withModelFile(probe, async (path) => {
     const session = await openSession(path, { optimization: 'disabled' })
     try {
-      const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1))
+      const data = new Float32Array(countElements(dims))
       const results = await session.run({ [input.name]: { data, dims } })
       return new Map(Object.entries(results).map(([name, tensor]) => [name, tensor.dims]))
     } finally {
@@ -94,7 +95,7 @@ async function measureShapes(
 
 function countParameters(graph: Graph, value: string): number {
   const { initializers } = cutGraph(graph, [value])
-  const sizes = initializers.map(({ dims }) => dims.reduce((product, dim) => product * dim, 1))
+  const sizes = initializers.map(({ dims }) => countElements(dims))
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 

@@ -28,6 +28,7 @@ export async function blendTuned(parts: BlendParts): Promise<BlendResult> {
   const nothing = { rows: 0, scores: [], cooling: 1 }
   if (trainable.kind === 'head') return { alpha: 1, basis: 'none', ...nothing }
   if (bestStep === 0) return { alpha: 0, basis: 'none', ...nothing }
+  if (alpha === 1) return { alpha, basis: 'given', ...nothing }
   const tuned = adamw.weights.map((view) => view.slice())
   const { parameters } = prepared.training
   const chosen: BlendResult =

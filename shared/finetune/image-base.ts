@@ -2,8 +2,10 @@ import { readImageFolder } from '../exporter/image-folder.ts'
 import { readImageNetwork } from '../exporter/image-network.ts'
 import { layerBelowBlocks, layerNamed } from '../exporter/transfer-blocks.ts'
 import { chooseLayer, listTransferLayers } from '../exporter/transfer-layers.ts'
+import { countElements } from '../lib/count-elements.ts'
 import type { TransferLayer } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
+import { MAX_IMAGE_PIXELS } from '../lib/image-limits.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { openImageDecoder } from '../runtime/image-decoder.ts'
 import { createTensorFiller } from '../runtime/image-tensor.ts'
@@ -18,9 +20,6 @@ import type { TrainableBase } from './trainable-base.ts'
 import { writeTunedNetwork } from './tuned-network.ts'
 import type { Trainable } from './types.ts'
 
-/** As serving has it. */
-const MAX_PIXELS = 50_000_000
-
 /**
  * Opens an image network, cut at the layer below what is trained. Pictures are read when they enter.
  * @throws EspalierError `unsupported_model`, `invalid_model_file`, `invalid_request`
@@ -29,7 +28,7 @@ export async function openImageBase(
   request: FineTuneInit['request'],
   { loadImage }: Pick<FineTuneTools, 'loadImage'>,
 ): Promise<TrainableBase> {
-  const { settings, train, validation, initialisation, maxImagePixels = MAX_PIXELS } = request
+  const { settings, train, validation, initialisation, maxImagePixels = MAX_IMAGE_PIXELS } = request
   if (initialisation === 'random') {
     const message = 'image networks are trained from their own weights, not from random ones'
     throw new EspalierError('invalid_request', message)
@@ -41,7 +40,7 @@ export async function openImageBase(
   const below = chooseBelow(layers, layer, settings.trainable)
   const trunk = createImageTrunk({ network, layer, below })
   const { preprocessing } = source
-  const width = trunk.shape.reduce((product, dim) => product * dim, 1)
+  const width = countElements(trunk.shape)
   const rows = train.texts.length + validation.texts.length
   const { flip } = settings
   const held = rows + (flip ? train.texts.length : 0)
@@ -49,9 +48,8 @@ export async function openImageBase(
     trunk,
     weightBytes: bytesOf(network.graph),
     rowBytes: held * width * Float32Array.BYTES_PER_ELEMENT,
-    tokens: 1,
+    tokens: null,
     truncated: { train: 0, validation: 0 },
-    buildLower: () => trunk.lower,
     async enterRows(tools) {
       const decoder = await openImageDecoder(preprocessing, maxImagePixels)
       const session = await tools.folder.open('lower', trunk.lower)

@@ -1,3 +1,4 @@
+import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { ImageDecoder } from '../runtime/image-decoder.ts'
 import type { NamedTensor, Session } from '../runtime/session.ts'
@@ -35,7 +36,7 @@ export async function fillImageRows(
   const { session, trunk, decoder, fill, dims } = options
   const { output, shape } = trunk
   const input = trunk.lower.inputs[0]?.name ?? ''
-  const width = shape.reduce((product, dim) => product * dim, 1)
+  const width = countElements(shape)
   const copies = options.flip ? 2 : 1
   const values = new Float32Array(paths.length * copies * width)
   const prepare = async (row: number): Promise<Float32Array> => {

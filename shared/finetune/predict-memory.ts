@@ -18,7 +18,7 @@ const SCORED_ROWS = 32
 export interface MemoryPlan {
   /** Weights as they were read, and what sessions hold of them. */
   readonly weights: number
-  /** Trained weights with their moments, the best ones kept, and the tuned ones while mixes are judged. */
+  /** Trained weights with their moments, the best ones kept, and the tuned ones where mixes are judged. */
   readonly optimiser: number
   /** Values between the operators of the largest batch, gradients included. */
   readonly activations: number
@@ -31,25 +31,27 @@ export interface MemoryPlan {
 export interface MemoryDemand {
   readonly training: Graph
   readonly scoring: Graph
-  /** What fills the cache; null without one. */
-  readonly lower: Graph | null
   readonly trainedNumbers: number
+  /** Whether tuned weights are mixed with those of the base: a copy more of them. */
+  readonly mixes: boolean
   /** Bytes of the encoder's weights. */
   readonly weightBytes: number
   /** Bytes of tokens, targets and cached states. */
   readonly rowBytes: number
   readonly batch: number
-  readonly tokens: number
+  /** Of the longest text; null for pictures. */
+  readonly tokens: number | null
 }
 
 /** Predicts how far the process will grow. */
 export function planMemory(demand: MemoryDemand): MemoryPlan {
-  const { trainedNumbers, batch, tokens } = demand
+  const { trainedNumbers, batch } = demand
+  const tokens = demand.tokens ?? 1
   const trained = trainedNumbers * FLOAT_BYTES
   const training = peakActivations(demand.training, { batch, tokens })
   const scoring = peakActivations(demand.scoring, { batch: SCORED_ROWS, tokens })
   const weights = demand.weightBytes + constantBytes(demand.training) + RUNTIME_BYTES
-  const optimiser = adamWBytes(trainedNumbers) + 2 * trained
+  const optimiser = adamWBytes(trainedNumbers) + (demand.mixes ? 2 : 1) * trained
   // The gradients come out as copies.
   const activations = Math.round((training + scoring) * ARENA_FACTOR + trained)
   const rows = demand.rowBytes
@@ -70,7 +72,7 @@ export function assertFits(
   { batch, tokens, trainable }: Pick<MemoryDemand, 'batch' | 'tokens'> & { trainable: Trainable },
 ): void {
   if (plan.total <= limitBytes) return
-  const isImage = tokens === 1
+  const isImage = tokens === null
   const fixes = [
     `a smaller batch than ${batch}`,
     ...(isImage ? [] : [`fewer tokens a text than ${tokens}`]),

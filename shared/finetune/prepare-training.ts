@@ -96,8 +96,8 @@ function predict(
   const plan = planMemory({
     training: graphs.training.graph,
     scoring: graphs.scoring.graph,
-    lower: base.buildLower(),
     trainedNumbers: sumOf(graphs.training.parameters.map(({ initial }) => initial.length)),
+    mixes: settings.alpha !== 1 && trainable.kind !== 'head',
     weightBytes,
     rowBytes: base.rowBytes + train.targets.byteLength + validation.targets.byteLength,
     batch,

@@ -1,3 +1,4 @@
+import { countElements } from '../lib/count-elements.ts'
 import type { NamedTensor } from '../runtime/session.ts'
 import { widthOf } from './batches.ts'
 import type { TokenRows } from './token-rows.ts'
@@ -67,7 +68,7 @@ export function createStateSource(rows: StateRows): RowSource {
 
 /** Rows that enter at features of one shape, or at embeddings, one after another in `values`. */
 export function createFeatureSource(values: Float32Array, shape: readonly number[]): RowSource {
-  const width = shape.reduce((product, dim) => product * dim, 1)
+  const width = countElements(shape)
   return {
     lengths: new Int32Array(values.length / width).fill(1),
     feed(batch, start) {

@@ -43,7 +43,6 @@ export async function openTextBase(request: TextRequest, scratch: string): Promi
     rowBytes: sets.reduce((sum, { ids }, at) => sum + ids.byteLength + (cached[at] as number), 0),
     tokens: sets.reduce((most, { lengths }) => lengths.reduce((a, b) => Math.max(a, b), most), 1),
     truncated: { train: tokens.train.truncated, validation: tokens.validation.truncated },
-    buildLower: () => lower?.graph ?? null,
     async enterRows(tools) {
       const frozen = { lower, kind, width, padId: source.padId } as const
       const sources = await enterTextRows(frozen, tokens, tools)

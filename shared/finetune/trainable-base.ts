@@ -1,4 +1,3 @@
-import type { Graph } from '../onnx/graph.ts'
 import type { JudgedRows } from './evaluate-rows.ts'
 import type { FineTuneTools } from './fine-tune-tools.ts'
 import type { GraphFolder } from './graph-folder.ts'
@@ -22,12 +21,10 @@ export interface TrainableBase {
   readonly weightBytes: number
   /** Bytes of the rows, and of what frozen layers make of them. */
   readonly rowBytes: number
-  /** Tokens of the longest row; 1 for pictures. */
-  readonly tokens: number
+  /** Tokens of the longest text; null for pictures. */
+  readonly tokens: number | null
   /** Texts that were cut. */
   readonly truncated: { readonly train: number; readonly validation: number }
-  /** Builds what is frozen, for the memory that it takes; null where nothing is. */
-  buildLower(): Graph | null
   /**
    * The rows as the training graph takes them; what frozen layers make of them is computed here, once.
    * @throws EspalierError `request_cancelled`, `invalid_image`

@@ -1,6 +1,7 @@
 import { deriveFolder } from '../exporter/derived-folder.ts'
 import type { TransformerConfig } from '../exporter/source-config.ts'
 import { findPrefix, storedLayerNames } from '../exporter/weights.ts'
+import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { createRandom, type Random } from '../lib/random.ts'
 
@@ -24,7 +25,7 @@ export async function writeTunedFolder(
   await deriveFolder(base, output, async (name, shape, file) => {
     const part = parts.get(name.slice(findPrefix(file.names)?.length ?? 0))
     if (!part) return null
-    const count = shape.reduce((product, dim) => product * dim, 1)
+    const count = countElements(shape)
     if (part.length === count) return part
     throw new EspalierError('internal', `${name} has ${count} numbers, ${part.length} were trained`)
   })
@@ -34,7 +35,7 @@ export async function writeTunedFolder(
 export async function writeRandomFolder(base: string, output: string, seed: number): Promise<void> {
   const random = createRandom(seed)
   await deriveFolder(base, output, async (name, shape) => {
-    const count = shape.reduce((product, dim) => product * dim, 1)
+    const count = countElements(shape)
     return initialValues(name, count, random)
   })
 }

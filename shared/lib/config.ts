@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { choice, decimal, integer, variables, whole } from './config-fields.ts'
 import { precisionSchema } from './encoder-manifest.ts'
 import { EspalierError } from './errors.ts'
+import { MAX_IMAGE_PIXELS } from './image-limits.ts'
 import { nearestName } from './nearest.ts'
 import { quote } from './quote.ts'
 
@@ -163,7 +164,7 @@ const configSchema = z.object({
     unit: 'bytes',
     doc: 'Largest file of a single image.',
   }),
-  maxImagePixels: integer(1, 1_000_000_000, 50_000_000, {
+  maxImagePixels: integer(1, 1_000_000_000, MAX_IMAGE_PIXELS, {
     variable: 'ESPALIER_MAX_IMAGE_PIXELS',
     unit: 'pixels',
     doc: 'Most pixels of a single image, width times height; it is refused before it is decoded.',

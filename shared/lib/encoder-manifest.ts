@@ -3,6 +3,8 @@ import { imagePreprocessingSchema } from './image-preprocessing.ts'
 
 /** The file name of an encoder's manifest inside its artifact folder. */
 export const ENCODER_MANIFEST_FILE = 'encoder.json'
+/** What int8 was learned as: a folder may bring it, an artifact says what it was quantised by. */
+export const CALIBRATION_FILE = 'calibration.json'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)

@@ -1,3 +1,4 @@
+import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
 
 /** Element types of ONNX tensors that the product writes, with their numbers in `TensorProto.DataType`. */
@@ -125,7 +126,7 @@ export class GraphBuilder {
     dims: readonly number[],
     data: ArrayBufferView,
   ): string {
-    const elements = dims.reduce((product, dim) => product * dim, 1)
+    const elements = countElements(dims)
     if (elements * ELEMENT_BYTES[type] !== data.byteLength || this.#initializers.has(name)) {
       throw new EspalierError(
         'internal',

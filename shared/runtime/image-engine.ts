@@ -1,6 +1,7 @@
 import type { EncoderInput } from '../lib/encoder-input.ts'
 import type { ImageEncoderManifest } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
+import { MAX_IMAGE_PIXELS } from '../lib/image-limits.ts'
 import { openOnDevice } from './device.ts'
 import { awaitVerified, type Engine } from './engine.ts'
 import { HeadKernels } from './head-kernels.ts'
@@ -13,9 +14,6 @@ import { takeKnown } from './known-rows.ts'
 import { type Job, type JobResult, toWireError, type WorkerInit } from './protocol.ts'
 import { UnitRows } from './unit-rows.ts'
 
-/** The bound of a picture where nobody sets one. */
-const DEFAULT_MAX_PIXELS = 50_000_000
-
 /**
  * Loads the graph of an image encoder, and what decodes its pictures.
  * @throws EspalierError `invalid_model_file`, `invalid_config` (device)
@@ -24,7 +22,7 @@ export async function openImageEngine(
   init: WorkerInit,
   manifest: ImageEncoderManifest,
 ): Promise<Engine> {
-  const { artifactDir, maxImagePixels = DEFAULT_MAX_PIXELS } = init
+  const { artifactDir, maxImagePixels = MAX_IMAGE_PIXELS } = init
   const decoder = await openImageDecoder(manifest.preprocessing, maxImagePixels)
   awaitVerified(init, 'graph')
   const graph = await openOnDevice(init, (spec, device) =>

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { hashFile, verifyFile } from '../encoder/verify-artifact.ts'
 import { isImageFolder, PREPROCESSOR_CONFIG } from '../exporter/is-image-folder.ts'
 import {
+  CALIBRATION_FILE,
   ENCODER_MANIFEST_FILE,
   type EncoderManifest,
   encoderManifestSchema,
@@ -177,7 +178,7 @@ async function cachedExport(
 
 /** An image network runs in int8 where it brings ranges that somebody has judged, else in float32. */
 function imagePrecision(source: string, wanted: Precision): Precision {
-  return wanted === 'int8' && existsSync(join(source, 'calibration.json')) ? 'int8' : 'float32'
+  return wanted === 'int8' && existsSync(join(source, CALIBRATION_FILE)) ? 'int8' : 'float32'
 }
 
 async function readSource(folder: string): Promise<z.infer<typeof sourceSchema> | null> {

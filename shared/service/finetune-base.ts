@@ -7,11 +7,11 @@ import { EspalierError } from '../lib/errors.ts'
 import { isModelName } from '../lib/model-address.ts'
 import type { RegistryReader } from '../registry/types.ts'
 import { listBuiltins } from './encoder-artifacts.ts'
-import { type ImageBase, openImageBase } from './finetune-image-base.ts'
+import { type ImageBaseFolder, readImageBase } from './finetune-image-base.ts'
 import type { TrainableLayers } from './finetune-request.ts'
 
 /** An encoder of texts whose weights can be trained. */
-export interface TextBase {
+export interface TextBaseFolder {
   readonly modality: 'text'
   /** Its Hugging Face folder. */
   readonly folder: string
@@ -19,7 +19,7 @@ export interface TextBase {
   readonly maxTokens: number
 }
 
-export type TrainableBase = TextBase | ImageBase
+export type BaseFolder = TextBaseFolder | ImageBaseFolder
 
 const ALTERNATIVE = '"espalier train" trains a classifier on its vectors as they are'
 
@@ -28,12 +28,12 @@ const ALTERNATIVE = '"espalier train" trains a classifier on its vectors as they
  * @throws EspalierError `model_not_found`, `unsupported_model` where there are no weights to train,
  *   `invalid_model_file`
  */
-export async function findTrainableBase(
+export async function findBaseFolder(
   deps: { readonly builtinFolder: string; readonly registry: RegistryReader },
   base: string,
-): Promise<TrainableBase> {
+): Promise<BaseFolder> {
   const folder = await findFolder(deps, base)
-  if (isImageFolder(folder)) return openImageBase(folder)
+  if (isImageFolder(folder)) return readImageBase(folder)
   const { network, maxTokens } = await readSourceFolder(folder, {})
   if (network.kind === 'onnx') {
     throw new EspalierError(
@@ -51,7 +51,7 @@ export async function findTrainableBase(
  */
 export function chooseTrainable(
   base: string,
-  found: TrainableBase,
+  found: BaseFolder,
   asked: TrainableLayers | undefined,
 ): TrainableLayers {
   if (found.modality === 'image') return found.choose(base, asked)

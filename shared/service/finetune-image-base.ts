@@ -4,7 +4,7 @@ import { EspalierError } from '../lib/errors.ts'
 import type { TrainableLayers } from './finetune-request.ts'
 
 /** An image network whose weights can be trained. */
-export interface ImageBase {
+export interface ImageBaseFolder {
   readonly modality: 'image'
   /** With its ONNX file. */
   readonly folder: string
@@ -19,7 +19,7 @@ export interface ImageBase {
 const DEFAULT_BLOCKS = 3
 
 /** @throws EspalierError `unsupported_model`, `invalid_model_file` */
-export async function openImageBase(folder: string): Promise<ImageBase> {
+export async function readImageBase(folder: string): Promise<ImageBaseFolder> {
   const { layers, chosen, blocks } = await listLayers(folder)
   const top = layers.find(({ name }) => name === chosen)
   if (top === undefined) throw new EspalierError('internal', `${folder}: no layer ${chosen}`)

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import type { Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { checkModelName } from '../registry/names.ts'
-import { chooseTrainable, findTrainableBase, type TrainableBase } from './finetune-base.ts'
+import { type BaseFolder, chooseTrainable, findBaseFolder } from './finetune-base.ts'
 import { conclude } from './finetune-conclude.ts'
 import { type FineTuneData, readFineTuneData } from './finetune-data.ts'
 import { fitFrozen, tuneEncoder } from './finetune-encoder.ts'
@@ -64,7 +64,7 @@ export async function fineTuneClassifier(
 async function checkRequest(
   deps: FineTuneDeps,
   request: FineTuneClassifierRequest,
-): Promise<TrainableBase> {
+): Promise<BaseFolder> {
   const { name, encoderName, base, signal } = request
   checkModelName(name)
   checkModelName(encoderName)
@@ -83,11 +83,11 @@ async function checkRequest(
   }
   await checkTargetKind(deps.registry, name, 'classifier', signal)
   await checkTargetKind(deps.registry, encoderName, 'embedding', signal)
-  return findTrainableBase(deps, base)
+  return findBaseFolder(deps, base)
 }
 
 /** What the base says of the training: layers, longest text, and precisions, the served one first. */
-function describeBase(found: TrainableBase, request: FineTuneClassifierRequest) {
+function describeBase(found: BaseFolder, request: FineTuneClassifierRequest) {
   const { base, precision, tuning } = request
   const trainable = chooseTrainable(base, found, tuning.layers)
   if (found.modality === 'image') {
@@ -101,7 +101,7 @@ function describeBase(found: TrainableBase, request: FineTuneClassifierRequest) 
 function checkModality(
   { base }: FineTuneClassifierRequest,
   { modality = 'text', summary }: FineTuneData,
-  found: TrainableBase,
+  found: BaseFolder,
 ): void {
   if (modality === found.modality) return
   const nouns = { text: 'texts', image: 'pictures' } as const

@@ -21,7 +21,8 @@ export function addFineTuneCommand(program: Command, context: CommandContext): v
     .summary('train the encoder itself, and a classifier on it')
     .description(
       'Train an encoder on the labelled texts of a CSV, TSV or JSONL file, or on pictures (a folder with a folder for ' +
-        'each label, or a file with a column of paths), with a classifier on it, and publish both as new versions. The report compares them with a classifier on the encoder as it was, on the same test rows.',
+        'each label, or a file with a column of paths), with a classifier on it, and publish both as new versions. ' +
+        'The report compares them with a classifier on the encoder as it was, on the same test rows.',
     )
     .argument('<data>', 'the file, a folder of pictures, or - for stdin')
     .requiredOption('--name <name>', 'name of the classifier')

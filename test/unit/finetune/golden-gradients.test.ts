@@ -18,6 +18,7 @@ import type {
 import type { Graph } from '../../../shared/onnx/graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'
+import { type Digest, difference, digest, pseudoRandom } from './gradient-digest.ts'
 
 /** What PyTorch computed; see test/golden/make-finetune.py. */
 interface Golden {
@@ -35,12 +36,6 @@ interface Golden {
   }[]
 }
 
-interface Digest {
-  readonly max: number
-  readonly norm: number
-  readonly samples: readonly number[]
-}
-
 /** The product's bar, relative to the largest gradient of a tensor. */
 const TOLERANCE = 2e-5
 const [ROWS, TOKENS, CLASSES, HIDDEN] = [16, 32, 6, 384]
@@ -49,13 +44,6 @@ const folder = fileURLToPath(new URL('../../../infra/models/all-MiniLM-L6-v2', i
 const path = fileURLToPath(new URL('../../golden/finetune.json', import.meta.url))
 const golden = JSON.parse(readFileSync(path, 'utf8')) as Golden
 const weights = await loadWeights(folder, await readTransformerConfig(folder), null)
-
-function pseudoRandom(count: number, spread: number): Float32Array {
-  return Float32Array.from(
-    { length: count },
-    (_, i) => (((i * 7919 + 12345) % 20011) / 20011 - 0.5) * spread,
-  )
-}
 
 function optionsOf(kind: Loss['kind'], trainable: Trainable): TrainingGraphOptions<TextTrunk> {
   const losses: Record<Loss['kind'], Loss> = {
@@ -134,25 +122,6 @@ async function runTraining(kind: Loss['kind'], training: TrainingGraph, lower: L
   if (start.kind === 'states') feeds[start.states] = await runLower(lower as LowerGraph)
   if (start.kind === 'embeddings') feeds[start.embeddings] = await runLower(lower as LowerGraph)
   return await runGraph(training.graph, feeds)
-}
-
-function digest(values: Float32Array): Digest {
-  const positions = Array.from({ length: 24 }, (_, k) => (k * 104729 + 31) % values.length)
-  return {
-    max: values.reduce((max, value) => Math.max(max, Math.abs(value)), 0),
-    norm: Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)),
-    samples: positions.map((position) => values[position] as number),
-  }
-}
-
-/** The largest difference between two digests, relative to the largest gradient and to the norm. */
-function difference(found: Digest, wanted: Digest): number {
-  const samples = found.samples.map((value, i) => Math.abs(value - (wanted.samples[i] as number)))
-  return Math.max(
-    Math.abs(found.max - wanted.max) / wanted.max,
-    Math.abs(found.norm - wanted.norm) / wanted.norm,
-    Math.max(...samples) / wanted.max,
-  )
 }
 
 /** Every loss with all layers; where a batch starts has nothing to do with the loss. */

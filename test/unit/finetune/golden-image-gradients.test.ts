@@ -9,12 +9,7 @@ import { createImageTrunk } from '../../../shared/finetune/image-trunk.ts'
 import { buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'
-
-interface Digest {
-  readonly max: number
-  readonly norm: number
-  readonly samples: readonly number[]
-}
+import { type Digest, difference, digest, pseudoRandom } from './gradient-digest.ts'
 
 /** What PyTorch computed; see test/golden/make-finetune-images.py. */
 interface Golden {
@@ -32,31 +27,6 @@ const [ROWS, CLASSES] = [2, 3]
 const folder = fileURLToPath(new URL('../../../infra/models/efficientnet-lite0', import.meta.url))
 const path = fileURLToPath(new URL('../../golden/finetune-images.json', import.meta.url))
 const golden = JSON.parse(readFileSync(path, 'utf8')) as Golden
-
-function pseudoRandom(count: number, spread: number): Float32Array {
-  return Float32Array.from(
-    { length: count },
-    (_, i) => (((i * 7919 + 12345) % 20011) / 20011 - 0.5) * spread,
-  )
-}
-
-function digest(values: Float32Array): Digest {
-  const positions = Array.from({ length: 24 }, (_, k) => (k * 104729 + 31) % values.length)
-  return {
-    max: values.reduce((max, value) => Math.max(max, Math.abs(value)), 0),
-    norm: Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)),
-    samples: positions.map((position) => values[position] as number),
-  }
-}
-
-function difference(found: Digest, wanted: Digest): number {
-  const samples = found.samples.map((value, i) => Math.abs(value - (wanted.samples[i] as number)))
-  return Math.max(
-    Math.abs(found.max - wanted.max) / wanted.max,
-    Math.abs(found.norm - wanted.norm) / wanted.norm,
-    Math.max(...samples) / wanted.max,
-  )
-}
 
 it('gradients of the last three blocks of the built-in image network are those of PyTorch', async () => {
   const source = await readImageFolder(folder, { name: 'base' })

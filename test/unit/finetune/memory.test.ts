@@ -54,8 +54,8 @@ describe('a plan', () => {
     planMemory({
       training: buildTrainingGraph(options).graph,
       scoring: buildScoringGraph(options).graph,
-      lower: null,
       trainedNumbers: 10_000_000,
+      mixes: true,
       weightBytes: 90e6,
       rowBytes: 1e6,
       batch,
