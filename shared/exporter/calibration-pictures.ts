@@ -43,7 +43,8 @@ export async function readCalibrationPictures(
   }
   const files = (await listFiles(folder)).sort()
   if (files.length < MIN_PICTURES) {
-    const message = `${folder}: ${files.length} pictures (JPEG, PNG, WebP); at least ${MIN_PICTURES} are needed`
+    const found = `${files.length} ${files.length === 1 ? 'picture' : 'pictures'}`
+    const message = `${folder}: ${found} (JPEG, PNG, WebP); at least ${MIN_PICTURES} are needed`
     throw new EspalierError('invalid_data', message)
   }
   const stride = Math.max(1, files.length / MAX_PICTURES)
