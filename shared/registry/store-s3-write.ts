@@ -20,6 +20,10 @@ const MAX_UPLOADS = 3
 
 /** Writes over one object before giving up: each one lost means that another wrote it meanwhile. */
 const MAX_OVERWRITES = 5
+/** Larger bodies are sent when it is known what they write over, so that they are seldom sent to be refused. */
+const MAX_BLIND_BYTES = 64 * 1024
+/** How a connection ends that the server cuts while a body is sent. */
+const CUT_CODES = ['ECONNRESET', 'EPIPE']
 
 /** The condition of a write. */
 export type WriteCondition = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>
@@ -31,20 +35,28 @@ export type WriteCondition = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatc
 export async function writeOver(
   write: (condition: WriteCondition) => Promise<unknown>,
   findTag: () => Promise<string | null>,
-  first: string | null = null,
+  bytes: number,
 ): Promise<void> {
-  let tag = first
+  let tag = bytes > MAX_BLIND_BYTES ? await findTag() : null
   for (let attempt = 1; ; attempt++) {
     try {
       await write(tag === null ? { IfNoneMatch: '*' } : { IfMatch: tag })
       return
     } catch (error) {
       const status = statusOf(error)
-      const isLost = status === 412 || (status === 404 && tag !== null)
-      if (!isLost || attempt >= MAX_OVERWRITES) throw error
+      const isRefused = status === 412 || (status === 404 && tag !== null)
+      if (!(isRefused || isCut(error)) || attempt >= MAX_OVERWRITES) throw error
+      const found = await findTag()
+      // A server that refuses before it has read the body may cut the connection, and its answer is lost.
+      if (!isRefused && found === tag) throw error
+      tag = found
     }
-    tag = await findTag()
   }
+}
+
+function isCut(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: string }
+  return statusOf(error) === undefined && code !== undefined && CUT_CODES.includes(code)
 }
 
 /** Sends a body in one request. Never a stream: one that fails takes the process down with it. */

@@ -137,11 +137,9 @@ class S3Store implements BlobStore {
     await this.#run('write', key, options, async () => {
       const { size } = await stat(path)
       if (size > this.#connection.partBytes) {
-        const findTag = () => this.#findTag(key, options)
-        // Looked up first: a condition that does not hold shows only when all parts are sent.
         const upload = (condition: WriteCondition) =>
           uploadParts(this.#connection, key, path, { ...options, condition })
-        return writeOver(upload, findTag, await findTag())
+        return writeOver(upload, () => this.#findTag(key, options), size)
       }
       const body = await readFile(path, { signal: options.signal })
       checkBody(key, body, options.sha256)
@@ -226,6 +224,7 @@ class S3Store implements BlobStore {
     await writeOver(
       (condition) => putObject(this.#connection, key, body, { ...options, condition }),
       () => this.#findTag(key, options),
+      body.byteLength,
     )
   }
 

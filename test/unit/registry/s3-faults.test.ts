@@ -170,6 +170,35 @@ describe('S3 store in trouble', () => {
       expect(state?.history).toHaveLength(1)
     })
 
+    it('of large bodies are looked up first, not sent to be refused', async () => {
+      const body = randomBytes(MIB)
+      await store.put('a', body)
+      await store.put('a', body)
+      expect(server.requests).toEqual(['HEAD p/a', 'PUT p/a', 'HEAD p/a', 'PUT p/a'])
+    })
+
+    it('whose refusal is lost with its connection are written over what another wrote', async () => {
+      const another = await open()
+      const body = randomBytes(MIB)
+      const refuseAndCut: Fault = async (exchange) => {
+        server.script(honest, ...times(4, reset))
+        await another.put('a', bytesOf('of another'))
+        return reset(exchange)
+      }
+      server.script(honest, refuseAndCut)
+      await store.put('a', body)
+      expect(server.bucket.objects.get('p/a')?.body.equals(body)).toBe(true)
+      await another.close()
+    })
+
+    it('whose connection is cut again and again are given up where nobody wrote', async () => {
+      server.script(honest, ...times(5, reset))
+      await expect(store.put('a', randomBytes(MIB))).rejects.toMatchObject(
+        unavailable('cannot write a', '5 attempts'),
+      )
+      expect(server.requests.filter((line) => line === 'PUT p/a')).toHaveLength(5)
+    })
+
     it('tell a missing object also where the server answers 412', async () => {
       server.script(refuse(412, 'PreconditionFailed'))
       expect(await store.putIfMatch('a', bytesOf('x'), '"x"')).toEqual({ status: 'missing' })
