@@ -1,6 +1,6 @@
-import { Matrix as DenseMatrix, EigenvalueDecomposition } from 'ml-matrix'
 import type { Matrix, MatrixKernels } from '../lib/matrix-kernels.ts'
 import type { LinearFit } from './logistic.ts'
+import { decompose, decomposeSymmetric } from './spectrum.ts'
 
 /** Directions whose share of the largest variance is below this are rounding noise of float32 sums. */
 const RANK_TOLERANCE = 1e-7
@@ -17,38 +17,38 @@ export interface Basis {
   readonly energies: Float64Array
 }
 
-/** Finds the basis of the given rows. */
+/** Finds the basis of the given rows. Its time is cubic in the lesser of their number and their length. */
 export async function createBasis(kernels: MatrixKernels, rows: Matrix): Promise<Basis> {
   const mean = columnMeans(rows)
-  const centred = subtractMean(rows, mean)
-  const gram = await kernels.multiply(centred, centred, { transposeA: true })
+  const { values, vectors } = await findDirections(kernels, subtractMean(rows, mean))
+  const noise = RANK_TOLERANCE * (values[0] ?? 0)
+  const above = values.filter((value) => value > noise).length
+  const rank = Math.min(above, Math.max(1, rows.rows - 1))
   const d = rows.columns
-  const symmetric = new DenseMatrix(d, d)
-  for (let i = 0; i < d; i++) {
-    for (let j = 0; j < d; j++) {
-      symmetric.set(i, j, (gram.data[i * d + j]! + gram.data[j * d + i]!) / 2)
-    }
+  const rotation = new Float32Array(d * rank)
+  for (let column = 0; column < rank; column++) {
+    for (let i = 0; i < d; i++) rotation[i * rank + column] = vectors[column * d + i]!
   }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(symmetric, {
-    assumeSymmetric: true,
-  })
-  const largest = Math.max(...realEigenvalues)
-  const kept = realEigenvalues
-    .map((value, index) => ({ value, index }))
-    .filter(({ value }) => value > RANK_TOLERANCE * largest)
-    .sort((a, b) => b.value - a.value)
-    .slice(0, Math.max(1, rows.rows - 1))
-  const rotation = new Float32Array(d * kept.length)
-  kept.forEach(({ index }, column) => {
-    for (let i = 0; i < d; i++) {
-      rotation[i * kept.length + column] = eigenvectorMatrix.get(i, index)
-    }
-  })
   return {
     mean,
-    rotation: { data: rotation, rows: d, columns: kept.length },
-    energies: Float64Array.from(kept, ({ value }) => value),
+    rotation: { data: rotation, rows: d, columns: rank },
+    energies: values.slice(0, rank),
   }
+}
+
+/** Energies along orthonormal directions, strongest first, and those directions as rows. */
+async function findDirections(kernels: MatrixKernels, centred: Matrix) {
+  if (centred.rows < centred.columns) {
+    const { squares, vectors } = decompose(centred)
+    return { values: squares, vectors }
+  }
+  const d = centred.columns
+  const { data } = await kernels.multiply(centred, centred, { transposeA: true })
+  const gram = Float64Array.from(data, (value, at) => {
+    const mirrored = data[(at % d) * d + Math.floor(at / d)]!
+    return (value + mirrored) / 2
+  })
+  return decomposeSymmetric(gram, d)
 }
 
 /** Coordinates of rows in the basis, shape [rows, rank]. */

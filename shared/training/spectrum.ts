@@ -22,7 +22,7 @@ export function decompose(features: Features): Spectrum {
   const isWide = rows < columns
   const gram = gramOfColumns(isWide ? transposeFeatures(features) : features)
   const size = isWide ? rows : columns
-  const { values, vectors } = eigen(gram, size)
+  const { values, vectors } = decomposeSymmetric(gram, size)
   const kept = values.findIndex((value) => !(value > TOLERANCE * values[0]!))
   const rank = kept === -1 ? size : kept
   const squares = values.slice(0, rank)
@@ -30,8 +30,9 @@ export function decompose(features: Features): Spectrum {
   return { squares, vectors: isWide ? toRight(features, own, squares) : own, columns }
 }
 
-function eigen(gram: Float64Array, size: number) {
-  const symmetric = Matrix.from1DArray(size, size, gram)
+/** Eigenvalues of a symmetric matrix, shape [size], largest first, and its eigenvectors as rows, shape [size, size]. */
+export function decomposeSymmetric(matrix: Float64Array, size: number) {
+  const symmetric = Matrix.from1DArray(size, size, matrix)
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(symmetric, {
     assumeSymmetric: true,
   })
