@@ -1,6 +1,6 @@
-import { Matrix as DenseMatrix, EigenvalueDecomposition } from 'ml-matrix'
 import { solveLower, solveLowerTransposed } from './cholesky.ts'
 import { type ClassGaussians, type SharedFactor, transpose } from './gaussian.ts'
+import { decompose as decomposeRows } from './spectrum.ts'
 
 /** Directions that separate the classes by less than this share of the strongest one are left out. */
 const STRENGTH_TOLERANCE = 1e-6
@@ -90,37 +90,15 @@ interface Decomposition {
   readonly strengths: Float64Array
 }
 
-/** Decomposes the smaller of the two Gram matrices; what is below the tolerance is left out. */
+/** What is below the tolerance is left out. */
 function decompose(values: Float64Array, rows: number, columns: number): Decomposition {
-  if (rows < columns) {
-    const turned = decompose(transpose(values, rows, columns), columns, rows)
-    return { left: turned.right, right: turned.left, strengths: turned.strengths }
-  }
-  const lines = transpose(values, rows, columns)
-  const gram = DenseMatrix.zeros(columns, columns)
-  for (let i = 0; i < columns; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = 0
-      for (let k = 0; k < rows; k++) sum += lines[i * rows + k]! * lines[j * rows + k]!
-      gram.set(i, j, sum)
-      gram.set(j, i, sum)
-    }
-  }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, {
-    assumeSymmetric: true,
-  })
-  const largest = Math.max(...realEigenvalues)
-  const kept = [...realEigenvalues.keys()]
-    .filter((i) => realEigenvalues[i]! > STRENGTH_TOLERANCE * largest && largest > 0)
-    .sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!)
-  const rank = kept.length
-  const right = new Float64Array(columns * rank)
+  const { squares, vectors } = decomposeRows({ data: values, rows, columns })
+  const weakest = STRENGTH_TOLERANCE * (squares[0] ?? 0)
+  const strengths = squares.filter((square) => square > weakest)
+  const rank = strengths.length
+  const right = transpose(vectors.slice(0, rank * columns), rank, columns)
   const left = new Float64Array(rows * rank)
-  kept.forEach((index, r) => {
-    for (let c = 0; c < columns; c++) right[c * rank + r] = eigenvectorMatrix.get(c, index)
-  })
-  const norms = kept.map((index) => Math.sqrt(realEigenvalues[index]!))
-  const scaled = right.map((value, i) => value / norms[i % rank]!)
+  const scaled = right.map((value, i) => value / Math.sqrt(strengths[i % rank]!))
   for (let i = 0; i < rows; i++) {
     for (let c = 0; c < columns; c++) {
       const value = values[i * columns + c]!
@@ -129,5 +107,5 @@ function decompose(values: Float64Array, rows: number, columns: number): Decompo
       }
     }
   }
-  return { left, right, strengths: Float64Array.from(kept, (i) => realEigenvalues[i]!) }
+  return { left, right, strengths }
 }
