@@ -3,16 +3,16 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Encoder } from '../shared/encoder/types.ts'
+import type { ArtifactOptions } from '../shared/encoders/encoder-artifacts.ts'
+import type { EncoderSources } from '../shared/encoders/encoder-sources.ts'
+import type { RegistryMemory } from '../shared/following/registry-memory.ts'
 import type { KeyRing } from '../shared/lib/api-keys.ts'
-import { findUnknownVariables, parseConfig } from '../shared/lib/config.ts'
+import { findUnknownVariables, parseConfig } from '../shared/lib/config/config.ts'
 import { Renewals } from '../shared/lib/renewals.ts'
 import { usableCores } from '../shared/lib/usable-cores.ts'
-import { mayHaveModel } from '../shared/registry/folder-url.ts'
+import { mayHaveModel } from '../shared/registry/stores/folder-url.ts'
 import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
-import type { EarlyWorker } from '../shared/runtime/early-worker.ts'
-import type { ArtifactOptions } from '../shared/service/encoder-artifacts.ts'
-import type { EncoderSources } from '../shared/service/encoder-sources.ts'
-import type { RegistryMemory } from '../shared/service/registry-memory.ts'
+import type { EarlyWorker } from '../shared/runtime/workers/early-worker.ts'
 import { createDeviceChooser } from './boot/device-chooser.ts'
 import { checkExposure, loadKeys } from './boot/guard-server.ts'
 import { createLazyLogger } from './boot/lazy-log.ts'
@@ -57,7 +57,7 @@ export function createBoot(options: {
   const registryCache = join(artifacts.cacheFolder, 'registry')
 
   async function openModels(): Promise<ModelRegistry> {
-    const { openModelRegistry } = await import('../shared/service/open-model-registry.ts')
+    const { openModelRegistry } = await import('../shared/versions/open-model-registry.ts')
     quietSdk()
     const { registry: url } = config
     if (!isCached()) return openModelRegistry({ url, builtinFolder, renewals, log })
@@ -74,14 +74,14 @@ export function createBoot(options: {
 
   async function openMemory(): Promise<RegistryMemory | null> {
     if (!isCached()) return null
-    const { openRegistryMemory } = await import('../shared/service/registry-memory.ts')
+    const { openRegistryMemory } = await import('../shared/following/registry-memory.ts')
     return openRegistryMemory(config.registry, registryCache, builtinFolder)
   }
 
   /** What every encoder of this process is opened with. */
   async function openSources(open: OpenOptions, onVerified?: () => void): Promise<EncoderSources> {
     const [{ createEncoderSources }, choice] = await Promise.all([
-      import('../shared/service/encoder-sources.ts'),
+      import('../shared/encoders/encoder-sources.ts'),
       choose(open),
     ])
     return createEncoderSources({
@@ -108,7 +108,7 @@ export function createBoot(options: {
 
   async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
     const [{ openNamedEncoder }, registry, sources] = await Promise.all([
-      import('../shared/service/open-named-encoder.ts'),
+      import('../shared/encoders/open-named-encoder.ts'),
       openRegistry(),
       openSources({ longJobs: true, ...open }),
     ])
@@ -137,7 +137,7 @@ export function createBoot(options: {
     const close = async () => (await registry)?.close()
     try {
       const [{ openDefaultEncoder }, sources, memory] = await Promise.all([
-        import('../shared/service/open-default-encoder.ts'),
+        import('../shared/serving/live/open-default-encoder.ts'),
         openSources(serve, loadServer),
         openMemory(),
       ])
@@ -164,19 +164,19 @@ export function createBoot(options: {
     cacheFolder: artifacts.cacheFolder,
     openRegistry,
     async openRegistryAt(url) {
-      const { openPlainRegistry } = await import('../shared/service/open-model-registry.ts')
+      const { openPlainRegistry } = await import('../shared/versions/open-model-registry.ts')
       return openPlainRegistry({ url, log })
     },
     async builtinEncoders() {
-      const { listBuiltins } = await import('../shared/service/encoder-artifacts.ts')
+      const { listBuiltins } = await import('../shared/encoders/encoder-artifacts.ts')
       return (await listBuiltins(artifacts)).map(({ name }) => name)
     },
     async openKernels() {
-      const { openMatrixKernels } = await import('../shared/runtime/kernels.ts')
+      const { openMatrixKernels } = await import('../shared/runtime/kernels/kernels.ts')
       return openMatrixKernels({ threads: workers })
     },
     async openThumbnailer() {
-      const { openThumbnailer } = await import('../shared/runtime/image-thumbnail.ts')
+      const { openThumbnailer } = await import('../shared/runtime/image/image-thumbnail.ts')
       return openThumbnailer(config.maxImagePixels)
     },
     openEncoder,
@@ -193,7 +193,7 @@ export function createBoot(options: {
       return exportEncoder({ ...request, defaultCalibration, threads })
     },
     async modalityOf(folder) {
-      const { isImageFolder } = await import('../shared/exporter/is-image-folder.ts')
+      const { isImageFolder } = await import('../shared/exporter/source/is-image-folder.ts')
       return isImageFolder(folder) ? 'image' : 'text'
     },
     async exportImageEncoder(request) {
@@ -201,19 +201,19 @@ export function createBoot(options: {
       return exportImageEncoder({ ...request, threads: artifacts.threads })
     },
     async listLayers(folder) {
-      const { listLayers } = await import('../shared/exporter/list-layers.ts')
+      const { listLayers } = await import('../shared/exporter/image/list-layers.ts')
       return listLayers(folder)
     },
     async openNetwork(encoder) {
-      const { openLayeredNetwork } = await import('../shared/service/layer-encoders.ts')
+      const { openLayeredNetwork } = await import('../shared/encoders/layer-encoders.ts')
       return openLayeredNetwork(artifacts, encoder)
     },
     async listModels() {
-      const { listModels } = await import('../shared/service/list-models.ts')
+      const { listModels } = await import('../shared/versions/list-models.ts')
       return listModels(artifacts, await openRegistry())
     },
     async openBulkPlace(url, format) {
-      const { openBulkPlace } = await import('../shared/service/open-bulk-place.ts')
+      const { openBulkPlace } = await import('../shared/bulk/open-place.ts')
       quietSdk()
       return openBulkPlace(url, format)
     },

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 
 /** JSON lines on stderr, written before the call returns. */

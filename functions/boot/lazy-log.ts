@@ -1,4 +1,4 @@
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import { type Logger, silentLogger } from '../../shared/lib/logger.ts'
 
 /** pino on stderr, loaded with the first line that is logged. */

@@ -1,14 +1,14 @@
 import type { KeyRing } from '../../shared/lib/api-keys.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 import type { Renewals } from '../../shared/lib/renewals.ts'
 import {
   createLiveService,
   type LiveServiceOptions,
-} from '../../shared/service/create-live-service.ts'
-import { createReadiness } from '../../shared/service/readiness.ts'
-import { createSnapshotHooks, type SnapshotHooks } from '../../shared/service/snapshot-hooks.ts'
+} from '../../shared/serving/create-live-service.ts'
+import { createReadiness } from '../../shared/serving/readiness.ts'
+import { createSnapshotHooks, type SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
 import type { ApiApp } from '../api/api-app.ts'
 import { createApp } from '../api/app.ts'
 import { createMetricsRegistry } from '../api/metrics.ts'

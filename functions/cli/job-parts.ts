@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import type { FineTuneDeps } from '../../shared/jobs/finetune/request.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import { type Precision, precisionSchema } from '../../shared/lib/encoder-manifest.ts'
 import type { Progress } from '../../shared/lib/logger.ts'
-import { parseModelAddress } from '../../shared/lib/model-address.ts'
-import type { FineTuneDeps } from '../../shared/service/finetune-request.ts'
+import { type Precision, precisionSchema } from '../../shared/lib/manifests/encoder-manifest.ts'
+import { parseModelAddress } from '../../shared/lib/text/model-address.ts'
 import type { Boot } from '../boot/types.ts'
 import { oneOf, wholeNumber } from './options.ts'
 
@@ -85,7 +85,7 @@ export async function openHeadParts(
   if (modality === 'text' || options.encoder !== undefined) {
     return openJobParts(boot, options, signal)
   }
-  const { encoderOfHead } = await import('../../shared/service/encoder-of-head.ts')
+  const { encoderOfHead } = await import('../../shared/encoders/encoder-of-head.ts')
   const registry = await boot.openRegistry()
   const { name } = parseModelAddress(model)
   const { version } = await registry.resolve(model, { signal })

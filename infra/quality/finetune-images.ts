@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { createRandom } from '../../shared/lib/random.ts'
-import type { ReportFineTuning } from '../../shared/training/report/fine-tuning.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
+import type { ReportFineTuning } from '../../shared/reports/fine-tuning.ts'
 
 const execute = promisify(execFile)
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))

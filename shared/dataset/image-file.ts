@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open, realpath } from 'node:fs/promises'
 import { isAbsolute, join, sep } from 'node:path'
-import { quote } from '../lib/quote.ts'
+import { quote } from '../lib/text/text.ts'
 import { dataError, formatBytes } from './data-error.ts'
 
 /** A picture that a row names, read when it is needed. */

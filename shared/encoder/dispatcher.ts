@@ -1,7 +1,7 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { GroupingLimits } from '../runtime/grouping.ts'
-import type { Pool } from '../runtime/pool.ts'
 import type { JobResult, WireError } from '../runtime/protocol.ts'
+import type { Pool } from '../runtime/workers/pool.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { collectItems } from './collect-items.ts'
 import type { InputBounds, InputKind } from './input-kind.ts'

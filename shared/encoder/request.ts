@@ -1,5 +1,5 @@
-import type { EncoderInput } from '../lib/encoder-input.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { JobMode, JobResult, WireError } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 import type { Queueable } from './queue.ts'

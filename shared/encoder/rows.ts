@@ -1,4 +1,4 @@
-import type { NearestRows } from '../lib/matrix-kernels.ts'
+import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
 import type { JobResult } from '../runtime/protocol.ts'
 import type { CachedRow } from './result-cache.ts'
 import type { EncodedBatch, Projection } from './types.ts'

@@ -1,6 +1,6 @@
-import type { Pool } from '../runtime/pool.ts'
 import type { Job, JobMode, JobResult } from '../runtime/protocol.ts'
-import { crashError, isWorkerCrash } from '../runtime/worker-thread.ts'
+import type { Pool } from '../runtime/workers/pool.ts'
+import { crashError, isWorkerCrash } from '../runtime/workers/worker-thread.ts'
 import type { Item } from './item.ts'
 import type { EncodeRequest } from './request.ts'
 

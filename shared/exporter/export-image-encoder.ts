@@ -1,27 +1,27 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { EspalierError } from '../lib/errors.ts'
+import type { Progress } from '../lib/logger.ts'
 import {
   CALIBRATION_FILE,
   ENCODER_MANIFEST_FILE,
   type GraphSpec,
   type ImageEncoderManifest,
   type Precision,
-} from '../lib/encoder-manifest.ts'
-import { EspalierError } from '../lib/errors.ts'
-import type { Progress } from '../lib/logger.ts'
+} from '../lib/manifests/encoder-manifest.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { serializeModel } from '../onnx/writer.ts'
-import { type Existing, writeFolder } from './artifact-folder.ts'
-import { CONVOLUTION_SCHEME } from './convolution-int8.ts'
-import { EXPORTER_VERSION } from './exporter-version.ts'
-import { computeFingerprint, computeImageFamily, sha256 } from './fingerprint.ts'
-import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image-encoder-graph.ts'
-import { readImageFolder } from './image-folder.ts'
-import { measureImageGolden, minImageCosines, readImageGolden } from './image-golden.ts'
-import { quantizeImageGraph } from './image-int8.ts'
-import { type ImageNetwork, readImageNetwork } from './image-network.ts'
-import { type FileEntry, writeHashedFile, writeModel } from './model-file.ts'
-import { chooseLayer, listTransferLayers } from './transfer-layers.ts'
+import { type Existing, writeFolder } from './artifact/artifact-folder.ts'
+import { EXPORTER_VERSION } from './artifact/exporter-version.ts'
+import { computeFingerprint, computeImageFamily, sha256 } from './artifact/fingerprint.ts'
+import { measureImageGolden, minImageCosines, readImageGolden } from './artifact/image-golden.ts'
+import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image/image-encoder-graph.ts'
+import { type ImageNetwork, readImageNetwork } from './image/image-network.ts'
+import { chooseLayer, listTransferLayers } from './image/transfer-layers.ts'
+import { CONVOLUTION_SCHEME } from './int8/image/convolution-int8.ts'
+import { quantizeImageGraph } from './int8/image/image-int8.ts'
+import { readImageFolder } from './source/image-folder.ts'
+import { type FileEntry, writeHashedFile, writeModel } from './source/model-file.ts'
 
 /** What a picture counts in the queue: as a full run of texts, which takes about as long. */
 const IMAGE_TOKENS = 512

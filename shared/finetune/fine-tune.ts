@@ -1,6 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import { fromWireError, toWireError } from '../runtime/protocol.ts'
-import { startThread } from '../runtime/start-thread.ts'
+import { startThread } from '../runtime/workers/start-thread.ts'
 import { checkOutput } from './check-output.ts'
 import { checkRequest } from './check-request.ts'
 import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'

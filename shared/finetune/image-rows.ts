@@ -1,6 +1,6 @@
-import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
-import type { ImageDecoder } from '../runtime/image-decoder.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
+import type { ImageDecoder } from '../runtime/image/image-decoder.ts'
 import type { NamedTensor, Session } from '../runtime/session.ts'
 import type { ImageTrunk } from './image-trunk.ts'
 

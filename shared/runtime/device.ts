@@ -1,5 +1,5 @@
-import type { GraphSpec } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { GraphSpec } from '../lib/manifests/encoder-manifest.ts'
 import type { WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
 

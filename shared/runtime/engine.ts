@@ -1,10 +1,10 @@
 import { EspalierError } from '../lib/errors.ts'
 import { type Stage, waitForGate } from './file-gate.ts'
-import type { HeadKernels } from './head-kernels.ts'
-import { openImageEngine } from './image-engine.ts'
+import { openImageEngine } from './image/image-engine.ts'
+import type { HeadKernels } from './kernels/head-kernels.ts'
 import type { Job, JobResult, WorkerInit } from './protocol.ts'
 import { verifyGoldens } from './self-test.ts'
-import { openTextEngine } from './text-engine.ts'
+import { openTextEngine } from './text/text-engine.ts'
 
 /** What a worker thread runs; its calls must not overlap. */
 export interface Engine {

@@ -1,4 +1,4 @@
-import type { NearestRows } from '../lib/matrix-kernels.ts'
+import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
 import type { Job, JobResult, MemoryNeighbours, ProjectionScores, WireError } from './protocol.ts'
 
 /** The result of a job while it fills. */

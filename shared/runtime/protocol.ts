@@ -1,6 +1,6 @@
-import type { EncoderInput } from '../lib/encoder-input.ts'
-import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { type ErrorCode, EspalierError } from '../lib/errors.ts'
+import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
+import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
 import type { Device } from './session.ts'
 
 /** The messages between the pool and its workers. A worker answers in the order of arrival. */

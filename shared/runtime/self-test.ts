@@ -1,6 +1,6 @@
-import type { EncoderInput } from '../lib/encoder-input.ts'
-import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
+import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
 import { fromWireError, type Job, type JobMode, type JobResult } from './protocol.ts'
 
 const DEFAULT_MIN_COSINE = 0.999

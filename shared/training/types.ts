@@ -1,5 +1,5 @@
 import type { Head } from '../head/head.ts'
-import type { MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
 
 /** Embedded rows with what is known of them. Exactly one of `targets` and `labelSets` is set. */
 export interface TrainingSet {

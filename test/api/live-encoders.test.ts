@@ -6,7 +6,7 @@ import { modelListSchema } from '../../shared/contract/models.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { openModelRegistry } from '../../shared/service/open-model-registry.ts'
+import { openModelRegistry } from '../../shared/versions/open-model-registry.ts'
 import {
   createFakeSources,
   type FakeSources,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ERROR_STATUS } from '../../functions/api/errors.ts'
-import { CONFIG_VARIABLES } from '../../shared/lib/config.ts'
+import { CONFIG_VARIABLES } from '../../shared/lib/config/config.ts'
 import { ERROR_CODES } from '../../shared/lib/errors.ts'
 
 const root = new URL('../../', import.meta.url)

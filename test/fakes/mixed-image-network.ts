@@ -1,4 +1,4 @@
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { type Graph, GraphBuilder } from '../../shared/onnx/graph.ts'
 
 /** Side of the pictures that the mixed network reads. */

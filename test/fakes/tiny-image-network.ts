@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { encodeFloat16 } from '../../shared/lib/float16.ts'
-import { createRandom } from '../../shared/lib/random.ts'
+import { encodeFloat16 } from '../../shared/lib/maths/float16.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { type Graph, GraphBuilder } from '../../shared/onnx/graph.ts'
 import { serializeModel } from '../../shared/onnx/writer.ts'
 

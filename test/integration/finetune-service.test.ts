@@ -6,14 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBoot } from '../../functions/boot.ts'
 import { openFineTuneParts } from '../../functions/cli/job-parts.ts'
 import { openFileSource } from '../../shared/dataset/source.ts'
+import { fineTuneClassifier } from '../../shared/jobs/finetune/finetune.ts'
+import type { FineTuneClassifierRequest, FineTuneDeps } from '../../shared/jobs/finetune/request.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import { fineTuneClassifier } from '../../shared/service/finetune.ts'
-import type {
-  FineTuneClassifierRequest,
-  FineTuneDeps,
-} from '../../shared/service/finetune-request.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 

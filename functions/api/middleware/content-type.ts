@@ -1,6 +1,6 @@
 import { IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { quote } from '../../../shared/lib/quote.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiContext, ApiMiddleware } from '../types.ts'
 import { isUpload } from '../uploads/read-upload.ts'
 

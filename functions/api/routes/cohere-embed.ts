@@ -5,7 +5,7 @@ import {
   cohereEmbedResponseSchema,
 } from '../../../shared/contract/cohere-embed.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import type { GivenInput } from '../../../shared/service/read-inputs.ts'
+import type { GivenInput } from '../../../shared/serving/read-inputs.ts'
 import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { IMAGE_PARTS, IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
-import type { Config } from '../../../shared/lib/config.ts'
+import type { Config } from '../../../shared/lib/config/config.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { quote } from '../../../shared/lib/quote.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 import { readForm } from './read-form.ts'
 
 /** Pictures that came as they are, and the other fields of their request. */

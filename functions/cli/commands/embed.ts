@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
-import { DEFAULT_BATCH_ROWS } from '../../../shared/service/job-inputs.ts'
+import { DEFAULT_BATCH_ROWS } from '../../../shared/jobs/rows/job-inputs.ts'
+import { precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
 import { type EmbedOptions, embedFile, OUTPUT_FORMATS } from '../embed-file.ts'
 import { addInputOptions } from '../input.ts'

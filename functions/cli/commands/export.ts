@@ -1,12 +1,12 @@
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import {
   type EncoderManifest,
   type Precision,
   precisionSchema,
-} from '../../../shared/lib/encoder-manifest.ts'
-import { EspalierError } from '../../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../../shared/lib/model-address.ts'
+} from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { Boot } from '../../boot/types.ts'
 import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'

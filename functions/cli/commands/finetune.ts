@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
-import { LOSS_NAMES } from '../../../shared/service/finetune-request.ts'
+import { LOSS_NAMES } from '../../../shared/jobs/finetune/request.ts'
+import { precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
 import { type FineTuneOptions, fineTuneFile } from '../finetune-file.ts'
 import { addLabelledOptions } from '../labelled-input.ts'

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createBoot } from '../../../functions/boot.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
-import type { Precision } from '../../../shared/lib/encoder-manifest.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
+import type { Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { answerParent } from './child.ts'
 
 /** Which encoder a measured process opens, and the pictures that it encodes. */

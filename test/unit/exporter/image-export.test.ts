@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
+import { readManifest } from '../../../shared/encoders/encoder-artifacts.ts'
 import { exportImageEncoder } from '../../../shared/exporter/export-image-encoder.ts'
-import { listLayers } from '../../../shared/exporter/list-layers.ts'
+import { listLayers } from '../../../shared/exporter/image/list-layers.ts'
 import {
   fromPreprocessorConfig,
   preprocessorConfigSchema,
-} from '../../../shared/exporter/preprocessor-config.ts'
-import type { ImageEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+} from '../../../shared/exporter/source/preprocessor-config.ts'
+import type { ImageEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { parseModel } from '../../../shared/onnx/reader.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
 import { createEngine } from '../../../shared/runtime/engine.ts'
 import { goldenJob } from '../../../shared/runtime/self-test.ts'
-import { readManifest } from '../../../shared/service/encoder-artifacts.ts'
 import {
   buildTinyImageNetwork,
   tinyImageConfig,

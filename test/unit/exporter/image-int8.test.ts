@@ -6,8 +6,8 @@ import {
   type ExportImageEncoderOptions,
   exportImageEncoder,
 } from '../../../shared/exporter/export-image-encoder.ts'
-import type { ImageEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import type { ImageEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { GraphBuilder } from '../../../shared/onnx/graph.ts'
 import { parseModel } from '../../../shared/onnx/reader.ts'
 import { openSession } from '../../../shared/runtime/session.ts'

@@ -1,6 +1,6 @@
 import sharp from 'sharp'
 import type { LabelledTexts } from '../../../shared/finetune/fine-tune-types.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const SIDE = 12
 const CLASSES = 2

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import {
   buildImageEncoderGraph,
   IMAGE_GRAPH_NAMES,
-} from '../../../shared/exporter/image-encoder-graph.ts'
-import type { ImageNetwork } from '../../../shared/exporter/image-network.ts'
-import { chooseLayer, listTransferLayers } from '../../../shared/exporter/transfer-layers.ts'
+} from '../../../shared/exporter/image/image-encoder-graph.ts'
+import type { ImageNetwork } from '../../../shared/exporter/image/image-network.ts'
+import { chooseLayer, listTransferLayers } from '../../../shared/exporter/image/transfer-layers.ts'
 import { createImageTrunk, type ImageTrunk } from '../../../shared/finetune/image-trunk.ts'
 import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type { Loss, TrainingGraphOptions } from '../../../shared/finetune/types.ts'

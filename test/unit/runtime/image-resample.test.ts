@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import loadWabt from 'wabt'
-import { createResample } from '../../../shared/runtime/image-resample.ts'
-import { RESAMPLE_CODE } from '../../../shared/runtime/resample-code.ts'
-import { type Axis, type Interpolation, planTaps } from '../../../shared/runtime/resample-taps.ts'
+import { createResample } from '../../../shared/runtime/image/image-resample.ts'
+import { RESAMPLE_CODE } from '../../../shared/runtime/image/resample-code.ts'
+import {
+  type Axis,
+  type Interpolation,
+  planTaps,
+} from '../../../shared/runtime/image/resample-taps.ts'
 
 const ONE = 2 ** 22
 const interpolations = ['linear', 'cubic', 'lanczos3'] as const

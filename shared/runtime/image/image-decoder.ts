@@ -1,0 +1,133 @@
+import type { default as createSharp, OutputInfo, Sharp } from 'sharp'
+import { EspalierError } from '../../lib/errors.ts'
+import type { ImagePreprocessing } from '../../lib/manifests/image-preprocessing.ts'
+import { recognizeImage } from './image-format.ts'
+import { planGeometry, type Size } from './image-geometry.ts'
+import { createResample, type Resample } from './image-resample.ts'
+
+/** Longer than any photograph; beyond it the resized picture grows without bound. */
+const MAX_ASPECT = 100
+const FORMATS = 'JPEG, PNG and WebP'
+/** 1920 x 1080 and a little more: as far as a picture is decoded whole, in 6 MB, and resized here. */
+const MAX_WHOLE_PIXELS = 2 ** 21
+
+/** Turns the bytes of image files into pixels as an encoder wants them. */
+export interface ImageDecoder {
+  /**
+   * Decodes, turns upright, resizes and crops: RGB values of shape [height, width, 3]. Transparency is dropped,
+   * not blended, of an animation the first frame is taken, and colour profiles are ignored, as Pillow does.
+   * @throws EspalierError `invalid_image`, `unsupported_image`, `image_too_large`; messages go on from `inputs[i]`
+   */
+  decode(file: Uint8Array): Promise<Uint8Array>
+}
+
+/**
+ * Loads sharp with all its loaders but three shut, and no cache of its own. The work is done in threads of libuv,
+ * one picture in one of them.
+ * @param maxPixels most pixels of a picture, checked before anything is decoded
+ */
+export async function openImageDecoder(
+  spec: ImagePreprocessing,
+  maxPixels: number,
+): Promise<ImageDecoder> {
+  const { default: sharp } = await import('sharp')
+  sharp.cache(false)
+  sharp.concurrency(1)
+  sharp.block({ operation: ['VipsForeignLoad'] })
+  const loaders = ['Jpeg', 'Png', 'Webp'].map((name) => `VipsForeignLoad${name}`)
+  sharp.unblock({ operation: loaders })
+  const parts = { sharp, spec, maxPixels, resample: createResample(spec.resize.interpolation) }
+  return { decode: (file) => decodeFile(file, parts) }
+}
+
+interface Parts {
+  readonly sharp: typeof createSharp
+  readonly spec: ImagePreprocessing
+  readonly maxPixels: number
+  readonly resample: Resample
+}
+
+async function decodeFile(file: Uint8Array, parts: Parts): Promise<Uint8Array> {
+  const format = checkFormat(file)
+  try {
+    return (await decodeWhole(file, parts)) ?? (await decodeStepwise(file, parts))
+  } catch (cause) {
+    if (cause instanceof EspalierError) throw cause
+    const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]
+    const message = `is a damaged or incomplete ${format} file (${reason}): send it anew`
+    throw new EspalierError('invalid_image', message, { cause })
+  }
+}
+
+/** The way of most pictures: null where one is too large for it, or damaged, which the other way looks into. */
+async function decodeWhole(
+  file: Uint8Array,
+  { sharp, spec, maxPixels, resample }: Parts,
+): Promise<Uint8Array | null> {
+  const picture = open(sharp, file, Math.min(maxPixels, MAX_WHOLE_PIXELS)).autoOrient()
+  const whole = await readPixels(picture).catch(() => null)
+  if (!whole) return null
+  const size = checkSize(whole.info, maxPixels)
+  return resample(whole.data, size, planGeometry(size, spec))
+}
+
+/** Reads the header first, so that the size is known before it is believed; libvips resizes while it decodes. */
+async function decodeStepwise(
+  file: Uint8Array,
+  { sharp, spec, maxPixels, resample }: Parts,
+): Promise<Uint8Array> {
+  const meta = await sharp(file, { limitInputPixels: false }).metadata()
+  const size = checkSize(meta.autoOrient, maxPixels)
+  const geometry = planGeometry(size, spec)
+  const { resized, area } = geometry
+  const upright = open(sharp, file, maxPixels).autoOrient()
+  if (resized.width > size.width || resized.height > size.height) {
+    return resample((await readPixels(upright)).data, size, geometry)
+  }
+  const opaque = meta.hasAlpha ? await dropAlpha(sharp, upright, maxPixels) : upright
+  const { interpolation: kernel } = spec.resize
+  const scaled = opaque
+    .resize({ ...resized, fit: 'fill', kernel, fastShrinkOnLoad: false })
+    .extract(area)
+  return (await readPixels(scaled)).data
+}
+
+function open(sharp: typeof createSharp, file: Uint8Array, maxPixels: number): Sharp {
+  return sharp(file, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true })
+}
+
+/** Before the resize, which would weigh colours by a transparency that nobody asked for. */
+async function dropAlpha(
+  sharp: typeof createSharp,
+  upright: Sharp,
+  maxPixels: number,
+): Promise<Sharp> {
+  const { data, info } = await readPixels(upright)
+  const { width, height, channels } = info
+  return sharp(data, { raw: { width, height, channels }, limitInputPixels: maxPixels })
+}
+
+/** RGB values of 8 bits, whatever there was. */
+async function readPixels(picture: Sharp): Promise<{ data: Uint8Array; info: OutputInfo }> {
+  const opaque = picture.toColourspace('srgb').removeAlpha().raw()
+  const pixels = await opaque.toBuffer({ resolveWithObject: true })
+  if (pixels.info.channels === 3) return pixels
+  throw new Error(`${pixels.info.channels} channels`)
+}
+
+function checkFormat(file: Uint8Array): string {
+  const found = recognizeImage(file)
+  if (found?.supported) return found.name
+  const what = found ? `${found.name}, which is not read` : 'no image that is known here'
+  throw new EspalierError('unsupported_image', `is ${what}: send one of ${FORMATS}`)
+}
+
+function checkSize({ width, height }: Size, maxPixels: number): Size {
+  if (width * height > maxPixels) {
+    const message = `has ${width} x ${height} pixels; an image may have ${maxPixels}, send it smaller`
+    throw new EspalierError('image_too_large', message)
+  }
+  if (Math.max(width, height) <= MAX_ASPECT * Math.min(width, height)) return { width, height }
+  const message = `has ${width} x ${height} pixels; one side may be ${MAX_ASPECT} times the other`
+  throw new EspalierError('invalid_image', message)
+}
