@@ -1,6 +1,6 @@
 /**
  * Makes infra/models/efficientnet-lite0 from the original float32 network: cut before its output layer, weights
- * rounded to float16, int8 learned from drawn pictures, golden vectors of the result; and infra/heads' classifier
+ * rounded to float16, int8 learned from drawn images, golden vectors of the result; and infra/heads' classifier
  * `imagenet`, which is that output layer. The names of its classes are those of infra/imagenet-labels.txt, in the
  * order of the network.
  *

@@ -27,7 +27,7 @@ export function cohereToJson(
   )
 }
 
-/** Texts go back whole; a picture's megabytes do not. */
+/** Texts go back whole; an image's megabytes do not. */
 function echoInput(input: string): string {
   return /^data:image\//i.test(input) ? `${input.slice(0, 64)}…` : input
 }

@@ -83,7 +83,7 @@ export interface ApiEnv {
     record: RequestRecord
     /** The parsed JSON of the request, not yet checked against a schema. */
     body: unknown
-    /** Pictures that came as they are; absent for JSON. */
+    /** Images that came as they are; absent for JSON. */
     upload: Omit<Upload, 'fields'> | undefined
   }
 }

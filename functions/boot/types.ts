@@ -48,7 +48,7 @@ export interface Boot {
   builtinEncoders(): Promise<readonly string[]>
   /** Matrix kernels in this thread, for jobs and command lines; close them when done. */
   openKernels(): Promise<OwnedMatrixKernels>
-  /** Makes small pictures of image files, for reports. */
+  /** Makes thumbnails of image files, for reports. */
   openThumbnailer(): Promise<Thumbnailer>
   /** Opens the encoder that a name means, exporting it into the cache on first use. */
   openEncoder(options?: OpenOptions): Promise<Encoder>
@@ -56,7 +56,7 @@ export interface Boot {
   exportEncoder(
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ): Promise<EncoderManifest>
-  /** What a folder is of: images where it says how pictures are prepared. */
+  /** What a folder is of: images where it says how images are prepared. */
   modalityOf(folder: string): Promise<Modality>
   /** Exports an ONNX image network into an artifact folder. */
   exportImageEncoder(options: Omit<ExportImageEncoderOptions, 'threads'>): Promise<EncoderManifest>

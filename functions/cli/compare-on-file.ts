@@ -106,9 +106,7 @@ function formatResult(result: CompareVersionsResult): string {
     isText ? JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text) : text,
   ])
   const label = difference === null ? [] : ['LABEL']
-  const heading = isText
-    ? ['LINE', old!, now!, ...label, 'TEXT']
-    : [old!, now!, ...label, 'PICTURE']
+  const heading = isText ? ['LINE', old!, now!, ...label, 'TEXT'] : [old!, now!, ...label, 'IMAGE']
   lines.push('', formatTable([heading, ...listed]))
   return lines.join('\n')
 }

@@ -132,7 +132,7 @@ async function embedSource(
   if (rows === 0) throw noRows(source, ' to embed')
   const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1)
   const cut = truncated > 0 ? `, ${truncated} cut at ${info.maxTokens} tokens` : ''
-  const noun = modality === 'image' ? 'picture' : 'text'
+  const noun = modality === 'image' ? 'image' : 'text'
   return (
     `${rows} ${rows === 1 ? noun : `${noun}s`} embedded in ${seconds} s (${tokens} tokens${cut}): ` +
     `${info.name}@v${info.version}, ${info.precision}, ${info.dimension} numbers each`

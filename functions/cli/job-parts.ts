@@ -27,10 +27,10 @@ export function addEncoderOptions(command: Command): Command {
     .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
 }
 
-/** The encoder of pictures where none is named. */
+/** The encoder of images where none is named. */
 export const IMAGE_ENCODER = 'efficientnet-lite0'
 
-/** The encoder for inputs of a kind, to be spread over options: the one asked for, else that of pictures. */
+/** The encoder for inputs of a kind, to be spread over options: the one asked for, else that of images. */
 export function encoderFor(
   { encoder }: Pick<EncoderOptions, 'encoder'>,
   modality: 'text' | 'image',
@@ -74,7 +74,7 @@ export async function openFineTuneParts(
   }
 }
 
-/** The same for a head: pictures are read by the encoder that the head was trained on, unless another is named. */
+/** The same for a head: images are read by the encoder that the head was trained on, unless another is named. */
 export async function openHeadParts(
   boot: Boot,
   model: string,

@@ -94,5 +94,5 @@ function describe(
 ): string {
   const cut = truncated > 0 ? `, ${truncated} cut at the encoder's limit` : ''
   const unlike = outOfDistribution > 0 ? `, ${outOfDistribution} unlike the training data` : ''
-  return `${model}: ${formatCount(rows, modality === 'image' ? 'picture' : 'text')} classified${cut}${unlike}`
+  return `${model}: ${formatCount(rows, modality === 'image' ? 'image' : 'text')} classified${cut}${unlike}`
 }

@@ -209,7 +209,7 @@ function nextStep(
     const url = `http://127.0.0.1:8080/classify?model=${name}`
     return (
       'Next: espalier serve, then\n' +
-      `  curl -s '${url}' -H 'content-type: image/jpeg' --data-binary @picture.jpg`
+      `  curl -s '${url}' -H 'content-type: image/jpeg' --data-binary @image.jpg`
     )
   }
   const body = JSON.stringify({ model: name, inputs: 'your text' })

@@ -34,7 +34,7 @@ export interface PrepareOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Each costs a pass over all pictures. */
+/** Each costs a pass over all images. */
 const MAX_PROMISING = 6
 /** Part of every cache key: raised when exports of older releases should be made again. */
 const LAYER_REVISION = 1

@@ -68,7 +68,7 @@ async function answer(
   loadImage: FineTuneRequest['loadImage'],
 ): Promise<ToFineTuneWorker> {
   try {
-    if (!loadImage) throw new EspalierError('internal', 'the rows of an image network are pictures')
+    if (!loadImage) throw new EspalierError('internal', 'the rows of an image network are images')
     return { type: 'image', wanted, file: await loadImage(wanted.set, wanted.row) }
   } catch (error) {
     return { type: 'image', wanted, error: toWireError(error) }

@@ -21,7 +21,7 @@ import { writeTunedNetwork } from './tuned-network.ts'
 import type { Trainable } from './types.ts'
 
 /**
- * Opens an image network, cut at the layer below what is trained. Pictures are read when they enter.
+ * Opens an image network, cut at the layer below what is trained. Images are read when they enter.
  * @throws EspalierError `unsupported_model`, `invalid_model_file`, `invalid_request`
  */
 export async function openImageBase(

@@ -20,7 +20,7 @@ export interface TrainedNetwork {
 }
 
 /**
- * Writes a network up to its embedding, with trained weights in place of its own, and how pictures are prepared
+ * Writes a network up to its embedding, with trained weights in place of its own, and how images are prepared
  * for it: float32, a folder that an export or another training takes. It appears whole or not at all.
  * @throws EspalierError `invalid_request` where the folder exists or cannot be written
  */

@@ -88,7 +88,7 @@ export function drawCurves(frame: CurveFrame, curves: readonly Curve[]): Markup 
   )
 }
 
-/** The chart's own styles, for pages and for pictures that stand alone. */
+/** The chart's own styles, for pages and for images that stand alone. */
 export const CURVE_STYLES = `
 .line{fill:none;stroke-width:2}
 .line.series-0,.line.series-2,.line.series-4{stroke-dasharray:none}

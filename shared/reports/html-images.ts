@@ -4,7 +4,7 @@ import { section, tableFallback } from './html-results.ts'
 import { element, type Markup } from './markup.ts'
 import type { ReportLayer, ReportMistake, TrainingReport } from './types.ts'
 
-/** Thumbnails as data URIs, by the paths of their pictures. */
+/** Thumbnails as data URIs, by the paths of their images. */
 export type Thumbnails = ReadonlyMap<string, string>
 
 const MAX_LABEL = 60
@@ -12,7 +12,7 @@ const MAX_PATH = 120
 /** What a page may show; anything else is left out. */
 const IMAGE_URI = /^data:image\/webp;base64,[A-Za-z0-9+/]+={0,2}$/
 
-/** The most confident wrong answers on pictures; null where there are none. */
+/** The most confident wrong answers on images; null where there are none. */
 export function renderMistakes(
   mistakes: readonly ReportMistake[],
   thumbnails: Thumbnails,
@@ -21,8 +21,8 @@ export function renderMistakes(
   const cards = mistakes.map((mistake) => renderMistake(mistake, thumbnails.get(mistake.image)))
   return section(
     'Worst errors',
-    element('p', { class: 'soft' }, 'Test pictures with a wrong answer, the most confident first.'),
-    element('ul', { class: 'pictures' }, cards),
+    element('p', { class: 'soft' }, 'Test images with a wrong answer, the most confident first.'),
+    element('ul', { class: 'images' }, cards),
   )
 }
 
@@ -36,7 +36,7 @@ function renderMistake(
     'li',
     {},
     isShown
-      ? element('img', { src: thumbnail, alt: `A picture of ${shorten(actual, MAX_LABEL)}` })
+      ? element('img', { src: thumbnail, alt: `An image of ${shorten(actual, MAX_LABEL)}` })
       : null,
     element('p', {}, label(actual), ' taken for ', label(predicted)),
     element(

@@ -23,7 +23,7 @@ const MAX_COMMAND = 4_000
 
 /**
  * The report as one HTML file that needs nothing else: no script, no font, no image. Its own policy
- * forbids everything but its one style sheet, named by hash, and pictures inside the page where it has any, so
+ * forbids everything but its one style sheet, named by hash, and images inside the page where it has any, so
  * user text could do nothing even unescaped.
  */
 export function renderHtml(report: TrainingReport, thumbnails: Thumbnails = new Map()): string {

@@ -54,9 +54,9 @@ svg .count.strong{fill:var(--card)}
 .curve{stroke:var(--hit);stroke-width:2;fill:none}
 .point{fill:var(--hit)}
 ${CURVE_STYLES}
-.pictures{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1rem}
-.pictures li{font-size:.85rem;margin:0}
-.pictures img{display:block;width:96px;height:96px;border-radius:6px;background:var(--ground)}
+.images{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1rem}
+.images li{font-size:.85rem;margin:0}
+.images img{display:block;width:96px;height:96px;border-radius:6px;background:var(--ground)}
 summary{cursor:pointer;color:var(--soft)}
 .scroll{overflow:auto;max-height:34rem;margin-top:.7rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}

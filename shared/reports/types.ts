@@ -101,13 +101,13 @@ export interface ReportTest {
   readonly confusions: readonly ReportConfusion[]
   /** Most frequent confusions first; texts only where the user allowed them. */
   readonly worstConfusions: readonly ReportWorstConfusion[]
-  /** The most confident wrong answers on pictures; absent for texts. */
+  /** The most confident wrong answers on images; absent for texts. */
   readonly mistakes?: readonly ReportMistake[] | undefined
 }
 
-/** A wrong answer on a picture. */
+/** A wrong answer on an image. */
 export interface ReportMistake {
-  /** The picture's path in the data. */
+  /** The image's path in the data. */
   readonly image: string
   readonly actual: string
   readonly predicted: string

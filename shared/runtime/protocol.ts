@@ -11,7 +11,7 @@ export interface WorkerInit {
   readonly manifest: EncoderManifest
   readonly precision: Precision
   readonly device: Device
-  /** Most pixels of a picture. @default 50 million */
+  /** Most pixels of an image. @default 50 million */
   readonly maxImagePixels?: number | undefined
   /** Where given, no file is opened before this gate is open: see `createFileGate`. */
   readonly gate?: SharedArrayBuffer

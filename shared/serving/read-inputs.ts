@@ -3,7 +3,7 @@ import { EspalierError } from '../lib/errors.ts'
 import { modalityOf } from '../lib/manifests/encoder-input.ts'
 import { checkInputCount, checkText, type InputLimits, nameInput } from './check-inputs.ts'
 
-/** An input as a caller gives it: a text, a data URI, or a picture in base64 or as the bytes of its file. */
+/** An input as a caller gives it: a text, a data URI, or an image in base64 or as the bytes of its file. */
 export type GivenInput = string | { readonly image: string | Uint8Array }
 
 /** The inputs of a request as encoders take them. */
@@ -55,7 +55,7 @@ export function readInputs(
 
 /**
  * Refuses inputs of a kind that a model does not read.
- * @throws EspalierError `wrong_modality`; `invalid_request` for a URL in place of a picture
+ * @throws EspalierError `wrong_modality`; `invalid_request` for a URL in place of an image
  */
 export function checkModality(
   { inputs, single }: ReadInputs,
@@ -69,12 +69,12 @@ export function checkModality(
   const model = `${name}@v${version}`
   if (typeof input === 'string') {
     if (URL_SCHEME.test(input)) throw neverFetched(param)
-    const fix = `send pictures (${IMAGE_FORMATS}) as {"image": "<base64>"}, as a data URI or as an upload`
+    const fix = `send images (${IMAGE_FORMATS}) as {"image": "<base64>"}, as a data URI or as an upload`
     const message = `${param} is a text; ${model} reads images: ${fix}`
     throw new EspalierError('wrong_modality', message, { param })
   }
   const fix = 'name one that reads images in "model"; /v1/models says what each reads'
-  throw new EspalierError('wrong_modality', `${param} is a picture; ${model} reads texts: ${fix}`, {
+  throw new EspalierError('wrong_modality', `${param} is an image; ${model} reads texts: ${fix}`, {
     param,
   })
 }
@@ -136,7 +136,7 @@ function lengthOf(base64: string): number | null {
   return digits % 4 === 1 ? null : Math.floor((digits * 3) / 4)
 }
 
-/** The error for a picture of more bytes than are taken. */
+/** The error for an image of more bytes than are taken. */
 function tooLarge(param: string, bytes: number, limit: number): EspalierError {
   const message = `${param} has ${bytes} bytes; the limit is ${limit} bytes per image`
   return new EspalierError('image_too_large', message, { param })

@@ -29,7 +29,7 @@ export interface TrainOptions {
   readonly balance?: boolean | undefined
   /**
    * What `auto` keeps unless another is clearly better. Means and covariances of many numbers, fitted on few
-   * pictures of one camera, suit those of another badly. @default softmax+lda
+   * images of one camera, suit those of another badly. @default softmax+lda
    */
   readonly standard?: 'softmax+lda' | 'softmax' | undefined
   /** Lets `auto` keep training embeddings for neighbour votes. @default true */

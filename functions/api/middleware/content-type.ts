@@ -18,7 +18,7 @@ export function jsonContentType(): ApiMiddleware {
   }
 }
 
-/** Lets plain JSON, forms and pictures pass and refuses the rest with 415. */
+/** Lets plain JSON, forms and images pass and refuses the rest with 415. */
 export function inputContentType(): ApiMiddleware {
   return async function checkContentType(c, next) {
     const type = c.req.header('content-type')

@@ -14,7 +14,7 @@ import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
 import { toBase64, vectorsToJson } from '../vector-json.ts'
 
-/** `POST /v2/embed`, in the shape of Cohere: texts or pictures. */
+/** `POST /v2/embed`, in the shape of Cohere: texts or images. */
 export function addCohereEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
   describeRoute(app, {
     method: 'post',

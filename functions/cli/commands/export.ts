@@ -49,7 +49,7 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     .option('--name <name>', "name of the encoder; default: the folder's")
     .option(
       '--modality <kind>',
-      'text or image: what the encoder reads; default: image where the folder says how pictures are prepared',
+      'text or image: what the encoder reads; default: image where the folder says how to prepare images',
       oneOf(MODALITIES),
     )
     .option(
@@ -63,8 +63,8 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     )
     .option(
       '--calibration <path>',
-      'to calibrate int8 on: a file of texts like yours, one a line, or a folder of pictures like yours; ' +
-        'default: texts that ship, pictures that are drawn',
+      'to calibrate int8 on: a file of texts like yours, one a line, or a folder of images like yours; ' +
+        'default: texts that ship, images that are drawn',
     )
     .option(
       '--pooling <kind>',

@@ -24,7 +24,7 @@ export function computeFamily(parts: FamilyParts): string {
   return hashJson({ ...parts, prompts: Object.entries(parts.prompts).sort() })
 }
 
-/** The same for an image encoder: its graph with all weights, and how pictures come to it. */
+/** The same for an image encoder: its graph with all weights, and how images come to it. */
 export function computeImageFamily(parts: {
   readonly graph: string
   readonly preprocessing: ImagePreprocessing

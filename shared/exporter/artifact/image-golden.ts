@@ -45,20 +45,20 @@ export function minImageCosines(
 }
 
 /**
- * Runs the freshly exported graphs on pictures of our own and returns what they gave.
+ * Runs the freshly exported graphs on images of our own and returns what they gave.
  * @throws EspalierError `self_test_failed` for a network that gives no numbers, or other ones in int8
  */
 export async function measureImageGolden(
   folder: string,
   manifest: ImageEncoderManifest,
 ): Promise<ImageEncoderManifest['golden']> {
-  const pictures = await drawPictures()
-  const golden = pictures.map((picture) => ({
-    image: picture.toString('base64'),
+  const images = await drawImages()
+  const golden = images.map((image) => ({
+    image: image.toString('base64'),
     vectors: {} as GoldenVectors,
   }))
   for (const precision of Object.keys(manifest.graphs) as Precision[]) {
-    const vectors = await encodeGolden(folder, manifest, precision, pictures)
+    const vectors = await encodeGolden(folder, manifest, precision, images)
     for (const [i, entry] of golden.entries()) {
       const row = vectors.subarray(i * manifest.dimension, (i + 1) * manifest.dimension)
       if (!row.every(Number.isFinite)) {
@@ -79,11 +79,11 @@ async function encodeGolden(
   artifactDir: string,
   manifest: ImageEncoderManifest,
   precision: Precision,
-  pictures: readonly Uint8Array[],
+  images: readonly Uint8Array[],
 ): Promise<Float32Array> {
   const engine = await createEngine({ artifactDir, manifest, precision, device: 'cpu' })
   try {
-    const { vectors, failures } = await engine.run(goldenJob(pictures))
+    const { vectors, failures } = await engine.run(goldenJob(images))
     if (failures[0]) throw new EspalierError(failures[0].error.code, failures[0].error.message)
     return vectors
   } finally {
@@ -94,16 +94,16 @@ async function encodeGolden(
 function checkAgreement(name: string, { float32, int8 }: GoldenVectors): void {
   if (!float32 || !int8) return
   const cosine = float32.reduce((sum, value, i) => sum + value * (int8[i] as number), 0)
-  // A picture of which the network leaves nothing has no direction to keep.
+  // An image of which the network leaves nothing has no direction to keep.
   if (cosine >= MIN_INT8_COSINE || float32.every((value) => value === 0)) return
   throw new EspalierError(
     'self_test_failed',
-    `${name}: int8 moves a picture to cosine ${cosine.toFixed(3)} of float32; calibrate on pictures like yours with --calibration FOLDER, or export float32 only`,
+    `${name}: int8 moves an image to cosine ${cosine.toFixed(3)} of float32; calibrate on images like yours with --calibration FOLDER, or export float32 only`,
   )
 }
 
-/** Pictures to make smaller and larger, wide, high and square: a slope in steps, blocks by chance, and rings. */
-function drawPictures(): Promise<Buffer[]> {
+/** Images to make smaller and larger, wide, high and square: a slope in steps, blocks by chance, and rings. */
+function drawImages(): Promise<Buffer[]> {
   const random = createRandom(8)
   const blocks = Array.from({ length: 8 * 12 * 3 }, () => random.below(256))
   return Promise.all([

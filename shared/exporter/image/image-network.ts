@@ -13,7 +13,7 @@ export interface ImageNetwork {
 
 /**
  * Reads the network of a folder, whatever precision it is stored in.
- * @throws EspalierError `invalid_model_file`, `unsupported_model` for inputs that are no picture of the declared size
+ * @throws EspalierError `invalid_model_file`, `unsupported_model` for inputs that are no image of the declared size
  */
 export async function readImageNetwork({
   model,

@@ -69,7 +69,7 @@ async function readHuggingFace(folder: string): Promise<ImagePreprocessing> {
   if (config) return fromPreprocessorConfig(config)
   throw new EspalierError(
     'invalid_model_file',
-    `${folder}: has neither ${PREPROCESSOR_CONFIG} nor ${OWN_IMAGE_CONFIG} with "preprocessing": how are pictures prepared?`,
+    `${folder}: has neither ${PREPROCESSOR_CONFIG} nor ${OWN_IMAGE_CONFIG} with "preprocessing": how are images prepared?`,
   )
 }
 

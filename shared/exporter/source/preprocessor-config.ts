@@ -45,7 +45,7 @@ export function fromPreprocessorConfig(config: PreprocessorConfig): ImagePreproc
     const known = [...FILTERS].map(([number, name]) => `${number} (${name})`).join(', ')
     throw unsupported(`resample ${config.resample}; supported: ${known}`)
   }
-  if (!config.do_resize) throw unsupported('do_resize false: every picture must get one size')
+  if (!config.do_resize) throw unsupported('do_resize false: every image must get one size')
   const { do_rescale, do_normalize, image_mean, image_std } = config
   if (do_normalize && !(image_mean && image_std)) {
     throw unsupported('do_normalize without image_mean and image_std of three numbers')

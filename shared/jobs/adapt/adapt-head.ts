@@ -25,7 +25,7 @@ import {
 } from './compare.ts'
 import { type DomainsRequest, readDomains } from './data.ts'
 
-/** One adaptation of texts or pictures; what it shares with a training means the same. */
+/** One adaptation of texts or images; what it shares with a training means the same. */
 export interface AdaptHeadRequest
   extends AdaptSettings,
     DomainsRequest,

@@ -7,7 +7,7 @@ import type { DataSource } from '../../dataset/types.ts'
 import { quote } from '../../lib/text/text.ts'
 import type { TrainingData } from '../heads/data.ts'
 
-/** Two domains of texts, or of pictures. */
+/** Two domains of texts, or of images. */
 export interface DomainsRequest {
   /** Labelled rows. */
   readonly source: DataSource
@@ -38,7 +38,7 @@ export async function readDomains(request: DomainsRequest): Promise<Domains> {
   }
   const target = await readTargetRows(targetSource, { ...reading, labelColumn })
   if ((target.images !== null) !== (modality === 'image')) {
-    const fix = 'both must be texts, or both pictures'
+    const fix = 'both must be texts, or both images'
     throw dataError(targetSource.name, null, `${source.name} and ${targetSource.name}: ${fix}`)
   }
   const indexOf = new Map(classes.map((label, index) => [label, index]))

@@ -4,7 +4,7 @@ import type { Prediction } from '../../head/predict.ts'
 /** One input on which two versions differ. */
 export interface Disagreement {
   readonly line: number
-  /** The text; of a picture, the path that names it. */
+  /** The text; of an image, the path that names it. */
   readonly text: string
   /** Null where the row says nothing of its label. */
   readonly labels: readonly string[] | null

@@ -93,7 +93,7 @@ export async function compareVersions(
     { examples: data.rows, embeddings: embedded.embeddings },
     unreadable,
   )
-  if (rows.length === 0) throw dataError(source, null, 'no picture can be read')
+  if (rows.length === 0) throw dataError(source, null, 'no image can be read')
   const kernels = await deps.openKernels()
   const predictAll = ({ head }: LoadedHead) =>
     createHeadRunner(head, kernels).run(

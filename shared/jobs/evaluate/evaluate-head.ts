@@ -65,7 +65,7 @@ export async function evaluateHead(
     const judging = { tools, kernels, seed, quotes }
     const { unreadable } = embedded
     const { examples, embeddings } = leaveOut({ ...rows, ...embedded }, unreadable)
-    if (examples.length === 0) throw dataError(data.name, null, 'no picture can be read')
+    if (examples.length === 0) throw dataError(data.name, null, 'no image can be read')
     const { test, inDistribution } = await judgeHead(head, examples, embeddings, judging)
     const { labels } = head
     const warnings = addUnreadable(rows.summary.warnings, rows.examples, unreadable)

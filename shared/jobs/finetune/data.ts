@@ -65,7 +65,7 @@ export function divideData(
   }
 }
 
-/** Rows as the trainer takes them, each text behind the encoder's prompt; of pictures their paths. */
+/** Rows as the trainer takes them, each text behind the encoder's prompt; of images their paths. */
 export function toLabelledTexts(
   examples: readonly LabelledExample[],
   labels: readonly string[],

@@ -104,7 +104,7 @@ function checkModality(
   found: BaseFolder,
 ): void {
   if (modality === found.modality) return
-  const nouns = { text: 'texts', image: 'pictures' } as const
+  const nouns = { text: 'texts', image: 'images' } as const
   const message =
     `${summary.source} holds ${nouns[modality]}, --base ${base} is an encoder of ${nouns[found.modality]}: ` +
     `name one of ${nouns[modality]}`

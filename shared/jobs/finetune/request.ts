@@ -25,7 +25,7 @@ export interface FineTuneDeps {
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ) => Promise<EncoderManifest>
   readonly exportImageEncoder: (options: ExportImageEncoderOptions) => Promise<EncoderManifest>
-  /** For the pictures of a report. */
+  /** For the images of a report. */
   readonly openThumbnailer: () => Promise<MakeThumbnail>
   readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
   readonly builtinEncoders: () => Promise<readonly string[]>
@@ -33,7 +33,7 @@ export interface FineTuneDeps {
   readonly builtinFolder: string
   readonly workerUrl: URL
   readonly calibrationTexts: string
-  /** Most pixels of a picture. */
+  /** Most pixels of an image. */
   readonly maxImagePixels: number
   /** Folder of the embedding cache, and one for weights and graphs until they are published. */
   readonly embeddingFolder: string
@@ -68,7 +68,7 @@ export interface TuningOptions {
    * not learnt. @default `auto` where rows are too few to hold some out, else 1
    */
   readonly alpha?: number | 'auto' | undefined
-  /** Pictures: learn each one mirrored as well. @default false */
+  /** Images: learn each one mirrored as well. @default false */
   readonly flip?: boolean | undefined
   /** Time for training alone, in milliseconds. */
   readonly budgetMs?: number | undefined

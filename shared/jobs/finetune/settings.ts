@@ -32,7 +32,7 @@ export function chooseSettings(
   const { modality = 'text' } = data
   const flip = tuning.flip === true
   if (flip && modality === 'text') {
-    throw new EspalierError('invalid_request', '--flip is for pictures', { param: 'flip' })
+    throw new EspalierError('invalid_request', '--flip is for images', { param: 'flip' })
   }
   if (tuning.maxTokens !== undefined && modality === 'image') {
     throw new EspalierError('invalid_request', '--max-tokens is for texts', { param: 'max-tokens' })

@@ -51,7 +51,7 @@ export async function trainWeights(
 function loadImage(rows: readonly LabelledExample[], row: number): Promise<Uint8Array> {
   const image = rows[row]?.image
   if (image) return image.load()
-  throw new EspalierError('internal', `row ${row} is no picture`)
+  throw new EspalierError('internal', `row ${row} is no image`)
 }
 
 function reportProgress(onProgress: Progress, progress: FineTuneProgress): void {

@@ -41,7 +41,7 @@ export async function embedFineTuneRows(
 }
 
 /**
- * Embeds the rows on the base and leaves out the pictures that cannot be read.
+ * Embeds the rows on the base and leaves out the images that cannot be read.
  * @throws EspalierError `invalid_data` where too little is left
  */
 export async function embedReadable(

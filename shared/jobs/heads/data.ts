@@ -58,7 +58,7 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
   }
   const test = await readTestRows(testSource, { classes, multiLabel }, reading)
   if (test.modality !== modality) {
-    const nouns = { text: 'texts', image: 'pictures' } as const
+    const nouns = { text: 'texts', image: 'images' } as const
     const message = `these are ${nouns[test.modality]}, the training data are ${nouns[modality]}`
     throw dataError(testSource.name, null, message)
   }
@@ -115,7 +115,7 @@ export async function readTestRows(
 }
 
 function sharedWarning(shared: readonly LabelledExample[], test: DataSource): DatasetWarning {
-  const noun = shared[0]?.image ? 'picture' : 'text'
+  const noun = shared[0]?.image ? 'image' : 'text'
   const rows = shared.length === 1 ? `${noun} also occurs` : `${noun}s also occur`
   return {
     code: 'duplicates',

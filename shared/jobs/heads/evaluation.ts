@@ -27,7 +27,7 @@ export interface JudgeOptions {
   readonly seed: number
   /** Quote this many wrong texts of each confusion. */
   readonly quotes: number
-  /** Name this many pictures with wrong answers. @default 0 */
+  /** Name this many images with wrong answers. @default 0 */
   readonly mistakes?: number | undefined
 }
 
@@ -94,7 +94,7 @@ export async function judgeHead(
   }
 }
 
-/** Wrong answers, the most confident first; with several labels a picture none are named. */
+/** Wrong answers, the most confident first; with several labels an image none are named. */
 function listMistakes(
   { labels, activation }: Head,
   { right, predicted, probabilities }: Pick<Evaluation, 'right' | 'predicted' | 'probabilities'>,

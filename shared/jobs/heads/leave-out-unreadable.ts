@@ -17,7 +17,7 @@ export function inputOf({ text, image }: Pick<LabelledExample, 'text' | 'image'>
   return image ?? text
 }
 
-/** Leaves out the examples whose pictures could not be read; `unreadable` says why, by their places. */
+/** Leaves out the examples whose images could not be read; `unreadable` says why, by their places. */
 export function leaveOut<T>(
   { examples, embeddings }: EmbeddedExamples<T>,
   unreadable: ReadonlyMap<number, string>,
@@ -78,7 +78,7 @@ export function readableData(
 
 /**
  * For jobs that know rows by their number and can leave none out.
- * @throws EspalierError `invalid_image` naming the first picture
+ * @throws EspalierError `invalid_image` naming the first image
  */
 export function checkAllReadable(
   inputs: readonly KnownInput[],
@@ -91,7 +91,7 @@ export function checkAllReadable(
   }
 }
 
-/** Adds the pictures that could not be decoded to the warning of those that could not be opened. */
+/** Adds the images that could not be decoded to the warning of those that could not be opened. */
 export function addUnreadable(
   warnings: readonly DatasetWarning[],
   examples: readonly Pick<LabelledExample, 'text'>[],
@@ -105,7 +105,7 @@ export function addUnreadable(
   counter.count = (known?.count ?? 0) + unreadable.size
   return [
     ...warnings.filter((warning) => warning !== known),
-    ...describeWarnings({ unreadable_images: counter }, 'picture'),
+    ...describeWarnings({ unreadable_images: counter }, 'image'),
   ]
 }
 
@@ -119,7 +119,7 @@ function checkClasses(
   if (lost === undefined) return
   const [why] = unreadable.values()
   const fix = 'mend or replace them, or remove the class'
-  const message = `no picture of "${lost}" can be read to learn from (${why}); ${fix}`
+  const message = `no image of "${lost}" can be read to learn from (${why}); ${fix}`
   throw dataError(summary.source, null, message)
 }
 

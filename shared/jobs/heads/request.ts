@@ -24,7 +24,7 @@ export interface TrainHeadDeps extends EmbedJobDeps {
   readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
   readonly registry: Registry
   readonly clock: Clock
-  /** For the pictures of a report. */
+  /** For the images of a report. */
   readonly openThumbnailer: () => Promise<MakeThumbnail>
   /** Layers to train on, or to choose among, instead of what `openEncoder` opens. */
   readonly layers?: LayerOptions | undefined
@@ -51,7 +51,7 @@ export interface TrainHeadRequest extends DataRequest {
   readonly dryRun: boolean
   /** Quote misclassified test texts in the report, which is then stored with the version. */
   readonly quoteTexts: boolean
-  /** Show misclassified test pictures in the report, small ones, which is then stored with the version. */
+  /** Show misclassified test images in the report, small ones, which is then stored with the version. */
   readonly thumbnails?: boolean | undefined
   /** The command line, for the lineage. */
   readonly command: string

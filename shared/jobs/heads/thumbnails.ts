@@ -1,15 +1,15 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { ReportMistake } from '../../reports/types.ts'
 
-/** Makes a data URI of a small picture from an image file; throws where it cannot be read. */
+/** Makes a data URI of a small image from an image file; throws where it cannot be read. */
 export type MakeThumbnail = (file: Uint8Array) => Promise<string>
 
-/** Pictures with wrong answers that a report shows: some 50 KB. */
+/** Images with wrong answers that a report shows: some 50 KB. */
 export const SHOWN_MISTAKES = 24
 /** Longer ones are left out: a report stays small. */
 const MAX_LENGTH = 16 * 1024
 
-/** Small pictures of wrong answers, by path; those that can be made no more are left out. */
+/** Small images of wrong answers, by path; those that can be made no more are left out. */
 export async function makeThumbnails(
   open: () => Promise<MakeThumbnail>,
   examples: readonly LabelledExample[],

@@ -18,7 +18,7 @@ export interface EmbedRowsOptions {
   readonly encode: Omit<EncodeOptions, 'signal' | 'onProgress' | 'project'>
   /** What is written beside a row's vector. */
   readonly describe: (row: TextRow) => Readonly<Record<string, unknown>>
-  /** True where a picture that cannot be read stops it all; otherwise its row is left out. */
+  /** True where an image that cannot be read stops it all; otherwise its row is left out. */
   readonly strict?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
@@ -88,7 +88,7 @@ export async function embedRows(options: EmbedRowsOptions): Promise<EmbedRowsRes
     }
     while (inFlight.length > 0) await writeOldest()
     signal.throwIfAborted()
-    return { ...total, warnings: describeWarnings({ unreadable_images: unreadable }, 'picture') }
+    return { ...total, warnings: describeWarnings({ unreadable_images: unreadable }, 'image') }
   } catch (error) {
     failed.abort()
     await Promise.allSettled(inFlight.map(({ encoded }) => encoded))

@@ -6,7 +6,7 @@ import type { Progress } from '../../lib/logger.ts'
 import type { EmbeddingCache } from './embedding-cache.ts'
 import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
 
-/** An input that is embedded once, however often it occurs: a text, or a picture by its content. */
+/** An input that is embedded once, however often it occurs: a text, or an image by its content. */
 export type KnownInput = string | HashedImage
 
 export interface EmbedTextsOptions {
@@ -18,9 +18,9 @@ export interface EmbedTextsOptions {
 
 /** Embeddings of inputs as they are served: truncated, normalised, with the encoder's default prompt. */
 export interface EmbeddedTexts {
-  /** Shape [inputs, dimension]; zeros where a picture could not be read. */
+  /** Shape [inputs, dimension]; zeros where an image could not be read. */
   readonly embeddings: Float32Array
-  /** Why, by the places of such pictures among the inputs. */
+  /** Why, by the places of such images among the inputs. */
   readonly unreadable: ReadonlyMap<number, string>
   /** Different inputs that were found in the cache, and those that ran. */
   readonly cached: number
@@ -97,7 +97,7 @@ interface Missing {
 
 type InFlight = Promise<readonly EncodedItem<Missing>[]>
 
-/** Of texts; pictures all take the same time. */
+/** Of texts; images all take the same time. */
 function lengthOf({ input }: Missing): number {
   return typeof input === 'string' ? input.length : 0
 }

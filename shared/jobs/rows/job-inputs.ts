@@ -2,16 +2,16 @@ import type { ImageFile } from '../../dataset/image-file.ts'
 import type { EncodedBatch, EncodeOptions, Encoder, EncoderInput } from '../../encoder/types.ts'
 import { type ErrorCode, EspalierError } from '../../lib/errors.ts'
 
-/** An input of a job: a text, or a picture that is read when its turn comes. */
+/** An input of a job: a text, or an image that is read when its turn comes. */
 export type JobInput = string | ImageFile
 
-/** An item with its input in memory, or with what is wrong with its picture. */
+/** An item with its input in memory, or with what is wrong with its image. */
 export interface LoadedItem<T> {
   readonly item: T
   readonly input: EncoderInput | EspalierError
 }
 
-/** What came of an item: its vector, or what is wrong with its picture. */
+/** What came of an item: its vector, or what is wrong with its image. */
 export interface EncodedItem<T> {
   readonly item: T
   /** Shape [dimension]. */
@@ -24,7 +24,7 @@ export interface EncodedItem<T> {
 export const DEFAULT_BATCH_ROWS = 2_048
 /** Ends a batch early, so that long texts neither fill the memory nor wait long in the encoder's queue. */
 const MAX_BATCH_LENGTH = 64 * 1024
-/** Of pictures fewer run at a time, and some 32 MB of files are in memory at most. */
+/** Of images fewer run at a time, and some 32 MB of files are in memory at most. */
 const MAX_BATCH_IMAGES = 64
 const BYTES_PER_CHARACTER = 512
 
@@ -34,7 +34,7 @@ const IMAGE_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'unsupported_image',
 ])
 
-/** Groups items into batches for the encoder, reading their pictures. */
+/** Groups items into batches for the encoder, reading their images. */
 export async function* loadBatches<T>(
   items: AsyncIterable<T> | Iterable<T>,
   inputOf: (item: T) => JobInput,
@@ -59,8 +59,8 @@ export async function* loadBatches<T>(
 }
 
 /**
- * Encodes a batch. A picture that cannot be decoded costs the others nothing: they are encoded one by one then.
- * @throws EspalierError as the encoder does, but for what is wrong with a picture; `inputs[i]` is the batch's i
+ * Encodes a batch. An image that cannot be decoded costs the others nothing: they are encoded one by one then.
+ * @throws EspalierError as the encoder does, but for what is wrong with an image; `inputs[i]` is the batch's i
  */
 export async function encodeLoaded<T>(
   encoder: Encoder,
@@ -110,7 +110,7 @@ async function loadImage(file: ImageFile): Promise<Uint8Array | EspalierError> {
   }
 }
 
-/** Why a picture is left out, without the name that messages give it. */
+/** Why an image is left out, without the name that messages give it. */
 export function explainFault(path: string, error: EspalierError): string {
   return error.message.replace(/^inputs\[\d+\] /, '').replace(`${path}: `, '')
 }

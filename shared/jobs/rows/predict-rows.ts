@@ -21,7 +21,7 @@ export interface PredictRowsOptions {
   /** What messages call the rows' source. */
   readonly source: string
   readonly predict: PredictOptions
-  /** Writes the text, or the picture's path, beside its prediction. */
+  /** Writes the text, or the image's path, beside its prediction. */
   readonly withText: boolean
   /** What is written beside a prediction. @default its index, and the text where wanted */
   readonly describe?: ((row: TextRow) => Readonly<Record<string, unknown>>) | undefined

@@ -1,4 +1,4 @@
-/** What an encoder reads: a text, or the bytes of a picture's file (JPEG, PNG or WebP). */
+/** What an encoder reads: a text, or the bytes of an image's file (JPEG, PNG or WebP). */
 export type EncoderInput = string | Uint8Array
 
 /** The kind of input that an encoder reads. */

@@ -13,7 +13,7 @@ const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)
 export const precisionSchema = z.enum(['float32', 'float16', 'int8'])
 export type Precision = z.infer<typeof precisionSchema>
 
-/** An input of a graph and what is fed to it: [batch, tokens] of a text, [batch, 3, height, width] of a picture. */
+/** An input of a graph and what is fed to it: [batch, tokens] of a text, [batch, 3, height, width] of an image. */
 const graphInputSchema = z.object({
   name: z.string().min(1),
   role: z.enum(['ids', 'mask', 'types', 'pixels']),
@@ -92,9 +92,9 @@ const imageManifestSchema = z.object({
   layers: z.array(transferLayerSchema),
   /** Heads that are the network's own output layer, by the model names that they are published under. */
   outputs: z.array(z.string()),
-  /** What a picture counts in the unit of the queue, whatever its size. */
+  /** What an image counts in the unit of the queue, whatever its size. */
   tokens: z.int().min(1),
-  /** The picture's file, in base64. */
+  /** The image's file, in base64. */
   golden: z.array(z.object({ image: z.base64(), vectors: goldenVectors })),
 })
 

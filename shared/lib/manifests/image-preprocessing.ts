@@ -1,13 +1,13 @@
 import { z } from 'zod'
 
-/** Most pixels of a picture where nobody says otherwise; it is refused before it is decoded. */
+/** Most pixels of an image where nobody says otherwise; it is refused before it is decoded. */
 export const MAX_IMAGE_PIXELS = 50_000_000
 
 const side = z.int().min(1).max(4096)
 const perChannel = z.tuple([z.number(), z.number(), z.number()])
 
 /**
- * How a decoded picture becomes a network's input [3, height, width]: resized, cropped, then each channel
+ * How a decoded image becomes a network's input [3, height, width]: resized, cropped, then each channel
  * (value · scale - mean) / std of values from 0 to 255, mean and std in the order of `channels`.
  */
 export const imagePreprocessingSchema = z.object({

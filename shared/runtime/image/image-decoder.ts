@@ -5,10 +5,10 @@ import { recognizeImage } from './image-format.ts'
 import { planGeometry, type Size } from './image-geometry.ts'
 import { createResample, type Resample } from './image-resample.ts'
 
-/** Longer than any photograph; beyond it the resized picture grows without bound. */
+/** Longer than any photograph; beyond it the resized image grows without bound. */
 const MAX_ASPECT = 100
 const FORMATS = 'JPEG, PNG and WebP'
-/** 1920 x 1080 and a little more: as far as a picture is decoded whole, in 6 MB, and resized here. */
+/** 1920 x 1080 and a little more: as far as an image is decoded whole, in 6 MB, and resized here. */
 const MAX_WHOLE_PIXELS = 2 ** 21
 
 /** Turns the bytes of image files into pixels as an encoder wants them. */
@@ -23,8 +23,8 @@ export interface ImageDecoder {
 
 /**
  * Loads sharp with all its loaders but three shut, and no cache of its own. The work is done in threads of libuv,
- * one picture in one of them.
- * @param maxPixels most pixels of a picture, checked before anything is decoded
+ * one image in one of them.
+ * @param maxPixels most pixels of an image, checked before anything is decoded
  */
 export async function openImageDecoder(
   spec: ImagePreprocessing,
@@ -59,13 +59,13 @@ async function decodeFile(file: Uint8Array, parts: Parts): Promise<Uint8Array> {
   }
 }
 
-/** The way of most pictures: null where one is too large for it, or damaged, which the other way looks into. */
+/** The way of most images: null where one is too large for it, or damaged, which the other way looks into. */
 async function decodeWhole(
   file: Uint8Array,
   { sharp, spec, maxPixels, resample }: Parts,
 ): Promise<Uint8Array | null> {
-  const picture = open(sharp, file, Math.min(maxPixels, MAX_WHOLE_PIXELS)).autoOrient()
-  const whole = await readPixels(picture).catch(() => null)
+  const image = open(sharp, file, Math.min(maxPixels, MAX_WHOLE_PIXELS)).autoOrient()
+  const whole = await readPixels(image).catch(() => null)
   if (!whole) return null
   const size = checkSize(whole.info, maxPixels)
   return resample(whole.data, size, planGeometry(size, spec))
@@ -108,8 +108,8 @@ async function dropAlpha(
 }
 
 /** RGB values of 8 bits, whatever there was. */
-async function readPixels(picture: Sharp): Promise<{ data: Uint8Array; info: OutputInfo }> {
-  const opaque = picture.toColourspace('srgb').removeAlpha().raw()
+async function readPixels(image: Sharp): Promise<{ data: Uint8Array; info: OutputInfo }> {
+  const opaque = image.toColourspace('srgb').removeAlpha().raw()
   const pixels = await opaque.toBuffer({ resolveWithObject: true })
   if (pixels.info.channels === 3) return pixels
   throw new Error(`${pixels.info.channels} channels`)

@@ -15,7 +15,7 @@ import { type ImageGraph, openImageGraph } from './image-graph.ts'
 import { createTensorFiller, type TensorFiller } from './image-tensor.ts'
 
 /**
- * Loads the graph of an image encoder, and what decodes its pictures.
+ * Loads the graph of an image encoder, and what decodes its images.
  * @throws EspalierError `invalid_model_file`, `invalid_config` (device)
  */
 export async function openImageEngine(
@@ -32,15 +32,15 @@ export async function openImageEngine(
 }
 
 /**
- * Pictures run one at a time: the same bits alone and among others. While one runs the next is decoded, by threads
- * of libuv: the memory of one picture at its own size and of two at the network's.
+ * Images run one at a time: the same bits alone and among others. While one runs the next is decoded, by threads
+ * of libuv: the memory of one image at its own size and of two at the network's.
  */
 class ImageEngine implements Engine {
   readonly heads: HeadKernels
   readonly #manifest: ImageEncoderManifest
   readonly #decoder: ImageDecoder
   readonly #fill: TensorFiller
-  /** The input of the run under way: pictures run one at a time. */
+  /** The input of the run under way: images run one at a time. */
   readonly #tensor: Float32Array
   readonly #graph: ImageGraph
 
@@ -93,7 +93,7 @@ class ImageEngine implements Engine {
     }
   }
 
-  /** Runs one picture; gives the milliseconds of that. */
+  /** Runs one image; gives the milliseconds of that. */
   async #encode(
     { member, rgb }: Decoded,
     { mode }: Batch,

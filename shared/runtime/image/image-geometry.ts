@@ -1,12 +1,12 @@
 import type { ImagePreprocessing } from '../../lib/manifests/image-preprocessing.ts'
 
-/** A picture's or an area's size in pixels. */
+/** An image's or an area's size in pixels. */
 export interface Size {
   readonly width: number
   readonly height: number
 }
 
-/** What is done to a picture: brought to a size, then an area of it taken. */
+/** What is done to an image: brought to a size, then an area of it taken. */
 export interface Geometry {
   readonly resized: Size
   readonly area: Size & { readonly left: number; readonly top: number }

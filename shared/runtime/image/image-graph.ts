@@ -3,7 +3,7 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { GraphSpec, ImageEncoderManifest } from '../../lib/manifests/encoder-manifest.ts'
 import { type Device, openSession, type Session } from '../session.ts'
 
-/** What a picture gives, of shape [dimension] each. */
+/** What an image gives, of shape [dimension] each. */
 export interface ImageVectors {
   readonly embedding: Float32Array
   readonly pooled: Float32Array
@@ -11,7 +11,7 @@ export interface ImageVectors {
 
 /** The open graph of one image encoder; owned by one thread. */
 export interface ImageGraph {
-  /** Runs one picture, a tensor of shape [3, height, width]. */
+  /** Runs one image, a tensor of shape [3, height, width]. */
   run(pixels: Float32Array): Promise<ImageVectors>
   release(): Promise<void>
 }

@@ -9,7 +9,7 @@ const PAGE_BYTES = 65_536
 const TAPS_AT_ONCE = 4
 /** The source is copied in pieces of so many bytes, which stay in the caches. */
 const PIECE_BYTES = 131_072
-/** Kept from picture to picture: what one of 2 megapixels needs. More is given back after the picture. */
+/** Kept from image to image: what one of 2 megapixels needs. More is given back after the image. */
 const KEPT_BYTES = 4 * 2 ** 20
 
 /** Resizes and crops pixels [height, width, 3] to [area.height, area.width, 3]; owned by one thread. */

@@ -1,4 +1,4 @@
-/** Makes a small picture of an image file: a data URI of WebP, 96 x 96 pixels, some 2 KB. */
+/** Makes a small image of an image file: a data URI of WebP, 96 x 96 pixels, some 2 KB. */
 export type Thumbnailer = (file: Uint8Array) => Promise<string>
 
 const SIDE = 96
@@ -6,7 +6,7 @@ const QUALITY = 60
 
 /**
  * Loads sharp with all its loaders but three shut.
- * @param maxPixels most pixels of a picture
+ * @param maxPixels most pixels of an image
  */
 export async function openThumbnailer(maxPixels: number): Promise<Thumbnailer> {
   const { default: sharp } = await import('sharp')

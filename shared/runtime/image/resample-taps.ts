@@ -20,7 +20,7 @@ export interface Taps {
 }
 
 interface Filter {
-  /** Half its width in pixels of the smaller picture. */
+  /** Half its width in pixels of the smaller image. */
   readonly support: number
   weigh(x: number): number
 }

@@ -5,7 +5,7 @@ import { createRandom } from '../../../shared/lib/maths/random.ts'
 const SIDE = 12
 const CLASSES = 2
 
-/** Pictures with their labels, as a training takes them. */
+/** Images with their labels, as a training takes them. */
 export interface ImageTask {
   readonly rows: LabelledTexts
   readonly files: readonly Uint8Array[]

@@ -23,13 +23,13 @@ const thumbnails = new Map([
   ['dog/3.png', 'data:image/svg+xml;base64,PHN2Zz4='],
 ])
 
-describe('a report of pictures', () => {
+describe('a report of images', () => {
   const page = renderHtml(report, thumbnails)
 
-  test('shows the worst errors, small WebP pictures alone, and allows no more', () => {
+  test('shows the worst errors, small WebP images alone, and allows no more', () => {
     checkXml(page)
     expect(page.match(/<img /g)).toHaveLength(1)
-    expect(page).toContain('<img src="data:image/webp;base64,UklGRg==" alt="A picture of cat"/>')
+    expect(page).toContain('<img src="data:image/webp;base64,UklGRg==" alt="An image of cat"/>')
     expect(page).toContain('img-src data:; base-uri')
     expect(page).toContain('98.7 % sure')
     expect(page).not.toContain('<script>')
@@ -47,7 +47,7 @@ describe('a report of pictures', () => {
   })
 })
 
-test('a report without pictures allows none', () => {
+test('a report without images allows none', () => {
   expect(renderHtml(plain)).not.toContain('img-src')
   expect(Object.keys(toJsonValue(plain))).not.toContain('layers')
 })

@@ -5,7 +5,7 @@ import { openSession } from '../../../runtime/session.ts'
 import type { ImageNetwork } from '../../image/image-network.ts'
 import type { CalibrateOptions } from '../tapped-run.ts'
 import { withModelFile } from '../temporary-model.ts'
-import type { CalibrationPictures } from './calibration-images.ts'
+import type { CalibrationImages } from './calibration-images.ts'
 import type { ConvolutionPlan, ConvolutionSite } from './convolution-sites.ts'
 import {
   type Grid,
@@ -22,22 +22,22 @@ const MAX_SUMMED = 16 * 1024 * 1024
 const RANGE_DIGITS = 4
 
 /**
- * Learns from pictures what int8 needs: the range of each value, and, from the covariance of what a convolution
+ * Learns from images what int8 needs: the range of each value, and, from the covariance of what a convolution
  * reads, how to round its weights. Takes half a minute for 5 million weights.
  */
 export async function calibrateConvolutions(
   graph: Graph,
   plan: ConvolutionPlan,
-  { input, preprocessing, pictures }: CalibrationTask,
+  { input, preprocessing, images }: CalibrationTask,
   options: CalibrateOptions,
 ): Promise<ImageCalibration> {
   const names = listRanged(plan, input.name)
-  const ranges = await measureRanges(graph, names, { input, pictures }, options)
+  const ranges = await measureRanges(graph, names, { input, images }, options)
   const grids = planGrids(plan, input.name, preprocessing, ranges)
   const sites: ImageCalibration['sites'] = {}
   const all = [...plan.sites.values()]
   for (const some of chunkSites(all)) {
-    const moments = await measureMoments(graph, some, { input, pictures }, options)
+    const moments = await measureMoments(graph, some, { input, images }, options)
     for (const [index, site] of some.entries()) {
       options.signal?.throwIfAborted()
       const done = Object.keys(sites).length
@@ -48,17 +48,17 @@ export async function calibrateConvolutions(
     }
   }
   options.onProgress?.('rounding weights', all.length, all.length)
-  return { schema: 1, pictures: pictures.sha256, ranges, sites }
+  return { schema: 1, pictures: images.sha256, ranges, sites }
 }
 
-/** A network's input, and the pictures to feed it with. */
+/** A network's input, and the images to feed it with. */
 export interface CalibrationTask {
   readonly input: ImageNetwork['input']
   readonly preprocessing: Parameters<typeof planGrids>[2]
-  readonly pictures: CalibrationPictures
+  readonly images: CalibrationImages
 }
 
-type Feed = Pick<CalibrationTask, 'input' | 'pictures'>
+type Feed = Pick<CalibrationTask, 'input' | 'images'>
 
 async function measureRanges(
   graph: Graph,
@@ -81,7 +81,7 @@ async function measureRanges(
     }),
   )
   const outputs = nodes.map(({ name }): ValueInfo => ({ name, type: 'float32', shape: [] }))
-  await runPictures(tapGraph(graph, names, nodes, [], outputs), feed, options, (values) => {
+  await runImages(tapGraph(graph, names, nodes, [], outputs), feed, options, (values) => {
     for (const [name, end] of ends) {
       end.low = Math.min(end.low, values[`ReduceMin.${name}`]?.[0] as number)
       end.high = Math.max(end.high, values[`ReduceMax.${name}`]?.[0] as number)
@@ -108,7 +108,7 @@ async function measureMoments(
     taps.flatMap(({ outputs }) => outputs),
   )
   const sums = taps.map((tap) => tap.start())
-  await runPictures(tapped, feed, options, (values) => {
+  await runImages(tapped, feed, options, (values) => {
     for (const each of sums) each.take(values)
   })
   return sums
@@ -148,9 +148,9 @@ function tapGraph(
   }
 }
 
-async function runPictures(
+async function runImages(
   graph: Graph,
-  { input, pictures }: Feed,
+  { input, images }: Feed,
   { threads, signal, onProgress }: CalibrateOptions,
   take: (values: Readonly<Record<string, ArrayLike<number>>>) => void,
 ): Promise<void> {
@@ -158,12 +158,12 @@ async function runPictures(
   await withModelFile(graph, async (path) => {
     const session = await openSession(path, { threads })
     try {
-      for (let i = 0; i < pictures.count; i++) {
+      for (let i = 0; i < images.count; i++) {
         signal?.throwIfAborted()
-        const results = await session.run({ [input.name]: { data: pictures.pixels(i), dims } })
+        const results = await session.run({ [input.name]: { data: images.pixels(i), dims } })
         const entries = Object.entries(results).map(([name, { data }]) => [name, data])
         take(Object.fromEntries(entries) as Record<string, ArrayLike<number>>)
-        onProgress?.('calibrating', i + 1, pictures.count)
+        onProgress?.('calibrating', i + 1, images.count)
         await yieldToLoop()
       }
     } finally {

@@ -8,7 +8,7 @@ export const CONVOLUTION_SCHEME = 'static-u8s8-pairs-1'
 
 /**
  * The graph with its convolutions in static int8: uint8 between them, a step for each output's weights. Nothing is
- * measured at run time, and sums are integers, so a picture's neighbours cannot move its vector. Operators that
+ * measured at run time, and sums are integers, so an image's neighbours cannot move its vector. Operators that
  * know no uint8 get real numbers.
  */
 export function buildConvolutionInt8(

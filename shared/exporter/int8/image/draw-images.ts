@@ -4,18 +4,18 @@ const SEED = 8
 /** Cells that noise has on a side, scale by scale; those that are no smaller than pixels count. */
 const OCTAVES = [2, 4, 8, 16, 32, 64, 128]
 const MAX_LEAVES = 90
-/** Every so many pictures is noise alone. */
+/** Every so many images is noise alone. */
 const BARE_EVERY = 4
 
 /** Values of shape [height, width, 3], from 0 to 255. */
 type Pixels = Float32Array
 
 /**
- * Draws pictures that have the statistics of photographs and show nothing: noise of all scales, and leaves of it
+ * Draws images that have the statistics of photographs and show nothing: noise of all scales, and leaves of it
  * that lie over each other, as in Baradad et al., 2021, https://arxiv.org/abs/2106.05963. RGB values of shape
  * [height, width, 3] each, the same on every machine.
  */
-export function drawPictures(count: number, width: number, height: number): Uint8Array[] {
+export function drawImages(count: number, width: number, height: number): Uint8Array[] {
   const random = createRandom(SEED)
   return Array.from({ length: count }, (_, i) => {
     const pixels = drawNoise(random, width, height)

@@ -10,9 +10,10 @@ const siteSchema = z.object({
 })
 export type ConvolutionCalibration = z.infer<typeof siteSchema>
 
-/** The JSON form: all that decides int8 weights and steps, and the sha256 of the pictures that it was learned from. */
+/** The JSON form: all that decides int8 weights and steps, and the sha256 of the images that it was learned from. */
 const calibrationSchema = z.object({
   schema: z.literal(1),
+  /** Files of the first version have this name for it. */
   pictures: z.string().regex(/^[0-9a-f]{64}$/),
   /** Smallest and largest number of each value, by its name in the graph. */
   ranges: z.record(z.string(), z.tuple([z.number(), z.number()])),
@@ -39,7 +40,7 @@ export function listRanged(plan: ConvolutionPlan, input: string): string[] {
 }
 
 /**
- * The grids of all values: of a picture by what its preparation can give, of others by their measured range. Zero,
+ * The grids of all values: of an image by what its preparation can give, of others by their measured range. Zero,
  * which convolutions pad with, is on each grid; an activation's bound is the end of its grid.
  */
 export function planGrids(

@@ -8,7 +8,7 @@ import { sha256 } from '../../artifact/fingerprint.ts'
 import { readJsonFile } from '../../source/json-file.ts'
 import type { CalibrateOptions } from '../tapped-run.ts'
 import { calibrateConvolutions } from './calibrate-convolutions.ts'
-import { drawCalibrationPictures, readCalibrationPictures } from './calibration-images.ts'
+import { drawCalibrationImages, readCalibrationImages } from './calibration-images.ts'
 import { buildConvolutionInt8 } from './convolution-int8.ts'
 import { type ConvolutionPlan, planConvolutions } from './convolution-sites.ts'
 import {
@@ -31,7 +31,7 @@ const LASTING = new Set(
   ),
 )
 
-/** An image encoder's graph in float32, its one input, and how pictures come to it. */
+/** An image encoder's graph in float32, its one input, and how images come to it. */
 export interface FloatImageGraph {
   readonly graph: Graph
   readonly input: ValueInfo
@@ -47,12 +47,12 @@ export interface Int8ImageGraph {
 }
 
 /**
- * Quantises an image encoder: by the caller's pictures, else as the folder's calibration says, else by drawn ones.
+ * Quantises an image encoder: by the caller's images, else as the folder's calibration says, else by drawn ones.
  * @throws EspalierError `unsupported_model` where no convolution could run in int8, `invalid_data`, `invalid_model_file`
  */
 export async function quantizeImageGraph(
   source: FloatImageGraph,
-  from: { readonly folder: string; readonly pictures: string | undefined },
+  from: { readonly folder: string; readonly images: string | undefined },
   options: CalibrateOptions,
 ): Promise<Int8ImageGraph> {
   const { input, preprocessing } = source
@@ -83,10 +83,10 @@ function raiseOpset(graph: Graph): Graph {
 async function calibrate(
   { graph, input, preprocessing }: FloatImageGraph,
   plan: ConvolutionPlan,
-  { folder, pictures }: { readonly folder: string; readonly pictures: string | undefined },
+  { folder, images }: { readonly folder: string; readonly images: string | undefined },
   options: CalibrateOptions,
 ): Promise<ImageCalibration> {
-  if (pictures === undefined) {
+  if (images === undefined) {
     const path = join(folder, CALIBRATION_FILE)
     const shipped = await readJsonFile(path, z.unknown(), MAX_CALIBRATION_BYTES)
     if (shipped !== null) {
@@ -95,9 +95,9 @@ async function calibrate(
     }
   }
   const chosen =
-    pictures === undefined
-      ? drawCalibrationPictures(preprocessing)
-      : await readCalibrationPictures(pictures, preprocessing)
-  const task = { input, preprocessing, pictures: chosen }
+    images === undefined
+      ? drawCalibrationImages(preprocessing)
+      : await readCalibrationImages(images, preprocessing)
+  const task = { input, preprocessing, images: chosen }
   return calibrateConvolutions(graph, plan, task, options)
 }

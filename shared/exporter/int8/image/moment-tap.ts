@@ -73,13 +73,13 @@ export class MomentTap {
   }
 }
 
-/** Adds up what a tap gives, picture by picture. */
+/** Adds up what a tap gives, image by image. */
 export class MomentSums {
   readonly #site: ConvolutionSite
   readonly #blocks: readonly Block[]
   readonly #mean: Float64Array
   readonly #products: readonly Float64Array[]
-  #pictures = 0
+  #images = 0
 
   constructor(site: ConvolutionSite, blocks: readonly Block[]) {
     this.#site = site
@@ -88,7 +88,7 @@ export class MomentSums {
     this.#products = blocks.map(({ size }) => new Float64Array(site.groups * size ** 2))
   }
 
-  /** Takes the values of one picture. */
+  /** Takes the values of one image. */
   take(values: Readonly<Record<string, ArrayLike<number | bigint>>>): void {
     const key = this.#site.output
     const [, , height, width] = Array.from(values[`${key}.shape`] ?? [], Number)
@@ -98,13 +98,13 @@ export class MomentSums {
       const products = this.#products[i] as Float64Array
       addScaled(products, values[name] as ArrayLike<number>, 1 / positions)
     }
-    this.#pictures++
+    this.#images++
   }
 
-  /** Means and covariances of all pictures so far. */
+  /** Means and covariances of all images so far. */
   finish(): ConvolutionMoments {
     const { groups, taps } = this.#site
-    const mean = this.#mean.map((sum) => sum / this.#pictures)
+    const mean = this.#mean.map((sum) => sum / this.#images)
     const blocks = this.#blocks.flatMap(({ from, size }, i) =>
       Array.from({ length: groups }, (_, group) => {
         const first = group * taps + from
@@ -113,7 +113,7 @@ export class MomentSums {
         const part = products.subarray(group * area, (group + 1) * area)
         const covariance = part.map((sum, at) => {
           const row = mean[first + Math.floor(at / size)] as number
-          return sum / this.#pictures - row * (mean[first + (at % size)] as number)
+          return sum / this.#images - row * (mean[first + (at % size)] as number)
         })
         return { group, from, covariance }
       }),

@@ -29,7 +29,7 @@ export interface QuantizedConvolution {
 
 /** Keeps biases within 32 bits, and outputs without weights from division by zero. */
 const MAX_BIAS = 2 ** 28
-/** Directions that calibration pictures hardly show have to be steadied more than those of texts. */
+/** Directions that calibration images hardly show have to be steadied more than those of texts. */
 const DAMPING = 0.1
 const MIN_STEP = 1e-12
 const INT8_LIMIT = 127
