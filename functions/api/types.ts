@@ -12,7 +12,7 @@ import type { Services } from '../../shared/serving/services.ts'
 import type { SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
 import type { Upload } from './uploads/read-upload.ts'
 
-/** Everything that the application works with; `functions/boot.ts` builds it. */
+/** Everything that the application works with; `functions/boot` builds it. */
 export interface ApiDeps {
   readonly services: Services
   readonly encoders: EncoderDirectory

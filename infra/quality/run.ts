@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createBoot } from '../../functions/boot.ts'
+import { createBoot } from '../../functions/boot/boot.ts'
 import { embedForJob } from '../../shared/jobs/rows/embed-for-job.ts'
 import { METHODS, type Method } from '../../shared/training/types.ts'
 import { formatQuality, measureQuality } from './measure.ts'

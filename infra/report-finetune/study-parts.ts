@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { createBoot } from '../../functions/boot/boot.ts'
 import type { Boot } from '../../functions/boot/types.ts'
-import { createBoot } from '../../functions/boot.ts'
 import { listBuiltins } from '../../shared/encoders/encoder-artifacts.ts'
 import { defaultSettings } from '../../shared/finetune/default-settings.ts'
 import { fineTune } from '../../shared/finetune/fine-tune.ts'

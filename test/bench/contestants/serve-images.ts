@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createBoot } from '../../../functions/boot.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
 import type { Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'

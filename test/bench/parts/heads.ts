@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
-import { createBoot } from '../../../functions/boot.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
 import { systemClock } from '../../../shared/lib/clock.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
-import { createBoot } from '../../../functions/boot.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openBlobStore } from '../../../shared/registry/stores/open-store.ts'

@@ -2,22 +2,22 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Encoder } from '../shared/encoder/types.ts'
-import type { ArtifactOptions } from '../shared/encoders/encoder-artifacts.ts'
-import type { EncoderSources } from '../shared/encoders/encoder-sources.ts'
-import type { RegistryMemory } from '../shared/following/registry-memory.ts'
-import type { KeyRing } from '../shared/lib/api-keys.ts'
-import { findUnknownVariables, parseConfig } from '../shared/lib/config/config.ts'
-import { Renewals } from '../shared/lib/renewals.ts'
-import { usableCores } from '../shared/lib/usable-cores.ts'
-import { mayHaveModel } from '../shared/registry/stores/folder-url.ts'
-import type { Registry as ModelRegistry } from '../shared/registry/types.ts'
-import type { EarlyWorker } from '../shared/runtime/workers/early-worker.ts'
-import { createDeviceChooser } from './boot/device-chooser.ts'
-import { checkExposure, loadKeys } from './boot/guard-server.ts'
-import { createLazyLogger } from './boot/lazy-log.ts'
-import type { ServeParts } from './boot/start-server.ts'
-import type { Boot, OpenOptions, ServeOptions } from './boot/types.ts'
+import type { Encoder } from '../../shared/encoder/types.ts'
+import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts'
+import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
+import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
+import type { KeyRing } from '../../shared/lib/api-keys.ts'
+import { findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
+import { Renewals } from '../../shared/lib/renewals.ts'
+import { usableCores } from '../../shared/lib/usable-cores.ts'
+import { mayHaveModel } from '../../shared/registry/stores/folder-url.ts'
+import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
+import type { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
+import { createDeviceChooser } from './device-chooser.ts'
+import { checkExposure, loadKeys } from './guard-server.ts'
+import { createLazyLogger } from './lazy-log.ts'
+import type { ServeParts } from './serve/start-server.ts'
+import type { Boot, OpenOptions, ServeOptions } from './types.ts'
 
 /** Reads the environment once. @throws EspalierError `invalid_config` naming the variable */
 export function createBoot(options: {
@@ -57,11 +57,11 @@ export function createBoot(options: {
   const registryCache = join(artifacts.cacheFolder, 'registry')
 
   async function openModels(): Promise<ModelRegistry> {
-    const { openModelRegistry } = await import('../shared/versions/open-model-registry.ts')
+    const { openModelRegistry } = await import('../../shared/versions/open-model-registry.ts')
     quietSdk()
     const { registry: url } = config
     if (!isCached()) return openModelRegistry({ url, builtinFolder, renewals, log })
-    const { KnownModels } = await import('../shared/registry/known-models.ts')
+    const { KnownModels } = await import('../../shared/registry/known-models.ts')
     const known = new KnownModels(url, registryCache)
     const cache = { folder: registryCache, known, offlineOk }
     return openModelRegistry({ url, builtinFolder, cache, renewals, log })
@@ -74,14 +74,14 @@ export function createBoot(options: {
 
   async function openMemory(): Promise<RegistryMemory | null> {
     if (!isCached()) return null
-    const { openRegistryMemory } = await import('../shared/following/registry-memory.ts')
+    const { openRegistryMemory } = await import('../../shared/following/registry-memory.ts')
     return openRegistryMemory(config.registry, registryCache, builtinFolder)
   }
 
   /** What every encoder of this process is opened with. */
   async function openSources(open: OpenOptions, onVerified?: () => void): Promise<EncoderSources> {
     const [{ createEncoderSources }, choice] = await Promise.all([
-      import('../shared/encoders/encoder-sources.ts'),
+      import('../../shared/encoders/encoder-sources.ts'),
       choose(open),
     ])
     return createEncoderSources({
@@ -108,7 +108,7 @@ export function createBoot(options: {
 
   async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
     const [{ openNamedEncoder }, registry, sources] = await Promise.all([
-      import('../shared/encoders/open-named-encoder.ts'),
+      import('../../shared/encoders/open-named-encoder.ts'),
       openRegistry(),
       openSources({ longJobs: true, ...open }),
     ])
@@ -131,13 +131,13 @@ export function createBoot(options: {
     })
     // Loaded while the workers load the encoder; a failure shows where it is wanted.
     const loadServer = () => {
-      import('./boot/start-server.ts').catch(() => {})
+      import('./serve/start-server.ts').catch(() => {})
       markVerified()
     }
     const close = async () => (await registry)?.close()
     try {
       const [{ openDefaultEncoder }, sources, memory] = await Promise.all([
-        import('../shared/serving/live/open-default-encoder.ts'),
+        import('../../shared/serving/live/open-default-encoder.ts'),
         openSources(serve, loadServer),
         openMemory(),
       ])
@@ -164,19 +164,19 @@ export function createBoot(options: {
     cacheFolder: artifacts.cacheFolder,
     openRegistry,
     async openRegistryAt(url) {
-      const { openPlainRegistry } = await import('../shared/versions/open-model-registry.ts')
+      const { openPlainRegistry } = await import('../../shared/versions/open-model-registry.ts')
       return openPlainRegistry({ url, log })
     },
     async builtinEncoders() {
-      const { listBuiltins } = await import('../shared/encoders/encoder-artifacts.ts')
+      const { listBuiltins } = await import('../../shared/encoders/encoder-artifacts.ts')
       return (await listBuiltins(artifacts)).map(({ name }) => name)
     },
     async openKernels() {
-      const { openMatrixKernels } = await import('../shared/runtime/kernels/kernels.ts')
+      const { openMatrixKernels } = await import('../../shared/runtime/kernels/kernels.ts')
       return openMatrixKernels({ threads: workers })
     },
     async openThumbnailer() {
-      const { openThumbnailer } = await import('../shared/runtime/image/image-thumbnail.ts')
+      const { openThumbnailer } = await import('../../shared/runtime/image/image-thumbnail.ts')
       return openThumbnailer(config.maxImagePixels)
     },
     openEncoder,
@@ -188,32 +188,32 @@ export function createBoot(options: {
       threads: workers,
     },
     async exportEncoder(request) {
-      const { exportEncoder } = await import('../shared/exporter/export-encoder.ts')
+      const { exportEncoder } = await import('../../shared/exporter/export-encoder.ts')
       const { calibrationTexts: defaultCalibration, threads } = artifacts
       return exportEncoder({ ...request, defaultCalibration, threads })
     },
     async modalityOf(folder) {
-      const { isImageFolder } = await import('../shared/exporter/source/is-image-folder.ts')
+      const { isImageFolder } = await import('../../shared/exporter/source/is-image-folder.ts')
       return isImageFolder(folder) ? 'image' : 'text'
     },
     async exportImageEncoder(request) {
-      const { exportImageEncoder } = await import('../shared/exporter/export-image-encoder.ts')
+      const { exportImageEncoder } = await import('../../shared/exporter/export-image-encoder.ts')
       return exportImageEncoder({ ...request, threads: artifacts.threads })
     },
     async listLayers(folder) {
-      const { listLayers } = await import('../shared/exporter/image/list-layers.ts')
+      const { listLayers } = await import('../../shared/exporter/image/list-layers.ts')
       return listLayers(folder)
     },
     async openNetwork(encoder) {
-      const { openLayeredNetwork } = await import('../shared/encoders/layer-encoders.ts')
+      const { openLayeredNetwork } = await import('../../shared/encoders/layer-encoders.ts')
       return openLayeredNetwork(artifacts, encoder)
     },
     async listModels() {
-      const { listModels } = await import('../shared/versions/list-models.ts')
+      const { listModels } = await import('../../shared/versions/list-models.ts')
       return listModels(artifacts, await openRegistry())
     },
     async openBulkPlace(url, format) {
-      const { openBulkPlace } = await import('../shared/bulk/open-place.ts')
+      const { openBulkPlace } = await import('../../shared/bulk/open-place.ts')
       quietSdk()
       return openBulkPlace(url, format)
     },
@@ -223,7 +223,7 @@ export function createBoot(options: {
         : null,
     async openApp() {
       return open({}, await loadKeys(config), async (parts) => {
-        const { openEncoderApp } = await import('./boot/start-server.ts')
+        const { openEncoderApp } = await import('./serve/start-server.ts')
         return openEncoderApp(parts)
       })
     },
@@ -232,7 +232,7 @@ export function createBoot(options: {
       const isSealed = env.AWS_LAMBDA_FUNCTION_NAME !== undefined
       checkExposure({ host: serve.host ?? config.host, open: config.open }, keys, isSealed, log)
       return open(serve, keys, async (parts) => {
-        const { startEncoderServer } = await import('./boot/start-server.ts')
+        const { startEncoderServer } = await import('./serve/start-server.ts')
         return startEncoderServer(parts, serve.signal)
       })
     },
