@@ -176,7 +176,7 @@ export function createBoot(options: {
       return openMatrixKernels({ threads: workers })
     },
     async openThumbnailer() {
-      const { openThumbnailer } = await import('../../shared/runtime/image/image-thumbnail.ts')
+      const { openThumbnailer } = await import('../../shared/runtime/image/image-decoder.ts')
       return openThumbnailer(config.maxImagePixels)
     },
     openEncoder,

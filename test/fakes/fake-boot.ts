@@ -10,7 +10,7 @@ import type { EncoderManifest } from '../../shared/lib/manifests/encoder-manifes
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { openThumbnailer } from '../../shared/runtime/image/image-thumbnail.ts'
+import { openThumbnailer } from '../../shared/runtime/image/image-decoder.ts'
 import { plainKernels } from '../../shared/training/plain-kernels.ts'
 import type { ModelSummary } from '../../shared/versions/model-summary.ts'
 import { openPlainRegistry } from '../../shared/versions/open-model-registry.ts'

@@ -6,8 +6,7 @@ import {
   precisionSchema,
   type TextEncoderManifest,
 } from '../../lib/manifests/encoder-manifest.ts'
-import { createEngine } from '../../runtime/engine.ts'
-import { goldenJob } from '../../runtime/self-test.ts'
+import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
 /** Different enough to exercise length, script and punctuation; ours to ship. */

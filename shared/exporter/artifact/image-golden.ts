@@ -8,8 +8,7 @@ import {
   precisionSchema,
 } from '../../lib/manifests/encoder-manifest.ts'
 import { createRandom } from '../../lib/maths/random.ts'
-import { createEngine } from '../../runtime/engine.ts'
-import { goldenJob } from '../../runtime/self-test.ts'
+import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
 const VECTOR_DIGITS = 6

@@ -4,9 +4,8 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { WorkerInit } from '../protocol.ts'
 import type { ProbeInit } from './device-probe.ts'
 import { receiveInit } from './early-worker.ts'
-import { serveProbe } from './serve-probe.ts'
+import { serveProbe, warmRuntime } from './serve-probe.ts'
 import { serveWorker } from './serve-worker.ts'
-import { warmRuntime } from './warm-runtime.ts'
 
 /**
  * Below the serving thread, which has little to do but should do it at once. It cost neither throughput nor

@@ -1,7 +1,39 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
-import { fromWireError, type Job, type JobMode, type JobResult } from './protocol.ts'
+import type { Engine } from './engine.ts'
+import { openImageEngine } from './image/image-engine.ts'
+import {
+  fromWireError,
+  type Job,
+  type JobMode,
+  type JobResult,
+  type WorkerInit,
+} from './protocol.ts'
+import { openTextEngine } from './text/text-engine.ts'
+
+/**
+ * Loads an encoder and proves it on the manifest's golden inputs.
+ * @throws EspalierError `invalid_model_file`, `invalid_config` (device), `self_test_failed`
+ */
+export async function createEngine(init: WorkerInit): Promise<Engine> {
+  const { manifest } = init
+  const engine = await openEngine(init)
+  try {
+    await verifyGoldens(engine, manifest, init.precision)
+    return engine
+  } catch (error) {
+    await engine.release()
+    throw error
+  }
+}
+
+async function openEngine(init: WorkerInit): Promise<Engine> {
+  const { manifest } = init
+  return manifest.modality === 'text'
+    ? openTextEngine(init, manifest)
+    : openImageEngine(init, manifest)
+}
 
 const DEFAULT_MIN_COSINE = 0.999
 
