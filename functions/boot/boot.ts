@@ -7,10 +7,10 @@ import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts
 import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
 import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import type { KeyRing } from '../../shared/lib/api-keys.ts'
+import { usableCores } from '../../shared/lib/concurrency.ts'
 import { findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { Renewals } from '../../shared/lib/renewals.ts'
-import { usableCores } from '../../shared/lib/usable-cores.ts'
-import { mayHaveModel } from '../../shared/registry/stores/folder-url.ts'
+import { mayHaveModel } from '../../shared/registry/stores/open-store.ts'
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
 import type { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
 import { createDeviceChooser } from './device-chooser.ts'
@@ -108,7 +108,7 @@ export function createBoot(options: {
 
   async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
     const [{ openNamedEncoder }, registry, sources] = await Promise.all([
-      import('../../shared/encoders/open-named-encoder.ts'),
+      import('../../shared/encoders/resolve-encoder.ts'),
       openRegistry(),
       openSources({ longJobs: true, ...open }),
     ])

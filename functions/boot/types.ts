@@ -12,7 +12,7 @@ import type { EncoderManifest, Precision } from '../../shared/lib/manifests/enco
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
 import type { Thumbnailer } from '../../shared/runtime/image/image-decoder.ts'
 import type { OwnedMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
-import type { ModelSummary } from '../../shared/versions/model-summary.ts'
+import type { ModelSummary } from '../../shared/versions/list-models.ts'
 import type { RunningApp, RunningServer } from './serve/start-server.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */

@@ -1,4 +1,4 @@
-import { usableCores } from '../lib/usable-cores.ts'
+import { usableCores } from '../lib/concurrency.ts'
 import type { FineTuneSettings } from './fine-tune-types.ts'
 import type { Loss, Trainable } from './types.ts'
 

@@ -13,9 +13,12 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
   /^shared\/contract\//,
+  /^shared\/lib\/manifests\//,
   /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,
   /\.d\.ts$/,
 ]
 
 /** Small files with fewer importers that are better alone, each with the reason. */
-export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {}
+export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
+  'shared/runtime/image/resample-code.ts': 'WebAssembly as its assembler wrote it',
+}

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { endianness } from 'node:os'
-import { type AtomicFile, openAtomicFile } from './atomic-file.ts'
-import { dataError, formatBytes } from './data-error.ts'
+import { type AtomicFile, openAtomicFile } from '../atomic-file.ts'
+import { dataError, formatBytes } from '../data-error.ts'
 import { encodeNpyHeader, type NpyHeader, parseNpyHeader } from './npy.ts'
 import type { VectorWriter } from './vector-writer.ts'
 

@@ -1,5 +1,5 @@
 import { constants, inflateSync } from 'node:zlib'
-import { dataError, formatBytes } from './data-error.ts'
+import { dataError, formatBytes } from '../data-error.ts'
 import { type ElementReader, MatElements } from './mat5-elements.ts'
 
 /** A two-dimensional array of numbers. */

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { dataError, formatBytes } from './data-error.ts'
+import { dataError, formatBytes } from '../data-error.ts'
 
 /** The values of a .npy file of one or two dimensions: numbers, or texts of a `<U` array. */
 export interface NpyValues {

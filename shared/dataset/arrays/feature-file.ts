@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { EspalierError } from '../lib/errors.ts'
-import { dataError, formatBytes } from './data-error.ts'
+import { EspalierError } from '../../lib/errors.ts'
+import { dataError, formatBytes } from '../data-error.ts'
 import { parseMat } from './mat5.ts'
 import { MAX_NPY_BYTES, readNpyValues } from './npy-array.ts'
 

@@ -1,4 +1,5 @@
-import { EspalierError } from '../lib/errors.ts'
+import type { Encoder } from '../encoder/types.ts'
+import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import {
   CHAMPION,
   formatModelVersion,
@@ -6,9 +7,9 @@ import {
   type ModelAddress,
   parseModelAddress,
 } from '../lib/text/model-address.ts'
-import type { ModelState } from '../registry/records/state.ts'
-import { emptyState, versionOfAlias } from '../registry/records/state.ts'
+import { emptyState, type ModelState, versionOfAlias } from '../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
+import type { EncoderSources } from './encoder-sources.ts'
 
 /** The encoder that a setting names, as the registry has it at this moment. */
 export interface WantedEncoder {
@@ -80,5 +81,40 @@ function readAddress(setting: string): ModelAddress | null {
     return parseModelAddress(setting)
   } catch {
     return null
+  }
+}
+
+/**
+ * The encoder that a head was trained on, as one opens it: its version where the registry has it, else the name of
+ * a built-in one. Undefined where the version does not say.
+ */
+export async function encoderOfHead(
+  registry: RegistryReader,
+  { lineage }: Pick<RegistryVersion, 'lineage'>,
+  signal?: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const encoder = lineage?.encoder
+  if (typeof encoder !== 'string') return undefined
+  const { name } = parseModelAddress(encoder)
+  const versions = await registry.listVersions(name, { signal })
+  return versions.length > 0 ? encoder : name
+}
+
+/**
+ * Opens the encoder that a name means: one of the registry, else a built-in one, else a folder.
+ * @throws EspalierError `model_not_found`, `version_not_found`, `registry_unavailable`, and whatever opening can throw
+ */
+export async function openNamedEncoder(
+  { registry, sources }: { readonly registry: RegistryReader; readonly sources: EncoderSources },
+  name: string,
+  signal?: AbortSignal | undefined,
+): Promise<Encoder> {
+  const { address, version, versions } = await findWantedEncoder(registry, name, signal)
+  try {
+    const source = version ? sources.ofVersion(version) : sources.ofLocal(name)
+    return (await source.open(signal)).encoder
+  } catch (error) {
+    const isUnknown = !version && versions.length > 0 && isEspalierError(error, 'model_not_found')
+    throw isUnknown && address ? unpromoted(address, versions) : error
   }
 }

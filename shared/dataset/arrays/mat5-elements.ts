@@ -1,4 +1,4 @@
-import { dataError } from './data-error.ts'
+import { dataError } from '../data-error.ts'
 
 /** One element: its type and its bytes. */
 export interface MatElement {

@@ -1,4 +1,4 @@
-import { EspalierError } from '../lib/errors.ts'
+import { EspalierError } from '../../lib/errors.ts'
 
 /** Header of a .npy file of the numbers we write. */
 export interface NpyHeader {
