@@ -31,8 +31,7 @@ import { hashBytes, readChunks, writeChunks } from './transfer.ts'
 /**
  * Opens a store in a local folder, one file per key. Writes go to a temporary file that is synced before it
  * appears under its name in one step; a process that dies leaves nothing half-visible. Conditional writes hold
- * between processes of one machine. The file system needs hard and symbolic links; the folder is made by the
- * first write.
+ * between processes of one machine. The file system needs hard links; the folder is made by the first write.
  */
 export function openDirectoryStore(root: string, url = `file:${root}`): BlobStore {
   return new DirectoryStore(resolve(root), url)
