@@ -78,6 +78,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     builtins: true,
     instead: 'a command parses its options, gets its parts from boot.ts and calls a service',
   },
+  library: {
+    imports: { boot: 'value', service: 'types', lib: 'value' },
+    packages: [],
+    builtins: false,
+    instead: 'the library turns options into settings and calls the use cases that boot.ts opens',
+  },
   playground: {
     imports: { client: 'value', contract: 'types' },
     packages: [],
