@@ -6,7 +6,13 @@ import { openLibrary } from './open-library.ts'
 import { nameOption, readOptions } from './settings.ts'
 import type { Espalier, EspalierOptions } from './types.ts'
 
-export { type ErrorCode, EspalierError, isEspalierError } from '../../shared/lib/errors.ts'
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  EspalierError,
+  type EspalierErrorOptions,
+  isEspalierError,
+} from '../../shared/lib/errors.ts'
 export type * from './types.ts'
 
 /**
