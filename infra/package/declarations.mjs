@@ -9,7 +9,11 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** The sources of each entry: what one says must not need a type of another one that stands in no list. */
 const ENTRIES = {
-  'index.d.ts': ['shared/lib/errors.ts', 'functions/library/types.ts', 'functions/library/index.ts'],
+  'index.d.ts': [
+    'shared/lib/errors.ts',
+    'functions/library/types.ts',
+    'functions/library/index.ts',
+  ],
   'client.d.ts': [
     'shared/client/client-error.ts',
     'shared/client/types.ts',
