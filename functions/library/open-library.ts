@@ -1,3 +1,4 @@
+import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type { ClassifierAnswer, ClassifyInput } from '../../shared/service/classify.ts'
 import type { EmbedResult } from '../../shared/service/embed.ts'
@@ -20,11 +21,16 @@ export function openLibrary(service: RunningService): Espalier {
   const { services, encoders, classifiers } = service
   let closed: Promise<void> | undefined
 
+  function checkOpen(): void {
+    if (closed) throw new EspalierError('shutting_down', 'this Espalier is closed')
+  }
+
   async function classify(
     inputs: Input | readonly Input[],
     model: ClassifyInput['model'],
     options: Omit<ClassifyOptions, 'model'>,
   ): Promise<readonly Classification[]> {
+    checkOpen()
     const { topK, threshold, routeKey, truncate, signal, timeoutMs } = options
     const asked = { topK, threshold, routeKey, truncate, signal, timeoutMs }
     const { answers } = await services.classify({ ...asked, inputs, model, field: FIELD })
@@ -38,6 +44,7 @@ export function openLibrary(service: RunningService): Espalier {
 
   return {
     async embed(inputs, options: EmbedOptions = {}) {
+      checkOpen()
       const { model, normalize, promptName, truncate, signal, timeoutMs } = options
       const asked = { model, normalize, promptName, truncate, signal, timeoutMs }
       return toEmbeddings(await services.embed({ ...asked, inputs, field: FIELD }))
@@ -48,6 +55,7 @@ export function openLibrary(service: RunningService): Espalier {
     },
     classifyWith: async (models, inputs, options = {}) => classify(inputs, models, options),
     async models(): Promise<readonly ModelEntry[]> {
+      checkOpen()
       const served = encoders.list().map(({ info, kind, versions, aliases }) => {
         return { name: info.name, kind, version: info.version, versions, aliases }
       })
