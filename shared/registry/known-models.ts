@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isModelName } from '../lib/model-address.ts'
+import { replaceFile } from '../lib/replace-file.ts'
 import { ensureFolder, systemCode, TemporaryFolder } from './folders.ts'
 import {
   decodeManifest,
@@ -103,7 +104,7 @@ export class KnownModels {
     try {
       await writeFile(temporary, body)
       await ensureFolder(dirname(target))
-      await rename(temporary, target)
+      await replaceFile(temporary, target)
     } finally {
       await rm(temporary, { force: true })
     }

@@ -59,7 +59,9 @@ export function checkLiveness(
 ): Liveness {
   if (other.pid === 0) return 'dead'
   if (other.host !== self.host) return 'unknown'
-  if (other.boot !== self.boot) return 'dead'
+  if (other.boot === '' || self.boot === '') {
+    if (other.boot !== self.boot) return 'unknown'
+  } else if (other.boot !== self.boot) return 'dead'
   if (other.namespace !== self.namespace) return 'unknown'
   if (other.pid === self.pid && other.start === self.start) return 'alive'
   try {

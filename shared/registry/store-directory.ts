@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { link, rename, rm, stat } from 'node:fs/promises'
+import { link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
+import { replaceFile } from '../lib/replace-file.ts'
 import {
   type BlobEntry,
   type BlobInfo,
@@ -120,7 +121,7 @@ class DirectoryStore implements BlobStore {
           if (present === null) return { status: 'missing' }
           if (present.etag !== etag) return { status: 'changed' }
           checkHeld()
-          await rename(temporary, path)
+          await replaceFile(temporary, path)
           return { status: 'replaced', etag: `"${hashBytes(body)}"` }
         })
         if (result.status === 'replaced') await syncFolder(dirname(path))
@@ -180,7 +181,7 @@ class DirectoryStore implements BlobStore {
       try {
         await this.#locked(key, options, async (checkHeld) => {
           checkHeld()
-          await rename(temporary, path)
+          await replaceFile(temporary, path)
         })
       } finally {
         await rm(temporary, { force: true })

@@ -41,6 +41,11 @@ describe('file lock', () => {
     expect(checkLiveness({ ...plain, pid: 2 ** 30 }, plain, nowhere)).toBe('dead')
     expect(checkLiveness({ ...plain, pid: process.ppid }, plain, nowhere)).toBe('unknown')
     expect(checkLiveness({ ...plain, start: '1' }, plain, nowhere)).toBe('unknown')
+    // Beside one that has it.
+    if (self.boot !== '') {
+      expect(checkLiveness(plain, self)).toBe('unknown')
+      expect(checkLiveness(self, plain, nowhere)).toBe('unknown')
+    }
   })
 
   it('is a plain file that names its owner', async () => {
