@@ -57,6 +57,7 @@ export function createFakeBoot({
     cacheFolder,
     snapshotRuntime: null,
     openApp: () => Promise.reject(new Error('no app of a fake boot')),
+    openService: () => Promise.reject(new Error('no service of a fake boot')),
     openRegistry: async () => registry,
     openRegistryAt: async (url) => openPlainRegistry({ url, log: silentLogger }),
     builtinEncoders: async () => ['built-in'],
