@@ -44,7 +44,7 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
 /** Writes the encoder worker, or another one, into one file. */
 export async function bundleWorker(
   outfile,
-  { entry = 'shared/runtime/worker.ts', sourcemap = false } = {},
+  { entry = 'shared/runtime/workers/worker.ts', sourcemap = false } = {},
 ) {
   await build({
     ...shared,

@@ -7,7 +7,7 @@ export default defineConfig({
     // Worker threads inside tests own ONNX Runtime sessions: a forked process ends cleanly where a thread would not.
     pool: 'forks',
     maxWorkers: 2,
-    // As functions/boot.ts does.
+    // As functions/boot does.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     testTimeout: 60_000,
     hookTimeout: 120_000,

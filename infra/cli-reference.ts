@@ -1,7 +1,6 @@
 import { PassThrough } from 'node:stream'
 import type { Argument, Command, Help, Option } from 'commander'
 import type { CommandContext } from '../functions/cli/context.ts'
-import { createProgress } from '../functions/cli/progress.ts'
 import { createProgram } from '../functions/cli/run-cli.ts'
 import { systemClock } from '../shared/lib/clock.ts'
 
@@ -105,7 +104,9 @@ function createIdleContext(): CommandContext {
     signal: new AbortController().signal,
     clock: systemClock,
     print: () => Promise.resolve(),
-    progress: (quiet) => createProgress(output, systemClock, quiet),
+    progress() {
+      throw new Error('no command runs here')
+    },
     exitWith() {},
   }
 }

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exportEncoder } from '../shared/exporter/export-encoder.ts'
-import { hashFile } from '../shared/exporter/model-file.ts'
-import { openSafetensors } from '../shared/exporter/safetensors.ts'
-import { encodeFloat16 } from '../shared/lib/float16.ts'
+import { hashFile } from '../shared/exporter/source/model-file.ts'
+import { openSafetensors } from '../shared/exporter/source/safetensors.ts'
+import { encodeFloat16 } from '../shared/lib/maths/float16.ts'
 
 const COPIED = [
   'config.json',

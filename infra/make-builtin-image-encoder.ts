@@ -1,6 +1,6 @@
 /**
  * Makes infra/models/efficientnet-lite0 from the original float32 network: cut before its output layer, weights
- * rounded to float16, int8 learned from drawn pictures, golden vectors of the result; and infra/heads' classifier
+ * rounded to float16, int8 learned from drawn images, golden vectors of the result; and infra/heads' classifier
  * `imagenet`, which is that output layer. The names of its classes are those of infra/imagenet-labels.txt, in the
  * order of the network.
  *
@@ -11,16 +11,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exportImageEncoder } from '../shared/exporter/export-image-encoder.ts'
-import { hashFile } from '../shared/exporter/model-file.ts'
-import { readOnnxFile } from '../shared/exporter/onnx-file.ts'
+import { hashFile } from '../shared/exporter/source/model-file.ts'
+import { readOnnxFile } from '../shared/exporter/source/onnx-file.ts'
 import { encodeHead } from '../shared/head/encode.ts'
-import { decodeFloat16, encodeFloat16 } from '../shared/lib/float16.ts'
 import { silentLogger } from '../shared/lib/logger.ts'
+import { decodeFloat16, encodeFloat16 } from '../shared/lib/maths/float16.ts'
 import { cutGraph } from '../shared/onnx/cut.ts'
 import type { Graph, Initializer } from '../shared/onnx/graph.ts'
 import { serializeModel } from '../shared/onnx/writer.ts'
-import { describeHead, HEAD_FILE } from '../shared/service/head-version.ts'
-import { openPlainRegistry } from '../shared/service/open-model-registry.ts'
+import { describeHead, HEAD_FILE } from '../shared/versions/head-version.ts'
+import { openPlainRegistry } from '../shared/versions/open-model-registry.ts'
 
 const NAME = 'efficientnet-lite0'
 const HEAD_NAME = 'imagenet'

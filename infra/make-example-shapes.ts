@@ -1,4 +1,4 @@
-/** Draws infra/examples/shapes, the pictures of README and docs/images.md: npx tsx infra/make-example-shapes.ts */
+/** Draws infra/examples/shapes, the images of README and docs/images.md: npx tsx infra/make-example-shapes.ts */
 import { fileURLToPath } from 'node:url'
 import { writeShapes } from '../test/fakes/shapes.ts'
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { BlobStore } from '../shared/registry/blob-store.ts'
-import { openS3Store } from '../shared/registry/store-s3.ts'
-import type { S3StoreOptions } from '../shared/registry/store-s3-client.ts'
+import type { BlobStore } from '../shared/registry/stores/blob-store.ts'
+import { openS3Store } from '../shared/registry/stores/s3/store.ts'
+import type { S3StoreOptions } from '../shared/s3/client.ts'
 
 /** The real S3 server that tests may use, as `npm run s3` announces it. */
 export interface S3UnderTest {

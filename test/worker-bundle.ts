@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../', import.meta.url))
  * that its packages are found; one file per process, so that test files may run side by side.
  * @param entry another worker to bundle: test/fakes/faulty-worker.ts
  */
-export async function bundleWorker(entry = 'shared/runtime/worker.ts'): Promise<URL> {
+export async function bundleWorker(entry = 'shared/runtime/workers/worker.ts'): Promise<URL> {
   const folder = `${root}node_modules/.cache/espalier-test`
   mkdirSync(folder, { recursive: true })
   const name = entry.replaceAll(/[^a-z]+/g, '-')

@@ -1,4 +1,4 @@
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 
 /** What a deployment may set: not what AWS Batch itself tells the children of an array job. */
 type Setting = Exclude<keyof Config, 'arrayIndex' | 'arraySize'> | 'apiKeys' | 'open'

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { getConnInfo } from '@hono/node-server/conninfo'
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import type { ApiContext, ApiMiddleware } from './types.ts'
 

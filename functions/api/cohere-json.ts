@@ -1,5 +1,5 @@
 import type { CohereClassifyResponse } from '../../shared/contract/cohere-classify.ts'
-import type { ClassifierAnswer } from '../../shared/service/classify.ts'
+import type { ClassifierAnswer } from '../../shared/serving/classify.ts'
 import { roundScore, writeItems } from './classify-json.ts'
 
 type Classification = CohereClassifyResponse['classifications'][number]
@@ -27,7 +27,7 @@ export function cohereToJson(
   )
 }
 
-/** Texts go back whole; a picture's megabytes do not. */
+/** Texts go back whole; an image's megabytes do not. */
 function echoInput(input: string): string {
   return /^data:image\//i.test(input) ? `${input.slice(0, 64)}…` : input
 }

@@ -9,7 +9,7 @@ export interface RouteDescription {
   readonly summary: string
   readonly tag: 'embeddings' | 'classification' | 'models' | 'operations'
   readonly body?: z.ZodType
-  /** True where pictures may come as they are instead. */
+  /** True where images may come as they are instead. */
   readonly uploads?: boolean
   readonly response: z.ZodType
   readonly headers?: z.ZodObject

@@ -17,7 +17,7 @@ const LAMBDA_DEFAULTS = {
 }
 
 const [{ createBoot }, { createLambdaHandlers }] = await Promise.all([
-  import('../boot.ts'),
+  import('../boot/boot.ts'),
   import('./lambda-handlers.ts'),
 ])
 const boot = createBoot({ root, version, early, defaults: LAMBDA_DEFAULTS })

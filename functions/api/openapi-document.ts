@@ -74,7 +74,7 @@ function registerRoute(
   })
 }
 
-/** The forms in which pictures may come as they are. */
+/** The forms in which images may come as they are. */
 function uploadsOf({ uploads }: RouteDescription) {
   if (!uploads) return {}
   const image = { schema: { type: 'string', format: 'binary' } } as const

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { quote } from '../../shared/lib/quote.ts'
+import { quote } from '../../shared/lib/text/text.ts'
 import type { ApiContext } from './types.ts'
 
 /** Request header with the milliseconds that the caller will wait. */

@@ -2,17 +2,17 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Registry } from 'prom-client'
 import type { KeyRing, KeyScope } from '../../shared/lib/api-keys.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import type { ErrorCode } from '../../shared/lib/errors.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
-import type { LiveModels } from '../../shared/service/classifiers.ts'
-import type { EncoderDirectory } from '../../shared/service/models.ts'
-import type { Readiness } from '../../shared/service/readiness.ts'
-import type { Services } from '../../shared/service/services.ts'
-import type { SnapshotHooks } from '../../shared/service/snapshot-hooks.ts'
+import type { LiveModels } from '../../shared/serving/classifiers.ts'
+import type { EncoderDirectory } from '../../shared/serving/models.ts'
+import type { Readiness } from '../../shared/serving/readiness.ts'
+import type { Services } from '../../shared/serving/services.ts'
+import type { SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
 import type { Upload } from './uploads/read-upload.ts'
 
-/** Everything that the application works with; `functions/boot.ts` builds it. */
+/** Everything that the application works with; `functions/boot` builds it. */
 export interface ApiDeps {
   readonly services: Services
   readonly encoders: EncoderDirectory
@@ -83,7 +83,7 @@ export interface ApiEnv {
     record: RequestRecord
     /** The parsed JSON of the request, not yet checked against a schema. */
     body: unknown
-    /** Pictures that came as they are; absent for JSON. */
+    /** Images that came as they are; absent for JSON. */
     upload: Omit<Upload, 'fields'> | undefined
   }
 }

@@ -1,6 +1,6 @@
 import { FINGERPRINT_HEADER, MODEL_HEADER } from '../../shared/contract/embed.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import type { EmbedResult } from '../../shared/service/embed.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
+import type { EmbedResult } from '../../shared/serving/embed.ts'
 import type { ApiContext, Usage } from './types.ts'
 
 /** Puts what an inference cost and who answered into the record of its request, and which encoders ran into the headers. */

@@ -1,8 +1,8 @@
-import type { Config } from '../../shared/lib/config.ts'
-import type { Precision } from '../../shared/lib/encoder-manifest.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
-import { chooseDevice, type DeviceChoice } from '../../shared/runtime/choose-device.ts'
-import type { DeviceReport } from '../../shared/runtime/device-probe.ts'
+import type { Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
+import { chooseDevice, type DeviceChoice } from '../../shared/runtime/workers/choose-device.ts'
+import type { DeviceReport } from '../../shared/runtime/workers/device-probe.ts'
 
 /** What a command line may say of it. */
 interface Wish {
@@ -21,7 +21,7 @@ export function createDeviceChooser(options: {
   const reports = new Map<string, Promise<DeviceReport>>()
 
   async function probe(device: DeviceChoice['device']): Promise<DeviceReport> {
-    const { probeDevice } = await import('../../shared/runtime/device-probe.ts')
+    const { probeDevice } = await import('../../shared/runtime/workers/device-probe.ts')
     const report = reports.get(device) ?? probeDevice(workerUrl, device)
     reports.set(device, report)
     return report

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { type ApiKey, hashKey, KeyRing, parseApiKeys } from '../../shared/lib/api-keys.ts'
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 

@@ -1,13 +1,14 @@
-import type { Config } from '../../shared/lib/config.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import { type Logger, silentLogger } from '../../shared/lib/logger.ts'
 
-/** pino on stderr, loaded with the first line that is logged. */
+/** JSON lines on stderr, each written before the call returns; pino is loaded with the first line that is logged. */
 export function createLazyLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   if (logLevel === 'silent') return silentLogger
   let lines: Promise<Logger> | undefined
-  const open = async () => {
-    const { createPinoLog } = await import('../api/pino-log.ts')
-    return createPinoLog(logLevel)
+  const open = async (): Promise<Logger> => {
+    const { pino } = await import('pino')
+    const logger: Logger = pino({ level: logLevel, base: null }, pino.destination(2))
+    return logger
   }
   const write =
     (level: keyof Logger) =>

@@ -1,4 +1,4 @@
-import { EarlyWorker } from '../../shared/runtime/early-worker.ts'
+import { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
 
 /** Starts the first encoder worker of a server, before the server's own modules are loaded. */
 export function startEarlyWorker(root: URL): EarlyWorker {

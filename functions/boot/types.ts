@@ -1,19 +1,19 @@
+import type { BulkPlace } from '../../shared/bulk/place.ts'
 import type { DataFormat } from '../../shared/dataset/types.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
+import type { LayeredNetwork } from '../../shared/encoders/layer-encoders.ts'
 import type { ExportEncoderOptions } from '../../shared/exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../shared/exporter/export-image-encoder.ts'
-import type { ListedLayers } from '../../shared/exporter/list-layers.ts'
-import type { Config } from '../../shared/lib/config.ts'
-import type { Modality } from '../../shared/lib/encoder-input.ts'
-import type { EncoderManifest, Precision } from '../../shared/lib/encoder-manifest.ts'
+import type { ListedLayers } from '../../shared/exporter/image/list-layers.ts'
+import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger, Progress } from '../../shared/lib/logger.ts'
+import type { Modality } from '../../shared/lib/manifests/encoder-input.ts'
+import type { EncoderManifest, Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
-import type { Thumbnailer } from '../../shared/runtime/image-thumbnail.ts'
-import type { OwnedMatrixKernels } from '../../shared/runtime/kernels.ts'
-import type { BulkPlace } from '../../shared/service/bulk-place.ts'
-import type { LayeredNetwork } from '../../shared/service/layer-encoders.ts'
-import type { ModelSummary } from '../../shared/service/model-summary.ts'
-import type { RunningApp, RunningServer } from './start-server.ts'
+import type { Thumbnailer } from '../../shared/runtime/image/image-decoder.ts'
+import type { OwnedMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
+import type { ModelSummary } from '../../shared/versions/model-summary.ts'
+import type { RunningApp, RunningServer } from './serve/start-server.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -48,7 +48,7 @@ export interface Boot {
   builtinEncoders(): Promise<readonly string[]>
   /** Matrix kernels in this thread, for jobs and command lines; close them when done. */
   openKernels(): Promise<OwnedMatrixKernels>
-  /** Makes small pictures of image files, for reports. */
+  /** Makes thumbnails of image files, for reports. */
   openThumbnailer(): Promise<Thumbnailer>
   /** Opens the encoder that a name means, exporting it into the cache on first use. */
   openEncoder(options?: OpenOptions): Promise<Encoder>
@@ -56,7 +56,7 @@ export interface Boot {
   exportEncoder(
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ): Promise<EncoderManifest>
-  /** What a folder is of: images where it says how pictures are prepared. */
+  /** What a folder is of: images where it says how images are prepared. */
   modalityOf(folder: string): Promise<Modality>
   /** Exports an ONNX image network into an artifact folder. */
   exportImageEncoder(options: Omit<ExportImageEncoderOptions, 'threads'>): Promise<EncoderManifest>

@@ -1,8 +1,8 @@
 import { extname } from 'node:path'
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { DEFAULT_LABELS, readFeatures } from '../../shared/dataset/feature-file.ts'
+import type { AdaptedFeatures } from '../../shared/jobs/adapt/features.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import type { AdaptedFeatures } from '../../shared/service/adapt-head-features.ts'
 import {
   type AdaptOptions,
   type AdaptRun,
@@ -36,7 +36,7 @@ export async function adaptFeatureFiles(
   if (sourceLabels === undefined) {
     throw new EspalierError('invalid_request', `${source}: pass --source-labels FILE.npy`)
   }
-  const { adaptFeatures } = await import('../../shared/service/adapt-head-features.ts')
+  const { adaptFeatures } = await import('../../shared/jobs/adapt/features.ts')
   const result = await adaptFeatures(() => boot.openKernels(), {
     source: await readFeatures(source, { variable, labels: sourceLabels }),
     target: await readFeatures(target, { variable, labels: targetLabels }),

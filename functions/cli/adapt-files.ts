@@ -60,7 +60,7 @@ async function adaptTextFiles(
   if (name === undefined) {
     throw new EspalierError('invalid_request', 'pass --name: what the classifier is called')
   }
-  const { adaptHead } = await import('../../shared/service/adapt-head.ts')
+  const { adaptHead } = await import('../../shared/jobs/adapt/adapt-head.ts')
   const from = await openInput(context, source, options.format)
   const reading = labelledReading(boot, options, signal)
   const encoder = encoderFor(options, await findModality(from, reading))

@@ -1,6 +1,6 @@
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
-import type { MethodRow } from '../../shared/service/adapt-head-compare.ts'
-import type { AdaptMethod } from '../../shared/training/adapt-types.ts'
+import type { MethodRow } from '../../shared/jobs/adapt/compare.ts'
+import type { AdaptMethod } from '../../shared/training/adapt/types.ts'
 import type { Boot } from '../boot/types.ts'
 import type { CommandContext } from './context.ts'
 import type { EncoderOptions } from './job-parts.ts'

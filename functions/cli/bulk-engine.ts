@@ -1,6 +1,6 @@
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import type { BulkPlace } from '../../shared/service/bulk-place.ts'
-import type { BulkEngine } from '../../shared/service/bulk-shard.ts'
+import type { BulkPlace } from '../../shared/bulk/place.ts'
+import type { BulkEngine } from '../../shared/bulk/shard.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { Boot } from '../boot/types.ts'
 import type { BulkOptions } from './bulk-files.ts'
 import { openJobParts } from './job-parts.ts'
@@ -22,7 +22,7 @@ export async function openBulkEngine(
   const { output, options, display, signal } = given
   const { to, topK, prompt, normalize, textColumn, idColumn } = options
   const parts = await openJobParts(boot, options, signal)
-  const { readJob } = await import('../../shared/service/bulk-job-file.ts')
+  const { readJob } = await import('../../shared/bulk/job-file.ts')
   const begun = await readJob(output, signal)
   const loaded = await loadClassifier(parts.registry, options.classifier, begun?.model, signal)
   const encoder = await parts.openEncoder(display.report)
@@ -67,7 +67,7 @@ async function loadClassifier(
   signal: AbortSignal,
 ) {
   if (asked === undefined) return null
-  const { readHead, checkFamily } = await import('../../shared/service/head-version.ts')
+  const { readHead, checkFamily } = await import('../../shared/versions/head-version.ts')
   // A name moves while the children of a job start one by one; all take the version of the first.
   const [name] = asked.split('@')
   const isVersion = /@v\d+$/.test(asked)

@@ -1,8 +1,8 @@
 import { resolve, sep } from 'node:path'
+import type { BulkPlace } from '../../shared/bulk/place.ts'
+import type { Share } from '../../shared/bulk/plan.ts'
+import type { BulkSummary } from '../../shared/bulk/run-bulk.ts'
 import { EspalierError, isEspalierError } from '../../shared/lib/errors.ts'
-import type { BulkSummary } from '../../shared/service/bulk.ts'
-import type { BulkPlace } from '../../shared/service/bulk-place.ts'
-import type { Share } from '../../shared/service/bulk-plan.ts'
 import type { Boot } from '../boot/types.ts'
 import { openBulkEngine } from './bulk-engine.ts'
 import type { CommandContext } from './context.ts'
@@ -72,8 +72,8 @@ async function runFiles(
   }
   try {
     const [{ planBulk }, { runBulk }] = await Promise.all([
-      import('../../shared/service/bulk-plan.ts'),
-      import('../../shared/service/bulk.ts'),
+      import('../../shared/bulk/plan.ts'),
+      import('../../shared/bulk/run-bulk.ts'),
     ])
     const from = await open(input, options.format)
     const output = await open(options.output)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { parseModelAddress } from '../../shared/lib/model-address.ts'
+import { parseModelAddress } from '../../shared/lib/text/model-address.ts'
 
 /** Options of every command that changes what a model's names mean. */
 export interface ChangeFlags {

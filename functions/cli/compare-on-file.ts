@@ -1,10 +1,10 @@
 import { readRowsToCompare } from '../../shared/dataset/rows-to-compare.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type {
   ComparedVersion,
   CompareVersionsResult,
   Estimate,
-} from '../../shared/service/compare-versions.ts'
+} from '../../shared/jobs/evaluate/compare-versions.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { CommandContext } from './context.ts'
 import { type InputOptions, openInput } from './input.ts'
 import { type EncoderOptions, openHeadParts } from './job-parts.ts'
@@ -36,7 +36,7 @@ export async function compareOnFile(
   try {
     const source = await openInput(context, asked.data, options.format)
     const data = await readRowsToCompare(source, labelledReading(boot, options, signal))
-    const { compareVersions } = await import('../../shared/service/compare-versions.ts')
+    const { compareVersions } = await import('../../shared/jobs/evaluate/compare-versions.ts')
     const [before, after] = [`${asked.model}@${asked.before}`, `${asked.model}@${asked.after}`]
     const parts = await openHeadParts(boot, before, data.modality, options, signal)
     const result = await compareVersions(parts, {
@@ -106,9 +106,7 @@ function formatResult(result: CompareVersionsResult): string {
     isText ? JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text) : text,
   ])
   const label = difference === null ? [] : ['LABEL']
-  const heading = isText
-    ? ['LINE', old!, now!, ...label, 'TEXT']
-    : [old!, now!, ...label, 'PICTURE']
+  const heading = isText ? ['LINE', old!, now!, ...label, 'TEXT'] : [old!, now!, ...label, 'IMAGE']
   lines.push('', formatTable([heading, ...listed]))
   return lines.join('\n')
 }

@@ -1,4 +1,4 @@
-import type { ModelCard } from '../../shared/service/model-card.ts'
+import type { ModelCard } from '../../shared/versions/model-card.ts'
 
 type ModelState = ModelCard['state']
 type Traffic = readonly { readonly version: number; readonly percent: number }[]

@@ -11,11 +11,11 @@ import {
 } from '../../shared/dataset/texts.ts'
 import type { DataSource } from '../../shared/dataset/types.ts'
 import { createJsonVectorWriter, type VectorWriter } from '../../shared/dataset/vector-writer.ts'
-import type { Precision } from '../../shared/lib/encoder-manifest.ts'
+import { findPrompt } from '../../shared/encoder/prompts.ts'
+import { embedRows } from '../../shared/jobs/rows/embed-rows.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import type { Progress } from '../../shared/lib/logger.ts'
-import { findPrompt } from '../../shared/service/embed.ts'
-import { embedRows } from '../../shared/service/embed-rows.ts'
+import type { Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from './context.ts'
 import { type InputOptions, openInput } from './input.ts'
 import { IMAGE_ENCODER } from './job-parts.ts'
@@ -132,7 +132,7 @@ async function embedSource(
   if (rows === 0) throw noRows(source, ' to embed')
   const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1)
   const cut = truncated > 0 ? `, ${truncated} cut at ${info.maxTokens} tokens` : ''
-  const noun = modality === 'image' ? 'picture' : 'text'
+  const noun = modality === 'image' ? 'image' : 'text'
   return (
     `${rows} ${rows === 1 ? noun : `${noun}s`} embedded in ${seconds} s (${tokens} tokens${cut}): ` +
     `${info.name}@v${info.version}, ${info.precision}, ${info.dimension} numbers each`

@@ -1,6 +1,6 @@
 import { findModality } from '../../shared/dataset/texts.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import type { EvaluateHeadResult } from '../../shared/service/evaluate-head.ts'
+import type { EvaluateHeadResult } from '../../shared/jobs/evaluate/evaluate-head.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
 import { type EncoderOptions, openHeadParts } from './job-parts.ts'
@@ -32,7 +32,7 @@ export async function evaluateFile(
   const display = context.progress(options.quiet === true)
   try {
     const data = await openInput(context, file, options.format)
-    const { evaluateHead } = await import('../../shared/service/evaluate-head.ts')
+    const { evaluateHead } = await import('../../shared/jobs/evaluate/evaluate-head.ts')
     const reading = labelledReading(boot, options, signal)
     const parts = await openHeadParts(
       boot,

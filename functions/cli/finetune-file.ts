@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import { findModality } from '../../shared/dataset/texts.ts'
-import type { Precision } from '../../shared/lib/encoder-manifest.ts'
-import { EspalierError } from '../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
 import type {
   FineTuneClassifierResult,
   LossName,
   TrainableLayers,
-} from '../../shared/service/finetune-request.ts'
-import { REPORT_FILES } from '../../shared/service/head-version.ts'
+} from '../../shared/jobs/finetune/request.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
+import type { Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { Method } from '../../shared/training/types.ts'
+import { REPORT_FILES } from '../../shared/versions/head-version.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
 import { IMAGE_ENCODER, openFineTuneParts } from './job-parts.ts'
@@ -79,7 +79,7 @@ export async function fineTuneFile(
     const data = await openInput(context, file, options.format)
     const test =
       options.test === undefined ? undefined : await openInput(context, options.test, undefined)
-    const { fineTuneClassifier } = await import('../../shared/service/finetune.ts')
+    const { fineTuneClassifier } = await import('../../shared/jobs/finetune/finetune.ts')
     const labelled = labelledReading(boot, options, signal)
     const standard =
       (await findModality(data, labelled)) === 'image' ? IMAGE_ENCODER : boot.config.encoder

@@ -27,13 +27,13 @@ export function addInputOptions(command: Command): Command {
     )
     .option(
       '--image-column <name>',
-      'column of paths of pictures, relative to the file; default: image, picture, path, file, … where there is no column of texts',
+      'column of paths of images, relative to the file; default: image, image, path, file, … where there is no column of texts',
     )
     .option('--no-header', 'CSV or TSV without a header row; columns are then named 1, 2, …')
 }
 
 /**
- * The rows that a command's argument means: a file, an object `s3://bucket/key`, a folder of pictures, or `-` for stdin.
+ * The rows that a command's argument means: a file, an object `s3://bucket/key`, a folder of images, or `-` for stdin.
  * @throws EspalierError `invalid_request` where the format is not known, `invalid_data` where there is no file
  */
 export async function openInput(

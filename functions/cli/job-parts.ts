@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import type { FineTuneDeps } from '../../shared/jobs/finetune/request.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import { type Precision, precisionSchema } from '../../shared/lib/encoder-manifest.ts'
 import type { Progress } from '../../shared/lib/logger.ts'
-import { parseModelAddress } from '../../shared/lib/model-address.ts'
-import type { FineTuneDeps } from '../../shared/service/finetune-request.ts'
+import { type Precision, precisionSchema } from '../../shared/lib/manifests/encoder-manifest.ts'
+import { parseModelAddress } from '../../shared/lib/text/model-address.ts'
 import type { Boot } from '../boot/types.ts'
 import { oneOf, wholeNumber } from './options.ts'
 
@@ -27,10 +27,10 @@ export function addEncoderOptions(command: Command): Command {
     .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
 }
 
-/** The encoder of pictures where none is named. */
+/** The encoder of images where none is named. */
 export const IMAGE_ENCODER = 'efficientnet-lite0'
 
-/** The encoder for inputs of a kind, to be spread over options: the one asked for, else that of pictures. */
+/** The encoder for inputs of a kind, to be spread over options: the one asked for, else that of images. */
 export function encoderFor(
   { encoder }: Pick<EncoderOptions, 'encoder'>,
   modality: 'text' | 'image',
@@ -74,7 +74,7 @@ export async function openFineTuneParts(
   }
 }
 
-/** The same for a head: pictures are read by the encoder that the head was trained on, unless another is named. */
+/** The same for a head: images are read by the encoder that the head was trained on, unless another is named. */
 export async function openHeadParts(
   boot: Boot,
   model: string,
@@ -85,7 +85,7 @@ export async function openHeadParts(
   if (modality === 'text' || options.encoder !== undefined) {
     return openJobParts(boot, options, signal)
   }
-  const { encoderOfHead } = await import('../../shared/service/encoder-of-head.ts')
+  const { encoderOfHead } = await import('../../shared/encoders/encoder-of-head.ts')
   const registry = await boot.openRegistry()
   const { name } = parseModelAddress(model)
   const { version } = await registry.resolve(model, { signal })

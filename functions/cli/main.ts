@@ -19,7 +19,7 @@ const { runCli } = await import('./run-cli.ts')
 // The exit code is set and the process left to end by itself: exiting while a worker is inside ONNX
 // Runtime would crash it.
 process.exitCode = await runCli(argv, {
-  boot: async () => (await import('../boot.ts')).createBoot({ root, version, early }),
+  boot: async () => (await import('../boot/boot.ts')).createBoot({ root, version, early }),
   version,
   stdin: process.stdin,
   stdout: process.stdout,

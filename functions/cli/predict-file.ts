@@ -1,7 +1,7 @@
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { type ByteSink, streamSink } from '../../shared/dataset/byte-sink.ts'
 import { findModality, readTexts } from '../../shared/dataset/texts.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { CommandContext } from './context.ts'
 import { type InputOptions, openInput } from './input.ts'
 import { type EncoderOptions, openHeadParts } from './job-parts.ts'
@@ -36,8 +36,8 @@ export async function predictFile(
   const modality = await findModality(source, reading)
   const parts = await openHeadParts(boot, model, modality, options, signal)
   const [{ readHead, checkFamily }, { predictRows }] = await Promise.all([
-    import('../../shared/service/head-version.ts'),
-    import('../../shared/service/predict-rows.ts'),
+    import('../../shared/versions/head-version.ts'),
+    import('../../shared/jobs/rows/predict-rows.ts'),
   ])
   const { version, head } = await readHead(parts.registry, model, signal)
   const sink = await openSink(context, options)
@@ -94,5 +94,5 @@ function describe(
 ): string {
   const cut = truncated > 0 ? `, ${truncated} cut at the encoder's limit` : ''
   const unlike = outOfDistribution > 0 ? `, ${outOfDistribution} unlike the training data` : ''
-  return `${model}: ${formatCount(rows, modality === 'image' ? 'picture' : 'text')} classified${cut}${unlike}`
+  return `${model}: ${formatCount(rows, modality === 'image' ? 'image' : 'text')} classified${cut}${unlike}`
 }

@@ -1,5 +1,5 @@
+import type { TrainHeadRequest } from '../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import type { TrainHeadRequest } from '../../shared/service/train-head-request.ts'
 
 /** Options of every command that trains and may promote what it made. */
 interface PromotionOptions {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import type { PublishModelResult } from '../../shared/service/publish-model.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
+import type { PublishModelResult } from '../../shared/versions/publish-model.ts'
 import type { Boot } from '../boot/types.ts'
 import type { CommandContext } from './context.ts'
 import { describeOwnChange } from './describe-change.ts'
@@ -59,7 +59,7 @@ export async function publishPath(
   flags: PublishFlags,
   display: ProgressDisplay,
 ): Promise<{ readonly result: PublishModelResult; readonly lines: readonly string[] }> {
-  const { publishModel } = await import('../../shared/service/publish-model.ts')
+  const { publishModel } = await import('../../shared/versions/publish-model.ts')
   const { name, kind, description, by, reason, idempotencyKey } = flags
   const changeId = randomUUID()
   const result = await publishModel(

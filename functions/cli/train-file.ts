@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import { findModality } from '../../shared/dataset/texts.ts'
+import type { LayerOptions, TrainHeadResult } from '../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import { REPORT_FILES } from '../../shared/service/head-version.ts'
-import type { LayerOptions } from '../../shared/service/train-head-layers.ts'
-import type { TrainHeadResult } from '../../shared/service/train-head-request.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { Method } from '../../shared/training/types.ts'
+import { REPORT_FILES } from '../../shared/versions/head-version.ts'
 import type { Boot } from '../boot/types.ts'
 import type { CommandContext } from './context.ts'
 import { openInput } from './input.ts'
@@ -56,7 +55,7 @@ export async function trainFile(
     const data = await openInput(context, file, options.format)
     const test =
       options.test === undefined ? undefined : await openInput(context, options.test, undefined)
-    const { trainHead } = await import('../../shared/service/train-head.ts')
+    const { trainHead } = await import('../../shared/jobs/train/train-head.ts')
     const labelled = labelledReading(boot, options, signal)
     const encoder = encoderFor(options, await findModality(data, labelled))
     const parts = await openJobParts(boot, { ...options, ...encoder }, signal)
@@ -210,7 +209,7 @@ function nextStep(
     const url = `http://127.0.0.1:8080/classify?model=${name}`
     return (
       'Next: espalier serve, then\n' +
-      `  curl -s '${url}' -H 'content-type: image/jpeg' --data-binary @picture.jpg`
+      `  curl -s '${url}' -H 'content-type: image/jpeg' --data-binary @image.jpg`
     )
   }
   const body = JSON.stringify({ model: name, inputs: 'your text' })

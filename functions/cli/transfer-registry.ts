@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import type { TransferResult } from '../../shared/service/transfer-models.ts'
+import type { TransferResult } from '../../shared/versions/transfer-models.ts'
 import type { CommandContext } from './context.ts'
 import { formatVersion } from './describe-change.ts'
 import { formatCount } from './number-format.ts'
@@ -42,7 +42,7 @@ export async function transfer(
     if (source.url === target.url) {
       throw new EspalierError('invalid_request', `--from and --to are the same: ${source.url}`)
     }
-    const { transferModels } = await import('../../shared/service/transfer-models.ts')
+    const { transferModels } = await import('../../shared/versions/transfer-models.ts')
     const { all = false, keepVersions = false, aliases = false, by, reason } = flags
     const result = await transferModels({
       source,

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { REPORT_FILES } from '../../shared/service/head-version.ts'
+import { REPORT_FILES } from '../../shared/versions/head-version.ts'
 
 /** Writes a training's report into a folder, each file whole or not at all. @throws EspalierError `invalid_data` */
 export async function writeReport(

@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { createRandom } from '../../shared/lib/random.ts'
-import type { ReportFineTuning } from '../../shared/training/report/fine-tuning.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
+import type { ReportFineTuning } from '../../shared/reports/fine-tuning.ts'
 
 const execute = promisify(execFile)
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 const MAX_OUTPUT_BYTES = 64 << 20
 
-/** One run of `espalier finetune` on pictures. */
+/** One run of `espalier finetune` on images. */
 export interface ImageRun {
   /** Folders with a folder for each label. */
   readonly train: string
   readonly test: string
-  /** Pictures to learn from, the same number of each label, drawn by the seed; null for all. */
+  /** Images to learn from, the same number of each label, drawn by the seed; null for all. */
   readonly size: number | null
   readonly seed: number
   /** Further options of the command. */
@@ -55,7 +55,7 @@ export async function runFineTune(run: ImageRun): Promise<ImageRunResult> {
   }
 }
 
-/** Copies some of the pictures: a file's links are not followed, so that they would be no pictures. */
+/** Copies some of the images: a file's links are not followed, so that they would be no images. */
 async function drawFolder({ train, size, seed }: ImageRun, target: string): Promise<string> {
   const labels = (await readdir(train)).sort()
   for (const label of labels) {

@@ -4,13 +4,13 @@ import { openFileSource } from '../../shared/dataset/source.ts'
 import type { Features } from '../../shared/training/features.ts'
 import type { TrainingSet } from '../../shared/training/types.ts'
 
-/** Labelled pictures as vectors, and the pictures themselves. */
+/** Labelled images as vectors, and the images themselves. */
 export interface EmbeddedImages extends TrainingSet {
   readonly targets: Int32Array
   readonly dataset: LabelledDataset
 }
 
-/** Turns pictures into L2-normalised vectors, shape [pictures, dimension]. */
+/** Turns images into L2-normalised vectors, shape [images, dimension]. */
 export type EmbedImages = (dataset: LabelledDataset) => Promise<Float32Array>
 
 /** Reads a folder with a folder for each label; every file counts, also one that is there twice. */
@@ -19,7 +19,7 @@ export async function readImages(root: string, folder: string): Promise<Labelled
   return readLabelled(source, { duplicates: 'keep' })
 }
 
-/** The pictures of a set as vectors. */
+/** The images of a set as vectors. */
 export async function embedImages(
   dataset: LabelledDataset,
   embed: EmbedImages,

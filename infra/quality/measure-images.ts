@@ -1,17 +1,17 @@
-import type { MatrixKernels } from '../../shared/lib/matrix-kernels.ts'
-import { createRandom } from '../../shared/lib/random.ts'
-import { adaptHeads } from '../../shared/training/adapt.ts'
-import { ADAPT_METHODS } from '../../shared/training/adapt-types.ts'
-import { CORAL_RIDGE } from '../../shared/training/coral.ts'
-import { evaluateHead } from '../../shared/training/evaluate.ts'
+import type { MatrixKernels } from '../../shared/lib/maths/matrix-kernels.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
+import { adaptHeads } from '../../shared/training/adapt/adapt.ts'
+import { CORAL_RIDGE } from '../../shared/training/adapt/coral.ts'
+import { ADAPT_METHODS } from '../../shared/training/adapt/types.ts'
+import { evaluateHead } from '../../shared/training/evaluation/evaluate.ts'
 import { trainHead } from '../../shared/training/train-head.ts'
 import type { Method, TrainingSet } from '../../shared/training/types.ts'
 import { type EmbeddedImages, featuresOf } from './image-sets.ts'
 
-/** As `espalier train` does for pictures. */
+/** As `espalier train` does for images. */
 const STANDARD = 'softmax'
 
-/** Share of the test pictures that a head trained on `train` names rightly. */
+/** Share of the test images that a head trained on `train` names rightly. */
 export async function measureHead(
   train: TrainingSet,
   test: TrainingSet,
@@ -24,7 +24,7 @@ export async function measureHead(
   return (await evaluateHead(head, test, kernels)).accuracy
 }
 
-/** Accuracy on a target domain, its pictures without their labels, by method. */
+/** Accuracy on a target domain, its images without their labels, by method. */
 export async function measureAdapting(
   source: EmbeddedImages,
   target: EmbeddedImages,
@@ -55,7 +55,7 @@ export interface CurvePoint {
   readonly deviation: number
 }
 
-/** Accuracy of a softmax on the test set, trained on so many pictures, the same share of each class. */
+/** Accuracy of a softmax on the test set, trained on so many images, the same share of each class. */
 export async function measurePoint(
   train: EmbeddedImages,
   test: EmbeddedImages,

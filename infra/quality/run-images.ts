@@ -1,5 +1,5 @@
 /**
- * Measures `espalier train`, `adapt` and `finetune` on pictures with the built-in image encoder:
+ * Measures `espalier train`, `adapt` and `finetune` on images with the built-in image encoder:
  *
  *   npm run quality:images -- FOLDER [--only office|pets|vectors|finetune] [--draws 5] [--sizes 20,100,1000,all]
  *     [--layers] [--export OUT] [--seeds 1,2] [--finetune "--layers 5"]
@@ -12,11 +12,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp from 'sharp'
+import { createBoot } from '../../functions/boot/boot.ts'
 import type { Boot } from '../../functions/boot/types.ts'
-import { createBoot } from '../../functions/boot.ts'
 import { openNpyWriter } from '../../shared/dataset/npy-file.ts'
-import type { MatrixKernels } from '../../shared/lib/matrix-kernels.ts'
-import { embedForJob } from '../../shared/service/embed-for-job.ts'
+import { embedForJob } from '../../shared/jobs/rows/embed-for-job.ts'
+import type { MatrixKernels } from '../../shared/lib/maths/matrix-kernels.ts'
 import { scoreLayer } from '../../shared/training/score-layer.ts'
 import { trainHead } from '../../shared/training/train-head.ts'
 import { type ImageRunResult, runFineTune } from './finetune-images.ts'
@@ -26,7 +26,7 @@ import { type CurvePoint, measureAdapting, measureHead, measurePoint } from './m
 const OFFICE = ['office-caltech10/amazon', 'office-caltech10/webcam'] as const
 const PETS = ['cats-vs-dogs/train', 'cats-vs-dogs/test'] as const
 const ENCODER = 'efficientnet-lite0'
-/** Fewer than the pictures have: covariances of 3,072 numbers take minutes each. */
+/** Fewer than the images have: covariances of 3,072 numbers take minutes each. */
 const PIXELS = 16
 /** With fewer there is too little to see. */
 const FEWEST_TO_TUNE = 1000
@@ -83,7 +83,7 @@ async function tellFineTuning(
 ): Promise<void> {
   const [train, test] = PETS.map((folder) => join(root, folder)) as [string, string]
   print(
-    '| training pictures | seed | frozen | fine-tuned | gain (95 % interval) | steps, kept | s: training, all |',
+    '| training images | seed | frozen | fine-tuned | gain (95 % interval) | steps, kept | s: training, all |',
   )
   print('| --- | --- | --- | --- | --- | --- | --- |')
   for (const given of sizes) {
@@ -160,7 +160,7 @@ async function tellPets(
     train: await embedImages(train.dataset, raw),
     test: await embedImages(test.dataset, raw),
   }
-  print('| training pictures | features of the network | raw pixels |')
+  print('| training images | features of the network | raw pixels |')
   print('| --- | --- | --- |')
   for (const given of sizes) {
     const size = given === 'all' ? train.targets.length : Number(given)

@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createBoot } from '../../functions/boot.ts'
-import { embedForJob } from '../../shared/service/embed-for-job.ts'
+import { createBoot } from '../../functions/boot/boot.ts'
+import { embedForJob } from '../../shared/jobs/rows/embed-for-job.ts'
 import { METHODS, type Method } from '../../shared/training/types.ts'
 import { formatQuality, measureQuality } from './measure.ts'
 import { readQualitySets } from './sets.ts'

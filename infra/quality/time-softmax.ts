@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openMatrixKernels } from '../../shared/runtime/kernels.ts'
-import { LAMBDAS } from '../../shared/training/linear-methods.ts'
+import { openMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
+import { LAMBDAS } from '../../shared/training/methods/linear-methods.ts'
 import { trainHead } from '../../shared/training/train-head.ts'
 
 const folder = process.argv[2] ?? '.'

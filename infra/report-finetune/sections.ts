@@ -33,8 +33,8 @@ export function tellConvergence(
     'steps, either',
     'steps to the random end',
   ]
-  const pictures = plots.map(({ file, title }) => `![${title}](images/${file})`)
-  return [formatTable(header, rows), ...pictures].join('\n\n')
+  const images = plots.map(({ file, title }) => `![${title}](images/${file})`)
+  return [formatTable(header, rows), ...images].join('\n\n')
 }
 
 /** The few-shot study as Markdown. */

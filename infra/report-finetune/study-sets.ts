@@ -1,4 +1,4 @@
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { type LabelledText, type QualitySet, readQualitySets } from '../quality/sets.ts'
 import { domainOf } from './clinc-domains.ts'
 

@@ -23,7 +23,7 @@ export const cohereEmbedRequestSchema = z
     inputs: z
       .array(z.object({ content: z.array(partSchema).length(1) }))
       .nullish()
-      .describe('A text or a picture each.'),
+      .describe('A text or an image each.'),
     embedding_types: z
       .array(z.enum(['float', 'base64']))
       .min(1)

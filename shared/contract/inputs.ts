@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A picture inside JSON. */
+/** An image inside JSON. */
 export const imageInputSchema = z
   .object({
     image: z
@@ -9,11 +9,11 @@ export const imageInputSchema = z
   })
   .meta({ id: 'ImageInput' })
 
-/** A text or a picture, or a list of them, the inputs of every route that takes both. */
+/** A text or an image, or a list of them, the inputs of every route that takes both. */
 export const inputsSchema = z
   .union([z.string(), z.array(z.union([z.string(), imageInputSchema])), imageInputSchema])
   .describe(
-    'A text or a picture, or a list of them, as the model reads; a string that is a data URI of an image is a picture. No input may be empty.',
+    'A text or an image, or a list of them, as the model reads; a data URI with the content of an image file counts as an image. No input may be empty.',
   )
 
 /** A model as a client names it. */

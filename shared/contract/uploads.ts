@@ -1,12 +1,12 @@
 import { z } from 'zod'
 
-/** Media types of a body that is one picture. */
+/** Media types of a body that is one image. */
 export const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/webp'] as const
 
-/** Names of the parts of a form that are pictures. */
+/** Names of the parts of a form that are images. */
 export const IMAGE_PARTS = ['image', 'images', 'image[]'] as const
 
-/** A form with pictures: its other fields are those of the JSON body, each as text or JSON. */
+/** A form with images: its other fields are those of the JSON body, each as text or JSON. */
 export const imageFormSchema = z
   .object({
     image: z
@@ -17,13 +17,13 @@ export const imageFormSchema = z
   .catchall(z.string())
   .meta({ id: 'ImageForm' })
 
-/** Query parameters beside a body that is a picture, and beside forms. */
+/** Query parameters beside a body that is an image, and beside forms. */
 export const uploadQuerySchema = z.object({
   model: z
     .string()
     .max(200)
     .optional()
     .describe(
-      'For bodies that are a picture: the model, as in the JSON body; so are its other fields.',
+      'For bodies that are an image: the model, as in the JSON body; so are its other fields.',
     ),
 })

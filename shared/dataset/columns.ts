@@ -15,7 +15,7 @@ export const TEXT_COLUMNS = [
   'document',
 ] as const
 
-/** Names taken for the column of pictures' paths where there is no text column, whatever their case. */
+/** Names taken for the column of images' paths where there is no text column, whatever their case. */
 export const IMAGE_COLUMNS = [
   'image',
   'image_path',
@@ -41,7 +41,7 @@ export const LABEL_COLUMNS = [
   'topic',
 ] as const
 
-/** What the inputs are, and which column has them: texts, or paths of pictures. */
+/** What the inputs are, and which column has them: texts, or paths of images. */
 export interface InputColumn {
   readonly modality: 'text' | 'image'
   readonly name: string
@@ -54,7 +54,7 @@ export interface AskedColumns {
 }
 
 /**
- * The column of the inputs: the one asked for, else of texts if there is one, else of pictures.
+ * The column of the inputs: the one asked for, else of texts if there is one, else of images.
  * @throws EspalierError `invalid_data` listing the columns that there are
  */
 export function pickInputColumn(

@@ -1,5 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
-import { isLongerThanBytes } from '../lib/text.ts'
+import { isLongerThanBytes } from '../lib/text/text.ts'
 import type { RowLimits } from './types.ts'
 
 /** An `invalid_data` error that names the source and, where there is one, the line. */

@@ -10,14 +10,14 @@ import {
 
 /** An input with its labels: one where the data are single-label, none or more where multi-label. */
 export interface LabelledExample {
-  /** The text; of a picture, the path that names it. */
+  /** The text; of an image, the path that names it. */
   readonly text: string
   readonly labels: readonly string[]
-  /** Where the input is a picture. */
+  /** Where the input is an image. */
   readonly image?: HashedImage | undefined
 }
 
-/** What makes an input the same as another: its text but for space around it, or the picture's content. */
+/** What makes an input the same as another: its text but for space around it, or the image's content. */
 export function identityOf({ text, image }: Pick<LabelledExample, 'text' | 'image'>): string {
   return image?.sha256 ?? text.trim()
 }
@@ -112,7 +112,7 @@ export function assembleExamples(
   const classCounts = countClasses(name, labelColumn, examples, options.maxClasses ?? MAX_CLASSES)
   checkClasses(name, labelColumn, examples, classCounts, multiLabel, options)
   noteClasses(classCounts, counters)
-  const noun = rows[0]?.image ? 'picture' : 'text'
+  const noun = rows[0]?.image ? 'image' : 'text'
   return { examples, classCounts, multiLabel, warnings: describeWarnings(counters, noun) }
 }
 

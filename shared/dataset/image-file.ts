@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { open, realpath } from 'node:fs/promises'
 import { isAbsolute, join, sep } from 'node:path'
-import { quote } from '../lib/quote.ts'
+import { quote } from '../lib/text/text.ts'
 import { dataError, formatBytes } from './data-error.ts'
 
-/** A picture that a row names, read when it is needed. */
+/** An image that a row names, read when it is needed. */
 export interface ImageFile {
   /** As the data name it, below their folder. */
   readonly path: string
@@ -15,18 +15,18 @@ export interface ImageFile {
   load(): Promise<Uint8Array>
 }
 
-/** A picture whose content is known. */
+/** An image whose content is known. */
 export interface HashedImage extends ImageFile {
   /** sha256 of the file, in hexadecimal. */
   readonly sha256: string
 }
 
-/** The pictures below a folder; nothing outside of it is ever read. */
+/** The images below a folder; nothing outside of it is ever read. */
 export interface ImageFolder {
   /** What messages call it. */
   readonly name: string
   /**
-   * The picture that a line of the data names.
+   * The image that a line of the data names.
    * @throws EspalierError `invalid_data` where the path leaves the folder
    */
   find(path: string, line: number | null): ImageFile
@@ -35,7 +35,7 @@ export interface ImageFolder {
 /** Largest file that is read where a caller sets no other limit. */
 export const DEFAULT_MAX_IMAGE_BYTES = 10 << 20
 
-/** The pictures below `folder`, of at most `maxBytes` each. */
+/** The images below `folder`, of at most `maxBytes` each. */
 export function openImageFolder(
   name: string,
   folder: string,
@@ -56,14 +56,14 @@ export function openImageFolder(
     find(path, line) {
       if (!staysBelow(path)) {
         const fix = 'is not below the folder of the data; only files there are read'
-        throw dataError(name, line, `the picture ${quote(path)} ${fix}`)
+        throw dataError(name, line, `the image ${quote(path)} ${fix}`)
       }
       return { path, load: () => load(path) }
     },
   }
 }
 
-/** Reads a picture once to learn its content; later readings must find the same. */
+/** Reads an image once to learn its content; later readings must find the same. */
 export async function hashImage(file: ImageFile): Promise<HashedImage> {
   const sha256 = hashOf(await file.load())
   return {
@@ -90,12 +90,12 @@ async function readBounded(path: string, file: string, maxBytes: number): Promis
     if (!info.isFile()) throw dataError(path, null, 'not a file')
     if (info.size === 0) throw dataError(path, null, 'the file is empty')
     if (info.size > maxBytes) {
-      throw dataError(path, null, `larger than ${formatBytes(maxBytes)}, the limit of a picture`)
+      throw dataError(path, null, `larger than ${formatBytes(maxBytes)}, the limit of an image`)
     }
     const bytes = await handle.readFile()
     // It may have grown since it was measured.
     if (bytes.length <= maxBytes) return bytes
-    throw dataError(path, null, `larger than ${formatBytes(maxBytes)}, the limit of a picture`)
+    throw dataError(path, null, `larger than ${formatBytes(maxBytes)}, the limit of an image`)
   } finally {
     await handle.close()
   }

@@ -7,14 +7,14 @@ import type { DataRow, DataSource, SkippedFile } from './types.ts'
 /** Files read at a time to learn what they hold. */
 const READ_AT_ONCE = 8
 
-/** The folder in which the pictures of a source lie. */
+/** The folder in which the images of a source lie. */
 export function openImagesOf(source: DataSource, maxBytes: number | undefined): ImageFolder {
   const { name, folder } = source
   if (folder !== undefined) return openImageFolder(name, folder, maxBytes)
   throw dataError(
     name,
     null,
-    'paths of pictures are relative to the file that names them; pass a file instead of stdin',
+    'paths of images are relative to the file that names them; pass a file instead of stdin',
   )
 }
 
@@ -24,7 +24,7 @@ export function placeOf({ place, line }: Pick<DataRow, 'place' | 'line'>): strin
 }
 
 /**
- * Learns what the pictures of rows hold, and leaves out those that cannot be read, telling why.
+ * Learns what the images of rows hold, and leaves out those that cannot be read, telling why.
  * @throws EspalierError `invalid_data` where none can be
  */
 export async function hashImages<T extends { readonly text: string; readonly line: number }>(

@@ -4,7 +4,7 @@ import { extname, join } from 'node:path'
 import { dataError } from './data-error.ts'
 import type { DataRow, DataSource, SkippedFile } from './types.ts'
 
-/** Columns of the rows that a folder of pictures gives. */
+/** Columns of the rows that a folder of images gives. */
 export const FOLDER_COLUMNS = ['image', 'label'] as const
 
 /** Deeper folders are no data set but somebody's disk. */
@@ -13,7 +13,7 @@ const MAX_ENTRIES = 5_000_000
 const EXTENSIONS: ReadonlySet<string> = new Set(['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp'])
 
 /**
- * The pictures below a folder as rows, in the order of their paths: `image`, the path, and `label`, the first
+ * The images below a folder as rows, in the order of their paths: `image`, the path, and `label`, the first
  * folder on it (empty for files that lie in none). Hidden files and links are left out.
  */
 export function imageFolderSource(name: string, folder: string): DataSource {

@@ -24,7 +24,7 @@ export interface LabelledOptions extends RowOptions, ExampleOptions, AskedColumn
   readonly maxRows?: number | undefined
   /** All texts together, in UTF-16 code units. @default 1 GiB */
   readonly maxTextLength?: number | undefined
-  /** Largest file of a picture. @default 10 MiB */
+  /** Largest file of an image. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -34,7 +34,7 @@ export interface DatasetSummary {
   readonly source: string
   /** Absent where the inputs are texts. */
   readonly modality?: 'image' | undefined
-  /** The column of the texts, or of the pictures' paths. */
+  /** The column of the texts, or of the images' paths. */
   readonly textColumn: string
   readonly labelColumn: string
   readonly multiLabel: boolean
@@ -99,9 +99,9 @@ export async function readLabelled(
   const { modality, name: inputColumn } = columns.input
   if (source.format === 'folder' && rows.every(({ label }) => label === '')) {
     const fix = 'put them into a folder for each label'
-    throw dataError(source.name, null, `the pictures lie in no folder of their own; ${fix}`)
+    throw dataError(source.name, null, `the images lie in no folder of their own; ${fix}`)
   }
-  const readable = modality === 'text' ? rows : await readPictures(source, rows, onSkip, options)
+  const readable = modality === 'text' ? rows : await readImages(source, rows, onSkip, options)
   const { examples, classCounts, multiLabel, warnings } = assembleExamples(
     source.name,
     columns.label,
@@ -135,7 +135,7 @@ export function noRows({ name, format }: DataSource, action = ''): EspalierError
   return dataError(name, null, 'no JPEG, PNG or WebP file in this folder; for texts, name a file')
 }
 
-function readPictures(
+function readImages(
   source: DataSource,
   rows: readonly LabelledRow[],
   onSkip: (file: SkippedFile) => void,

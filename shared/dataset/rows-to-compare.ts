@@ -20,19 +20,19 @@ export interface RowsToCompareOptions extends RowOptions, AskedColumns {
   /** Must be there where it is given; otherwise any of `LABEL_COLUMNS` is taken if there is one. */
   readonly labelColumn?: string | undefined
   readonly labelSeparator?: string | undefined
-  /** Largest file of a picture. @default 10 MiB */
+  /** Largest file of an image. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
 }
 
 /** An input to put to several classifiers. */
 export interface RowToCompare {
-  /** Line on which the row starts, from 1; of a folder, the number of the picture. */
+  /** Line on which the row starts, from 1; of a folder, the number of the image. */
   readonly line: number
-  /** The text; of a picture, the path that names it. */
+  /** The text; of an image, the path that names it. */
   readonly text: string
   /** Null where the row says nothing of its label. */
   readonly labels: readonly string[] | null
-  /** Where the input is a picture. */
+  /** Where the input is an image. */
   readonly image?: HashedImage | undefined
 }
 
@@ -48,7 +48,7 @@ const MAX_ROWS = 5_000_000
 const MAX_TEXT_LENGTH = 2 ** 30
 
 /**
- * Reads rows with or without labels, in their order; rows without a text and pictures that cannot be read are
+ * Reads rows with or without labels, in their order; rows without a text and images that cannot be read are
  * left out.
  * @throws EspalierError `invalid_data` for a missing column, a wrong cell, no rows, too much of anything
  */
@@ -88,9 +88,9 @@ export async function readRowsToCompare(
     throw isFolder ? noRows(source) : dataError(source.name, null, 'no row has a text')
   }
   if (modality === 'text') return { rows, modality, warnings: [] }
-  const images = openImagesOf(source, maxImageBytes)
-  const pictures = await hashImages(images, rows, onSkip, signal)
-  const warnings = describeWarnings(skipped, 'picture')
-  if (pictures.length > 0) return { rows: pictures, modality, warnings }
-  throw dataError(source.name, null, 'no picture can be read')
+  const folder = openImagesOf(source, maxImageBytes)
+  const images = await hashImages(folder, rows, onSkip, signal)
+  const warnings = describeWarnings(skipped, 'image')
+  if (images.length > 0) return { rows: images, modality, warnings }
+  throw dataError(source.name, null, 'no image can be read')
 }

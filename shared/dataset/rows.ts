@@ -1,4 +1,4 @@
-import { findLoneSurrogate } from '../lib/text.ts'
+import { findLoneSurrogate } from '../lib/text/text.ts'
 import { checkFieldLength, dataError } from './data-error.ts'
 import { readDelimited } from './delimited.ts'
 import { readLines } from './lines.ts'

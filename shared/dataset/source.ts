@@ -41,7 +41,7 @@ export function formatFromName(name: string): DataFormat {
 }
 
 /**
- * A file to read rows from, or a folder of pictures.
+ * A file to read rows from, or a folder of images.
  * @throws EspalierError `invalid_data` where there is no such file, `invalid_request` where its format is unknown
  */
 export async function openFileSource(path: string, format?: DataFormat): Promise<DataSource> {

@@ -36,7 +36,7 @@ export class WarningCounter {
 /** The warnings that were met, worded for people; `noun` is what an input is. */
 export function describeWarnings(
   counters: Readonly<Partial<Record<DatasetWarningCode, WarningCounter>>>,
-  noun: 'text' | 'picture' = 'text',
+  noun: 'text' | 'image' = 'text',
 ): DatasetWarning[] {
   const warnings: DatasetWarning[] = []
   for (const [code, counter] of Object.entries(counters) as [
@@ -72,7 +72,7 @@ const SENTENCES: Record<
   single_example_classes: (n, cases) =>
     `${plural(n, 'class has', 'classes have')} a single example: ${cases}`,
   not_images: (n, cases) =>
-    `${plural(n, 'file that is no picture', 'files that are no pictures')} left out (${cases})`,
+    `${plural(n, 'file that is no image', 'files that are no images')} left out (${cases})`,
   unreadable_images: (n, cases) =>
-    `${plural(n, 'picture that cannot be read', 'pictures that cannot be read')} left out (${cases})`,
+    `${plural(n, 'image that cannot be read', 'images that cannot be read')} left out (${cases})`,
 }

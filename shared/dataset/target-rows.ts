@@ -10,7 +10,7 @@ import type { DataSource, RowOptions, SkippedFile } from './types.ts'
 
 /** Inputs of a target domain, with the labels that are known. */
 export interface TargetRows {
-  /** The texts; of pictures, their paths. */
+  /** The texts; of images, their paths. */
   readonly texts: readonly string[]
   /** In the order of `texts`; null where they are texts. */
   readonly images: readonly HashedImage[] | null
@@ -66,10 +66,10 @@ export async function readTargetRows(
   }
   const isImage = column?.modality === 'image'
   if (rows.length < 2) {
-    const noun = isImage || source.format === 'folder' ? 'pictures' : 'texts'
+    const noun = isImage || source.format === 'folder' ? 'images' : 'texts'
     throw dataError(source.name, null, `a target needs two ${noun} at least`)
   }
-  const hashed = isImage ? await readPictures(source, rows, options) : null
+  const hashed = isImage ? await readImages(source, rows, options) : null
   const hash = createHash('sha256')
   for (const input of hashed ?? rows) {
     hash.update(`${JSON.stringify('image' in input ? input.image.sha256 : input.text)}\n`)
@@ -83,8 +83,8 @@ export async function readTargetRows(
   }
 }
 
-/** Reads the pictures; one that cannot be read is an error, since rows are known by their number. */
-function readPictures(
+/** Reads the images; one that cannot be read is an error, since rows are known by their number. */
+function readImages(
   source: DataSource,
   rows: readonly { readonly text: string; readonly line: number }[],
   { maxImageBytes, signal }: RowOptions & { readonly maxImageBytes?: number | undefined },

@@ -9,7 +9,7 @@ import type { DataRow, DataSource, RowOptions } from './types.ts'
 export interface TextOptions extends RowOptions, AskedColumns {
   /** Leave out rows with an empty text; otherwise they are an error. @default false */
   readonly skipEmpty?: boolean | undefined
-  /** Largest file of a picture. @default 10 MiB */
+  /** Largest file of an image. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
 }
 
@@ -17,9 +17,9 @@ export interface TextOptions extends RowOptions, AskedColumns {
 export interface TextRow {
   /** Number of the data row, from 0; rows left out are counted too. */
   readonly index: number
-  /** The text, or the path of the picture. */
+  /** The text, or the path of the image. */
   readonly text: string
-  /** Where the input is a picture. */
+  /** Where the input is an image. */
   readonly image?: ImageFile | undefined
   readonly row: DataRow
 }

@@ -6,12 +6,12 @@ export type DataFormat = (typeof DATA_FORMATS)[number]
 export interface DataSource {
   /** What messages call it: the path as the user wrote it, or `stdin`. */
   readonly name: string
-  /** `folder`: the rows are the pictures below it. */
+  /** `folder`: the rows are the images below it. */
   readonly format: DataFormat | 'folder'
   /** True where `open` may be called again, for a counting pass before the work. */
   readonly repeatable: boolean
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>
-  /** Where paths of pictures start; absent where there is no such place, as on stdin. */
+  /** Where paths of images start; absent where there is no such place, as on stdin. */
   readonly folder?: string | undefined
   /** Rows that are not parsed from bytes. */
   readonly rows?:
@@ -53,6 +53,6 @@ export interface RowOptions {
   readonly header?: boolean | undefined
   readonly limits?: Partial<RowLimits> | undefined
   readonly signal?: AbortSignal | undefined
-  /** Called for each file of a folder that is no picture. */
+  /** Called for each file of a folder that is no image. */
   readonly onSkip?: ((file: SkippedFile) => void) | undefined
 }

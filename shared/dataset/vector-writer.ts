@@ -1,4 +1,4 @@
-import { FloatJsonWriter } from '../lib/float-json.ts'
+import { FloatJsonWriter } from '../lib/json/float-json.ts'
 import type { ByteSink } from './byte-sink.ts'
 
 /** A vector on its way into a file, and what is written beside it where the format allows. */

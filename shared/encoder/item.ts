@@ -1,4 +1,4 @@
-import type { EncoderInput } from '../lib/encoder-input.ts'
+import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { JobMode } from '../runtime/protocol.ts'
 import type { CachedRow } from './result-cache.ts'
 

@@ -1,9 +1,9 @@
-import type { EncoderInput, Modality } from '../lib/encoder-input.ts'
-import type { NearestRows } from '../lib/matrix-kernels.ts'
+import type { EncoderInput, Modality } from '../lib/manifests/encoder-input.ts'
+import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
 import type { WireDistance, WireMemory } from '../runtime/protocol.ts'
 import type { ResultCacheStats } from './result-cache.ts'
 
-export type { EncoderInput, Modality } from '../lib/encoder-input.ts'
+export type { EncoderInput, Modality } from '../lib/manifests/encoder-input.ts'
 export type { WireMemory as ProjectionMemory } from '../runtime/protocol.ts'
 
 /** The contract between an encoder and everything above it. */

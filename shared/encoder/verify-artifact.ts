@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
 
 /** Two of them stay in a core's second-level cache. */
 const PIECE_BYTES = 256 * 1024

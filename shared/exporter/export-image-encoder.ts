@@ -1,29 +1,29 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { EspalierError } from '../lib/errors.ts'
+import type { Progress } from '../lib/logger.ts'
 import {
   CALIBRATION_FILE,
   ENCODER_MANIFEST_FILE,
   type GraphSpec,
   type ImageEncoderManifest,
   type Precision,
-} from '../lib/encoder-manifest.ts'
-import { EspalierError } from '../lib/errors.ts'
-import type { Progress } from '../lib/logger.ts'
+} from '../lib/manifests/encoder-manifest.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { serializeModel } from '../onnx/writer.ts'
-import { type Existing, writeFolder } from './artifact-folder.ts'
-import { CONVOLUTION_SCHEME } from './convolution-int8.ts'
-import { EXPORTER_VERSION } from './exporter-version.ts'
-import { computeFingerprint, computeImageFamily, sha256 } from './fingerprint.ts'
-import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image-encoder-graph.ts'
-import { readImageFolder } from './image-folder.ts'
-import { measureImageGolden, minImageCosines, readImageGolden } from './image-golden.ts'
-import { quantizeImageGraph } from './image-int8.ts'
-import { type ImageNetwork, readImageNetwork } from './image-network.ts'
-import { type FileEntry, writeHashedFile, writeModel } from './model-file.ts'
-import { chooseLayer, listTransferLayers } from './transfer-layers.ts'
+import { type Existing, writeFolder } from './artifact/artifact-folder.ts'
+import { EXPORTER_VERSION } from './artifact/exporter-version.ts'
+import { computeFingerprint, computeImageFamily, sha256 } from './artifact/fingerprint.ts'
+import { measureImageGolden, minImageCosines, readImageGolden } from './artifact/image-golden.ts'
+import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image/image-encoder-graph.ts'
+import { type ImageNetwork, readImageNetwork } from './image/image-network.ts'
+import { chooseLayer, listTransferLayers } from './image/transfer-layers.ts'
+import { CONVOLUTION_SCHEME } from './int8/image/convolution-int8.ts'
+import { quantizeImageGraph } from './int8/image/image-int8.ts'
+import { readImageFolder } from './source/image-folder.ts'
+import { type FileEntry, writeHashedFile, writeModel } from './source/model-file.ts'
 
-/** What a picture counts in the queue: as a full run of texts, which takes about as long. */
+/** What an image counts in the queue: as a full run of texts, which takes about as long. */
 const IMAGE_TOKENS = 512
 
 /** What to export, and how. */
@@ -37,7 +37,7 @@ export interface ExportImageEncoderOptions {
   readonly layer?: string | undefined
   /** @default float32, and int8 where the folder brings `calibration.json` or `calibration` is given */
   readonly precisions?: readonly Precision[] | undefined
-  /** A folder of the caller's own pictures for int8; they win over ranges that the folder brings, and over drawn ones. */
+  /** A folder of the caller's own images for int8; they win over ranges that the folder brings, and over drawn ones. */
   readonly calibration?: string | undefined
   /** Threads of the calibration run. @default 1 */
   readonly threads?: number | undefined
@@ -50,7 +50,7 @@ export interface ExportImageEncoderOptions {
 /**
  * Turns an ONNX image network into an encoder artifact in float32 and int8.
  * @throws EspalierError `unsupported_model` or `invalid_model_file` naming the file, `invalid_request` for a layer
- *   that is not there, `invalid_data` for pictures to calibrate on
+ *   that is not there, `invalid_data` for images to calibrate on
  */
 export async function exportImageEncoder(
   options: ExportImageEncoderOptions,
@@ -146,7 +146,7 @@ async function writeGraphs(
   const quantized = precisions.includes('int8')
     ? await quantizeImageGraph(
         { graph, input: network.input, preprocessing },
-        { folder, pictures: calibration },
+        { folder, images: calibration },
         { threads, onProgress, signal },
       )
     : null

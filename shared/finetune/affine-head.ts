@@ -1,4 +1,4 @@
-import type { EncoderWeights } from '../exporter/weights.ts'
+import type { EncoderWeights } from '../exporter/source/weights.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { AffineHead, Loss, TrainingGraphOptions } from './types.ts'
 

@@ -1,4 +1,4 @@
-import type { Random } from '../lib/random.ts'
+import type { Random } from '../lib/maths/random.ts'
 
 /** Batches whose rows are sorted together: far enough to find equal lengths, near enough to stay random. */
 const SORTED_BATCHES = 50

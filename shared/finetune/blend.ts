@@ -1,4 +1,4 @@
-import { openMatrixKernels } from '../runtime/kernels.ts'
+import { openMatrixKernels } from '../runtime/kernels/kernels.ts'
 import { type AlphaChoice, chooseAlpha } from './choose-alpha.ts'
 import type { LearnerParts } from './encoder-learner.ts'
 import { sampleJudged, type WeightInputs } from './evaluate-rows.ts'

@@ -15,7 +15,7 @@ export interface DefaultsFor {
 
 /**
  * Fewer rows are seen more often, so that there are steps enough to learn in; the last blocks of an image network
- * know a thousand pictures by heart after a hundred.
+ * know a thousand images by heart after a hundred.
  */
 const ENOUGH_STEPS = { text: 240, image: 96 } as const
 /** A text meets 31 others in every step: 120 steps on 8 rows of 77 labels are 190 pairs a text, where SetFit has 40. */
@@ -25,7 +25,7 @@ const LEAST_EPOCHS = 2
 const BATCH_SIZE = 32
 
 /**
- * Settings that worked on TREC and Banking77, and on pictures of cats and dogs: batches of 32, warm-up over a
+ * Settings that worked on TREC and Banking77, and on images of cats and dogs: batches of 32, warm-up over a
  * tenth, linear decay, weight decay 0.01, gradients clipped to norm 1.
  */
 export function defaultSettings({
@@ -50,7 +50,7 @@ export function defaultSettings({
     weightDecay: 0.01,
     clip: 1,
     patience: 3,
-    // Once for every time that a picture is seen: its few validation rows say little more often.
+    // Once for every time that an image is seen: its few validation rows say little more often.
     evaluationsPerEpoch: modality === 'image' && !flip ? 1 : 2,
     flip,
     alpha: null,

@@ -1,4 +1,4 @@
-import { createRandom } from '../lib/random.ts'
+import { createRandom } from '../lib/maths/random.ts'
 import { planEpoch } from './batches.ts'
 import type { TrainingBatch } from './encoder-learner.ts'
 import type { JudgedRows } from './evaluate-rows.ts'

@@ -1,4 +1,4 @@
-import { createRandom } from '../lib/random.ts'
+import { createRandom } from '../lib/maths/random.ts'
 import type { NamedTensor, Session } from '../runtime/session.ts'
 import { sampleRows } from '../training/folds.ts'
 import { planPass } from './batches.ts'

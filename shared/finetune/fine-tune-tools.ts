@@ -7,7 +7,7 @@ export interface FineTuneTools {
   readonly clock: Clock
   isCancelled(): boolean
   onProgress(progress: FineTuneProgress): void
-  /** The file of a picture. @throws EspalierError `invalid_data` where it can be read no more */
+  /** The file of an image. @throws EspalierError `invalid_data` where it can be read no more */
   loadImage(set: 'train' | 'validation', row: number): Promise<Uint8Array>
 }
 

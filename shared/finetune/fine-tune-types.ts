@@ -2,7 +2,7 @@ import type { AlphaScore } from './choose-alpha.ts'
 import type { FineTuneTools } from './fine-tune-tools.ts'
 import type { Loss, Trainable } from './types.ts'
 
-/** Texts, or pictures by their paths, with what is to be learnt of them. */
+/** Texts, or images by their paths, with what is to be learnt of them. */
 export interface LabelledTexts {
   readonly texts: readonly string[]
   /** Shape [rows, classes]: 0 or 1; one 1 a row unless the loss is binary cross-entropy. */
@@ -39,7 +39,7 @@ export interface FineTuneSettings {
    * encoder is trained once more, on the others. 0 for none: the validation rows choose.
    */
   readonly rehearsals: number
-  /** Pictures: learn each one mirrored as well. */
+  /** Images: learn each one mirrored as well. */
   readonly flip: boolean
   readonly seed: number
   readonly threads: number
@@ -165,7 +165,7 @@ export interface FineTuneRequest {
   readonly settings: FineTuneSettings
   /** `random` forgets what the encoder's layers have learnt, to see what pretraining is worth. @default 'pretrained' */
   readonly initialisation?: 'pretrained' | 'random' | undefined
-  /** Most pixels of a picture. @default 50 million */
+  /** Most pixels of an image. @default 50 million */
   readonly maxImagePixels?: number | undefined
   /** Where the base is an image network: the files of the rows. */
   readonly loadImage?: FineTuneTools['loadImage'] | undefined

@@ -1,6 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import { fromWireError, toWireError } from '../runtime/protocol.ts'
-import { startThread } from '../runtime/start-thread.ts'
+import { startThread } from '../runtime/workers/start-thread.ts'
 import { checkOutput } from './check-output.ts'
 import { checkRequest } from './check-request.ts'
 import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
@@ -68,7 +68,7 @@ async function answer(
   loadImage: FineTuneRequest['loadImage'],
 ): Promise<ToFineTuneWorker> {
   try {
-    if (!loadImage) throw new EspalierError('internal', 'the rows of an image network are pictures')
+    if (!loadImage) throw new EspalierError('internal', 'the rows of an image network are images')
     return { type: 'image', wanted, file: await loadImage(wanted.set, wanted.row) }
   } catch (error) {
     return { type: 'image', wanted, error: toWireError(error) }

@@ -1,5 +1,5 @@
-import { openMatrixKernels } from '../runtime/kernels.ts'
-import { selectLogistic } from '../training/linear-methods.ts'
+import { openMatrixKernels } from '../runtime/kernels/kernels.ts'
+import { selectLogistic } from '../training/methods/linear-methods.ts'
 import { createProblem } from '../training/problem.ts'
 import { meansOf } from './evaluate-neighbours.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeModel } from '../exporter/model-file.ts'
+import { writeModel } from '../exporter/source/model-file.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { openSession, type Session } from '../runtime/session.ts'
 

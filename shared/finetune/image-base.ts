@@ -1,14 +1,14 @@
-import { readImageFolder } from '../exporter/image-folder.ts'
-import { readImageNetwork } from '../exporter/image-network.ts'
-import { layerBelowBlocks, layerNamed } from '../exporter/transfer-blocks.ts'
-import { chooseLayer, listTransferLayers } from '../exporter/transfer-layers.ts'
-import { countElements } from '../lib/count-elements.ts'
-import type { TransferLayer } from '../lib/encoder-manifest.ts'
+import { readImageNetwork } from '../exporter/image/image-network.ts'
+import { layerBelowBlocks, layerNamed } from '../exporter/image/transfer-blocks.ts'
+import { chooseLayer, listTransferLayers } from '../exporter/image/transfer-layers.ts'
+import { readImageFolder } from '../exporter/source/image-folder.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { MAX_IMAGE_PIXELS } from '../lib/image-limits.ts'
+import type { TransferLayer } from '../lib/manifests/encoder-manifest.ts'
+import { MAX_IMAGE_PIXELS } from '../lib/manifests/image-preprocessing.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
 import type { Graph } from '../onnx/graph.ts'
-import { openImageDecoder } from '../runtime/image-decoder.ts'
-import { createTensorFiller } from '../runtime/image-tensor.ts'
+import { openImageDecoder } from '../runtime/image/image-decoder.ts'
+import { createTensorFiller } from '../runtime/image/image-tensor.ts'
 import { reportPhase } from './enter-rows.ts'
 import { cancelledEarly, type FineTuneTools } from './fine-tune-tools.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'
@@ -21,7 +21,7 @@ import { writeTunedNetwork } from './tuned-network.ts'
 import type { Trainable } from './types.ts'
 
 /**
- * Opens an image network, cut at the layer below what is trained. Pictures are read when they enter.
+ * Opens an image network, cut at the layer below what is trained. Images are read when they enter.
  * @throws EspalierError `unsupported_model`, `invalid_model_file`, `invalid_request`
  */
 export async function openImageBase(

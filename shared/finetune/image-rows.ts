@@ -1,13 +1,13 @@
-import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
-import type { ImageDecoder } from '../runtime/image-decoder.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
+import type { ImageDecoder } from '../runtime/image/image-decoder.ts'
 import type { NamedTensor, Session } from '../runtime/session.ts'
 import type { ImageTrunk } from './image-trunk.ts'
 
-/** Pictures that are read and decoded while another one runs. */
+/** Images that are read and decoded while another one runs. */
 const AHEAD = 4
 
-/** What pictures become features with. */
+/** What images become features with. */
 export interface FillImagesOptions {
   readonly session: Session
   readonly trunk: Pick<ImageTrunk, 'lower' | 'output' | 'shape'>
@@ -17,17 +17,17 @@ export interface FillImagesOptions {
   /** Of one input: [1, 3, height, width]. */
   readonly dims: readonly number[]
   load(row: number): Promise<Uint8Array>
-  /** Whether each picture is followed by its mirror image. */
+  /** Whether each image is followed by its mirror image. */
   readonly flip: boolean
   /** Called before each run. @throws to stop */
   onRow(row: number): void
 }
 
 /**
- * Runs every picture once through the frozen layers, alone, as serving does: features [pictures, …shape], twice as
+ * Runs every image once through the frozen layers, alone, as serving does: features [images, …shape], twice as
  * many rows with mirror images.
- * @param paths name the pictures, for messages
- * @throws EspalierError `invalid_image`, `unsupported_image`, `image_too_large`, `invalid_data` naming the picture
+ * @param paths name the images, for messages
+ * @throws EspalierError `invalid_image`, `unsupported_image`, `image_too_large`, `invalid_data` naming the image
  */
 export async function fillImageRows(
   paths: readonly string[],

@@ -1,7 +1,7 @@
-import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from '../exporter/image-encoder-graph.ts'
-import type { ImageNetwork } from '../exporter/image-network.ts'
-import type { TransferLayer } from '../lib/encoder-manifest.ts'
+import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from '../exporter/image/image-encoder-graph.ts'
+import type { ImageNetwork } from '../exporter/image/image-network.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { TransferLayer } from '../lib/manifests/encoder-manifest.ts'
 import { cutGraph } from '../onnx/cut.ts'
 import { GRADIENT_RULES, NOT_DIFFERENTIABLE } from '../onnx/gradients.ts'
 import type { Graph, GraphBuilder, Initializer, Node } from '../onnx/graph.ts'
@@ -11,7 +11,7 @@ import type { Parameter, Trunk } from './types.ts'
 
 /** An image network in training, cut in two at a layer that everything goes through. */
 export interface ImageTrunk extends Trunk {
-  /** What is frozen: a picture [1, 3, height, width] → `output`. */
+  /** What is frozen: an image [1, 3, height, width] → `output`. */
   readonly lower: Graph
   readonly output: string
   /** Of the output, the batch left away. */
@@ -131,13 +131,13 @@ function checkOperators(nodes: readonly Node[]): void {
   }
 }
 
-/** A network written for one picture would mix a batch up. */
+/** A network written for one image would mix a batch up. */
 function checkShape(g: GraphBuilder, embedding: string, dimension: number): void {
   const found = inferShapes(g.build()).shapes.get(embedding)
   if (found?.join() === `batch,${dimension}`) return
   const given = found ? `[${found.join(', ')}]` : 'of unknown shape'
   throw refuse(
-    `layers that are not known to keep the pictures of a batch apart (the embedding is ${given}, not ` +
+    `layers that are not known to keep the images of a batch apart (the embedding is ${given}, not ` +
       `[batch, ${dimension}])`,
   )
 }

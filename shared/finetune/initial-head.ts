@@ -1,4 +1,4 @@
-import { createRandom } from '../lib/random.ts'
+import { createRandom } from '../lib/maths/random.ts'
 import { meansOf } from './evaluate-neighbours.ts'
 import { embedRows, type JudgedRows, type Scorer, sampleJudged } from './evaluate-rows.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'

@@ -1,4 +1,4 @@
-import type { MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
 import type { AdamW } from './adamw.ts'
 import { ALPHAS, blendWeights } from './blend-weights.ts'
 import { embedRows, type JudgedRows, type Scorer, type WeightInputs } from './evaluate-rows.ts'

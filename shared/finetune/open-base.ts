@@ -1,4 +1,4 @@
-import { isImageFolder } from '../exporter/is-image-folder.ts'
+import { isImageFolder } from '../exporter/source/is-image-folder.ts'
 import type { FineTuneTools } from './fine-tune-tools.ts'
 import { openImageBase } from './image-base.ts'
 import type { FineTuneInit } from './protocol.ts'

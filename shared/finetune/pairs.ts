@@ -1,4 +1,4 @@
-import type { Random } from '../lib/random.ts'
+import type { Random } from '../lib/maths/random.ts'
 
 /** One batch of the contrastive loss: rows, and which pairs of them count for what. */
 export interface PairBatch {

@@ -1,4 +1,4 @@
-import type { EncoderWeights, LayerWeights, Linear, Norm } from '../exporter/weights.ts'
+import type { EncoderWeights, LayerWeights, Linear, Norm } from '../exporter/source/weights.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { scoreScale } from './affine-head.ts'
 import type { Parameter, Trainable, TrainingGraphOptions } from './types.ts'

@@ -39,7 +39,7 @@ export interface MemoryDemand {
   /** Bytes of tokens, targets and cached states. */
   readonly rowBytes: number
   readonly batch: number
-  /** Of the longest text; null for pictures. */
+  /** Of the longest text; null for images. */
   readonly tokens: number | null
 }
 

@@ -8,13 +8,13 @@ export interface FineTuneInit {
   readonly cancel: SharedArrayBuffer
 }
 
-/** A picture of the rows that the worker asks for. */
+/** An image of the rows that the worker asks for. */
 export interface WantedImage {
   readonly set: 'train' | 'validation'
   readonly row: number
 }
 
-/** The answer to a wanted picture. */
+/** The answer to a wanted image. */
 export type ToFineTuneWorker = { readonly type: 'image'; readonly wanted: WantedImage } & (
   | { readonly file: Uint8Array }
   | { readonly error: WireError }

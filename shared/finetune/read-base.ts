@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { readSourceFolder, type SourceFolder } from '../exporter/source-folder.ts'
-import { type EncoderWeights, loadWeights } from '../exporter/weights.ts'
+import { readSourceFolder, type SourceFolder } from '../exporter/source/source-folder.ts'
+import { type EncoderWeights, loadWeights } from '../exporter/source/weights.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { FineTuneRequest } from './fine-tune-types.ts'
 import { writeRandomFolder } from './tuned-folder.ts'

@@ -1,4 +1,4 @@
-import { createRandom } from '../lib/random.ts'
+import { createRandom } from '../lib/maths/random.ts'
 import { assignFolds } from '../training/folds.ts'
 import { drawBatches } from './draw-batches.ts'
 import { createEncoderLearner, type LearnerParts } from './encoder-learner.ts'

@@ -1,4 +1,4 @@
-import { countElements } from '../lib/count-elements.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
 import type { NamedTensor } from '../runtime/session.ts'
 import { widthOf } from './batches.ts'
 import type { TokenRows } from './token-rows.ts'

@@ -1,5 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
-import type { Tokenizer } from '../runtime/tokenizer.ts'
+import type { Tokenizer } from '../runtime/text/tokenizer.ts'
 
 /** Token ids of many texts, one after another. */
 export interface TokenRows {

@@ -21,7 +21,7 @@ export interface TrainableBase {
   readonly weightBytes: number
   /** Bytes of the rows, and of what frozen layers make of them. */
   readonly rowBytes: number
-  /** Tokens of the longest text; null for pictures. */
+  /** Tokens of the longest text; null for images. */
   readonly tokens: number | null
   /** Texts that were cut. */
   readonly truncated: { readonly train: number; readonly validation: number }

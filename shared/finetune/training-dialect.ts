@@ -1,7 +1,7 @@
-import { type AttentionOptions, addScoreMask } from '../exporter/attention-graph.ts'
-import type { Dialect } from '../exporter/encoder-graph.ts'
-import { createNumerics, type Numerics } from '../exporter/numerics.ts'
-import type { EncoderWeights } from '../exporter/weights.ts'
+import type { EncoderWeights } from '../exporter/source/weights.ts'
+import { type AttentionOptions, addScoreMask } from '../exporter/text/attention-graph.ts'
+import type { Dialect } from '../exporter/text/encoder-graph.ts'
+import { createNumerics, type Numerics } from '../exporter/text/numerics.ts'
 import { type GraphBuilder, MICROSOFT_DOMAIN } from '../onnx/graph.ts'
 import { LINEAR_NAMES } from './parameters.ts'
 

@@ -1,9 +1,9 @@
-import { deriveFolder } from '../exporter/derived-folder.ts'
-import type { TransformerConfig } from '../exporter/source-config.ts'
-import { findPrefix, storedLayerNames } from '../exporter/weights.ts'
-import { countElements } from '../lib/count-elements.ts'
+import { deriveFolder } from '../exporter/artifact/derived-folder.ts'
+import type { TransformerConfig } from '../exporter/source/source-config.ts'
+import { findPrefix, storedLayerNames } from '../exporter/source/weights.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { createRandom, type Random } from '../lib/random.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
+import { createRandom, type Random } from '../lib/maths/random.ts'
 
 /** Standard deviation of BERT's initial weights (Devlin et al., 2019; `initializer_range`). */
 const INITIAL_DEVIATION = 0.02

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeDerived } from '../exporter/derived-folder.ts'
-import type { ImageFolder } from '../exporter/image-folder.ts'
-import type { ImageNetwork } from '../exporter/image-network.ts'
-import { OWN_IMAGE_CONFIG } from '../exporter/is-image-folder.ts'
-import { writeModel } from '../exporter/model-file.ts'
-import type { TransferLayer } from '../lib/encoder-manifest.ts'
+import { writeDerived } from '../exporter/artifact/derived-folder.ts'
+import type { ImageNetwork } from '../exporter/image/image-network.ts'
+import type { ImageFolder } from '../exporter/source/image-folder.ts'
+import { OWN_IMAGE_CONFIG } from '../exporter/source/is-image-folder.ts'
+import { writeModel } from '../exporter/source/model-file.ts'
 import { EspalierError } from '../lib/errors.ts'
+import type { TransferLayer } from '../lib/manifests/encoder-manifest.ts'
 import { cutGraph } from '../onnx/cut.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { nameInNetwork } from './image-trunk.ts'
@@ -20,7 +20,7 @@ export interface TrainedNetwork {
 }
 
 /**
- * Writes a network up to its embedding, with trained weights in place of its own, and how pictures are prepared
+ * Writes a network up to its embedding, with trained weights in place of its own, and how images are prepared
  * for it: float32, a folder that an export or another training takes. It appears whole or not at all.
  * @throws EspalierError `invalid_request` where the folder exists or cannot be written
  */

@@ -1,6 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
-import { decodeFloat16 } from '../lib/float16.ts'
-import { type HeadHeader, headHeaderSchema } from '../lib/head-header.ts'
+import { type HeadHeader, headHeaderSchema } from '../lib/manifests/head-header.ts'
+import { decodeFloat16 } from '../lib/maths/float16.ts'
 import type { Head } from './head.ts'
 import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
 

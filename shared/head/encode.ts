@@ -1,4 +1,4 @@
-import { encodeFloat16 } from '../lib/float16.ts'
+import { encodeFloat16 } from '../lib/maths/float16.ts'
 import type { Head } from './head.ts'
 import { alignUp, type BlockType, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
 

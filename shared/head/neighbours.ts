@@ -1,5 +1,5 @@
-import type { NearestRows } from '../lib/matrix-kernels.ts'
-import { selectLargest } from '../lib/select-largest.ts'
+import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
+import { selectLargest } from '../lib/maths/select-largest.ts'
 import type { NeighbourMemory } from './head.ts'
 
 /** The nearest rows of a memory for each embedding, best first. */

@@ -1,4 +1,4 @@
-import type { Matrix, MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { Matrix, MatrixKernels } from '../lib/maths/matrix-kernels.ts'
 import { measureDistances, stackHeads } from './columns.ts'
 import type { Head } from './head.ts'
 import { memoryRows } from './neighbours.ts'

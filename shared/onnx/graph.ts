@@ -1,5 +1,5 @@
-import { countElements } from '../lib/count-elements.ts'
 import { EspalierError } from '../lib/errors.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
 
 /** Element types of ONNX tensors that the product writes, with their numbers in `TensorProto.DataType`. */
 export const ELEMENT_TYPES = {

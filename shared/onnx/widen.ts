@@ -1,4 +1,4 @@
-import { decodeFloat16 } from '../lib/float16.ts'
+import { decodeFloat16 } from '../lib/maths/float16.ts'
 import {
   type Attribute,
   ELEMENT_TYPES,

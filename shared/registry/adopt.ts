@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { forEachConcurrently } from '../lib/concurrency.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { type PublishContext, type PublishRequest, publish } from './publish.ts'
 import { isUnreadable, READ_CONCURRENCY } from './scan.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import type { RegistryReader, RegistryVersion } from './types.ts'
 import { listNumbers, readVersion } from './versions.ts'
 

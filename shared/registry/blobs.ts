@@ -1,8 +1,8 @@
 import { EspalierError } from '../lib/errors.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import { MAX_FILE_BYTES, type ManifestFile } from './manifest.ts'
-import { blobKey } from './names.ts'
-import { hashBytes, hashFile } from './transfer.ts'
+import { MAX_FILE_BYTES, type ManifestFile } from './records/manifest.ts'
+import { blobKey } from './records/names.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
+import { hashBytes, hashFile } from './stores/transfer.ts'
 
 /**
  * A publisher writes a blob again that is older than this, so that it is young to a garbage collector, which

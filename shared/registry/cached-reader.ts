@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { BlobOptions } from './blob-store.ts'
 import type { KnownModels } from './known-models.ts'
+import type { BlobOptions } from './stores/blob-store.ts'
 import type { RegistryReader, RegistryVersion } from './types.ts'
 
 /** What a reader is cached with. */

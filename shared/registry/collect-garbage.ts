@@ -1,8 +1,8 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { REFRESH_AGE_MS } from './blobs.ts'
-import { BLOBS_PREFIX, parseBlobKey } from './names.ts'
+import { BLOBS_PREFIX, parseBlobKey } from './records/names.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { removeStaleSweeps, type SweepContext, sweepBlobs } from './sweep.ts'
 import { UsedBlobs } from './used-blobs.ts'
 

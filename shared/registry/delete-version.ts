@@ -1,9 +1,9 @@
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import { encodeManifest, MANIFEST_SCHEMA, type VersionManifest } from './manifest.ts'
-import { versionKey } from './names.ts'
+import { encodeManifest, MANIFEST_SCHEMA, type VersionManifest } from './records/manifest.ts'
+import { versionKey } from './records/names.ts'
+import type { ChangeNote } from './records/transitions.ts'
 import { isUnreadable } from './scan.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { type SweepContext, sweepBlobs } from './sweep.ts'
-import type { ChangeNote } from './transitions.ts'
 import { UsedBlobs } from './used-blobs.ts'
 import { readVersion } from './versions.ts'
 

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
-import { type BlobOptions, type BlobStore, hashMismatchError } from './blob-store.ts'
-import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from './folders.ts'
-import type { ManifestFile, VersionManifest } from './manifest.ts'
-import { blobKey } from './names.ts'
-import { hashFile } from './transfer.ts'
+import type { ManifestFile, VersionManifest } from './records/manifest.ts'
+import { blobKey } from './records/names.ts'
+import { type BlobOptions, type BlobStore, hashMismatchError } from './stores/blob-store.ts'
+import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
+import { hashFile } from './stores/transfer.ts'
 
 export interface FetchOptions extends BlobOptions {
   /** Check a cached file by its size alone; otherwise it is hashed at every fetch. */

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
-import { isModelName } from '../lib/model-address.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import { modelKindSchema } from './manifest.ts'
-import { INDEX_KEY, MAX_VERSION } from './names.ts'
-import { decodeRecord, encodeRecord } from './record.ts'
+import { isModelName } from '../lib/text/model-address.ts'
+import { modelKindSchema } from './records/manifest.ts'
+import { INDEX_KEY, MAX_VERSION } from './records/names.ts'
+import { decodeRecord, encodeRecord } from './records/record.ts'
 import type { ScannedModel } from './scan.ts'
 import { pause, type ReadOptions } from './state-store.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 
 const INDEX_SCHEMA = 1
 /** Largest index, in bytes: about 40,000 models. */

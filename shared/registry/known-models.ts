@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { isModelName } from '../lib/model-address.ts'
-import { ensureFolder, systemCode, TemporaryFolder } from './folders.ts'
+import { isModelName } from '../lib/text/model-address.ts'
 import {
   decodeManifest,
   encodeManifest,
   modelKindSchema,
   type VersionManifest,
-} from './manifest.ts'
+} from './records/manifest.ts'
+import { decodeState } from './records/state.ts'
 import type { ScannedModel } from './scan.ts'
-import { decodeState } from './state.ts'
+import { ensureFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
 
 const SCHEMA = 1
 

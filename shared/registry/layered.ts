@@ -1,5 +1,5 @@
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
-import { parseModelAddress } from '../lib/model-address.ts'
+import { parseModelAddress } from '../lib/text/model-address.ts'
 import type { IndexReading } from './index-hint.ts'
 import type { ModelSummary, Registry, RegistryReader, RegistryVersion } from './types.ts'
 

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
-import { formatModelVersion } from '../lib/model-address.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
+import { formatModelVersion } from '../lib/text/model-address.ts'
 import { describeFile, type PublishFile, storeBlob } from './blobs.ts'
 import {
   encodeManifest,
@@ -13,9 +12,10 @@ import {
   type Tombstone,
   type VersionDescription,
   type VersionManifest,
-} from './manifest.ts'
-import { checkModelName, versionKey } from './names.ts'
+} from './records/manifest.ts'
+import { checkModelName, versionKey } from './records/names.ts'
 import { bindRequest } from './requests.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { awaitSweeps } from './sweep.ts'
 import { listNumbers, nextNumber, readVersion } from './versions.ts'
 

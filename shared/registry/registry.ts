@@ -2,18 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
-import { CHAMPION } from '../lib/model-address.ts'
-import { quote } from '../lib/quote.ts'
+import { CHAMPION } from '../lib/text/model-address.ts'
+import { quote } from '../lib/text/text.ts'
 import { adoptVersion } from './adopt.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { buryVersion, eraseBlobs } from './delete-version.ts'
 import { type IndexEntry, noteInIndex, replaceIndex } from './index-hint.ts'
 import { publish } from './publish.ts'
 import { createReader } from './reader.ts'
-import { scanModels } from './scan.ts'
-import type { ModelState } from './state.ts'
-import { swapState } from './state-store.ts'
+import type { ModelState } from './records/state.ts'
 import {
   type ChangeNote,
   markDeleted,
@@ -23,7 +20,10 @@ import {
   setShadow,
   setTraffic,
   type Transition,
-} from './transitions.ts'
+} from './records/transitions.ts'
+import { scanModels } from './scan.ts'
+import { swapState } from './state-store.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import type { ChangeOptions, Origin, Registry } from './types.ts'
 import { verifyRegistry } from './verify.ts'
 import { listNumbers, readVersion } from './versions.ts'

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EspalierError } from '../lib/errors.ts'
-import { formatModelVersion } from '../lib/model-address.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import type { Tombstone, VersionManifest } from './manifest.ts'
-import { MAX_VERSION, requestKey } from './names.ts'
-import { decodeRecord, encodeRecord } from './record.ts'
+import { formatModelVersion } from '../lib/text/model-address.ts'
+import type { Tombstone, VersionManifest } from './records/manifest.ts'
+import { MAX_VERSION, requestKey } from './records/names.ts'
+import { decodeRecord, encodeRecord } from './records/record.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { nextNumber, readVersion } from './versions.ts'
 
 const REQUEST_SCHEMA = 1

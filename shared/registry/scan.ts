@@ -1,10 +1,10 @@
 import { forEachConcurrently } from '../lib/concurrency.ts'
 import { type EspalierError, isEspalierError } from '../lib/errors.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import type { ModelKind } from './manifest.ts'
-import { MODELS_PREFIX, parseVersionKey } from './names.ts'
-import { emptyState, type ModelState } from './state.ts'
+import type { ModelKind } from './records/manifest.ts'
+import { MODELS_PREFIX, parseVersionKey } from './records/names.ts'
+import { emptyState, type ModelState } from './records/state.ts'
 import { readState } from './state-store.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { readVersion } from './versions.ts'
 
 /** Records read at the same time. */

@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EspalierError } from '../lib/errors.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import { stateKey } from './names.ts'
-import { decodeState, emptyState, encodeState, MAX_STATE_BYTES, type ModelState } from './state.ts'
-import type { ChangeNote, Transition } from './transitions.ts'
+import { stateKey } from './records/names.ts'
+import {
+  decodeState,
+  emptyState,
+  encodeState,
+  MAX_STATE_BYTES,
+  type ModelState,
+} from './records/state.ts'
+import type { ChangeNote, Transition } from './records/transitions.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 
 /** Attempts at one change before giving up; each one lost means that another writer's change landed. */
 const MAX_ATTEMPTS = 40

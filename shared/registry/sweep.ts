@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError } from '../lib/errors.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
-import { blobKey, SWEEPS_PREFIX, sweepKey } from './names.ts'
-import { decodeRecord, encodeRecord } from './record.ts'
+import { blobKey, SWEEPS_PREFIX, sweepKey } from './records/names.ts'
+import { decodeRecord, encodeRecord } from './records/record.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import type { UsedBlobs } from './used-blobs.ts'
 
 const SWEEP_SCHEMA = 1

@@ -1,6 +1,6 @@
 import { forEachConcurrently } from '../lib/concurrency.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { listAllVersions, READ_CONCURRENCY } from './scan.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { readVersion } from './versions.ts'
 
 /** The hashes that versions name. Versions are immutable, so that only new ones are read again. */

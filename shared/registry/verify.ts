@@ -4,13 +4,19 @@ import { join } from 'node:path'
 import { forEachConcurrently } from '../lib/concurrency.ts'
 import type { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
 import { readIndex } from './index-hint.ts'
-import type { ManifestFile } from './manifest.ts'
-import { blobKey, checkModelName, MODELS_PREFIX, parseStateKey, parseVersionKey } from './names.ts'
+import type { ManifestFile } from './records/manifest.ts'
+import {
+  blobKey,
+  checkModelName,
+  MODELS_PREFIX,
+  parseStateKey,
+  parseVersionKey,
+} from './records/names.ts'
+import type { ModelState } from './records/state.ts'
 import { isUnreadable, READ_CONCURRENCY } from './scan.ts'
-import type { ModelState } from './state.ts'
 import { readState } from './state-store.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { readVersion } from './versions.ts'
 
 /** Blobs read at the same time. */

@@ -1,12 +1,18 @@
 import { EspalierError } from '../lib/errors.ts'
-import type { BlobOptions, BlobStore } from './blob-store.ts'
 import {
   decodeManifest,
   MAX_MANIFEST_BYTES,
   type Tombstone,
   type VersionManifest,
-} from './manifest.ts'
-import { checkModelName, MAX_VERSION, MODELS_PREFIX, parseVersionKey, versionKey } from './names.ts'
+} from './records/manifest.ts'
+import {
+  checkModelName,
+  MAX_VERSION,
+  MODELS_PREFIX,
+  parseVersionKey,
+  versionKey,
+} from './records/names.ts'
+import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 
 /** The record of a version, its tombstone, or null where there never was one. */
 export async function readVersion(

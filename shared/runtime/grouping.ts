@@ -33,8 +33,8 @@ const GPU_GROUPING: GroupingLimits = {
   window: 1_024,
 }
 
-/** Pictures of one job: while one runs the next is decoded. Longer jobs let others wait, at some 8 ms a picture. */
-const PICTURES_A_JOB = 8
+/** Images of one job: while one runs the next is decoded. Longer jobs let others wait, at some 8 ms an image. */
+const IMAGES_A_JOB = 8
 /** What waits in workers is beyond the queue's bound of bytes: no more than eight photographs of this size. */
 const JOB_IMAGE_BYTES = 2 ** 20
 
@@ -43,9 +43,9 @@ export function groupingFor(device: Device): GroupingLimits {
   return device === 'cpu' ? CPU_GROUPING : GPU_GROUPING
 }
 
-/** The limits of a job of pictures, which run one at a time on any device. @param tokens what a picture counts */
+/** The limits of a job of images, which run one at a time on any device. @param tokens what an image counts */
 export function groupingOfImages(tokens: number): GroupingLimits {
-  return { ...CPU_GROUPING, maxTokens: PICTURES_A_JOB * tokens, maxBytes: JOB_IMAGE_BYTES }
+  return { ...CPU_GROUPING, maxTokens: IMAGES_A_JOB * tokens, maxBytes: JOB_IMAGE_BYTES }
 }
 
 /** Inputs that run together: positions in the caller's list, and the padded length. */

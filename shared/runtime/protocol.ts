@@ -1,6 +1,6 @@
-import type { EncoderInput } from '../lib/encoder-input.ts'
-import type { EncoderManifest, Precision } from '../lib/encoder-manifest.ts'
 import { type ErrorCode, EspalierError } from '../lib/errors.ts'
+import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
+import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
 import type { Device } from './session.ts'
 
 /** The messages between the pool and its workers. A worker answers in the order of arrival. */
@@ -11,7 +11,7 @@ export interface WorkerInit {
   readonly manifest: EncoderManifest
   readonly precision: Precision
   readonly device: Device
-  /** Most pixels of a picture. @default 50 million */
+  /** Most pixels of an image. @default 50 million */
   readonly maxImagePixels?: number | undefined
   /** Where given, no file is opened before this gate is open: see `createFileGate`. */
   readonly gate?: SharedArrayBuffer

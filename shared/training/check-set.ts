@@ -1,5 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
-import type { Matrix } from '../lib/matrix-kernels.ts'
+import type { Matrix } from '../lib/maths/matrix-kernels.ts'
 import type { Problem } from './problem.ts'
 import { oneHot } from './rows.ts'
 import type { TrainingSet, TrainOptions } from './types.ts'

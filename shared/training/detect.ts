@@ -1,8 +1,8 @@
 import { relativeDistance } from '../head/distance.ts'
 import type { Detector } from '../head/head.ts'
-import type { Matrix } from '../lib/matrix-kernels.ts'
-import { type Basis, fromBasis, fromCoordinates } from './basis.ts'
+import type { Matrix } from '../lib/maths/matrix-kernels.ts'
 import { type DetectorFit, fitDetector } from './detector.ts'
+import { type Basis, fromBasis, fromCoordinates } from './methods/basis.ts'
 import { type Problem, scoreLinear } from './problem.ts'
 
 /** Best or near it from few rows to many (compare 0.5 and 0.9 on CLINC150). */

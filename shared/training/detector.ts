@@ -1,5 +1,5 @@
 import { solveLower, solveLowerTransposed } from './cholesky.ts'
-import { type ClassGaussians, type SharedFactor, transpose } from './gaussian.ts'
+import { type ClassGaussians, type SharedFactor, transpose } from './methods/gaussian.ts'
 import { decompose as decomposeRows } from './spectrum.ts'
 
 /** Directions that separate the classes by less than this share of the strongest one are left out. */

@@ -1,9 +1,9 @@
-import type { Matrix, MatrixKernels } from '../lib/matrix-kernels.ts'
-import { createRandom } from '../lib/random.ts'
-import { type Basis, createBasis, toBasis } from './basis.ts'
+import type { Matrix, MatrixKernels } from '../lib/maths/matrix-kernels.ts'
+import { createRandom } from '../lib/maths/random.ts'
 import { assignFolds } from './folds.ts'
-import { GaussianBook } from './gaussian-book.ts'
-import type { LinearFit } from './logistic.ts'
+import { type Basis, createBasis, toBasis } from './methods/basis.ts'
+import { GaussianBook } from './methods/gaussian-book.ts'
+import type { LinearFit } from './methods/logistic.ts'
 import { takeRows, takeValues } from './rows.ts'
 
 /** Everything that the methods share while one head is trained. */

@@ -1,4 +1,4 @@
-import { createRandom } from '../lib/random.ts'
+import { createRandom } from '../lib/maths/random.ts'
 import { sampleRows } from './folds.ts'
 import { scoreLogMe } from './logme.ts'
 import type { TrainingSet } from './types.ts'

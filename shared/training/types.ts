@@ -1,5 +1,5 @@
 import type { Head } from '../head/head.ts'
-import type { MatrixKernels } from '../lib/matrix-kernels.ts'
+import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
 
 /** Embedded rows with what is known of them. Exactly one of `targets` and `labelSets` is set. */
 export interface TrainingSet {
@@ -29,7 +29,7 @@ export interface TrainOptions {
   readonly balance?: boolean | undefined
   /**
    * What `auto` keeps unless another is clearly better. Means and covariances of many numbers, fitted on few
-   * pictures of one camera, suit those of another badly. @default softmax+lda
+   * images of one camera, suit those of another badly. @default softmax+lda
    */
   readonly standard?: 'softmax+lda' | 'softmax' | undefined
   /** Lets `auto` keep training embeddings for neighbour votes. @default true */

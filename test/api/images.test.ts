@@ -27,10 +27,10 @@ const app = createApp(
 )
 const reader = createApp(createApiDeps())
 
-/** Bytes of no picture: the fake encoder looks at nothing but their hash. */
-const bytes = createHash('sha512').update('a picture').digest()
+/** Bytes of no image: the fake encoder looks at nothing but their hash. */
+const bytes = createHash('sha512').update('an image').digest()
 const base64 = bytes.toString('base64')
-const other = Buffer.from('another picture')
+const other = Buffer.from('another image')
 
 /** The vector that the fake encoder gives these bytes. */
 const { vectors: expected } = await createFakeEncoder(eyes).encode([bytes], {
@@ -54,7 +54,7 @@ function post(to: ApiApp, path: string, body: FormData | Buffer, type?: string) 
   return to.request(path, { method: 'POST', headers, body: sent })
 }
 
-describe('pictures to /embed', () => {
+describe('images to /embed', () => {
   it.each([
     ['an object with base64', { image: base64 }],
     ['base64 without padding, URL-safe', { image: bytes.toString('base64url') }],
@@ -100,7 +100,7 @@ describe('pictures to /embed', () => {
   })
 })
 
-describe('pictures to the other routes', () => {
+describe('images to the other routes', () => {
   it('/v1/embeddings takes them as objects, forms and bodies', async () => {
     const json = await postJson(app, '/v1/embeddings', { input: [{ image: base64 }] })
     const first = openaiEmbeddingsResponseSchema.parse(await json.json())
@@ -185,7 +185,7 @@ describe('/v2/embed, in the shape of Cohere', () => {
 describe('what is refused', () => {
   const large = Buffer.alloc(4001).toString('base64')
   it.each([
-    ['a text', 'a cat', 'wrong_modality', 'input is a text; eyes@v1 reads images: send pictures'],
+    ['a text', 'a cat', 'wrong_modality', 'input is a text; eyes@v1 reads images: send images'],
     ['a URL', 'https://example.org/cat.jpg', 'invalid_request', 'images are never fetched'],
     ['a URL as image', { image: 'http://x/a.png' }, 'invalid_request', 'images are never fetched'],
     ['a local path', { image: 'file:///etc/passwd' }, 'invalid_request', 'never fetched'],
@@ -210,7 +210,7 @@ describe('what is refused', () => {
     expect(error.message).toContain(message)
   })
 
-  it('pictures for a model of texts, whatever way they come', async () => {
+  it('images for a model of texts, whatever way they come', async () => {
     const uri = `data:image/png;base64,${base64}`
     const answers = [
       await postJson(reader, '/embed', { inputs: ['a text', uri] }),
@@ -223,10 +223,10 @@ describe('what is refused', () => {
     )
     expect(answers.map(({ status }) => status)).toEqual([422, 422, 422, 422])
     expect(texts.map((text) => text.split(';')[0])).toEqual([
-      'inputs[1] is a picture',
-      'inputs is a picture',
-      'image is a picture',
-      'image[0] is a picture',
+      'inputs[1] is an image',
+      'inputs is an image',
+      'image is an image',
+      'image[0] is an image',
     ])
     expect(texts[0]).toContain('fake-encoder@v1 reads texts: name one that reads images in "model"')
   })
@@ -239,7 +239,7 @@ describe('what is refused', () => {
   })
 
   it.each([
-    ['no picture', form([['model', 'eyes']]), 400, 'the form has no part "image"'],
+    ['no image', form([['model', 'eyes']]), 400, 'the form has no part "image"'],
     ['an empty file', form([['image', Buffer.alloc(0)]]), 400, 'image[0] is empty'],
     ['a large file', form([['image', Buffer.alloc(4001)]]), 413, 'limit is 4000 bytes per image'],
     ['many files', form(Array(4).fill(['image', bytes])), 413, 'more than 3 images'],

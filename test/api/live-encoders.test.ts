@@ -6,7 +6,7 @@ import { modelListSchema } from '../../shared/contract/models.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { openModelRegistry } from '../../shared/service/open-model-registry.ts'
+import { openModelRegistry } from '../../shared/versions/open-model-registry.ts'
 import {
   createFakeSources,
   type FakeSources,
@@ -381,21 +381,21 @@ describe('other encoders', () => {
 
   it('of this machine are opened by name as well, and say what they read', async () => {
     await publishFakeEncoder(registry, 'words')
-    await serve('words', { local: { pictures: { modality: 'image', family: B } } })
-    expect(await embed('pictures@v2')).toBe('version_not_found')
-    expect(await embed('pictures@challenger')).toBe('version_not_found')
+    await serve('words', { local: { images: { modality: 'image', family: B } } })
+    expect(await embed('images@v2')).toBe('version_not_found')
+    expect(await embed('images@challenger')).toBe('version_not_found')
     expect(sources.openNow()).toEqual(['words@v1'])
-    const lease = await served!.live.encoders.acquire('pictures')
-    expect(lease.encoder.info).toMatchObject({ name: 'pictures', modality: 'image' })
+    const lease = await served!.live.encoders.acquire('images')
+    expect(lease.encoder.info).toMatchObject({ name: 'images', modality: 'image' })
     lease.release()
-    expect(await embed('pictures@v1')).toBe('wrong_modality')
-    expect(await embed('pictures@v2')).toBe('version_not_found')
-    expect(sources.openNow()).toEqual(['pictures', 'words@v1'])
+    expect(await embed('images@v1')).toBe('wrong_modality')
+    expect(await embed('images@v2')).toBe('version_not_found')
+    expect(sources.openNow()).toEqual(['images', 'words@v1'])
     const list = modelListSchema.parse(await (await served!.app.request('/v1/models')).json())
     const reads = list.data.map((each) => [each.id, 'modality' in each && each.modality])
     expect(reads).toEqual([
       ['words', 'text'],
-      ['pictures', 'image'],
+      ['images', 'image'],
     ])
   })
 

@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path/posix'
-import { AREA_RULES, EXTRA_ARROWS, PACKAGE_HOMES, type Reach } from './layer-rules.ts'
+import { AREA_RULES, PACKAGE_HOMES, type Reach } from './layer-rules.ts'
 import { readSourceFacts, type SourceFacts, type SourceImport } from './source-facts.ts'
 
 /** Sources by path relative to the project, with `/` between folders. */
@@ -9,17 +9,17 @@ export type SourceTree = ReadonlyMap<string, string>
 /** More lines than this and a file does more than one thing. */
 export const MAX_LINES = 300
 
-/** The area of the tree that a path belongs to, or null where no layer rule holds. */
+/** The area of the tree that a path belongs to: the innermost that has rules; null where no layer rule holds. */
 export function areaOf(path: string): string | null {
-  if (path === 'functions/boot.ts') return 'boot'
-  const [top, second, third] = path.split('/')
-  if (top === 'cdk') return 'cdk'
-  if (top === 'functions') {
-    if (second === 'api' && third === 'routes') return 'api/routes'
-    return second ?? 'functions'
+  if (path.startsWith('cdk/')) return 'cdk'
+  const place = /^(?:functions|shared)\/(.+)$/.exec(path)?.[1]
+  if (place === undefined) return null
+  const folders = place.split('/').slice(0, -1)
+  for (let depth = folders.length; depth > 0; depth--) {
+    const area = folders.slice(0, depth).join('/')
+    if (AREA_RULES[area] !== undefined) return area
   }
-  if (top === 'shared') return second ?? 'shared'
-  return null
+  return folders[0] ?? place
 }
 
 /** Every broken rule of a tree, one sentence each: file, import, and the allowed way. */
@@ -55,8 +55,7 @@ function checkOwnImport(path: string, area: string, entry: SourceImport): string
   const targetArea = areaOf(target)
   const rule = AREA_RULES[area]
   if (targetArea === area || rule === undefined) return null
-  const extra = EXTRA_ARROWS.find(({ from }) => from.test(path))?.imports
-  const reach = targetArea === null ? undefined : (extra?.[targetArea] ?? rule.imports[targetArea])
+  const reach = targetArea === null ? undefined : rule.imports[targetArea]
   if (reach !== undefined && reaches(reach, entry)) return null
   const how = reach === undefined ? '' : ` as ${HOW[entry.kind]}, allowed is ${HOW[reach]}`
   return `imports ${target}${how}: ${rule.instead} (${area} may import ${listed(rule.imports)})`
@@ -88,8 +87,9 @@ function checkPackage(path: string, area: string, entry: SourceImport): string |
   if (specifier.startsWith('node:') || builtinModules.includes(specifier)) {
     return rule.builtins ? null : `imports ${specifier}: ${rule.instead}`
   }
-  for (const { name, home, instead } of PACKAGE_HOMES) {
-    if (name.test(specifier) && !home.test(path)) return `imports ${specifier}: ${instead}`
+  for (const { name, homes, instead } of PACKAGE_HOMES) {
+    const isHome = homes.some((home) => path.startsWith(`${home}/`))
+    if (name.test(specifier) && !isHome) return `imports ${specifier}: ${instead}`
   }
   const name = specifier
     .split('/')
@@ -114,8 +114,8 @@ function checkUses(path: string, file: SourceFacts): string[] {
 
 function houseRule(path: string, what: string, ours: boolean): string | null {
   if (what === 'process.env') {
-    if (!ours || path === 'functions/boot.ts' || path === 'cdk/app.ts') return null
-    return 'functions/boot.ts reads the environment once; take the value as an argument'
+    if (!ours || path === 'functions/boot/boot.ts' || path === 'cdk/app.ts') return null
+    return 'functions/boot/boot.ts reads the environment once; take the value as an argument'
   }
   if (what === 'default export') {
     return /\.config\.ts$/.test(path) ? null : 'export by name'
@@ -139,7 +139,7 @@ function checkServingClosure(facts: ReadonlyMap<string, SourceFacts>): string[] 
       if (/^shared\/(training|finetune)\//.test(target)) {
         found.push(
           `${entry} loads ${target} at start (${trail(cameFrom, target)}): ` +
-            'import it dynamically inside service/train-head or service/finetune',
+            'import it dynamically inside shared/jobs',
         )
       } else waiting.push(target)
     }

@@ -1,6 +1,6 @@
 /**
- * The layer rules as data. An area is a part of the tree; it may import itself, the areas listed here,
- * and the packages listed here. Anything not listed is a violation.
+ * The layer rules as data. An area is a folder of functions or shared, and what lies in it up to the next area; it may
+ * import itself, the areas listed here, and the packages listed here. Anything not listed is a violation.
  */
 
 /** How far an import may go: `value` allows everything, `types` only `import type`. */
@@ -16,38 +16,64 @@ export interface AreaRule {
   readonly instead: string
 }
 
-const sharedLayers = [
-  'contract',
-  'client',
-  'service',
-  'registry',
-  'onnx',
-  'exporter',
-  'runtime',
-  'encoder',
-  'head',
-  'training',
-  'finetune',
-  'dataset',
-  'lib',
-] as const
-
 const lib = { lib: 'value' } as const
+const stored = { registry: 'value', 'registry/records': 'value' } as const
+
+/** What every job works with: rows, the spine, and the versions that it reads and publishes. */
+const jobParts = {
+  'jobs/rows': 'value',
+  'jobs/heads': 'value',
+  versions: 'value',
+  ...stored,
+  encoder: 'types',
+  head: 'value',
+  dataset: 'value',
+  reports: 'dynamic',
+  training: 'dynamic',
+  ...lib,
+} as const
+
+/** What the parts of a process are built from. */
+const bootParts = {
+  serving: 'value',
+  following: 'value',
+  encoders: 'value',
+  versions: 'value',
+  'jobs/rows': 'value',
+  bulk: 'value',
+  registry: 'value',
+  'registry/stores': 'value',
+  exporter: 'value',
+  runtime: 'value',
+  encoder: 'value',
+  dataset: 'value',
+  ...lib,
+} as const
+
+const A_JOB = 'a job puts the parts of jobs/heads and jobs/rows together; it never meets serving'
 
 /** The areas and their arrows. */
 export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   boot: {
-    imports: {
-      ...Object.fromEntries(sharedLayers.map((layer) => [layer, 'value' as const])),
-      api: 'dynamic',
-    },
+    imports: { ...bootParts, 'boot/serve': 'dynamic' },
     packages: 'any',
     builtins: true,
-    instead:
-      'boot.ts builds the parts and knows no command line; the server is loaded when asked for',
+    instead: 'boot builds the parts and knows no command line; the server is loaded when asked for',
+  },
+  'boot/serve': {
+    imports: { ...bootParts, boot: 'value', api: 'value' },
+    packages: 'any',
+    builtins: true,
+    instead: 'boot/serve puts the server together from the parts of boot',
   },
   'api/routes': {
-    imports: { api: 'value', contract: 'value', service: 'types', lib: 'value' },
+    imports: {
+      api: 'value',
+      contract: 'value',
+      serving: 'types',
+      following: 'types',
+      lib: 'value',
+    },
     packages: 'any',
     builtins: false,
     instead: 'a route parses with contract and calls a service that createApp hands to it',
@@ -57,18 +83,27 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'api/routes': 'value',
       boot: 'value',
       contract: 'value',
-      service: 'types',
+      serving: 'types',
       lib: 'value',
     },
     packages: 'any',
     builtins: true,
-    instead: 'take the part from boot.ts as a dependency, typed by service',
+    instead: 'take the part from boot as a dependency, typed by serving',
   },
   cli: {
     imports: {
       boot: 'value',
       api: 'value',
-      service: 'value',
+      'jobs/rows': 'value',
+      'jobs/heads': 'value',
+      'jobs/train': 'value',
+      'jobs/evaluate': 'value',
+      'jobs/adapt': 'value',
+      'jobs/finetune': 'value',
+      bulk: 'value',
+      versions: 'value',
+      encoders: 'value',
+      encoder: 'value',
       training: 'types',
       dataset: 'value',
       contract: 'value',
@@ -76,13 +111,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     },
     packages: 'any',
     builtins: true,
-    instead: 'a command parses its options, gets its parts from boot.ts and calls a service',
-  },
-  playground: {
-    imports: { client: 'value', contract: 'types' },
-    packages: [],
-    builtins: false,
-    instead: 'the page talks to the server through the public API',
+    instead: 'a command parses its options, gets its parts from boot and calls a job',
   },
   contract: {
     imports: {},
@@ -96,41 +125,133 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     builtins: false,
     instead: 'the client uses fetch and `import type` from contract, so that it runs anywhere',
   },
-  service: {
+  serving: {
     imports: {
-      registry: 'value',
+      following: 'value',
+      encoders: 'value',
+      versions: 'value',
+      ...stored,
       encoder: 'value',
-      exporter: 'value',
       head: 'value',
       contract: 'value',
-      dataset: 'value',
-      lib: 'value',
+      ...lib,
     },
     packages: 'any',
     builtins: true,
-    instead: 'a service speaks to its neighbours; runtime parts come in as arguments from boot.ts',
+    instead:
+      'serving answers requests with what is live; it never meets jobs, and HTTP is functions/api',
+  },
+  following: {
+    imports: { ...stored, 'registry/stores': 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead: 'following reads what the registry says now',
+  },
+  versions: {
+    imports: {
+      encoders: 'value',
+      ...stored,
+      'registry/stores': 'value',
+      encoder: 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: 'any',
+    builtins: true,
+    instead: 'versions publishes, reads and compares versions of the registry',
+  },
+  encoders: {
+    imports: { ...stored, exporter: 'value', encoder: 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead: 'encoders finds and opens encoders; who may use them is decided above',
+  },
+  'jobs/rows': {
+    imports: { encoder: 'value', head: 'value', dataset: 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead: 'jobs/rows turns rows into vectors and labels; a job hands it the encoder',
+  },
+  'jobs/heads': {
+    imports: { ...jobParts, encoders: 'types' },
+    packages: 'any',
+    builtins: true,
+    instead: A_JOB,
+  },
+  'jobs/train': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
+  'jobs/evaluate': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
+  'jobs/adapt': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
+  'jobs/finetune': {
+    imports: {
+      ...jobParts,
+      encoders: 'value',
+      encoder: 'value',
+      exporter: 'value',
+      finetune: 'dynamic',
+    },
+    packages: 'any',
+    builtins: true,
+    instead: A_JOB,
+  },
+  bulk: {
+    imports: {
+      'jobs/rows': 'value',
+      s3: 'value',
+      encoder: 'value',
+      head: 'types',
+      dataset: 'value',
+      ...lib,
+    },
+    packages: 'any',
+    builtins: true,
+    instead: 'bulk cuts many files into shards and runs each through jobs/rows',
   },
   registry: {
-    imports: lib,
+    imports: { 'registry/stores': 'value', 'registry/records': 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'the registry stores bytes and names; whoever knows their meaning calls it',
   },
+  'registry/stores': {
+    imports: { 'registry/records': 'value', s3: 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead: 'a store keeps objects by key and knows nothing of models',
+  },
+  'registry/records': {
+    imports: lib,
+    packages: ['zod'],
+    builtins: true,
+    instead: 'records are what the registry writes, as values: no files, no store',
+  },
+  s3: {
+    imports: lib,
+    packages: 'any',
+    builtins: true,
+    instead: 's3 speaks to a bucket and knows nothing of what lies in it',
+  },
+  reports: {
+    imports: { dataset: 'types', ...lib },
+    packages: ['d3-scale', 'd3-shape'],
+    builtins: true,
+    instead:
+      'reports turns results into HTML, SVG, Markdown and JSON; the results come in as values',
+  },
   onnx: { imports: lib, packages: [], builtins: true, instead: 'onnx is a pure leaf over lib' },
   exporter: {
-    imports: { onnx: 'value', runtime: 'value', lib: 'value' },
+    imports: { onnx: 'value', runtime: 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'the exporter builds graphs with onnx and runs them through runtime',
   },
   runtime: {
-    imports: { onnx: 'value', lib: 'value' },
+    imports: { onnx: 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'runtime runs graphs and knows no one above it; hand it values',
   },
   encoder: {
-    imports: { runtime: 'value', lib: 'value' },
+    imports: { runtime: 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'the encoder plans batches and calls runtime',
@@ -142,19 +263,13 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'head is pure mathematics over lib',
   },
   training: {
-    imports: { head: 'value', dataset: 'types', lib: 'value' },
+    imports: { head: 'value', dataset: 'types', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'training is pure: matrix kernels and rows come in as arguments',
   },
   finetune: {
-    imports: {
-      onnx: 'value',
-      exporter: 'value',
-      runtime: 'value',
-      training: 'value',
-      lib: 'value',
-    },
+    imports: { onnx: 'value', exporter: 'value', runtime: 'value', training: 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'finetune builds gradient graphs with onnx and exporter and runs them through runtime',
@@ -179,43 +294,26 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   },
 }
 
-/** Single files that may reach further than their area, each for a reason that DESIGN gives. */
-export const EXTRA_ARROWS: readonly {
-  readonly from: RegExp
-  readonly imports: Readonly<Record<string, Reach>>
-}[] = [
-  // Loaded by boot.ts when a server is asked for.
-  { from: /^functions\/boot\/start-server\.ts$/, imports: { api: 'value' } },
-  {
-    from: /^shared\/service\/(train|evaluate|adapt)-head[^/]*\.ts$/,
-    imports: { training: 'dynamic' },
-  },
-  {
-    from: /^shared\/service\/finetune[^/]*\.ts$/,
-    imports: { training: 'dynamic', finetune: 'dynamic' },
-  },
-]
-
-/** Packages with one home. */
+/** Packages with one home: areas, each with what lies in it. */
 export const PACKAGE_HOMES: readonly {
   readonly name: RegExp
-  readonly home: RegExp
+  readonly homes: readonly string[]
   readonly instead: string
 }[] = [
   {
     name: /^(hono$|@hono\/)/,
-    home: /^functions\/api\//,
+    homes: ['functions/api'],
     instead: 'only functions/api knows HTTP; answer with a value and let a route send it',
   },
   {
     name: /^@aws-sdk\//,
-    home: /^shared\/(registry\/store-s3|service\/bulk-objects)[^/]*\.ts$/,
+    homes: ['shared/s3', 'shared/registry/stores/s3', 'shared/bulk'],
     instead:
-      'use the BlobStore of shared/registry; the SDK lives in store-s3 and in bulk-objects only',
+      'use the BlobStore of shared/registry; the SDK lives in shared/s3 and what stands on it',
   },
   {
     name: /^onnxruntime-node$/,
-    home: /^shared\/runtime\//,
+    homes: ['shared/runtime'],
     instead: 'call shared/runtime, the only owner of sessions',
   },
 ]

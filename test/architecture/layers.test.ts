@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { checkTree, MAX_LINES, type SourceTree } from './check-layers.ts'
+import { checkShape } from './check-shape.ts'
+import { MAX_FILES_A_FOLDER, MIN_LINES, SMALL_BY_CHOICE } from './shape-rules.ts'
 import { readSourceFacts } from './source-facts.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -37,6 +39,12 @@ describe('the project', () => {
     expect(tree.has('shared/lib/errors.ts')).toBe(true)
     expect(checkTree(tree)).toEqual([])
   })
+
+  it('has no full folders, splinters or circles', () => {
+    const tree = readProject()
+    expect(checkShape(tree)).toEqual([])
+    expect(Object.keys(SMALL_BY_CHOICE).filter((path) => !tree.has(path))).toEqual([])
+  })
 })
 
 describe('layer rules', () => {
@@ -45,10 +53,17 @@ describe('layer rules', () => {
     ['shared/head/a.ts', `import type { B } from '../runtime/b.ts'`, 'shared/runtime/b.ts'],
     ['shared/head/a.ts', `export * from '../training/b.ts'`, 'shared/training/b.ts'],
     ['shared/runtime/a.ts', `export { b } from '../encoder/b.ts'`, 'shared/encoder/b.ts'],
-    ['shared/encoder/a.ts', `const b = await import('../service/b.ts')`, 'shared/service/b.ts'],
+    ['shared/encoder/a.ts', `const b = await import('../serving/b.ts')`, 'shared/serving/b.ts'],
     ['shared/encoder/a.ts', `type B = import('../registry/b.ts').B`, 'shared/registry/b.ts'],
-    ['shared/service/a.ts', `import { b } from '../../functions/boot.ts'`, 'functions/boot.ts'],
-    ['shared/service/a.ts', `import { b } from '../runtime/b.ts'`, 'shared/runtime/b.ts'],
+    ['shared/serving/a.ts', `import { b } from '../../functions/boot/b.ts'`, 'functions/boot/b.ts'],
+    ['shared/serving/a.ts', `import { b } from '../runtime/b.ts'`, 'shared/runtime/b.ts'],
+    [
+      'shared/serving/live/a.ts',
+      `import { b } from '../../jobs/rows/b.ts'`,
+      'shared/jobs/rows/b.ts',
+    ],
+    ['shared/jobs/train/a.ts', `import { b } from '../../serving/b.ts'`, 'shared/serving/b.ts'],
+    ['shared/registry/records/a.ts', `import { b } from '../b.ts'`, 'shared/registry/b.ts'],
     ['shared/lib/a.ts', `import { b } from '../../test/b.ts'`, 'test/b.ts'],
     ['shared/exporter/a.ts', `import { b } from '../encoder/b.ts'`, 'shared/encoder/b.ts'],
     ['shared/contract/a.ts', `import { b } from '../lib/b.ts'`, 'shared/lib/b.ts'],
@@ -58,7 +73,7 @@ describe('layer rules', () => {
       'encoder/b.ts',
     ],
     ['functions/cli/a.ts', `import { b } from '../../shared/runtime/b.ts'`, 'shared/runtime/b.ts'],
-    ['cdk/a.ts', `import { b } from '../shared/service/b.ts'`, 'shared/service/b.ts'],
+    ['cdk/a.ts', `import { b } from '../shared/serving/b.ts'`, 'shared/serving/b.ts'],
   ])('%s: refuses %s', (path, source, target) => {
     const [message, ...more] = check(path, source)
     expect(more).toEqual([])
@@ -72,11 +87,11 @@ describe('layer rules', () => {
     ['shared/encoder/a.ts', `import { b } from '../runtime/b.ts'`],
     ['shared/runtime/a.ts', `import { b } from '../onnx/b.ts'`],
     ['shared/training/a.ts', `import type { Row } from '../dataset/b.ts'`],
-    ['shared/service/train-head.ts', `const t = await import('../training/fit.ts')`],
-    ['shared/service/train-head.ts', `import type { Fit } from '../training/fit.ts'`],
-    ['functions/api/routes/a.ts', `import type { B } from '../../../shared/service/b.ts'`],
+    ['shared/jobs/train/train-head.ts', `const t = await import('../../training/fit.ts')`],
+    ['shared/jobs/train/train-head.ts', `import type { Fit } from '../../training/fit.ts'`],
+    ['functions/api/routes/a.ts', `import type { B } from '../../../shared/serving/b.ts'`],
     ['functions/cli/commands/a.ts', `import type { B } from '../../../shared/training/b.ts'`],
-    ['functions/boot.ts', `import { b } from '../shared/runtime/b.ts'`],
+    ['functions/boot/boot.ts', `import { b } from '../../shared/runtime/b.ts'`],
   ])('%s: allows %s', (path, source) => {
     expect(check(path, source)).toEqual([])
   })
@@ -85,7 +100,7 @@ describe('layer rules', () => {
     ['shared/client/a.ts', `import { b } from '../contract/b.ts'`],
     ['shared/client/a.ts', `import { type B } from '../contract/b.ts'`],
     ['shared/training/a.ts', `import { b } from '../dataset/b.ts'`],
-    ['shared/service/train-head.ts', `import { fit } from '../training/fit.ts'`],
+    ['shared/jobs/train/train-head.ts', `import { fit } from '../../training/fit.ts'`],
     ['functions/cli/a.ts', `const t = await import('../../shared/training/b.ts')`],
   ])('%s: says how %s is allowed', (path, source) => {
     expect(check(path, source)[0]).toMatch(/ as .*, allowed is /)
@@ -98,10 +113,10 @@ describe('layer rules', () => {
 
 describe('package rules', () => {
   it.each([
-    ['shared/service/a.ts', 'hono', 'functions/api'],
+    ['shared/serving/a.ts', 'hono', 'functions/api'],
     ['functions/cli/a.ts', '@hono/node-server', 'functions/api'],
     ['functions/api/a.ts', '@aws-sdk/client-s3', 'BlobStore'],
-    ['shared/registry/store-file.ts', '@aws-sdk/client-s3', 'BlobStore'],
+    ['shared/registry/stores/directory/a.ts', '@aws-sdk/client-s3', 'BlobStore'],
     ['shared/encoder/a.ts', 'onnxruntime-node', 'shared/runtime'],
     ['shared/contract/a.ts', '@hono/zod-openapi', 'functions/api'],
     ['shared/contract/a.ts', 'node:fs', 'zod alone'],
@@ -117,7 +132,7 @@ describe('package rules', () => {
 
   it.each([
     ['functions/api/app.ts', 'hono/cors'],
-    ['shared/registry/store-s3.ts', '@aws-sdk/client-s3'],
+    ['shared/registry/stores/s3/store.ts', '@aws-sdk/client-s3'],
     ['shared/runtime/session.ts', 'onnxruntime-node'],
     ['shared/dataset/csv.ts', 'csv-parse/sync'],
   ])('%s may import %s', (path, name) => {
@@ -141,7 +156,7 @@ describe('house rules', () => {
   })
 
   it('lets boot read the environment and config files export a default', () => {
-    expect(check('functions/boot.ts', 'export const e = process.env')).toEqual([])
+    expect(check('functions/boot/boot.ts', 'export const e = process.env')).toEqual([])
     expect(check('cdk/x.config.ts', 'export default {}')).toEqual([])
   })
 
@@ -157,25 +172,74 @@ describe('house rules', () => {
   })
 })
 
+describe('shape rules', () => {
+  const long = 'export const a = 1\n'.repeat(MIN_LINES)
+  const shape = (files: Record<string, string>) => checkShape(new Map(Object.entries(files)))
+
+  it('counts the files of a folder, not those of its rooms', () => {
+    const fill = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`shared/head/${i}.ts`, long]))
+    expect(shape({ ...fill(MAX_FILES_A_FOLDER), 'shared/head/room/a.ts': long })).toEqual([])
+    expect(shape(fill(MAX_FILES_A_FOLDER + 1))[0]).toContain('shared/head has 26 files')
+  })
+
+  it('finds a small file of fewer than three importers', () => {
+    const small = { 'shared/head/a.ts': 'export const a = 1\n' }
+    const importers = (folder: string) =>
+      Object.fromEntries(
+        ['b', 'c', 'd'].map((name) => [
+          `${folder}/${name}.ts`,
+          `import { a } from '${folder === 'test/x' ? '../../shared/head' : '.'}/a.ts'\n${long}`,
+        ]),
+      )
+    expect(shape({ ...small, ...importers('shared/head') })).toEqual([])
+    expect(shape({ ...small, ...importers('test/x') })[0]).toContain('has 1 lines and 0 importers')
+    expect(shape({ 'functions/api/routes/a.ts': 'export const a = 1\n' })).toEqual([])
+  })
+
+  it('finds a file of types alone, but not the one of a room', () => {
+    const types = 'export interface A {}\n'.repeat(MIN_LINES)
+    expect(shape({ 'shared/head/a.ts': types })[0]).toContain('has types alone')
+    expect(shape({ 'shared/head/types.ts': types })).toEqual([])
+  })
+
+  it('finds circles, types included, and no dynamic ones', () => {
+    const pair = (back: string) => ({
+      'shared/head/a.ts': `import { b } from './b.ts'\n${long}`,
+      'shared/head/b.ts': `${back}\n${long}`,
+    })
+    const [message] = shape(pair(`import type { A } from './a.ts'`))
+    expect(message).toContain('shared/head/a.ts and shared/head/b.ts import each other')
+    expect(shape(pair(`const a = await import('./a.ts')`))).toEqual([])
+  })
+})
+
 describe('the serving closure', () => {
   const tree = (trainHead: string) =>
     new Map([
-      ['functions/api/server.ts', `import { boot } from '../boot.ts'`],
-      ['functions/boot.ts', `import { trainHead } from '../shared/service/train-head.ts'`],
-      ['shared/service/train-head.ts', trainHead],
+      ['functions/api/server.ts', `import { boot } from '../boot/boot.ts'`],
+      [
+        'functions/boot/boot.ts',
+        `import { trainHead } from '../../shared/jobs/train/train-head.ts'`,
+      ],
+      ['shared/jobs/train/train-head.ts', trainHead],
       ['shared/training/fit.ts', 'export const fit = 1'],
     ])
 
   it('refuses a static path to training and shows it', () => {
-    const found = checkTree(tree(`import { fit } from '../training/fit.ts'`))
+    const found = checkTree(tree(`import { fit } from '../../training/fit.ts'`))
     expect(found.at(-1)).toContain(
-      'functions/api/server.ts → functions/boot.ts → shared/service/train-head.ts → shared/training/fit.ts',
+      'functions/api/server.ts → functions/boot/boot.ts → shared/jobs/train/train-head.ts → shared/training/fit.ts',
     )
   })
 
   it('allows types and dynamic imports', () => {
-    expect(checkTree(tree(`import type { Fit } from '../training/fit.ts'`))).toEqual([])
-    expect(checkTree(tree(`const f = await import('../training/fit.ts')`))).toEqual([])
+    for (const allowed of [
+      `import type { Fit } from '../../training/fit.ts'`,
+      `const f = await import('../../training/fit.ts')`,
+    ]) {
+      expect(checkTree(tree(allowed)).filter((found) => found.includes('loads'))).toEqual([])
+    }
   })
 })
 

@@ -20,6 +20,8 @@ export interface SourceUse {
 export interface SourceFacts {
   readonly imports: readonly SourceImport[]
   readonly uses: readonly SourceUse[]
+  /** False for a file of types alone. */
+  readonly hasValues: boolean
   readonly lines: number
 }
 
@@ -38,7 +40,18 @@ export function readSourceFacts(source: string): SourceFacts {
     ts.forEachChild(node, visit)
   }
   visit(file)
-  return { imports, uses, lines: source.replace(/\n$/, '').split('\n').length }
+  const hasValues = file.statements.some((statement) => !isType(statement))
+  return { imports, uses, hasValues, lines: source.replace(/\n$/, '').split('\n').length }
+}
+
+function isType(statement: ts.Statement): boolean {
+  return (
+    ts.isImportDeclaration(statement) ||
+    ts.isInterfaceDeclaration(statement) ||
+    ts.isTypeAliasDeclaration(statement) ||
+    ts.isModuleDeclaration(statement) ||
+    (ts.isExportDeclaration(statement) && statement.isTypeOnly)
+  )
 }
 
 function importOf(node: ts.Node): Omit<SourceImport, 'line'> | null {

@@ -56,7 +56,7 @@ Parts (none: all but bulk and soak)
   kernels   time of the matrix products alone against the engine's, and a profile by operator
   scale     2 workers against 1, and HTTP against in process
   shapes    one core with one text a request; an encoder of BERT-base's size
-  images    pictures a second, beside a Python script (PEER_PYTHON); memory under a crowd
+  images    images a second, beside a Python script (PEER_PYTHON); memory under a crowd
   registry  promotion to first answer; downloads from S3 under "npm run s3 --"
   finetune  a training step of the encoder, all layers and the last two
   bulk      espalier bulk beside the engine alone, 20,000 rows; with --full 100,000

@@ -1,7 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { variableOf } from '../../cdk/constructs/environment.ts'
 import { Match, type Template } from '../../cdk/testing.ts'
-import { CONFIG_VARIABLES, findUnknownVariables, parseConfig } from '../../shared/lib/config.ts'
+import {
+  CONFIG_VARIABLES,
+  findUnknownVariables,
+  parseConfig,
+} from '../../shared/lib/config/config.ts'
 import { readEnvironment } from './environment.ts'
 import { ofType, onlyOf, SMALLEST, type Synthesis, synthesize } from './synthesize.ts'
 

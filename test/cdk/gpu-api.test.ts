@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Match, type Template } from '../../cdk/testing.ts'
-import { parseConfig } from '../../shared/lib/config.ts'
+import { parseConfig } from '../../shared/lib/config/config.ts'
 import { readPairs } from './environment.ts'
 import { EVERYTHING, ofType, onlyOf, type Synthesis, synthesize } from './synthesize.ts'
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Match } from '../../cdk/testing.ts'
-import { findUnknownVariables, parseConfig } from '../../shared/lib/config.ts'
+import { findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { readPairs } from './environment.ts'
 import { EVERYTHING, ofType, type Synthesis, synthesize } from './synthesize.ts'
 

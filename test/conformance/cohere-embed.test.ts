@@ -8,9 +8,9 @@ import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true } as const
 const eyes = { name: 'eyes', modality: 'image', maxTokens: 64 } as const
 const texts = ['A cat sleeps on the mat.', 'Der Zug kommt um acht.']
-/** Bytes of no picture: the fake encoder looks at nothing but their hash. */
-const pictures = ['a', 'b'].map((name) => createHash('sha512').update(name).digest())
-const uris = pictures.map((bytes) => `data:image/png;base64,${bytes.toString('base64')}`)
+/** Bytes of no image: the fake encoder looks at nothing but their hash. */
+const images = ['a', 'b'].map((name) => createHash('sha512').update(name).digest())
+const uris = images.map((bytes) => `data:image/png;base64,${bytes.toString('base64')}`)
 
 interface Running {
   readonly deps: ReturnType<typeof createApiDeps>
@@ -70,12 +70,12 @@ describe("cohere-ai's embed() of version 2", () => {
     expect(answer.embeddings.base64).toEqual(packed)
   })
 
-  it('gets vectors of pictures, as data URIs and as parts of inputs', async () => {
-    const expected = await rowsOf(createFakeEncoder(eyes), pictures)
+  it('gets vectors of images, as data URIs and as parts of inputs', async () => {
+    const expected = await rowsOf(createFakeEncoder(eyes), images)
     const asked = { model: 'eyes', embeddingTypes: ['float' as const] }
-    const images = await viewer.client.embed({ ...asked, inputType: 'image', images: uris })
-    expect(toFloat32(images.embeddings.float)).toEqual(expected)
-    expect(images.meta?.billedUnits?.images).toBe(2)
+    const answered = await viewer.client.embed({ ...asked, inputType: 'image', images: uris })
+    expect(toFloat32(answered.embeddings.float)).toEqual(expected)
+    expect(answered.meta?.billedUnits?.images).toBe(2)
     const inputs = await viewer.client.embed({
       ...asked,
       inputType: 'search_document',

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../shared/registry/blob-store.ts'
+import type { BlobStore } from '../../shared/registry/stores/blob-store.ts'
 import { interceptStore } from './intercepted-store.ts'
 
 /** A real store whose objects can be made to look older, until they are written again. */

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { EncodedBatch, Encoder, EncoderInfo, Projection } from '../../shared/encoder/types.ts'
 import { measureDistances } from '../../shared/head/columns.ts'
 import { findNeighbours } from '../../shared/head/neighbours.ts'
-import { type EncoderInput, modalityOf } from '../../shared/lib/encoder-input.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import type { NearestRows } from '../../shared/lib/matrix-kernels.ts'
+import { type EncoderInput, modalityOf } from '../../shared/lib/manifests/encoder-input.ts'
+import type { NearestRows } from '../../shared/lib/maths/matrix-kernels.ts'
 
 /** What a test may choose about the fake. */
 export interface FakeEncoderOptions extends Partial<EncoderInfo> {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import type { S3StoreOptions } from '../../shared/registry/store-s3-client.ts'
+import type { S3StoreOptions } from '../../shared/s3/client.ts'
 import { errorAnswer, FakeBucket, type S3Answer, type S3Request } from './fake-bucket.ts'
 
 const BUCKET = 'fake-bucket'

@@ -1,9 +1,9 @@
 import type { Encoder } from '../../shared/encoder/types.ts'
+import type { EncoderSource, OpenedEncoder } from '../../shared/encoders/encoder-pools.ts'
+import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import type { EncoderSource, OpenedEncoder } from '../../shared/service/encoder-pools.ts'
-import type { EncoderSources } from '../../shared/service/encoder-sources.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
 
 /** What a test may choose about the encoders that can be opened. */

@@ -4,9 +4,9 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import type { EncoderInput } from '../../shared/lib/encoder-input.ts'
+import type { EncoderInput } from '../../shared/lib/manifests/encoder-input.ts'
 import type { ToWorker, WorkerInit } from '../../shared/runtime/protocol.ts'
-import { serveWorker } from '../../shared/runtime/serve-worker.ts'
+import { serveWorker } from '../../shared/runtime/workers/serve-worker.ts'
 
 const port = parentPort as MessagePort
 port.on('message', (message: ToWorker) => {

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import type { BlobStore } from '../../shared/registry/blob-store.ts'
+import type { BlobStore } from '../../shared/registry/stores/blob-store.ts'
 import { interceptStore } from './intercepted-store.ts'
 
 /** A real store whose downloads meet a full disk after half of the file, while `disk.full`. */

@@ -1,10 +1,10 @@
 import { encodeHead } from '../../shared/head/encode.ts'
 import type { Head } from '../../shared/head/head.ts'
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../shared/registry/store-memory.ts'
+import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { describeHead, HEAD_FILE } from '../../shared/service/head-version.ts'
+import { describeHead, HEAD_FILE } from '../../shared/versions/head-version.ts'
 
 /** The family of the fake encoder. */
 export const FAKE_FAMILY = 'a'.repeat(64)

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../shared/registry/blob-store.ts'
+import type { BlobStore } from '../../shared/registry/stores/blob-store.ts'
 
 /** A real store whose methods named here are replaced, to make it fail as a network store can. */
 export function interceptStore(store: BlobStore, replaced: Partial<BlobStore>): BlobStore {

@@ -1,7 +1,7 @@
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { type Graph, GraphBuilder } from '../../shared/onnx/graph.ts'
 
-/** Side of the pictures that the mixed network reads. */
+/** Side of the images that the mixed network reads. */
 export const MIXED_SIDE = 16
 
 /**
@@ -28,7 +28,7 @@ export function buildMixedImageNetwork(): Graph {
   }
   const six = [g.scalar(0), g.scalar(6)]
   const around = { pads: [1, 1, 1, 1] }
-  const x = g.input('picture', 'float32', ['n', 3, MIXED_SIDE, MIXED_SIDE])
+  const x = g.input('image', 'float32', ['n', 3, MIXED_SIDE, MIXED_SIDE])
   const stem = conv(x, 'stem', [8, 3, 3, 3], { strides: [2, 2], pads: [0, 0, 1, 1] })
   const first = node('Clip', [stem, ...six], 'first')
   const deep = conv(first, 'deep', [8, 1, 3, 3], { group: 8, ...around })
@@ -53,7 +53,7 @@ export function buildMixedImageNetwork(): Graph {
   return g.build()
 }
 
-/** How the mixed network wants its pictures. */
+/** How the mixed network wants its images. */
 export function mixedImageConfig() {
   return {
     modality: 'image',

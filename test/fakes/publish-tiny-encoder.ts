@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TextEncoderManifest } from '../../shared/lib/encoder-manifest.ts'
+import type { TextEncoderManifest } from '../../shared/lib/manifests/encoder-manifest.ts'
 import type { Registry, RegistryVersion } from '../../shared/registry/types.ts'
 import { writeTinyEncoder } from './tiny-encoder.ts'
 

@@ -1,5 +1,5 @@
-import type { Activation } from '../../shared/exporter/source-config.ts'
-import type { EncoderWeights, Linear, Norm } from '../../shared/exporter/weights.ts'
+import type { Activation } from '../../shared/exporter/source/source-config.ts'
+import type { EncoderWeights, Linear, Norm } from '../../shared/exporter/source/weights.ts'
 
 type Dense = NonNullable<EncoderWeights['dense']>
 

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 
 /** What is drawn; each is a folder of the data set. */
 export const SHAPES = ['bar', 'circle', 'square'] as const
@@ -28,7 +28,7 @@ export async function drawShape(shape: (typeof SHAPES)[number], seed: number): P
     .toBuffer()
 }
 
-/** Writes a folder with a folder of pictures for each shape. */
+/** Writes a folder with a folder of images for each shape. */
 export async function writeShapes(folder: string, perShape: number, seed: number): Promise<void> {
   for (const [at, shape] of SHAPES.entries()) {
     await mkdir(join(folder, shape), { recursive: true })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { GraphSpec, TextEncoderManifest } from '../../shared/lib/encoder-manifest.ts'
+import type { GraphSpec, TextEncoderManifest } from '../../shared/lib/manifests/encoder-manifest.ts'
 import { GraphBuilder } from '../../shared/onnx/graph.ts'
 import { serializeModel } from '../../shared/onnx/writer.ts'
 

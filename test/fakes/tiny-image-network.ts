@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { encodeFloat16 } from '../../shared/lib/float16.ts'
-import { createRandom } from '../../shared/lib/random.ts'
+import { encodeFloat16 } from '../../shared/lib/maths/float16.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { type Graph, GraphBuilder } from '../../shared/onnx/graph.ts'
 import { serializeModel } from '../../shared/onnx/writer.ts'
 
-/** Side of the pictures that the tiny network reads. */
+/** Side of the images that the tiny network reads. */
 export const TINY_SIDE = 8
 
 /**
@@ -28,7 +28,7 @@ export function buildTinyImageNetwork(
   const node = (op: string, inputs: string[], output: string, attributes = {}): string =>
     g.op(op, inputs, attributes, { outputs: [output] })
   const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }
-  const input = g.input('picture', type, [1, 3, side, side])
+  const input = g.input('image', type, [1, 3, side, side])
   const conv = node(
     'Conv',
     [input, constant('w1', [4, 3, 3, 3]), constant('b1', [4])],
@@ -61,7 +61,7 @@ export async function writeTinyImageFolder(
   await writeFile(join(folder, 'espalier.json'), JSON.stringify(config))
 }
 
-/** How the tiny network wants its pictures. */
+/** How the tiny network wants its images. */
 export function tinyImageConfig() {
   return {
     modality: 'image',

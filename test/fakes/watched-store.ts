@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../shared/registry/blob-store.ts'
+import type { BlobStore } from '../../shared/registry/stores/blob-store.ts'
 
 /** A real store that calls `before` ahead of every operation, with its name and key or prefix. */
 export function watchStore(

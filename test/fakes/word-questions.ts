@@ -1,4 +1,4 @@
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 
 /** Words of the tiny checkpoints' vocabulary that tell the labels apart. */
 const SIGNS = {

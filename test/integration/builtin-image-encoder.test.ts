@@ -6,14 +6,14 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { EncodedBatch, Encoder, EncoderInput } from '../../shared/encoder/types.ts'
+import { type OpenEncoderDeps, openEncoder } from '../../shared/encoders/open-encoder.ts'
 import { stackHeads } from '../../shared/head/columns.ts'
 import { decodeHead } from '../../shared/head/decode.ts'
 import type { Head } from '../../shared/head/head.ts'
-import type { Precision } from '../../shared/lib/encoder-manifest.ts'
-import { decodeFloat16 } from '../../shared/lib/float16.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
-import { type OpenEncoderDeps, openEncoder } from '../../shared/service/open-encoder.ts'
-import { openModelRegistry } from '../../shared/service/open-model-registry.ts'
+import type { Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
+import { decodeFloat16 } from '../../shared/lib/maths/float16.ts'
+import { openModelRegistry } from '../../shared/versions/open-model-registry.ts'
 import { sharedPath } from '../shared-folder.ts'
 import { bundleWorker } from '../worker-bundle.ts'
 
@@ -23,13 +23,13 @@ const cacheFolder = mkdtempSync(join(tmpdir(), 'espalier-builtin-image-'))
 const infra = new URL('../../infra/', import.meta.url)
 const workerUrl = await bundleWorker()
 const goldenSchema = z.object({
-  pictures: z.record(z.string(), z.object({ file: z.base64() })),
+  images: z.record(z.string(), z.object({ file: z.base64() })),
   vectors: z.record(z.string(), z.object({ norm: z.number(), embedding: z.base64() })),
 })
 const golden = goldenSchema.parse(
   JSON.parse(readFileSync(new URL('../golden/images.json', import.meta.url), 'utf8')),
 )
-const pictures = Object.values(golden.pictures).map(({ file }) => Buffer.from(file, 'base64'))
+const images = Object.values(golden.images).map(({ file }) => Buffer.from(file, 'base64'))
 
 afterAll(() => rmSync(cacheFolder, { recursive: true, force: true }))
 
@@ -105,7 +105,7 @@ describe('the built-in image encoder', () => {
     'gives what ONNX Runtime gives in Python: %s',
     async (name) => {
       const { embedding, norm } = golden.vectors[name]!
-      const file = Buffer.from(golden.pictures[name]!.file, 'base64')
+      const file = Buffer.from(golden.images[name]!.file, 'base64')
       const words = new Uint8Array(Buffer.from(embedding, 'base64'))
       const expected = decodeFloat16(new Uint16Array(words.buffer))
       for (const [each, least] of [
@@ -122,19 +122,19 @@ describe('the built-in image encoder', () => {
     },
   )
 
-  test('a picture has the same bits alone and among others, on one worker and on two', async () => {
-    const together = rowsOf(await encoder.encode(pictures, PLAIN))
+  test('an image has the same bits alone and among others, on one worker and on two', async () => {
+    const together = rowsOf(await encoder.encode(images, PLAIN))
     const single = await open(1)
-    for (const [i, picture] of pictures.entries()) {
-      const [alone] = rowsOf(await encoder.encode([picture], PLAIN))
+    for (const [i, image] of images.entries()) {
+      const [alone] = rowsOf(await encoder.encode([image], PLAIN))
       expect(alone).toEqual(together[i])
     }
-    expect(rowsOf(await single.encode(pictures.toReversed(), PLAIN)).reverse()).toEqual(together)
+    expect(rowsOf(await single.encode(images.toReversed(), PLAIN)).reverse()).toEqual(together)
     await single.close()
   })
 
   test('refuses texts, empty files and damaged ones, each by its place', async () => {
-    const good = pictures[0]!
+    const good = images[0]!
     const bad: [EncoderInput[], string, RegExp][] = [
       [[good, 'a cat'], 'wrong_modality', /^inputs\[1\] is a text; this model reads images/],
       [[new Uint8Array(0)], 'invalid_image', /^inputs\[0\] is an empty file/],
@@ -151,10 +151,10 @@ describe('the built-in image encoder', () => {
   test("imagenet scores as the network's own output layer on the pooled vector", async () => {
     await encoder.setProjection({ id: 1, ...stackHeads([head]), memories: [] })
     const asked = { ...PLAIN, project: true }
-    const { scores } = await encoder.encode(pictures, asked)
-    const { vectors } = await encoder.encode(pictures, { ...PLAIN, normalize: false })
+    const { scores } = await encoder.encode(images, asked)
+    const { vectors } = await encoder.encode(images, { ...PLAIN, normalize: false })
     const { dimension, weights, bias } = head
-    for (let row = 0; row < pictures.length; row++) {
+    for (let row = 0; row < images.length; row++) {
       for (let label = 0; label < 1000; label += 37) {
         let score = bias[label]!
         for (let i = 0; i < dimension; i++) {
@@ -165,9 +165,9 @@ describe('the built-in image encoder', () => {
     }
     const cached = await open(1, { resultCacheBytes: 1_000_000 })
     await cached.setProjection({ id: 1, ...stackHeads([head]), memories: [] })
-    const first = await cached.encode(pictures, asked)
-    const again = await cached.encode(pictures, asked)
-    expect(cached.load().cache?.hits).toBe(pictures.length)
+    const first = await cached.encode(images, asked)
+    const again = await cached.encode(images, asked)
+    expect(cached.load().cache?.hits).toBe(images.length)
     const differences = again.scores!.map((score, i) => Math.abs(score - first.scores![i]!))
     expect(Math.max(...differences)).toBeLessThan(1e-4)
     await cached.close()
@@ -197,7 +197,7 @@ describe('the built-in image encoder', () => {
   })
 })
 
-describe('many large pictures at once', () => {
+describe('many large images at once', () => {
   test('wait within a bound of bytes, and are refused beyond it', async () => {
     const encoder = await open(1, { limits: { ...NO_LIMITS, maxQueueBytes: 400_000 } })
     const colours = Array.from({ length: 80 }, (_, i) => ({ r: 3 * i, g: 90, b: 255 - i }))

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import { createRandom } from '../../shared/lib/random.ts'
+import { createRandom } from '../../shared/lib/maths/random.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { killTenTimes, writeShards } from './bulk-process.ts'
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
-import { openDirectoryStore } from '../../shared/registry/store-directory.ts'
+import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { drawShape, writeShapes } from '../fakes/shapes.ts'
 import { writeTinyImageFolder } from '../fakes/tiny-image-network.ts'
@@ -40,7 +40,7 @@ async function espalier(...argv: string[]) {
 
 beforeAll(async () => {
   bundle = await bundleCli()
-  folder = await mkdtemp(join(tmpdir(), 'espalier-finetune-pictures-'))
+  folder = await mkdtemp(join(tmpdir(), 'espalier-finetune-images-'))
   await writeShapes(path('shapes'), 8, 5)
   await writeShapes(path('test'), 3, 500)
   await writeTinyImageFolder(path('tiny'))
@@ -58,9 +58,7 @@ it('trains the last blocks of the built-in network, publishes the pair, and a se
     ...['--epochs', '6', '--alpha', '1', '--promote', '--force', '--report', path('report')],
   )
   expect(made.code, made.stderr).toBe(0)
-  expect(made.stderr).toMatch(
-    /1 picture that cannot be read left out \(circle\/3\.jpg: is a damaged/,
-  )
+  expect(made.stderr).toMatch(/1 image that cannot be read left out \(circle\/3\.jpg: is a damaged/)
   expect(made.stdout).toMatch(/^shapes@v1 on shapes-encoder@v1: 3 labels, 23 rows, /)
   expect(made.stdout).toMatch(/frozen, float32 .*\n *fine-tuned, float32 /)
   expect(made.stdout).toContain('promoted: shapes-encoder@v1 and shapes@v1 are champions now')
@@ -110,7 +108,7 @@ describe('a network of somebody else', () => {
       ...['--learning-rate', '0.01', ...argv],
     )
 
-  it('gives the same network for the same pictures and seed, which a training can start from', async () => {
+  it('gives the same network for the same images and seed, which a training can start from', async () => {
     const dry = ['--dry-run', '--json', '--test-fraction', '0', '--alpha', '1']
     const [a, b] = [
       await tiny(...dry, '--output', path('tuned-a')),
@@ -140,14 +138,14 @@ describe('a network of somebody else', () => {
     ['all layers', ['--full'], 2, /--full: all of an image network takes .* --layers N, 1 to 1/],
     ['more blocks', ['--layers', '2'], 2, /--layers 2: 1 blocks of this network can be trained/],
     ['an unknown layer', ['--from-layer', 'x'], 2, /--from-layer x: no layer .* the last are relu/],
-    ['tokens of pictures', ['--max-tokens', '64'], 2, /--max-tokens is for texts/],
+    ['tokens of images', ['--max-tokens', '64'], 2, /--max-tokens is for texts/],
     ['two sets', ['--layers', '1', '--from-layer', 'relu'], 2, /give one of them/],
     ['too little memory', ['--max-memory', '1MB'], 2, /needs about \d+ MB .* may take 1 MB/],
     [
       'an encoder of texts',
       ['--base', 'all-minilm-l6-v2'],
       1,
-      /shapes holds pictures, --base all-minilm-l6-v2 is an encoder of texts: name one of pictures/,
+      /shapes holds images, --base all-minilm-l6-v2 is an encoder of texts: name one of images/,
     ],
   ])(
     'is told: %s',
@@ -166,7 +164,7 @@ describe('a network of somebody else', () => {
     expect([one.code, one.stderr]).toEqual([1, expect.stringMatching(/two classes are needed/)])
     await writeFile(path('words.csv'), toCsv(makeWordRows(30)))
     const texts = await finetune(path('words.csv'), '--name', 'tiny-shapes', '--base', path('tiny'))
-    expect(texts.stderr).toMatch(/words\.csv holds texts, --base .*tiny is an encoder of pictures/)
+    expect(texts.stderr).toMatch(/words\.csv holds texts, --base .*tiny is an encoder of images/)
     expect(texts.code).toBe(1)
   }, 60_000)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRegistry } from '../../shared/registry/registry.ts'
-import { openDirectoryStore } from '../../shared/registry/store-directory.ts'
+import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
@@ -206,7 +206,7 @@ describe('what cannot be fine-tuned', () => {
       'an encoder of images for texts',
       ['--base', 'efficientnet-lite0'],
       1,
-      /words\.csv holds texts, --base efficientnet-lite0 is an encoder of pictures: name one of texts/,
+      /words\.csv holds texts, --base efficientnet-lite0 is an encoder of images: name one of texts/,
     ],
     [
       'an encoder of the registry',
@@ -224,7 +224,7 @@ describe('what cannot be fine-tuned', () => {
       /contrastive has no output layer/,
     ],
     ['a layer by name', ['--from-layer', 'x'], 2, /--from-layer is for networks of images/],
-    ['mirror images of texts', ['--flip'], 2, /--flip is for pictures/],
+    ['mirror images of texts', ['--flip'], 2, /--flip is for images/],
     ['two sets of layers', ['--layers', '1', '--full'], 2, /give one of them/],
     ['one name for both', ['--encoder-name', 'words'], 1, /cannot be both classifier and encoder/],
     ['a built-in name', ['--encoder-name', 'all-minilm-l6-v2'], 1, /is a built-in encoder/],

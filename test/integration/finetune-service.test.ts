@@ -3,17 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createBoot } from '../../functions/boot.ts'
+import { createBoot } from '../../functions/boot/boot.ts'
 import { openFineTuneParts } from '../../functions/cli/job-parts.ts'
 import { openFileSource } from '../../shared/dataset/source.ts'
+import { fineTuneClassifier } from '../../shared/jobs/finetune/finetune.ts'
+import type { FineTuneClassifierRequest, FineTuneDeps } from '../../shared/jobs/finetune/request.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../shared/lib/model-address.ts'
-import { fineTuneClassifier } from '../../shared/service/finetune.ts'
-import type {
-  FineTuneClassifierRequest,
-  FineTuneDeps,
-} from '../../shared/service/finetune-request.ts'
+import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 

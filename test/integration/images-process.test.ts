@@ -29,7 +29,7 @@ const espalier = (...args: string[]) =>
 
 beforeAll(async () => {
   bundle = await bundleCli()
-  folder = await mkdtemp(join(tmpdir(), 'espalier-pictures-'))
+  folder = await mkdtemp(join(tmpdir(), 'espalier-images-'))
   await writeShapes(path('train'), 8, 5)
   await writeShapes(path('test'), 4, 500)
 })
@@ -40,9 +40,9 @@ afterAll(async () => {
 })
 
 /** The real encoder sees shapes; the bars are far from chance (33 %) and below what was seen (100 %). */
-it('trains on a folder with a damaged picture, chooses a layer, serves it and names shapes', async () => {
+it('trains on a folder with a damaged image, chooses a layer, serves it and names shapes', async () => {
   await truncate(path('train', 'circle', '3.jpg'), 400)
-  await writeFile(path('train', 'square', '4.jpg'), 'no picture at all')
+  await writeFile(path('train', 'square', '4.jpg'), 'no image at all')
   const common = ['--name', 'shapes', '--test', path('test'), '--method', 'softmax']
   const layers = 'pooled,/_blocks.10/Add_output_0'
   const { stdout, stderr } = await espalier(
@@ -57,7 +57,7 @@ it('trains on a folder with a damaged picture, chooses a layer, serves it and na
       path('report'),
     ],
   )
-  expect(stderr).toMatch(/2 pictures that cannot be read left out \(circle\/3\.jpg: is a damaged/)
+  expect(stderr).toMatch(/2 images that cannot be read left out \(circle\/3\.jpg: is a damaged/)
   expect(stdout).toMatch(/^shapes@v1: 3 labels, 22 rows/)
   expect(stdout).toMatch(/layer \S+, of 2 layers compared/)
   const report = JSON.parse(await readFile(path('report', 'report.json'), 'utf8'))
@@ -99,7 +99,7 @@ it('trains on a folder with a damaged picture, chooses a layer, serves it and na
   expect(errorBodySchema.parse(await text.json()).error).toMatchObject({ code: 'wrong_modality' })
 }, 180_000)
 
-it('exports a network in int8 by a folder of pictures, publishes and runs it', async () => {
+it('exports a network in int8 by a folder of images, publishes and runs it', async () => {
   const graph = buildMixedImageNetwork()
   await writeTinyImageFolder(path('mixed'), { graph, config: mixedImageConfig() })
   await writeShapes(path('calibration'), 7, 90)

@@ -1,5 +1,5 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import type { Readiness } from '../../../shared/service/readiness.ts'
+import type { Readiness } from '../../../shared/serving/readiness.ts'
 import type { ApiMiddleware } from '../types.ts'
 
 /** Lets at most `limit` inference requests in at once, before their bodies are read; none before readiness. */

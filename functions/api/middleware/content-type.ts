@@ -1,6 +1,6 @@
 import { IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { quote } from '../../../shared/lib/quote.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiContext, ApiMiddleware } from '../types.ts'
 import { isUpload } from '../uploads/read-upload.ts'
 
@@ -18,7 +18,7 @@ export function jsonContentType(): ApiMiddleware {
   }
 }
 
-/** Lets plain JSON, forms and pictures pass and refuses the rest with 415. */
+/** Lets plain JSON, forms and images pass and refuses the rest with 415. */
 export function inputContentType(): ApiMiddleware {
   return async function checkContentType(c, next) {
     const type = c.req.header('content-type')

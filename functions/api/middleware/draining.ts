@@ -1,4 +1,4 @@
-import type { Readiness } from '../../../shared/service/readiness.ts'
+import type { Readiness } from '../../../shared/serving/readiness.ts'
 import type { ApiMiddleware } from '../types.ts'
 
 /** While the process is stopping, every answer asks the caller to take a new connection elsewhere. */

@@ -5,8 +5,8 @@ import type { BoundedBodies } from './bounded-body.ts'
 import { parseJson } from './json-body.ts'
 
 /**
- * Reads bounded bodies of routes that take pictures: JSON, a form with pictures, or a picture itself. The fields
- * beside pictures are left in the context as JSON would be; `field` is the one that holds the inputs.
+ * Reads bounded bodies of routes that take images: JSON, a form with images, or an image itself. The fields
+ * beside images are left in the context as JSON would be; `field` is the one that holds the inputs.
  */
 export function inputBody(
   bodies: BoundedBodies,

@@ -1,5 +1,5 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { quote } from '../../../shared/lib/quote.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiApp, ApiContext } from '../types.ts'
 
 /** Answers what no route took: 405 with `Allow` where the path exists, else 404. */

@@ -1,5 +1,5 @@
 import { type Refresh, type RefreshChange, refreshSchema } from '../../../shared/contract/admin.ts'
-import type { ModelChange } from '../../../shared/service/model-changes.ts'
+import type { ModelChange } from '../../../shared/following/model-changes.ts'
 import { adminOnly } from '../admin.ts'
 import { describeRoute } from '../describe-route.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'

@@ -5,7 +5,7 @@ import {
   cohereEmbedResponseSchema,
 } from '../../../shared/contract/cohere-embed.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import type { GivenInput } from '../../../shared/service/read-inputs.ts'
+import type { GivenInput } from '../../../shared/serving/read-inputs.ts'
 import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
 import { parseBody } from '../parse-body.ts'
@@ -14,7 +14,7 @@ import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
 import { toBase64, vectorsToJson } from '../vector-json.ts'
 
-/** `POST /v2/embed`, in the shape of Cohere: texts or pictures. */
+/** `POST /v2/embed`, in the shape of Cohere: texts or images. */
 export function addCohereEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
   describeRoute(app, {
     method: 'post',

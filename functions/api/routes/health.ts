@@ -1,5 +1,5 @@
 import { type Health, healthSchema } from '../../../shared/contract/health.ts'
-import { formatModelVersion } from '../../../shared/lib/model-address.ts'
+import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import { describeRoute } from '../describe-route.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'
 

@@ -1,5 +1,5 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import type { SnapshotHooks } from '../../../shared/service/snapshot-hooks.ts'
+import type { SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
 import { isOnThisMachine } from '../admin.ts'
 import type { ApiApp, ApiMiddleware } from '../types.ts'
 

@@ -1,4 +1,4 @@
-import type { GivenInput } from '../../../shared/service/read-inputs.ts'
+import type { GivenInput } from '../../../shared/serving/read-inputs.ts'
 import type { ApiContext } from '../types.ts'
 
 /** The inputs of a request, and what its caller calls them. */

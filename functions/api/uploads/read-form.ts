@@ -1,5 +1,5 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { quote } from '../../../shared/lib/quote.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 
 /** One part of a form. */
 export interface FormPart {

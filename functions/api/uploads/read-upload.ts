@@ -1,14 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import { IMAGE_PARTS, IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
-import type { Config } from '../../../shared/lib/config.ts'
+import type { Config } from '../../../shared/lib/config/config.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { quote } from '../../../shared/lib/quote.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 import { readForm } from './read-form.ts'
 
-/** Pictures that came as they are, and the other fields of their request. */
+/** Images that came as they are, and the other fields of their request. */
 export interface Upload {
   readonly images: readonly Uint8Array[]
-  /** True for a body that is a picture itself. */
+  /** True for a body that is an image itself. */
   readonly single: boolean
   /** What a JSON body would hold beside its inputs. */
   readonly fields: Readonly<Record<string, unknown>>
@@ -28,7 +28,7 @@ const TEXT_FIELDS: ReadonlySet<string> = new Set([
 ])
 const IMAGE_NAMES: ReadonlySet<string> = new Set(IMAGE_PARTS)
 
-/** True for bodies that bring pictures as they are. */
+/** True for bodies that bring images as they are. */
 export function isUpload(contentType: string): boolean {
   return FORM_TYPE.test(contentType) || isImageType(contentType)
 }
@@ -39,7 +39,7 @@ function isImageType(contentType: string): boolean {
 }
 
 /**
- * Takes a body apart that brings pictures; query parameters count as fields.
+ * Takes a body apart that brings images; query parameters count as fields.
  * @throws EspalierError `invalid_request`, `too_many_inputs`, `image_too_large`, `invalid_image`
  */
 export function readUpload(

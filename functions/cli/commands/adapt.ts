@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { AdaptMethod } from '../../../shared/training/adapt-types.ts'
+import type { AdaptMethod } from '../../../shared/training/adapt/types.ts'
 import { adaptFiles } from '../adapt-files.ts'
 import type { AdaptOptions } from '../adapt-output.ts'
 import type { CommandContext } from '../context.ts'

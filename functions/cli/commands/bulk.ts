@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Share } from '../../../shared/service/bulk-plan.ts'
+import type { Share } from '../../../shared/bulk/plan.ts'
 import { type BulkOptions, bulkFiles } from '../bulk-files.ts'
 import type { CommandContext } from '../context.ts'
 import { addInputOptions } from '../input.ts'

@@ -9,9 +9,9 @@ import { wholeNumber } from '../options.ts'
 export function addCompareCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('compare')
-    .summary('put the same texts or pictures to two versions of a classifier')
+    .summary('put the same texts or images to two versions of a classifier')
     .description(
-      'Put the same texts or pictures to two versions of a classifier: where they agree, how far scores move, ' +
+      'Put the same texts or images to two versions of a classifier: where they agree, how far scores move, ' +
         'which is right.',
     )
     .argument('<model>', 'the name of the classifier')
@@ -19,7 +19,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .argument('<after>', 'another one')
     .argument(
       '<data>',
-      'inputs, with or without labels: the file, a folder of pictures, or - for stdin',
+      'inputs, with or without labels: the file, a folder of images, or - for stdin',
     )
   addInputOptions(command)
     .option(

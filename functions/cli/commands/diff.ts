@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { VersionDiff } from '../../../shared/service/diff-versions.ts'
+import type { VersionDiff } from '../../../shared/versions/diff-versions.ts'
 import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
 import { formatTable } from '../table.ts'
@@ -30,7 +30,7 @@ Examples:
     .action(async (model: string, before: string, after: string, { json }: { json?: boolean }) => {
       const name = parseBareName(model, 'diff', 'give the versions after it: v6 v7')
       const registry = await (await context.boot()).openRegistry()
-      const { diffVersions } = await import('../../../shared/service/diff-versions.ts')
+      const { diffVersions } = await import('../../../shared/versions/diff-versions.ts')
       const { signal } = context
       const diff = await diffVersions(registry, { name, before, after, signal })
       await context.print(json === true ? JSON.stringify(diff, null, 2) : formatDiff(diff))

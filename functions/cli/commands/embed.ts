@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
-import { DEFAULT_BATCH_ROWS } from '../../../shared/service/job-inputs.ts'
+import { DEFAULT_BATCH_ROWS } from '../../../shared/jobs/rows/job-inputs.ts'
+import { precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
 import { type EmbedOptions, embedFile, OUTPUT_FORMATS } from '../embed-file.ts'
 import { addInputOptions } from '../input.ts'
@@ -10,12 +10,12 @@ import { nameList, oneOf, wholeNumber } from '../options.ts'
 export function addEmbedCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('embed')
-    .summary('embed the texts of a file, or pictures')
+    .summary('embed the texts of a file, or images')
     .description(
-      'Embed the texts of a CSV, TSV, JSONL or plain text file, or of stdin, or the pictures of a folder or of a ' +
+      'Embed the texts of a CSV, TSV, JSONL or plain text file, or of stdin, or the images of a folder or of a ' +
         'column of paths.',
     )
-    .argument('<file>', 'the file, a folder of pictures, or - for stdin')
+    .argument('<file>', 'the file, a folder of images, or - for stdin')
   addInputOptions(command)
     .option('--skip-empty', 'leave out rows with an empty text instead of stopping')
     .option(
@@ -65,7 +65,7 @@ export function addEmbedCommand(program: Command, context: CommandContext): void
 Examples:
   espalier embed reviews.csv --text-column review --output reviews.jsonl
   espalier embed questions.jsonl --keep id --no-text > vectors.jsonl
-  espalier embed pictures/ --output pictures.jsonl
+  espalier embed images/ --output images.jsonl
   espalier embed texts.txt --output texts.npy
   echo "A cat sleeps." | espalier embed - --format txt`,
     )

@@ -8,12 +8,12 @@ import { addLabelledOptions } from '../labelled-input.ts'
 export function addEvaluateCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('evaluate')
-    .summary('judge a classifier on labelled texts or pictures')
+    .summary('judge a classifier on labelled texts or images')
     .description(
-      'Judge a version of a classifier on the labelled texts of a file, or on a folder of pictures.',
+      'Judge a version of a classifier on the labelled texts of a file, or on a folder of images.',
     )
     .argument('<model>', 'the classifier: name, name@alias or name@v7')
-    .argument('<data>', 'the file, a folder of pictures, or - for stdin')
+    .argument('<data>', 'the file, a folder of images, or - for stdin')
   addLabelledOptions(command)
   addEncoderOptions(command)
     .option('--quote-texts', 'quote misclassified texts')

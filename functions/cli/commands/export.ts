@@ -1,12 +1,12 @@
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import {
   type EncoderManifest,
   type Precision,
   precisionSchema,
-} from '../../../shared/lib/encoder-manifest.ts'
-import { EspalierError } from '../../../shared/lib/errors.ts'
-import { formatModelVersion } from '../../../shared/lib/model-address.ts'
+} from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { Boot } from '../../boot/types.ts'
 import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
@@ -49,7 +49,7 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     .option('--name <name>', "name of the encoder; default: the folder's")
     .option(
       '--modality <kind>',
-      'text or image: what the encoder reads; default: image where the folder says how pictures are prepared',
+      'text or image: what the encoder reads; default: image where the folder says how to prepare images',
       oneOf(MODALITIES),
     )
     .option(
@@ -63,8 +63,8 @@ export function addExportCommand(program: Command, context: CommandContext): voi
     )
     .option(
       '--calibration <path>',
-      'to calibrate int8 on: a file of texts like yours, one a line, or a folder of pictures like yours; ' +
-        'default: texts that ship, pictures that are drawn',
+      'to calibrate int8 on: a file of texts like yours, one a line, or a folder of images like yours; ' +
+        'default: texts that ship, images that are drawn',
     )
     .option(
       '--pooling <kind>',

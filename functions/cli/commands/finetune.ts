@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
-import { LOSS_NAMES } from '../../../shared/service/finetune-request.ts'
+import { LOSS_NAMES } from '../../../shared/jobs/finetune/request.ts'
+import { precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
 import { type FineTuneOptions, fineTuneFile } from '../finetune-file.ts'
 import { addLabelledOptions } from '../labelled-input.ts'
@@ -20,16 +20,16 @@ export function addFineTuneCommand(program: Command, context: CommandContext): v
     .command('finetune')
     .summary('train the encoder itself, and a classifier on it')
     .description(
-      'Train an encoder on the labelled texts of a CSV, TSV or JSONL file, or on pictures (a folder with a folder for ' +
+      'Train an encoder on the labelled texts of a CSV, TSV or JSONL file, or on images (a folder with a folder for ' +
         'each label, or a file with a column of paths), with a classifier on it, and publish both as new versions. ' +
         'The report compares them with a classifier on the encoder as it was, on the same test rows.',
     )
-    .argument('<data>', 'the file, a folder of pictures, or - for stdin')
+    .argument('<data>', 'the file, a folder of images, or - for stdin')
     .requiredOption('--name <name>', 'name of the classifier')
     .option(
       '--base <encoder>',
       'encoder to start from: a built-in one, a Hugging Face folder, or that of an image network; default: ' +
-        'ESPALIER_ENCODER, for pictures efficientnet-lite0',
+        'ESPALIER_ENCODER, for images efficientnet-lite0',
     )
     .option(
       '--encoder-name <name>',
@@ -53,7 +53,7 @@ export function addFineTuneCommand(program: Command, context: CommandContext): v
       '--quote-texts',
       'quote misclassified test texts in the report, which the version keeps',
     )
-    .option('--no-thumbnails', 'show no misclassified test pictures in the report')
+    .option('--no-thumbnails', 'show no misclassified test images in the report')
     .option('--dry-run', 'do everything but publish')
     .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'no progress and no warnings on stderr')
@@ -78,14 +78,14 @@ function addTrainingOptions(command: Command): Command {
     .option(
       '--layers <n>',
       'train the last n layers only, of an image network the last n blocks, as "espalier layers" counts them; what ' +
-        'lies below runs once: faster, nearly as good; default for pictures: 3',
+        'lies below runs once: faster, nearly as good; default for images: 3',
       wholeNumber(1, 128),
     )
-    .option('--from-layer <name>', 'pictures: train what is above this layer')
+    .option('--from-layer <name>', 'images: train what is above this layer')
     .option('--head-only', 'train the output layer only; the encoder stays as it is')
     .option(
       '--flip',
-      'pictures: learn each one mirrored as well, unless left and right matter: twice the time and memory',
+      'images: learn each one mirrored as well, unless left and right matter: twice the time and memory',
     )
     .option(
       '--loss <name>',

@@ -9,13 +9,13 @@ import { type PredictFileOptions, predictFile } from '../predict-file.ts'
 export function addPredictCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('predict')
-    .summary('classify the texts of a file, or pictures')
+    .summary('classify the texts of a file, or images')
     .description(
-      'Classify the texts of a CSV, TSV, JSONL or plain text file, or of stdin, or the pictures of a folder or of ' +
+      'Classify the texts of a CSV, TSV, JSONL or plain text file, or of stdin, or the images of a folder or of ' +
         'a column of paths: one JSON line each.',
     )
     .argument('<model>', 'the classifier: name, name@alias or name@v7')
-    .argument('<file>', 'the file, a folder of pictures, or - for stdin')
+    .argument('<file>', 'the file, a folder of images, or - for stdin')
   addInputOptions(command)
     .option('--skip-empty', 'leave out rows with an empty text instead of stopping')
     .option(
@@ -37,7 +37,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
       `
 Examples:
   espalier predict intent mails.csv --text-column body --output mails.jsonl
-  espalier predict pets holiday-pictures/ --output holiday.jsonl
+  espalier predict pets holiday-images/ --output holiday.jsonl
   espalier predict intent@v7 questions.txt --top-k 1 --no-text
   echo "play some jazz" | espalier predict intent - --format txt`,
     )

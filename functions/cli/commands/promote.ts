@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { CHAMPION, parseModelAddress } from '../../../shared/lib/model-address.ts'
+import { CHAMPION, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
 import { addChangeOptions, type ChangeFlags, noteChange } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
 import { describeOwnChange } from '../describe-change.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { CHAMPION } from '../../../shared/lib/model-address.ts'
+import { CHAMPION } from '../../../shared/lib/text/model-address.ts'
 import { addChangeOptions, type ChangeFlags, noteChange, parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
 import { describeOwnChange } from '../describe-change.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Precision, precisionSchema } from '../../../shared/lib/encoder-manifest.ts'
+import { type Precision, precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
 import { oneOf, wholeNumber } from '../options.ts'
 

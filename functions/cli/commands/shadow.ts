@@ -59,7 +59,7 @@ async function changeShadow(
   const registry = await (await context.boot()).openRegistry()
   const { signal, print } = context
   if (clear !== true && version === undefined) {
-    const { readModelCard } = await import('../../../shared/service/model-card.ts')
+    const { readModelCard } = await import('../../../shared/versions/model-card.ts')
     const { state } = await readModelCard(registry, name, signal)
     const shadow = `shadow of ${name}: ${formatShadow(state.shadow)}`
     return print(flags.json === true ? JSON.stringify(state, null, 2) : shadow)

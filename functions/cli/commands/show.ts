@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { formatModelVersion } from '../../../shared/lib/model-address.ts'
-import type { ModelCard } from '../../../shared/service/model-card.ts'
+import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
+import type { ModelCard } from '../../../shared/versions/model-card.ts'
 import type { CommandContext } from '../context.ts'
 import { describeChange, formatShadow, formatTraffic } from '../describe-change.ts'
 import { formatBytes, formatShare } from '../number-format.ts'
@@ -27,7 +27,7 @@ Examples:
     )
     .action(async (model: string, { json }: { json?: boolean }) => {
       const boot = await context.boot()
-      const { readModelCard } = await import('../../../shared/service/model-card.ts')
+      const { readModelCard } = await import('../../../shared/versions/model-card.ts')
       const card = await readModelCard(await boot.openRegistry(), model, context.signal)
       await context.print(json === true ? JSON.stringify(card, null, 2) : formatCard(card))
     })

@@ -52,7 +52,7 @@ async function changeTraffic(
   const registry = await (await context.boot()).openRegistry()
   const { signal, print } = context
   if (clear !== true && shares.length === 0) {
-    const { readModelCard } = await import('../../../shared/service/model-card.ts')
+    const { readModelCard } = await import('../../../shared/versions/model-card.ts')
     const { state } = await readModelCard(registry, name, signal)
     const split = `traffic of ${name}: ${formatTraffic(state.traffic)}`
     return print(flags.json === true ? JSON.stringify(state, null, 2) : split)

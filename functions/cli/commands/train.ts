@@ -10,12 +10,12 @@ import { TRAINING_METHODS } from '../training-methods.ts'
 export function addTrainCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('train')
-    .summary('train a classifier on labelled texts or pictures')
+    .summary('train a classifier on labelled texts or images')
     .description(
-      'Train a classifier on the labelled texts of a CSV, TSV or JSONL file, or on pictures: a folder with a ' +
+      'Train a classifier on the labelled texts of a CSV, TSV or JSONL file, or on images: a folder with a ' +
         'folder for each label, or a file with a column of paths. Publish it as a new version.',
     )
-    .argument('<data>', 'the file, s3://bucket/key, a folder of pictures, or - for stdin')
+    .argument('<data>', 'the file, s3://bucket/key, a folder of images, or - for stdin')
     .requiredOption('--name <name>', 'name of the classifier')
   addLabelledOptions(command)
     .option('--test <file>', 'test rows of their own; otherwise some of DATA are held out')
@@ -38,11 +38,11 @@ export function addTrainCommand(program: Command, context: CommandContext): void
   addEncoderOptions(command)
     .option(
       '--layer <name>',
-      'pictures: layer of the encoder to train on, as "espalier layers" lists them',
+      'images: layer of the encoder to train on, as "espalier layers" lists them',
     )
     .option(
       '--layers <names>',
-      'pictures: layers to choose among by cross-validation and LogME, separated by commas; auto takes the last of each shape',
+      'images: layers to choose among by cross-validation and LogME, separated by commas; auto takes the last of each shape',
       nameList,
     )
     .option('--promote', 'make it the champion, unless it is worse than the present one')
@@ -59,7 +59,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
       '--quote-texts',
       'quote misclassified test texts in the report, which the version keeps',
     )
-    .option('--no-thumbnails', 'show no misclassified test pictures in the report')
+    .option('--no-thumbnails', 'show no misclassified test images in the report')
     .option('--dry-run', 'do everything but publish')
     .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'no progress and no warnings on stderr')

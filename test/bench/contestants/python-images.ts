@@ -2,9 +2,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** A Python process that encodes a folder of pictures. */
+/** A Python process that encodes a folder of images. */
 export interface PythonImages {
-  /** Milliseconds of one pass over all pictures. */
+  /** Milliseconds of one pass over all images. */
   run(): Promise<number>
   stop(): Promise<void>
 }

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createRandom, type Random } from '../../../shared/lib/random.ts'
+import { createRandom, type Random } from '../../../shared/lib/maths/random.ts'
 
 /** The shape of a BERT checkpoint; its vocabulary is that of the tokenizer it is given. */
 export interface RandomEncoder {

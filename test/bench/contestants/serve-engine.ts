@@ -1,5 +1,5 @@
-import { createBoot } from '../../../functions/boot.ts'
-import type { Precision } from '../../../shared/lib/encoder-manifest.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
+import type { Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { answerParent } from './child.ts'
 import { type EngineReply, type EngineRequest, SAMPLE_ROWS } from './engine-protocol.ts'
 

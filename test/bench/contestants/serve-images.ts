@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createBoot } from '../../../functions/boot.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
-import type { Precision } from '../../../shared/lib/encoder-manifest.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
+import type { Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { answerParent } from './child.ts'
 
-/** Which encoder a measured process opens, and the pictures that it encodes. */
+/** Which encoder a measured process opens, and the images that it encodes. */
 export interface ImagesChoice {
   readonly model: string
   readonly precision: Precision
@@ -15,9 +15,9 @@ export interface ImagesChoice {
 }
 
 export type ImagesRequest =
-  /** Encodes all pictures in one call. */
+  /** Encodes all images in one call. */
   | { readonly kind: 'encode' }
-  /** Sends so many requests at once, of one large picture each, all different. */
+  /** Sends so many requests at once, of one large image each, all different. */
   | { readonly kind: 'crowd'; readonly file: string; readonly requests: number }
 
 export type ImagesReply =
@@ -46,12 +46,12 @@ export async function serveImages(choice: ImagesChoice, root: URL): Promise<void
 }
 
 async function crowd(encoder: Encoder, file: string, requests: number): Promise<ImagesReply> {
-  const picture = readFileSync(file)
+  const image = readFileSync(file)
   const start = performance.now()
   const settled = await Promise.allSettled(
     Array.from({ length: requests }, (_, i) => {
       // Bytes behind the end of a JPEG change its hash and nothing else.
-      const own = Buffer.concat([picture, Buffer.from(String(i))])
+      const own = Buffer.concat([image, Buffer.from(String(i))])
       return encoder.encode([own], OPTIONS)
     }),
   )

@@ -1,4 +1,4 @@
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 /**
  * Arrival times in milliseconds of a Poisson process: independent exponential gaps with mean 1000 / `perSecond`,

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
-const PICTURES = 60
+const IMAGES = 60
 const SIDES = { width: 500, height: 375 }
 const LARGE = { width: 4000, height: 3000 }
 
-/** Pictures to encode. */
+/** Images to encode. */
 export interface ImageWorkload {
   readonly folder: string
   /** A JPEG of 12 megapixels. */
@@ -25,12 +25,12 @@ export async function prepareImages(root: string, scratch: string): Promise<Imag
   await writeFile(large, await draw(LARGE, 1, 80))
   const samples = join(root, '..', 'shared', 'data', 'images', 'imagenet-samples')
   if (existsSync(samples)) return { folder: samples, large, what: '100 ImageNet photos' }
-  const folder = join(scratch, 'pictures')
+  const folder = join(scratch, 'images')
   await mkdir(folder)
-  for (let i = 0; i < PICTURES; i++) {
+  for (let i = 0; i < IMAGES; i++) {
     await writeFile(join(folder, `${100 + i}.jpg`), await draw(SIDES, i, 90))
   }
-  return { folder, large, what: `${PICTURES} drawn pictures of 500 x 375` }
+  return { folder, large, what: `${IMAGES} drawn images of 500 x 375` }
 }
 
 /** Coarse noise made smooth, with fine noise over it: compresses about as a photo does. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createRandom, type Random } from '../../../shared/lib/random.ts'
+import { createRandom, type Random } from '../../../shared/lib/maths/random.ts'
 
 export type WorkloadName = 'short' | 'mixed' | 'long'
 

@@ -1,4 +1,4 @@
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { type Graph, GraphBuilder, MICROSOFT_DOMAIN } from '../../../shared/onnx/graph.ts'
 import type { BenchPrecision } from '../contestants/own.ts'
 

@@ -21,12 +21,12 @@ interface Contestant {
   readonly name: string
   /** Names it in ratios. */
   readonly key: string
-  /** Milliseconds of a pass over all pictures. */
+  /** Milliseconds of a pass over all images. */
   run(): Promise<number>
   stop(): Promise<void>
 }
 
-/** Pictures a second, decoded and encoded, beside a Python script; memory while a crowd of large ones waits. */
+/** Images a second, decoded and encoded, beside a Python script; memory while a crowd of large ones waits. */
 export async function measureImages(context: BenchContext): Promise<PartResult> {
   return withScratchFolder(async (scratch) => {
     const workload = await prepareImages(context.root, scratch)
@@ -50,17 +50,17 @@ export async function measureImages(context: BenchContext): Promise<PartResult> 
       const timeOf = (each: Contestant) => times[all.indexOf(each)] ?? []
       context.say('images: a crowd of large ones')
       const crowd = await own.crowd()
-      const pictures = readdirSync(workload.folder).length
+      const images = readdirSync(workload.folder).length
       return {
         title: 'Images',
-        method: `${workload.what} from memory: decoded, resized, cropped, encoded by EfficientNet-Lite0. Ours has ${context.cores} workers. The script uses Pillow and ONNX Runtime with the float32 graph, one picture after the other with ONNX Runtime's default threads, and with a thread for each core. The crowd: ${CROWD} different pictures of 12 megapixels at once, within the default bounds.`,
+        method: `${workload.what} from memory: decoded, resized, cropped, encoded by EfficientNet-Lite0. Ours has ${context.cores} workers. The script uses Pillow and ONNX Runtime with the float32 graph, one image after the other with ONNX Runtime's default threads, and with a thread for each core. The crowd: ${CROWD} different images of 12 megapixels at once, within the default bounds.`,
         tables: [
           {
             head: ['engine', 'images/s'],
             words: 1,
             rows: all.map(({ name }, i) => [
               name,
-              fixed((1000 * pictures) / median(times[i] ?? []), 1),
+              fixed((1000 * images) / median(times[i] ?? []), 1),
             ]),
           },
           crowd,

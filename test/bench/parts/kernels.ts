@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readTransformerConfig } from '../../../shared/exporter/source-config.ts'
+import { readTransformerConfig } from '../../../shared/exporter/source/source-config.ts'
 import { CPU_GROUPING, groupByLength } from '../../../shared/runtime/grouping.ts'
 import { forkChild } from '../contestants/child.ts'
 import { type EngineProcess, startEngine } from '../contestants/engine-process.ts'

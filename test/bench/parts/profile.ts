@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createBoot } from '../../../functions/boot.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
 import { BUILTIN_FOLDER, PRECISIONS } from '../contestants/own.ts'
 import type { BenchContext } from '../context.ts'
 import { type OperatorTimes, profileOperators } from '../matrix/profile-operators.ts'

@@ -4,7 +4,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { openS3Store } from '../../../shared/registry/store-s3.ts'
+import { openS3Store } from '../../../shared/registry/stores/s3/store.ts'
 import { withScratchFolder } from '../lib/scratch-folder.ts'
 
 /** An int8 encoder's size. */

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createBoot } from '../../../functions/boot.ts'
+import { createBoot } from '../../../functions/boot/boot.ts'
 import { startEngine } from '../contestants/engine-process.ts'
 import { BUILTIN_FOLDER, canPin, PRECISIONS } from '../contestants/own.ts'
 import { BERT_BASE, writeRandomEncoder } from '../contestants/random-encoder.ts'

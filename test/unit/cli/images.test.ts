@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
+import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { writeShapes } from '../../fakes/shapes.ts'
 import { runCommand } from './run.ts'
@@ -28,8 +28,8 @@ function createWorkshop() {
   return { registry, boot, run: (...argv: string[]) => runCommand(argv, { boot }) }
 }
 
-describe('a folder of pictures', () => {
-  it('trains a classifier with the image encoder, and reports the worst errors with small pictures', async () => {
+describe('a folder of images', () => {
+  it('trains a classifier with the image encoder, and reports the worst errors with small images', async () => {
     const { registry, boot, run } = createWorkshop()
     const args = [
       'train',
@@ -44,7 +44,7 @@ describe('a folder of pictures', () => {
     expect(trained.code).toBe(0)
     expect(trained.stdout).toMatch(/^shapes@v1: 3 labels, 24 rows, method ncm/)
     expect(trained.stdout).toContain('/classify?model=shapes')
-    expect(trained.stdout).toContain('--data-binary @picture.jpg')
+    expect(trained.stdout).toContain('--data-binary @image.jpg')
     expect(boot.opened.map(({ model }) => model)).toEqual(['efficientnet-lite0'])
     expect(boot.openEncoders()).toBe(0)
     const report = JSON.parse(await readFile(path('report', 'report.json'), 'utf8'))
@@ -60,7 +60,7 @@ describe('a folder of pictures', () => {
     expect(version.lineage).toMatchObject({ encoder: 'eyes@v1' })
   })
 
-  it('keeps pictures out of the report where that is asked for', async () => {
+  it('keeps images out of the report where that is asked for', async () => {
     const { run } = createWorkshop()
     const args = ['train', path('shapes'), '--name', 'shapes', '--report', path('plain')]
     await run(...args, '--no-thumbnails', '--dry-run', '-q', '--method', 'ncm')
@@ -69,7 +69,7 @@ describe('a folder of pictures', () => {
     expect(html).not.toContain('.jpg')
   })
 
-  it('embeds, predicts and evaluates, naming each picture', async () => {
+  it('embeds, predicts and evaluates, naming each image', async () => {
     const { run, boot } = createWorkshop()
     await run('train', path('shapes'), '--name', 'shapes', '--promote', '-q', '--method', 'ncm')
     const embedded = await run('embed', path('shapes'), '-q')
@@ -98,7 +98,7 @@ describe('a folder of pictures', () => {
     ])
   })
 
-  it('compares two versions, naming the pictures on which they differ', async () => {
+  it('compares two versions, naming the images on which they differ', async () => {
     const { run, boot } = createWorkshop()
     await writeShapes(path('others'), 10, 300)
     for (const data of [path('shapes'), path('others')]) {
@@ -127,7 +127,7 @@ describe('a folder of pictures', () => {
     const right = [...after].filter(([image, label]) => image.startsWith(label)).length
     expect(result.after.quality.accuracy.value).toBeCloseTo(right / 14, 12)
     const shown = await run('compare', 'shapes', 'v1', 'v2', data, '-q')
-    expect(shown.stdout).toMatch(/\nshapes@v1 +shapes@v2 +LABEL +PICTURE\n/)
+    expect(shown.stdout).toMatch(/\nshapes@v1 +shapes@v2 +LABEL +IMAGE\n/)
   })
 
   it('leaves out what cannot be read and says so', async () => {
@@ -137,10 +137,10 @@ describe('a folder of pictures', () => {
     await writeFile(path('spoilt', 'notes.txt'), 'these are shapes')
     const run1 = await run('train', path('spoilt'), '--name', 's', '--dry-run', '--method', 'ncm')
     expect(run1.stderr).toContain(
-      'warning: 1 file that is no picture left out (notes.txt: not named as JPEG, PNG or WebP)',
+      'warning: 1 file that is no image left out (notes.txt: not named as JPEG, PNG or WebP)',
     )
     expect(run1.stderr).toContain(
-      'warning: 1 picture that cannot be read left out (bar/1.jpg: the file is empty)',
+      'warning: 1 image that cannot be read left out (bar/1.jpg: the file is empty)',
     )
     const run2 = await run('embed', path('spoilt'))
     expect(run2.stdout.trim().split('\n')).toHaveLength(11)
@@ -168,7 +168,7 @@ describe('a column of paths', () => {
     expect(listRun.report.dataset.sha256).toBe(folderRun.report.dataset.sha256)
     const judged = await of(path('list.csv'), '--label-column', 'kind', '--test', path('list.csv'))
     expect(judged.warnings.map(({ message }: { message: string }) => message)).toContainEqual(
-      expect.stringContaining('30 pictures also occur in the training data'),
+      expect.stringContaining('30 images also occur in the training data'),
     )
   })
 })

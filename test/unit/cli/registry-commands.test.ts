@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
+import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { type CliRunOptions, runCommand } from './run.ts'
 

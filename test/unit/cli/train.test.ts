@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decodeHead } from '../../../shared/head/decode.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openMemoryStore } from '../../../shared/registry/store-memory.ts'
+import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { createFakeBoot, type FakeBootOptions } from '../../fakes/fake-boot.ts'
 import { runCommand } from './run.ts'
 

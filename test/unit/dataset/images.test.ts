@@ -23,8 +23,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-describe('a folder of pictures', () => {
-  it('gives a row for each picture, sorted, labelled by its first folder', async () => {
+describe('a folder of images', () => {
+  it('gives a row for each image, sorted, labelled by its first folder', async () => {
     const source = await openFileSource(path('set'))
     expect(await findModality(source)).toBe('image')
     const { examples, classes, modality, summary } = await readLabelled(source)
@@ -43,7 +43,7 @@ describe('a folder of pictures', () => {
 
   it('counts what it leaves out: other files, links, the empty, the unreadable, the too large', async () => {
     for (const name of ['a/1.png', 'a/2.png', 'b/3.png', 'b/4.png']) await put(`odd/${name}`, name)
-    await put('odd/README.md', 'not a picture')
+    await put('odd/README.md', 'not an image')
     await put('odd/a/.hidden.png', 'hidden')
     await put('odd/b/empty.png', '')
     await put('odd/b/large.png', '')
@@ -58,12 +58,12 @@ describe('a folder of pictures', () => {
       summary.warnings.map(({ code, message }) => [code, message]),
     )
     expect(messages).toEqual({
-      not_images: expect.stringMatching(/^2 files that are no pictures left out \(README\.md: not/),
+      not_images: expect.stringMatching(/^2 files that are no images left out \(README\.md: not/),
       unreadable_images: expect.stringMatching(
-        /^2 pictures that cannot be read left out \(b\/empty\.png: the file is empty, b\/large\.png: larger than 2 KiB/,
+        /^2 images that cannot be read left out \(b\/empty\.png: the file is empty, b\/large\.png: larger than 2 KiB/,
       ),
       empty_labels: expect.stringContaining('(top.png)'),
-      duplicates: '1 row repeats an earlier picture and label (a/same.png)',
+      duplicates: '1 row repeats an earlier image and label (a/same.png)',
     })
   })
 
@@ -83,7 +83,7 @@ describe('a folder of pictures', () => {
     )
   })
 
-  it('refuses a single class, and a folder without pictures', async () => {
+  it('refuses a single class, and a folder without images', async () => {
     await put('one/a/1.png', '1')
     await put('one/a/2.png', '2')
     expect(await dataFault(readLabelled(await openFileSource(path('one'))))).toMatch(
@@ -96,7 +96,7 @@ describe('a folder of pictures', () => {
   })
 })
 
-describe('a file with paths of pictures', () => {
+describe('a file with paths of images', () => {
   it('reads them relative to itself, in the order of its rows', async () => {
     await put('list.csv', 'path,label\nset/b/1.png,x\nset/a/4.jpeg,y\nset/none.png,y\n')
     const source = await openFileSource(path('list.csv'))
@@ -105,7 +105,7 @@ describe('a file with paths of pictures', () => {
     expect(examples.map(({ text }) => text)).toEqual(['set/b/1.png', 'set/a/4.jpeg'])
     expect(summary.textColumn).toBe('path')
     expect(summary.warnings[0]?.message).toBe(
-      '1 picture that cannot be read left out (set/none.png: no such file)',
+      '1 image that cannot be read left out (set/none.png: no such file)',
     )
     const rows = await collect(readTexts(source))
     expect(Buffer.from(await rows[0]!.image!.load()).toString()).toBe('bytes of b/1.png')
@@ -126,7 +126,7 @@ describe('a file with paths of pictures', () => {
       await put('leaving/list.jsonl', `${JSON.stringify({ image: name, label: 'x' })}\n`)
       const source = await openFileSource(path('leaving/list.jsonl'))
       expect(await dataFault(readLabelled(source))).toMatch(/is not below the folder of the data/)
-      expect(await dataFault(collect(readTexts(source)))).toMatch(/line 1: the picture "/)
+      expect(await dataFault(collect(readTexts(source)))).toMatch(/line 1: the image "/)
     },
   )
 

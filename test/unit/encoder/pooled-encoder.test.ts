@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createEncoder, type EncoderOptions } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions, Encoder } from '../../../shared/encoder/types.ts'
 import { findNeighbours, quantizeRows } from '../../../shared/head/neighbours.ts'
-import type { TextEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
+import type { TextEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import {
   TINY_DIMENSION,
   TINY_MAX_TOKENS,

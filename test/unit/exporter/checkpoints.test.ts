@@ -6,9 +6,9 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createEncoder } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions } from '../../../shared/encoder/types.ts'
 import { exportEncoder } from '../../../shared/exporter/export-encoder.ts'
-import type { EncoderManifest, Precision } from '../../../shared/lib/encoder-manifest.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
-import { loadTokenizer } from '../../../shared/runtime/tokenizer.ts'
+import type { EncoderManifest, Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { loadTokenizer } from '../../../shared/runtime/text/tokenizer.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 
 /** What sentence-transformers computed for a folder; see test/golden/make-checkpoints.py. */

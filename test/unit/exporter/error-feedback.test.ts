@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { roundWithFeedback } from '../../../shared/exporter/error-feedback.ts'
+import { roundWithFeedback } from '../../../shared/exporter/int8/error-feedback.ts'
 
 const LIMIT = 63
 

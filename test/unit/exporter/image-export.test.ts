@@ -4,18 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
+import { readManifest } from '../../../shared/encoders/encoder-artifacts.ts'
 import { exportImageEncoder } from '../../../shared/exporter/export-image-encoder.ts'
-import { listLayers } from '../../../shared/exporter/list-layers.ts'
+import { listLayers } from '../../../shared/exporter/image/list-layers.ts'
 import {
   fromPreprocessorConfig,
   preprocessorConfigSchema,
-} from '../../../shared/exporter/preprocessor-config.ts'
-import type { ImageEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
+} from '../../../shared/exporter/source/preprocessor-config.ts'
+import type { ImageEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { parseModel } from '../../../shared/onnx/reader.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
-import { createEngine } from '../../../shared/runtime/engine.ts'
-import { goldenJob } from '../../../shared/runtime/self-test.ts'
-import { readManifest } from '../../../shared/service/encoder-artifacts.ts'
+import { createEngine, goldenJob } from '../../../shared/runtime/open-engine.ts'
 import {
   buildTinyImageNetwork,
   tinyImageConfig,
@@ -37,7 +36,7 @@ async function exportTiny(
   return { manifest: await exportImageEncoder({ folder, output, layer }), output }
 }
 
-/** Vectors of pictures, row by row. */
+/** Vectors of images, row by row. */
 async function encode(
   artifactDir: string,
   manifest: ImageEncoderManifest,
@@ -59,7 +58,7 @@ describe('export', () => {
       layer: 'features',
       dimension: 4,
       pooling: 'none',
-      graphs: { float32: { inputs: [{ name: 'picture', role: 'pixels', type: 'float32' }] } },
+      graphs: { float32: { inputs: [{ name: 'image', role: 'pixels', type: 'float32' }] } },
     })
     expect(await readManifest(output)).toEqual(manifest)
     expect(readdirSync(output).sort()).toEqual(['encoder.json', 'float32.onnx'])
@@ -98,7 +97,7 @@ describe('export', () => {
     expect(other.manifest.family).not.toBe(full.manifest.family)
   })
 
-  test('a picture of which nothing is left has the vector of zeros', async () => {
+  test('an image of which nothing is left has the vector of zeros', async () => {
     const graph = buildTinyImageNetwork()
     const positive = graph.initializers.map((tensor) => {
       const sign = tensor.name === 'b1' ? 0 : 1
@@ -125,14 +124,14 @@ describe('export', () => {
       [
         [{ graph: buildTinyImageNetwork('float32', 9) }],
         'unsupported_model',
-        /inputs are picture float32 \[1, 3, 9, 9\]; one of .* \[batch, 3, 8, 8\]/,
+        /inputs are image float32 \[1, 3, 9, 9\]; one of .* \[batch, 3, 8, 8\]/,
       ],
       [
         [{ graph: { ...graph, nodes: graph.nodes.map((n) => ({ ...n, op: `${n.op}X` })) } }],
         'invalid_model_file',
         /ONNX Runtime refuses it/,
       ],
-      [[{ config: { modality: 'image' } }], 'invalid_model_file', /how are pictures prepared/],
+      [[{ config: { modality: 'image' } }], 'invalid_model_file', /how are images prepared/],
       [
         [{ config: { modality: 'image', preprocessing: wide, layer: 'mean' } }],
         'unsupported_model',

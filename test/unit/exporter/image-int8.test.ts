@@ -6,8 +6,8 @@ import {
   type ExportImageEncoderOptions,
   exportImageEncoder,
 } from '../../../shared/exporter/export-image-encoder.ts'
-import type { ImageEncoderManifest } from '../../../shared/lib/encoder-manifest.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import type { ImageEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { GraphBuilder } from '../../../shared/onnx/graph.ts'
 import { parseModel } from '../../../shared/onnx/reader.ts'
 import { openSession } from '../../../shared/runtime/session.ts'
@@ -22,7 +22,7 @@ import { buildTinyImageNetwork, writeTinyImageFolder } from '../../fakes/tiny-im
 const work = mkdtempSync(join(tmpdir(), 'espalier-image-int8-'))
 const both = ['float32', 'int8'] as const
 const mixed = join(work, 'mixed')
-const pictures = join(work, 'pictures')
+const images = join(work, 'images')
 let count = 0
 let drawn: Exported
 
@@ -33,7 +33,7 @@ interface Exported {
 
 beforeAll(async () => {
   await writeTinyImageFolder(mixed, { graph: buildMixedImageNetwork(), config: mixedImageConfig() })
-  await writeShapes(pictures, 7, 20)
+  await writeShapes(images, 7, 20)
   drawn = await run({ precisions: both })
 })
 afterAll(() => rmSync(work, { recursive: true, force: true }))
@@ -69,8 +69,8 @@ function cosines({ golden }: ImageEncoderManifest): number[] {
 }
 
 describe('int8 of an image network', () => {
-  it('stays close to float32, learned from drawn pictures or from a folder of them', async () => {
-    const { manifest, output } = await run({ calibration: pictures })
+  it('stays close to float32, learned from drawn images or from a folder of them', async () => {
+    const { manifest, output } = await run({ calibration: images })
     expect(manifest).toMatchObject({
       quantization: { calibration: 'calibration.json' },
       family: drawn.manifest.family,
@@ -96,19 +96,19 @@ describe('int8 of an image network', () => {
       const rest = nodes.filter((node) => node.op === op && !node.name.startsWith('espalier.'))
       expect(rest, op).toEqual([])
     }
-    // The picture and the gate's product go in; the gate, its other factor and the last layer come out.
+    // The image and the gate's product go in; the gate, its other factor and the last layer come out.
     expect(ops.filter((op) => op === 'QuantizeLinear')).toHaveLength(2)
     expect(ops.filter((op) => op === 'DequantizeLinear')).toHaveLength(3)
   })
 
-  it('gives a picture the same bits alone and in a batch', async () => {
+  it('gives an image the same bits alone and in a batch', async () => {
     const session = await openSession(join(drawn.output, 'int8.onnx'))
     const size = 3 * MIXED_SIDE ** 2
     const random = createRandom(3)
     const batch = Float32Array.from({ length: 5 * size }, () => 4 * random.next() - 2)
     const encode = async (data: Float32Array) => {
       const dims = [data.length / size, 3, MIXED_SIDE, MIXED_SIDE]
-      const result = await session.run({ picture: { data, dims } }, ['espalier.embedding'])
+      const result = await session.run({ image: { data, dims } }, ['espalier.embedding'])
       return result['espalier.embedding']?.data as Float32Array
     }
     const together = await encode(batch)
@@ -133,12 +133,12 @@ describe('int8 of an image network', () => {
     expect(Object.keys(stored.sites)).toEqual(['first'])
   })
 
-  it('refuses a calibration that is not of the network, and pictures that are none', async () => {
+  it('refuses a calibration that is not of the network, and images that are none', async () => {
     const few = join(work, 'few')
     await writeShapes(few, 2, 1)
     const damaged = join(work, 'damaged')
     await writeShapes(damaged, 7, 1)
-    writeFileSync(join(damaged, 'bar', '0.jpg'), 'no picture')
+    writeFileSync(join(damaged, 'bar', '0.jpg'), 'no image')
     const lacks = await bring(({ ranges }) => delete ranges.pool)
     const short = await bring(({ sites }) => sites.last?.shift ?? sites['last.relu']?.shift.pop())
     const other = await bring(({ sites }) => {
@@ -153,7 +153,7 @@ describe('int8 of an image network', () => {
       [{ folder: short }, 'invalid_model_file', /last\.relu does not hold 12 shifts/],
       [{ folder: other }, 'invalid_model_file', /calibration\.json: .*rounding/],
       [{ folder: newer }, 'invalid_model_file', /calibration\.json: schema/],
-      [{ calibration: few }, 'invalid_data', /few: 6 pictures .*at least 20/],
+      [{ calibration: few }, 'invalid_data', /few: 6 images .*at least 20/],
       [{ calibration: damaged }, 'invalid_data', /bar\/0\.jpg is no image/],
       [{ calibration: join(work, 'none') }, 'invalid_data', /no such folder/],
       [{ precisions: ['float16'] }, 'invalid_request', /float16.*float32 and int8/],
@@ -167,8 +167,8 @@ describe('int8 of an image network', () => {
   it('says where there is nothing to run in int8', async () => {
     const folder = join(work, 'none')
     const g = new GraphBuilder('plain')
-    const picture = g.input('picture', 'float32', ['n', 3, MIXED_SIDE, MIXED_SIDE])
-    const features = g.op('Relu', [picture], {}, { outputs: ['features'] })
+    const image = g.input('image', 'float32', ['n', 3, MIXED_SIDE, MIXED_SIDE])
+    const features = g.op('Relu', [image], {}, { outputs: ['features'] })
     g.output('features', features, 'float32', ['n', 3, MIXED_SIDE, MIXED_SIDE])
     const config = { ...mixedImageConfig(), layer: 'features' }
     await writeTinyImageFolder(folder, { graph: g.build(), config })

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ConvolutionSite } from '../../../shared/exporter/convolution-sites.ts'
+import type { ConvolutionSite } from '../../../shared/exporter/int8/image/convolution-sites.ts'
 import {
   quantizeConvolution,
   roundConvolution,
-} from '../../../shared/exporter/quantize-convolution.ts'
+} from '../../../shared/exporter/int8/image/quantize-convolution.ts'
 
 /** A convolution in groups, its largest weights side by side or apart, with samples of what it reads. */
 const cases = fc

@@ -6,8 +6,8 @@ import {
   planGrid,
   type QuantizedLinear,
   scaleWeights,
-} from '../../../shared/exporter/quantize.ts'
-import type { Linear } from '../../../shared/exporter/weights.ts'
+} from '../../../shared/exporter/int8/quantize.ts'
+import type { Linear } from '../../../shared/exporter/source/weights.ts'
 
 const cases = fc
   .record({

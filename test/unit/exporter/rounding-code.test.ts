@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeRounding, encodeRounding } from '../../../shared/exporter/rounding-code.ts'
+import { decodeRounding, encodeRounding } from '../../../shared/exporter/int8/rounding-code.ts'
 
 /** Values with one of their two neighbours each. */
 const roundings = fc

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { splitChannels } from '../../../shared/exporter/split-channels.ts'
-import type { LayerWeights, Linear } from '../../../shared/exporter/weights.ts'
+import { splitChannels } from '../../../shared/exporter/int8/split-channels.ts'
+import type { LayerWeights, Linear } from '../../../shared/exporter/source/weights.ts'
 
 const HIDDEN = 3
 

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { listLayers } from '../../../shared/exporter/list-layers.ts'
+import { listLayers } from '../../../shared/exporter/image/list-layers.ts'
 import {
   layerBelowBlocks,
   layerNamed,
   listBlocks,
-} from '../../../shared/exporter/transfer-blocks.ts'
-import type { TransferLayer } from '../../../shared/lib/encoder-manifest.ts'
+} from '../../../shared/exporter/image/transfer-blocks.ts'
+import type { TransferLayer } from '../../../shared/lib/manifests/encoder-manifest.ts'
 
 const builtin = fileURLToPath(new URL('../../../infra/models/efficientnet-lite0', import.meta.url))
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { planEpoch, planPass, widthOf } from '../../../shared/finetune/batches.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const lengthsArbitrary = fc
   .array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 300 })

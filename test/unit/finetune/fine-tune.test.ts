@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readSourceFolder } from '../../../shared/exporter/source-folder.ts'
-import { loadWeights } from '../../../shared/exporter/weights.ts'
+import { readSourceFolder } from '../../../shared/exporter/source/source-folder.ts'
+import { loadWeights } from '../../../shared/exporter/source/weights.ts'
 import { fineTune } from '../../../shared/finetune/fine-tune.ts'
 import type {
   FineTuneProgress,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { readTransformerConfig } from '../../../shared/exporter/source-config.ts'
-import { loadWeights } from '../../../shared/exporter/weights.ts'
+import { readTransformerConfig } from '../../../shared/exporter/source/source-config.ts'
+import { loadWeights } from '../../../shared/exporter/source/weights.ts'
 import {
   createTextTrunk,
   type LowerGraph,

@@ -81,7 +81,7 @@ describe('learns', () => {
   })
 })
 
-test('mirror images double the pictures of an epoch', async () => {
+test('mirror images double the images of an epoch', async () => {
   const settings = toySettings({ trainable: block, epochs: 1, flip: true })
   expect(await run({ settings })).toMatchObject({ stopped: 'finished', steps: 12 })
 })
@@ -109,7 +109,7 @@ test('no step leaves the network as it was, and another training starts from its
   expect(again.steps).toBe(6)
 })
 
-test('a signal keeps what has been learnt, also where rows are pictures', async () => {
+test('a signal keeps what has been learnt, also where rows are images', async () => {
   const controller = new AbortController()
   const result = await run({
     settings: toySettings({ trainable: block, epochs: 1000 }),
@@ -163,8 +163,8 @@ describe('refuses', () => {
     })
   })
 
-  test('a picture that cannot be read, by its name', async () => {
-    const files = { train: train.files.with(7, Buffer.from('no picture')), validation: [] }
+  test('an image that cannot be read, by its name', async () => {
+    const files = { train: train.files.with(7, Buffer.from('no image')), validation: [] }
     const loadImage = async (set: 'train' | 'validation', row: number) =>
       files[set][row] as Uint8Array
     await expect(run({ loadImage })).rejects.toMatchObject({

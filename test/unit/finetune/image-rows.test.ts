@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { readImageFolder } from '../../../shared/exporter/image-folder.ts'
-import { readImageNetwork } from '../../../shared/exporter/image-network.ts'
-import { chooseLayer, listTransferLayers } from '../../../shared/exporter/transfer-layers.ts'
+import { readImageNetwork } from '../../../shared/exporter/image/image-network.ts'
+import { chooseLayer, listTransferLayers } from '../../../shared/exporter/image/transfer-layers.ts'
+import { readImageFolder } from '../../../shared/exporter/source/image-folder.ts'
 import { fillImageRows } from '../../../shared/finetune/image-rows.ts'
 import { createImageTrunk } from '../../../shared/finetune/image-trunk.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
-import { openImageDecoder } from '../../../shared/runtime/image-decoder.ts'
-import { createTensorFiller } from '../../../shared/runtime/image-tensor.ts'
+import { openImageDecoder } from '../../../shared/runtime/image/image-decoder.ts'
+import { createTensorFiller } from '../../../shared/runtime/image/image-tensor.ts'
 import { openSession } from '../../../shared/runtime/session.ts'
 import { TINY_SIDE, writeTinyImageFolder } from '../../fakes/tiny-image-network.ts'
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** Features of pictures at the tiny network's first layer, and which rows were asked for. */
+/** Features of images at the tiny network's first layer, and which rows were asked for. */
 async function fill(files: readonly Uint8Array[], flip: boolean) {
   const source = await readImageFolder(folder, { name: 'tiny' })
   const network = await readImageNetwork(source)
@@ -48,7 +48,7 @@ async function fill(files: readonly Uint8Array[], flip: boolean) {
   return { take, rows, count: values.length / width }
 }
 
-it('puts the features of a mirrored picture behind those of the picture', async () => {
+it('puts the features of a mirrored image behind those of the image', async () => {
   // As large as the network's own resize: nothing is rounded.
   const raw = { width: 10, height: 10, channels: 3 } as const
   const draw = (seed: number) =>
@@ -56,10 +56,10 @@ it('puts the features of a mirrored picture behind those of the picture', async 
       Uint8Array.from({ length: 300 }, (_, at) => (at * at * seed) % 251),
       { raw },
     )
-  const pictures = await Promise.all([3, 7].map((seed) => draw(seed).png().toBuffer()))
+  const images = await Promise.all([3, 7].map((seed) => draw(seed).png().toBuffer()))
   const mirrored = await Promise.all([3, 7].map((seed) => draw(seed).flop().png().toBuffer()))
-  const twice = await fill(pictures, true)
-  const plain = await fill([...pictures, ...mirrored], false)
+  const twice = await fill(images, true)
+  const plain = await fill([...images, ...mirrored], false)
   expect([twice.count, plain.count, twice.rows]).toEqual([4, 4, [0, 1]])
   expect([0, 1, 2, 3].map(twice.take)).toEqual([0, 2, 1, 3].map(plain.take))
   expect(twice.take(0)).not.toEqual(twice.take(1))

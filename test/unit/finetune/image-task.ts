@@ -1,11 +1,11 @@
 import sharp from 'sharp'
 import type { LabelledTexts } from '../../../shared/finetune/fine-tune-types.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const SIDE = 12
 const CLASSES = 2
 
-/** Pictures with their labels, as a training takes them. */
+/** Images with their labels, as a training takes them. */
 export interface ImageTask {
   readonly rows: LabelledTexts
   readonly files: readonly Uint8Array[]

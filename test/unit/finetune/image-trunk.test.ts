@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import {
   buildImageEncoderGraph,
   IMAGE_GRAPH_NAMES,
-} from '../../../shared/exporter/image-encoder-graph.ts'
-import type { ImageNetwork } from '../../../shared/exporter/image-network.ts'
-import { chooseLayer, listTransferLayers } from '../../../shared/exporter/transfer-layers.ts'
+} from '../../../shared/exporter/image/image-encoder-graph.ts'
+import type { ImageNetwork } from '../../../shared/exporter/image/image-network.ts'
+import { chooseLayer, listTransferLayers } from '../../../shared/exporter/image/transfer-layers.ts'
 import { createImageTrunk, type ImageTrunk } from '../../../shared/finetune/image-trunk.ts'
 import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
 import type { Loss, TrainingGraphOptions } from '../../../shared/finetune/types.ts'
@@ -47,7 +47,7 @@ function buildMobileNetwork(): Graph {
   const bounds = [g.scalar(0), g.scalar(6)]
   const node = (op: string, inputs: string[], output: string, attributes = {}) =>
     g.op(op, inputs, attributes, { outputs: [output] })
-  const input = g.input('picture', 'float32', ['batch', 3, 6, 6])
+  const input = g.input('image', 'float32', ['batch', 3, 6, 6])
   const stem = node('Conv', [input, constant('w0', 4, 3, 1, 1), constant('b0', 4)], 'stem')
   const wide = node('Conv', [stem, constant('w1', 8, 4, 1, 1), constant('b1', 8)], 'wide')
   const kept = node('Clip', [wide, ...bounds], 'wide.kept')
@@ -79,8 +79,8 @@ function feedsOf({ trunk }: TrainingGraphOptions<ImageTrunk>): Feeds {
   const [input = { name: '', shape: [] }] = trunk.lower.inputs
   const [, ...size] = input.shape as number[]
   const area = size.reduce((product, dim) => product * dim, 1)
-  const pictures = tensor([ROWS, ...size], spread(ROWS * area, 1))
-  const feeds = { [input.name]: pictures }
+  const images = tensor([ROWS, ...size], spread(ROWS * area, 1))
+  const feeds = { [input.name]: images }
   const [features] = interpret(trunk.lower)(feeds, [trunk.output]) as [Tensor]
   const rounded = { dims: features.dims, data: features.data.map(Math.fround) }
   const start = trunk.parameters.length === 0 ? 'embeddings' : 'features'
@@ -159,8 +159,8 @@ describe('an image network in training', () => {
     )
     const feeds = { ...feedsOf(options), ...Object.fromEntries(weights) }
     const [found] = await runInRuntime(scoring.graph, feeds, [scoring.outputs.embedding])
-    const pictures = tensor([ROWS, 3, TINY_SIDE, TINY_SIDE], spread(ROWS * 3 * TINY_SIDE ** 2, 1))
-    const [wanted] = interpret(served)({ picture: pictures }, [IMAGE_GRAPH_NAMES.embedding])
+    const images = tensor([ROWS, 3, TINY_SIDE, TINY_SIDE], spread(ROWS * 3 * TINY_SIDE ** 2, 1))
+    const [wanted] = interpret(served)({ image: images }, [IMAGE_GRAPH_NAMES.embedding])
     const values = Array.from((wanted as Tensor).data)
     expect(largest(values.map((value, at) => value - (found?.[at] as number)))).toBeLessThan(1e-6)
   })
@@ -178,7 +178,7 @@ describe('an image network in training', () => {
     })
   })
 
-  it('is refused where its operators are too old, or mix pictures', async () => {
+  it('is refused where its operators are too old, or mix images', async () => {
     const old = toNetwork({ ...buildTinyImageNetwork(), opset: 11 })
     await expect(trunkOf(old, 'relu')).rejects.toMatchObject({
       code: 'unsupported_model',
@@ -200,7 +200,7 @@ describe('an image network in training', () => {
     const trunk = await trunkOf(toNetwork({ ...tiny, nodes, initializers }), 'relu')
     const options = optionsOf(trunk, { kind: 'cross-entropy', smoothing: 0 })
     expect(() => buildTrainingGraph(options)).toThrow(
-      /layers that are not known to keep the pictures of a batch apart \(the embedding is \[1, 4\*batch\], not \[batch, 4\]\)/,
+      /layers that are not known to keep the images of a batch apart \(the embedding is \[1, 4\*batch\], not \[batch, 4\]\)/,
     )
   })
 })

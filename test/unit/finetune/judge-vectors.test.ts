@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import type { LabelledVectors } from '../../../shared/finetune/judge-vectors.ts'
 import { judgeVectors } from '../../../shared/finetune/judge-vectors.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
-import { openMatrixKernels } from '../../../shared/runtime/kernels.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
+import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
 
 const kernels = await openMatrixKernels({ threads: 1 })
 afterAll(() => kernels.close())

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createPairSampler } from '../../../shared/finetune/pairs.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const groupsArbitrary = fc
   .array(fc.integer({ min: 0, max: 6 }), { minLength: 5, maxLength: 90 })

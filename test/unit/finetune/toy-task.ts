@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defaultSettings } from '../../../shared/finetune/default-settings.ts'
 import type { FineTuneSettings, LabelledTexts } from '../../../shared/finetune/fine-tune-types.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const WORDS = [
   ['water', 'find'],

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CONFIG_VARIABLES, parseConfig } from '../../../shared/lib/config.ts'
+import { CONFIG_VARIABLES, parseConfig } from '../../../shared/lib/config/config.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const docker = join(root, 'infra/docker')

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { CONFIG_VARIABLES, findUnknownVariables, parseConfig } from '../../../shared/lib/config.ts'
+import {
+  CONFIG_VARIABLES,
+  findUnknownVariables,
+  parseConfig,
+} from '../../../shared/lib/config/config.ts'
 
 describe('parseConfig', () => {
   it('has a default for everything', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FloatJsonWriter } from '../../../shared/lib/float-json.ts'
+import { FloatJsonWriter } from '../../../shared/lib/json/float-json.ts'
 
 function write(values: Float32Array): string {
   const writer = new FloatJsonWriter(16)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeBfloat16, decodeFloat16, encodeFloat16 } from '../../../shared/lib/float16.ts'
+import { decodeBfloat16, decodeFloat16, encodeFloat16 } from '../../../shared/lib/maths/float16.ts'
 
 describe('float16', () => {
   // IEEE 754-2008, binary16: bit patterns and values of its reference tables.

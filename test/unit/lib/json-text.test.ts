@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isNestedDeeper } from '../../../shared/lib/json-depth.ts'
-import { findJsonFault } from '../../../shared/lib/json-fault.ts'
+import { isNestedDeeper } from '../../../shared/lib/json/json-depth.ts'
+import { findJsonFault } from '../../../shared/lib/json/json-fault.ts'
 
 function parses(text: string): boolean {
   try {

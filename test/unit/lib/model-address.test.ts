@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isAlias, isModelName, parseModelAddress } from '../../../shared/lib/model-address.ts'
+import { isAlias, isModelName, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
 
 describe('parseModelAddress', () => {
   it.each([

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { nearestName } from '../../../shared/lib/nearest.ts'
-import { quote } from '../../../shared/lib/quote.ts'
-import { findLoneSurrogate, isLongerThanBytes } from '../../../shared/lib/text.ts'
+import { nearestName } from '../../../shared/lib/text/nearest.ts'
+import { findLoneSurrogate, isLongerThanBytes, quote } from '../../../shared/lib/text/text.ts'
 
 describe('findLoneSurrogate', () => {
   it.each([

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { encodeFloat16 } from '../../../shared/lib/float16.ts'
+import { encodeFloat16 } from '../../../shared/lib/maths/float16.ts'
 import { bypassIdentities, cutGraph, findBottlenecks } from '../../../shared/onnx/cut.ts'
 import { type Graph, GraphBuilder } from '../../../shared/onnx/graph.ts'
 import { ProtobufWriter } from '../../../shared/onnx/protobuf.ts'

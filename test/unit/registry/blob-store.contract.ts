@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { BlobStore } from '../../../shared/registry/blob-store.ts'
+import type { BlobStore } from '../../../shared/registry/stores/blob-store.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 
 const LIMIT = { maxBytes: 1024 * 1024 }

@@ -1,7 +1,7 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openDirectoryStore } from '../../../shared/registry/store-directory.ts'
+import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
 import { type Script, startScript } from './run-script.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 

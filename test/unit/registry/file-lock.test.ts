@@ -1,8 +1,14 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { removeVoidClaims, withFileLock } from '../../../shared/registry/file-lock.ts'
-import { checkLiveness, identifyProcess } from '../../../shared/registry/process-identity.ts'
+import {
+  removeVoidClaims,
+  withFileLock,
+} from '../../../shared/registry/stores/directory/file-lock.ts'
+import {
+  checkLiveness,
+  identifyProcess,
+} from '../../../shared/registry/stores/directory/process-identity.ts'
 import { useScratch } from './scratch.ts'
 
 const self = identifyProcess()

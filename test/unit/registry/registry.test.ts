@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest'
-import type { BlobStore } from '../../../shared/registry/blob-store.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
+import type { BlobStore } from '../../../shared/registry/stores/blob-store.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
 import { interceptStore } from '../../fakes/intercepted-store.ts'
 import { describeOnStores } from './on-stores.ts'

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { BlobStore } from '../../../shared/registry/blob-store.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
-import { openS3Store } from '../../../shared/registry/store-s3.ts'
-import type { S3StoreOptions } from '../../../shared/registry/store-s3-client.ts'
+import type { BlobStore } from '../../../shared/registry/stores/blob-store.ts'
+import { openS3Store } from '../../../shared/registry/stores/s3/store.ts'
+import type { S3StoreOptions } from '../../../shared/s3/client.ts'
 import {
   corruptBody,
   cutBody,

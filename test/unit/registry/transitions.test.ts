@@ -6,8 +6,8 @@ import {
   encodeState,
   type ModelState,
   versionOfAlias,
-} from '../../../shared/registry/state.ts'
-import { chooseVersion, routePosition } from '../../../shared/registry/traffic.ts'
+} from '../../../shared/registry/records/state.ts'
+import { chooseVersion, routePosition } from '../../../shared/registry/records/traffic.ts'
 import {
   type ChangeNote,
   markDeleted,
@@ -17,7 +17,7 @@ import {
   setShadow,
   setTraffic,
   type Transition,
-} from '../../../shared/registry/transitions.ts'
+} from '../../../shared/registry/records/transitions.ts'
 
 const note: ChangeNote = { id: 'id', at: '2026-01-02T03:04:05.000Z', by: 'me', reason: 'because' }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { chooseDevice, type DeviceWish } from '../../../shared/runtime/choose-device.ts'
-import { probeDevice } from '../../../shared/runtime/device-probe.ts'
+import { chooseDevice, type DeviceWish } from '../../../shared/runtime/workers/choose-device.ts'
+import { probeDevice } from '../../../shared/runtime/workers/device-probe.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 
 const WORKS = { fault: null, float16: true }

@@ -4,11 +4,10 @@ import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { ImagePreprocessing } from '../../../shared/lib/image-preprocessing.ts'
-import { type ImageDecoder, openImageDecoder } from '../../../shared/runtime/image-decoder.ts'
-import { planGeometry } from '../../../shared/runtime/image-geometry.ts'
-import { createResample } from '../../../shared/runtime/image-resample.ts'
-import { createTensorFiller } from '../../../shared/runtime/image-tensor.ts'
+import type { ImagePreprocessing } from '../../../shared/lib/manifests/image-preprocessing.ts'
+import { type ImageDecoder, openImageDecoder } from '../../../shared/runtime/image/image-decoder.ts'
+import { createResample, planGeometry } from '../../../shared/runtime/image/image-resample.ts'
+import { createTensorFiller } from '../../../shared/runtime/image/image-tensor.ts'
 import { sharedPath } from '../../shared-folder.ts'
 
 const MAX_PIXELS = 1_000_000
@@ -27,7 +26,7 @@ const goldenSchema = z.object({
       height: z.number(),
     }),
   ),
-  pictures: z.record(
+  images: z.record(
     z.string(),
     z.object({ file: z.string(), expected: z.record(z.string(), z.string()) }),
   ),
@@ -60,17 +59,17 @@ function open(rule = 'crop'): Promise<ImageDecoder> {
   return openImageDecoder(specOf(golden.rules[rule]!), MAX_PIXELS)
 }
 
-describe('prepares pictures as Pillow does under the same rule', () => {
+describe('prepares images as Pillow does under the same rule', () => {
   const cases = Object.keys(golden.rules).flatMap((rule) =>
-    Object.keys(golden.pictures).map((picture) => ({ rule, picture })),
+    Object.keys(golden.images).map((image) => ({ rule, image })),
   )
-  test.each(cases)('$picture, $rule', async ({ rule, picture }) => {
-    const { file, expected } = golden.pictures[picture]!
+  test.each(cases)('$image, $rule', async ({ rule, image }) => {
+    const { file, expected } = golden.images[image]!
     const wanted = bytes(expected[rule]!)
     const found = await (await open(rule)).decode(bytes(file))
     const difference = meanDifference(found, wanted)
     // Decoders of JPEG may differ by a rounding; the resize may not.
-    if (picture.includes('jpeg')) expect(difference).toBeLessThan(MAX_MEAN_DIFFERENCE)
+    if (image.includes('jpeg')) expect(difference).toBeLessThan(MAX_MEAN_DIFFERENCE)
     else expect(difference).toBe(0)
   })
 
@@ -106,7 +105,7 @@ function meanDifference(a: Uint8Array, b: Uint8Array): number {
   return a.reduce((total, value, i) => total + Math.abs(value - b[i]!), 0) / b.length
 }
 
-describe('pictures of other kinds', () => {
+describe('images of other kinds', () => {
   const colour = { width: 40, height: 30, background: { r: 200, g: 100, b: 50 } }
   const plain = (channels: 3 | 4) => sharp({ create: { ...colour, channels } })
 
@@ -154,9 +153,9 @@ describe('pictures of other kinds', () => {
 })
 
 describe('refuses', () => {
-  const jpeg = bytes(golden.pictures.jpeg!.file)
-  const png = bytes(golden.pictures.png!.file)
-  const webp = bytes(golden.pictures.webp!.file)
+  const jpeg = bytes(golden.images.jpeg!.file)
+  const png = bytes(golden.images.png!.file)
+  const webp = bytes(golden.images.webp!.file)
   const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>'
   const strip = () =>
     sharp({ create: { width: 5000, height: 4, channels: 3, background: '#000' } })

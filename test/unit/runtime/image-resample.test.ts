@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import loadWabt from 'wabt'
-import { createResample } from '../../../shared/runtime/image-resample.ts'
-import { RESAMPLE_CODE } from '../../../shared/runtime/resample-code.ts'
-import { type Axis, type Interpolation, planTaps } from '../../../shared/runtime/resample-taps.ts'
+import { createResample } from '../../../shared/runtime/image/image-resample.ts'
+import { RESAMPLE_CODE } from '../../../shared/runtime/image/resample-code.ts'
+import {
+  type Axis,
+  type Interpolation,
+  planTaps,
+} from '../../../shared/runtime/image/resample-taps.ts'
 
 const ONE = 2 ** 22
 const interpolations = ['linear', 'cubic', 'lanczos3'] as const
@@ -53,7 +57,7 @@ test.each([
   ['in several pieces', 900, 300],
   ['of lines longer than a piece', 50_000, 3],
   ['beyond the memory that is kept', 20, 60_000],
-])('gives them for a picture %s', (_, width, height) => {
+])('gives them for an image %s', (_, width, height) => {
   const pixels = drawPixels(width, height, 7)
   const across = { source: width, resized: 32, start: 2, count: 30 }
   const down = { source: height, resized: Math.min(height, 20), start: 0, count: 3 }

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRandom } from '../../../shared/lib/random.ts'
-import { type OwnedMatrixKernels, openMatrixKernels } from '../../../shared/runtime/kernels.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
+import {
+  type OwnedMatrixKernels,
+  openMatrixKernels,
+} from '../../../shared/runtime/kernels/kernels.ts'
 import { plainKernels } from '../../../shared/training/plain-kernels.ts'
 
 const random = createRandom(5)

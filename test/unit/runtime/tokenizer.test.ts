@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
-import { createTokenizer, loadTokenizer } from '../../../shared/runtime/tokenizer.ts'
+import { createTokenizer, loadTokenizer } from '../../../shared/runtime/text/tokenizer.ts'
 import { TINY_VOCABULARY, tinyTokenizerJson } from '../../fakes/tiny-encoder.ts'
 import { sharedPath } from '../../shared-folder.ts'
 

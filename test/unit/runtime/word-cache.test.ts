@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createTokenizer } from '../../../shared/runtime/tokenizer.ts'
-import { createLibrary, parseTokenizerJson } from '../../../shared/runtime/tokenizer-file.ts'
+import { createTokenizer } from '../../../shared/runtime/text/tokenizer.ts'
+import { createLibrary, parseTokenizerJson } from '../../../shared/runtime/text/tokenizer-file.ts'
 
 const RIGHT = { maxTokens: 1_000_000, truncate: true, truncationDirection: 'right' } as const
 const url = new URL('../../../infra/models/all-MiniLM-L6-v2/tokenizer.json', import.meta.url)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Matrix } from '../../../shared/lib/matrix-kernels.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
-import { columnMeans, createBasis, toBasis } from '../../../shared/training/basis.ts'
+import type { Matrix } from '../../../shared/lib/maths/matrix-kernels.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
+import { columnMeans, createBasis, toBasis } from '../../../shared/training/methods/basis.ts'
 import { plainKernels } from '../../../shared/training/plain-kernels.ts'
 
 const kernels = plainKernels()

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { alignDomains, IDENTITY } from '../../../shared/training/coral.ts'
-import { type Domain, describeDomain } from '../../../shared/training/domain.ts'
+import { alignDomains, IDENTITY } from '../../../shared/training/adapt/coral.ts'
+import { type Domain, describeDomain } from '../../../shared/training/adapt/domain.ts'
 import {
   alignedCentres,
   assignRows,
   nearestCentres,
   toLinearFit,
-} from '../../../shared/training/easytl.ts'
-import { fillEmptyClasses } from '../../../shared/training/fill-classes.ts'
+} from '../../../shared/training/adapt/easytl.ts'
+import { fillEmptyClasses } from '../../../shared/training/adapt/fill-classes.ts'
 import { readGolden } from './adapt-golden.ts'
 
 const golden = readGolden()

@@ -22,7 +22,7 @@ describe('LogME', () => {
   const score = ({ features, targets, classes }: Domain) => scoreLogMe(features, targets, classes)
   const absent = sharedPath('data', 'office-caltech-googlenet') === null
 
-  // GoogLeNet's features promise more than bags of SURF words on the same pictures.
+  // GoogLeNet's features promise more than bags of SURF words on the same images.
   test.skipIf(absent)('equals the values measured on Office-Caltech', () => {
     for (const [name, pretrained, surf] of [
       ['webcam', 1.118, 0.137],

@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRandom } from '../../../shared/lib/random.ts'
-import { fitTemperature } from '../../../shared/training/calibration.ts'
-import { compareHeads, rankOod } from '../../../shared/training/compare.ts'
-import { assignFolds, sampleRows, splitRows } from '../../../shared/training/folds.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
+import { fitTemperature } from '../../../shared/training/evaluation/calibration.ts'
+import { compareHeads, rankOod } from '../../../shared/training/evaluation/compare.ts'
 import {
   calibrationError,
   classMetrics,
   confusionPairs,
   macroF1,
   reliabilityBins,
-} from '../../../shared/training/metrics.ts'
+} from '../../../shared/training/evaluation/metrics.ts'
+import { chooseThresholds } from '../../../shared/training/evaluation/thresholds.ts'
+import { assignFolds, sampleRows, splitRows } from '../../../shared/training/folds.ts'
 import { oneHot } from '../../../shared/training/rows.ts'
-import { chooseThresholds } from '../../../shared/training/thresholds.ts'
 
 describe('temperature', () => {
   it('is the one that makes odds match frequencies', () => {

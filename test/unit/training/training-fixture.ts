@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { Matrix } from '../../../shared/lib/matrix-kernels.ts'
-import { createRandom } from '../../../shared/lib/random.ts'
+import type { Matrix } from '../../../shared/lib/maths/matrix-kernels.ts'
+import { createRandom } from '../../../shared/lib/maths/random.ts'
 import type { TrainingSet } from '../../../shared/training/types.ts'
 
 interface ReferenceFit {

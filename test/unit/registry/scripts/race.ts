@@ -1,7 +1,7 @@
 // race.ts FOLDER ACTION COUNTS: waits for a line on stdin, then works on the store with all other racers.
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openDirectoryStore } from '../../../../shared/registry/store-directory.ts'
+import { openDirectoryStore } from '../../../../shared/registry/stores/directory/store.ts'
 
 const [folder = '', action = '', ...rest] = process.argv.slice(2)
 const store = openDirectoryStore(folder)

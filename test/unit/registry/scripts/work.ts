@@ -1,8 +1,8 @@
 // work.ts URL CACHE: publishes, promotes and fetches without end, and prints each thing that was acknowledged.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openBlobStore } from '../../../../shared/registry/open-store.ts'
 import { openRegistry } from '../../../../shared/registry/registry.ts'
+import { openBlobStore } from '../../../../shared/registry/stores/open-store.ts'
 
 const [url = '', cache = ''] = process.argv.slice(2)
 const registry = openRegistry(await openBlobStore(url))

@@ -1,0 +1,90 @@
+import type { KeyRing } from '../../../shared/lib/api-keys.ts'
+import { systemClock } from '../../../shared/lib/clock.ts'
+import type { Config } from '../../../shared/lib/config/config.ts'
+import type { Logger } from '../../../shared/lib/logger.ts'
+import type { Renewals } from '../../../shared/lib/renewals.ts'
+import {
+  createLiveService,
+  type LiveServiceOptions,
+} from '../../../shared/serving/create-live-service.ts'
+import { createReadiness } from '../../../shared/serving/readiness.ts'
+import { createSnapshotHooks, type SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
+import type { ApiApp } from '../../api/api-app.ts'
+import { createApp } from '../../api/app.ts'
+import { createMetricsRegistry } from '../../api/metrics.ts'
+import { type ServerDeps, startServer } from '../../api/server.ts'
+
+/** The application without a server, for hosts that bring requests as events. */
+export interface RunningApp {
+  readonly app: ApiApp
+  readonly snapshot: SnapshotHooks
+  close(): Promise<void>
+}
+
+/** A running server; `closed` resolves with the exit code. */
+export interface RunningServer {
+  readonly url: string
+  readonly closed: Promise<number>
+}
+
+/** What a server is started from. */
+export interface ServeParts extends Omit<LiveServiceOptions, 'clock'> {
+  readonly config: Config
+  readonly log: Logger
+  readonly version: string
+  readonly keys: KeyRing | undefined
+  /** What the parts do after a restore from a snapshot. */
+  readonly renewals: Renewals
+  /** Releases what the models came from, once a server that ran is closed. */
+  close(): Promise<void>
+}
+
+/** Makes everything that answers requests over an open encoder. */
+function createDeps(parts: ServeParts) {
+  const { config, log, version, keys, renewals } = parts
+  const clock = systemClock
+  const { close: closeModels, ...live } = createLiveService({ ...parts, clock })
+  const snapshot = createSnapshotHooks({ renewals, models: live.classifiers, log })
+  const deps: ServerDeps = {
+    ...live,
+    config,
+    log,
+    clock,
+    readiness: createReadiness(),
+    version,
+    keys,
+    metrics: createMetricsRegistry(),
+    snapshot,
+    async close() {
+      await closeModels()
+      await parts.close()
+    },
+  }
+  return { deps, snapshot, closeModels }
+}
+
+/** The application over an open encoder; ready at once. */
+export function openEncoderApp(parts: ServeParts): RunningApp {
+  const { deps, snapshot } = createDeps(parts)
+  deps.readiness.markReady()
+  return { app: createApp(deps), snapshot, close: deps.close }
+}
+
+/** Starts the HTTP server over an open encoder; aborting the signal stops it in order. */
+export async function startEncoderServer(
+  parts: ServeParts,
+  signal: AbortSignal | undefined,
+): Promise<RunningServer> {
+  const { deps, closeModels } = createDeps(parts)
+  try {
+    const server = await startServer(deps)
+    deps.readiness.markReady()
+    const stop = () => void server.stop(String(signal?.reason ?? 'stopped'))
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    return { url: server.url, closed: server.stopped }
+  } catch (error) {
+    await closeModels().catch(() => {})
+    throw error
+  }
+}

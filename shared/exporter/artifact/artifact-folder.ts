@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto'
+import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { EspalierError } from '../../lib/errors.ts'
+
+const PARTIAL_SUFFIX = '.partial-'
+/** A folder of an export that was killed; no export takes this long. */
+const STALE_MS = 6 * 3_600_000
+
+/** What to do when the folder exists already. */
+export type Existing = 'refuse' | 'keep'
+
+/**
+ * Fills a folder beside its final place and renames it when whole: it appears complete or not at all, also
+ * when two processes make the same one.
+ * @throws EspalierError `invalid_request` when the folder exists and `existing` is `refuse`
+ */
+export async function writeFolder(
+  target: string,
+  existing: Existing,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  const path = resolve(target)
+  if (existing === 'refuse' && (await exists(path))) throw alreadyThere(target)
+  await mkdir(dirname(path), { recursive: true })
+  await removeStale(path)
+  const partial = `${path}${PARTIAL_SUFFIX}${process.pid}-${randomBytes(4).toString('hex')}`
+  await mkdir(partial)
+  try {
+    await fill(partial)
+    await syncFolder(partial)
+    await renameFolder(partial, path, target, existing)
+    await syncFolder(dirname(path))
+  } finally {
+    await rm(partial, { recursive: true, force: true })
+  }
+}
+
+async function renameFolder(
+  partial: string,
+  path: string,
+  target: string,
+  existing: Existing,
+): Promise<void> {
+  try {
+    await rename(partial, path)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    if (existing === 'refuse') throw alreadyThere(target)
+  }
+}
+
+function alreadyThere(target: string): EspalierError {
+  return new EspalierError(
+    'invalid_request',
+    `${target} exists already; name another folder or remove it first`,
+  )
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function removeStale(path: string): Promise<void> {
+  const folder = dirname(path)
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(basename(path) + PARTIAL_SUFFIX)) continue
+    const info = await stat(join(folder, name)).catch(() => null)
+    if (info && Date.now() - info.mtimeMs > STALE_MS) {
+      await rm(join(folder, name), { recursive: true, force: true })
+    }
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Graph } from '../../onnx/graph.ts'
+import { serializeModel } from '../../onnx/writer.ts'
+
+/** What an artifact's manifest says of each of its files. */
+export interface FileEntry {
+  readonly sha256: string
+  readonly bytes: number
+}
+
+/** Writes a file in pieces, to disk, hashing on the way. */
+export async function writeHashedFile(
+  path: string,
+  pieces: readonly Uint8Array[],
+): Promise<FileEntry> {
+  const hash = createHash('sha256')
+  const handle = await open(path, 'wx')
+  let bytes = 0
+  try {
+    for (const piece of pieces) {
+      hash.update(piece)
+      bytes += piece.byteLength
+      await handle.writeFile(piece)
+    }
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  return { sha256: hash.digest('hex'), bytes }
+}
+
+/** Hashes a file that is there already. */
+export async function hashFile(path: string): Promise<FileEntry> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk)
+    bytes += chunk.length
+  }
+  return { sha256: hash.digest('hex'), bytes }
+}
+
+/** Writes `<name>.onnx`, and `<name>.onnx.data` if it has large constants. Keys are file names. */
+export async function writeModel(
+  graph: Graph,
+  folder: string,
+  name: string,
+): Promise<Record<string, FileEntry>> {
+  const file = `${name}.onnx`
+  const dataFile = `${file}.data`
+  const model = serializeModel(graph, { file: dataFile })
+  const entries: Record<string, FileEntry> = {
+    [file]: await writeHashedFile(join(folder, file), [model.graph]),
+  }
+  if (model.data.length > 0) {
+    entries[dataFile] = await writeHashedFile(join(folder, dataFile), model.data)
+  }
+  return entries
+}

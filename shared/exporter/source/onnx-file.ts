@@ -1,0 +1,68 @@
+import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import { EspalierError } from '../../lib/errors.ts'
+import type { Graph } from '../../onnx/graph.ts'
+import { parseModel } from '../../onnx/reader.ts'
+import type { ExternalPart } from '../../onnx/tensor-reader.ts'
+
+/** The bound of protobuf itself; larger weights lie in files beside the graph. */
+const MAX_MODEL_BYTES = 2 ** 31 - 1
+
+/**
+ * Reads an ONNX file, with the weights that lie in files of the same folder and nowhere else.
+ * @throws EspalierError `invalid_model_file`, `unsupported_model` naming the file
+ */
+export async function readOnnxFile(path: string): Promise<Graph> {
+  const { size } = await stat(path)
+  if (size > MAX_MODEL_BYTES) throw broken(path, `has ${size} bytes; at most ${MAX_MODEL_BYTES}`)
+  try {
+    return parseModel(await readFile(path), (part, tensor) => {
+      return readPart(dirname(path), part, tensor)
+    })
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error
+    throw new EspalierError(error.code, `${path}: ${error.message}`, { cause: error })
+  }
+}
+
+function readPart(
+  folder: string,
+  { location, offset, length }: ExternalPart,
+  tensor: string,
+): Uint8Array {
+  const what = `weights of ${tensor} in ${location}`
+  const path = locate(folder, location, what)
+  const { size } = statSync(path)
+  const bytes = length ?? size - offset
+  if (bytes < 0 || offset + bytes > size) throw broken(what, `end after its ${size} bytes`)
+  const target = new Uint8Array(bytes)
+  const file = openSync(path, 'r')
+  try {
+    let done = 0
+    while (done < bytes) {
+      const read = readSync(file, target, done, bytes - done, offset + done)
+      if (read === 0) throw broken(what, 'end too soon')
+      done += read
+    }
+  } finally {
+    closeSync(file)
+  }
+  return target
+}
+
+/** The file that a location names, links followed; outside the folder there is none. */
+function locate(folder: string, location: string, what: string): string {
+  let path: string
+  try {
+    path = realpathSync(join(folder, location))
+  } catch (cause) {
+    throw new EspalierError('invalid_model_file', `${what} are missing`, { cause })
+  }
+  if (path.startsWith(realpathSync(folder) + sep)) return path
+  throw broken(what, 'lie outside the folder of the model, where nothing is read')
+}
+
+function broken(what: string, reason: string): EspalierError {
+  return new EspalierError('invalid_model_file', `${what} ${reason}`)
+}

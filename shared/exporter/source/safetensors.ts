@@ -1,0 +1,171 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { z } from 'zod'
+import { EspalierError } from '../../lib/errors.ts'
+import { decodeBfloat16, decodeFloat16 } from '../../lib/maths/float16.ts'
+
+/** The format's own limit is 100 MB; headers of real encoders are under 100 kB. */
+const MAX_HEADER_BYTES = 16 * 1024 * 1024
+const LENGTH_BYTES = 8
+const FLOAT_BYTES = { F32: 4, F16: 2, BF16: 2 } as const
+
+const tensorSchema = z.object({
+  dtype: z.string().max(16),
+  shape: z.array(z.int().min(0)).max(8),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
+})
+
+type TensorEntry = z.infer<typeof tensorSchema>
+
+/** A tensor as it lies in a file. */
+export interface TensorDescription {
+  /** As the format spells it: `F32`, `I64` … */
+  readonly type: string
+  readonly shape: readonly number[]
+  readonly bytes: number
+}
+
+/** An open safetensors file: its header is checked, tensors are read one at a time. */
+export interface SafetensorsFile {
+  readonly names: readonly string[]
+  /** Shape of a tensor, or null when the file has none of that name. */
+  shape(name: string): readonly number[] | null
+  /**
+   * Values of a tensor, widened to float32.
+   * @throws EspalierError `invalid_model_file` when absent, `unsupported_model` for other element types
+   */
+  read(name: string): Promise<Float32Array>
+  /** @throws EspalierError `invalid_model_file` when absent */
+  describe(name: string): TensorDescription
+  /** The bytes of a tensor as they are. */
+  readBytes(name: string): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Opens and validates a safetensors file: header length, JSON, offsets inside the file, no overlap.
+ * @throws EspalierError `invalid_model_file` naming the file and what is wrong
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const fail = (reason: string, cause?: unknown): never => {
+    throw new EspalierError('invalid_model_file', `${basename(path)}: ${reason}`, { cause })
+  }
+  const handle = await open(path, 'r').catch((cause: Error) => fail(cause.message, cause))
+  try {
+    const { size } = await handle.stat()
+    const lengthBytes = await readExactly(handle, 0, LENGTH_BYTES, fail)
+    const headerLength = lengthBytes.readBigUInt64LE(0)
+    if (headerLength > BigInt(Math.min(MAX_HEADER_BYTES, size - LENGTH_BYTES))) {
+      fail(`header of ${headerLength} bytes does not fit the file of ${size} bytes`)
+    }
+    const header = await readExactly(handle, LENGTH_BYTES, Number(headerLength), fail)
+    const dataStart = LENGTH_BYTES + Number(headerLength)
+    const tensors = parseHeader(header, size - dataStart, fail)
+    return openedFile(handle, basename(path), tensors, dataStart, fail)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+type Fail = (reason: string, cause?: unknown) => never
+
+function openedFile(
+  handle: FileHandle,
+  file: string,
+  tensors: ReadonlyMap<string, TensorEntry>,
+  dataStart: number,
+  fail: Fail,
+): SafetensorsFile {
+  return {
+    names: [...tensors.keys()],
+    shape: (name) => tensors.get(name)?.shape ?? null,
+    async read(name) {
+      const entry = tensors.get(name) ?? fail(`has no tensor ${name}`)
+      const [start, end] = entry.data_offsets
+      if (!isFloatType(entry.dtype)) {
+        throw new EspalierError(
+          'unsupported_model',
+          `${file}: tensor ${name} is ${entry.dtype}; supported: F32, F16, BF16`,
+        )
+      }
+      const bytes = await readExactly(handle, dataStart + start, end - start, fail)
+      if (entry.dtype === 'F32') return new Float32Array(bytes.buffer, 0, bytes.length / 4)
+      const words = new Uint16Array(bytes.buffer, 0, bytes.length / 2)
+      return entry.dtype === 'F16' ? decodeFloat16(words) : decodeBfloat16(words)
+    },
+    describe(name) {
+      const { dtype, shape, data_offsets } = tensors.get(name) ?? fail(`has no tensor ${name}`)
+      return { type: dtype, shape, bytes: data_offsets[1] - data_offsets[0] }
+    },
+    async readBytes(name) {
+      const [start, end] = (tensors.get(name) ?? fail(`has no tensor ${name}`)).data_offsets
+      return await readExactly(handle, dataStart + start, end - start, fail)
+    },
+    close: () => handle.close(),
+  }
+}
+
+function parseHeader(header: Buffer, dataBytes: number, fail: Fail): Map<string, TensorEntry> {
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header))
+  } catch (cause) {
+    fail('header is not JSON', cause)
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return fail('header is not a JSON object')
+  }
+  const tensors = new Map<string, TensorEntry>()
+  for (const [name, value] of Object.entries(json)) {
+    if (name === '__metadata__') continue
+    const parsed = tensorSchema.safeParse(value)
+    if (!parsed.success) return fail(`header entry ${name.slice(0, 100)} is malformed`)
+    checkEntry(name, parsed.data, dataBytes, fail)
+    tensors.set(name, parsed.data)
+  }
+  checkOverlap(tensors, fail)
+  return tensors
+}
+
+function checkEntry(name: string, entry: TensorEntry, dataBytes: number, fail: Fail): void {
+  const [start, end] = entry.data_offsets
+  if (start > end || end > dataBytes) {
+    fail(`tensor ${name} lies at ${start}..${end}, outside the data of ${dataBytes} bytes`)
+  }
+  if (!isFloatType(entry.dtype)) return
+  const bytes = entry.shape.reduce((product, dim) => product * dim, FLOAT_BYTES[entry.dtype])
+  if (bytes !== end - start) {
+    fail(`tensor ${name} [${entry.shape.join(',')}] needs ${bytes} bytes but has ${end - start}`)
+  }
+}
+
+function checkOverlap(tensors: ReadonlyMap<string, TensorEntry>, fail: Fail): void {
+  const ranges = [...tensors].map(([name, entry]) => ({ name, range: entry.data_offsets }))
+  ranges.sort((a, b) => a.range[0] - b.range[0] || a.range[1] - b.range[1])
+  let end = 0
+  for (const { name, range } of ranges) {
+    if (range[0] < end) fail(`tensor ${name} overlaps another`)
+    end = range[1]
+  }
+}
+
+function isFloatType(dtype: string): dtype is keyof typeof FLOAT_BYTES {
+  return Object.hasOwn(FLOAT_BYTES, dtype)
+}
+
+async function readExactly(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  fail: Fail,
+): Promise<Buffer<ArrayBuffer>> {
+  const buffer = Buffer.from(new ArrayBuffer(length))
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
+    if (bytesRead === 0) fail(`ends after ${position + done} bytes, ${length - done} are missing`)
+    done += bytesRead
+  }
+  return buffer
+}

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { listBuiltins } from '../../encoders/encoder-artifacts.ts'
+import { isImageFolder } from '../../exporter/source/is-image-folder.ts'
+import { readSourceFolder } from '../../exporter/source/source-folder.ts'
+import { EspalierError } from '../../lib/errors.ts'
+import { ENCODER_MANIFEST_FILE } from '../../lib/manifests/encoder-manifest.ts'
+import { isModelName } from '../../lib/text/model-address.ts'
+import type { RegistryReader } from '../../registry/types.ts'
+import { type ImageBaseFolder, readImageBase } from './image-base.ts'
+import type { TrainableLayers } from './request.ts'
+
+/** An encoder of texts whose weights can be trained. */
+export interface TextBaseFolder {
+  readonly modality: 'text'
+  /** Its Hugging Face folder. */
+  readonly folder: string
+  readonly layers: number
+  readonly maxTokens: number
+}
+
+export type BaseFolder = TextBaseFolder | ImageBaseFolder
+
+const ALTERNATIVE = '"espalier train" trains a classifier on its vectors as they are'
+
+/**
+ * Finds the weights of a built-in encoder or of a folder.
+ * @throws EspalierError `model_not_found`, `unsupported_model` where there are no weights to train,
+ *   `invalid_model_file`
+ */
+export async function findBaseFolder(
+  deps: { readonly builtinFolder: string; readonly registry: RegistryReader },
+  base: string,
+): Promise<BaseFolder> {
+  const folder = await findFolder(deps, base)
+  if (isImageFolder(folder)) return readImageBase(folder)
+  const { network, maxTokens } = await readSourceFolder(folder, {})
+  if (network.kind === 'onnx') {
+    throw new EspalierError(
+      'unsupported_model',
+      `${base}: a foreign ONNX file has no gradients, so that it cannot be fine-tuned; ${ALTERNATIVE}`,
+      { param: 'base' },
+    )
+  }
+  return { modality: 'text', folder, layers: network.config.layers, maxTokens }
+}
+
+/**
+ * The layers to train; those of an encoder of texts are all where none are asked for.
+ * @throws EspalierError `invalid_request` for more layers than there are, or none of that name
+ */
+export function chooseTrainable(
+  base: string,
+  found: BaseFolder,
+  asked: TrainableLayers | undefined,
+): TrainableLayers {
+  if (found.modality === 'image') return found.choose(base, asked)
+  const { layers: available } = found
+  const refuse = (message: string, param: string): never => {
+    throw new EspalierError('invalid_request', message, { param })
+  }
+  if (asked?.kind === 'above') {
+    refuse(
+      '--from-layer is for networks of images; with an encoder of texts, --layers counts them',
+      'from-layer',
+    )
+  }
+  if (asked?.kind === 'layers' && asked.count > available) {
+    refuse(
+      `--layers ${asked.count}: ${base} has ${available} layers; --full trains them all`,
+      'layers',
+    )
+  }
+  return asked ?? { kind: 'all' }
+}
+
+async function findFolder(
+  { builtinFolder, registry }: { builtinFolder: string; registry: RegistryReader },
+  base: string,
+): Promise<string> {
+  const builtins = await listBuiltins({ builtinFolder })
+  const builtin = builtins.find(({ name }) => name === base.toLowerCase())
+  if (builtin !== undefined) return join(builtinFolder, builtin.folder)
+  if (existsSync(join(base, 'config.json')) || isImageFolder(base)) return base
+  if (existsSync(join(base, ENCODER_MANIFEST_FILE)))
+    throw withoutWeights(base, 'an exported encoder')
+  const [name = ''] = base.toLowerCase().split('@')
+  if (isModelName(name) && (await registry.listVersions(name)).length > 0) {
+    throw withoutWeights(base, 'a version of the registry')
+  }
+  const known = builtins.map((each) => each.name).join(', ')
+  throw new EspalierError(
+    'model_not_found',
+    `--base ${base}: neither a built-in encoder (${known}) nor a Hugging Face folder with config.json, nor the ` +
+      'folder of an image network',
+    { param: 'base' },
+  )
+}
+
+function withoutWeights(base: string, what: string): EspalierError {
+  return new EspalierError(
+    'unsupported_model',
+    `--base ${base} is ${what}, which holds graphs but no weights to train: name the Hugging Face folder ` +
+      `that it was made from, such as "espalier finetune --output" keeps; ${ALTERNATIVE}`,
+    { param: 'base' },
+  )
+}

@@ -1,0 +1,144 @@
+import type { LabelledExample } from '../../dataset/examples.ts'
+import type { Head } from '../../head/head.ts'
+import { EspalierError, isEspalierError } from '../../lib/errors.ts'
+import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import { CHAMPION, formatModelVersion } from '../../lib/text/model-address.ts'
+import type { Registry, RegistryVersion } from '../../registry/types.ts'
+import type { ReportChampion } from '../../reports/types.ts'
+import { type LoadedHead, readHead } from '../../versions/head-version.ts'
+import { createHeadRunner, markCorrect } from '../rows/apply-head.ts'
+import type { Promotion } from './request.ts'
+import type { TrainingTools } from './tools.ts'
+
+/** The present champion beside a new head. */
+export interface ChampionCheck {
+  /** Null where the user has no champion of this name; a built-in one does not count. */
+  readonly champion: RegistryVersion | null
+  readonly comparison: ReportChampion | null
+  /** Why the new head must not replace it, as a sentence; null where it may. */
+  readonly objection: string | null
+}
+
+/** A head with what it got right on the test rows. */
+export interface Contender {
+  readonly head: Head
+  readonly test: readonly LabelledExample[]
+  /** Shape [test rows, dimension]. */
+  readonly embeddings: Float32Array
+  readonly correct: Uint8Array
+  /** The test rows' vectors for a champion of another family; null where they cannot be had. */
+  readonly embedFor?: ((champion: RegistryVersion) => Promise<Float32Array | null>) | undefined
+}
+
+/** Compares a new head with the present champion on the same test rows. */
+export async function checkChampion(
+  registry: Registry,
+  name: string,
+  contender: Contender,
+  options: {
+    readonly tools: TrainingTools
+    readonly kernels: MatrixKernels
+    readonly seed: number
+    /** How to get test rows. @default pass --test FILE */
+    readonly fix?: string
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<ChampionCheck> {
+  const present = await readChampion(registry, name, options.signal)
+  if (present === null) return { champion: null, comparison: null, objection: null }
+  const { version } = present
+  const model = formatModelVersion(version)
+  const refuse = (objection: string) => ({ champion: version, comparison: null, objection })
+  if (present.head === null) return refuse(`the champion cannot be read: ${present.reason}`)
+  if (contender.test.length === 0) {
+    return refuse(
+      `no rows were held out to compare it with the champion ${model}; ${options.fix ?? 'pass --test FILE'}`,
+    )
+  }
+  const embeddings =
+    present.head.family === contender.head.family
+      ? contender.embeddings
+      : await contender.embedFor?.(version)
+  if (!embeddings) {
+    return refuse(
+      `the champion ${model} is of family ${present.head.family}, the new head of ${contender.head.family}: ` +
+        'they cannot be compared on the same vectors',
+    )
+  }
+  const runner = createHeadRunner(present.head, options.kernels)
+  const predictions = await runner.run(embeddings)
+  const correct = markCorrect(present.head, predictions, contender.test)
+  const { seed } = options
+  const difference = options.tools.compareHeads(contender.correct, correct, { seed })
+  const accuracy = correct.reduce((sum, right) => sum + right, 0) / correct.length
+  const comparison = { model, accuracy, macroF1: null, ...difference }
+  return { champion: version, comparison, objection: explainWorse(comparison, contender.correct) }
+}
+
+/** Makes a published version the champion, if it may be. */
+export async function promoteVersion(
+  registry: Registry,
+  version: RegistryVersion,
+  check: ChampionCheck,
+  options: {
+    readonly force: boolean
+    readonly by?: string | undefined
+    readonly reason?: string | undefined
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<Promotion> {
+  const { force, by, reason, signal } = options
+  if (check.objection !== null && !force) return { status: 'refused', reason: check.objection }
+  const from = check.champion?.version ?? null
+  try {
+    await registry.promote(version.name, version.version, {
+      by,
+      reason,
+      signal,
+      ...(force ? {} : { ifCurrent: from }),
+    })
+    return { status: 'promoted', from }
+  } catch (error) {
+    // The version is there already; only the alias did not move.
+    if (!isEspalierError(error, 'version_conflict')) throw error
+    return { status: 'refused', reason: error.message }
+  }
+}
+
+type Present = LoadedHead | { readonly version: RegistryVersion; head: null; reason: string }
+
+async function readChampion(
+  registry: Registry,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Present | null> {
+  let version: RegistryVersion
+  try {
+    const resolved = await registry.resolve(`${name}@${CHAMPION}`, { signal })
+    version = await registry.getVersion(name, resolved.version, { signal })
+  } catch (error) {
+    const none =
+      isEspalierError(error, 'model_not_found') || isEspalierError(error, 'version_not_found')
+    if (none) return null
+    throw error
+  }
+  if (version.origin === 'builtin') return null
+  try {
+    return await readHead(registry, formatModelVersion(version), signal)
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error
+    return { version, head: null, reason: error.message }
+  }
+}
+
+function explainWorse(champion: ReportChampion, correct: Uint8Array): string | null {
+  if (champion.high >= 0) return null
+  const accuracy = correct.reduce((sum, right) => sum + right, 0) / correct.length
+  const percent = (share: number | null) => `${((share ?? 0) * 100).toFixed(1)} %`
+  const points = (share: number) => (share * 100).toFixed(1)
+  return (
+    `it is worse than the champion ${champion.model}: accuracy ${percent(accuracy)} against ` +
+    `${percent(champion.accuracy)} on the same ${correct.length} test rows, a difference of ` +
+    `${points(champion.difference)} points (95 % interval ${points(champion.low)} to ${points(champion.high)})`
+  )
+}

@@ -1,0 +1,157 @@
+import type { LabelledExample } from '../../dataset/examples.ts'
+import type { Head } from '../../head/head.ts'
+import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import type {
+  ReportConfusion,
+  ReportMistake,
+  ReportTest,
+  ReportWorstConfusion,
+} from '../../reports/types.ts'
+import type { TrainingSet } from '../../training/types.ts'
+import type { TrainingTools } from './tools.ts'
+
+type Evaluation = Awaited<ReturnType<TrainingTools['evaluateHead']>>
+
+/** A head judged on rows with known labels. */
+export interface Judgement {
+  readonly test: ReportTest
+  /** 1 where the whole answer was right, shape [rows]. */
+  readonly correct: Uint8Array
+  /** Share of the rows that the detector takes for its own; null without a detector. */
+  readonly inDistribution: number | null
+}
+
+export interface JudgeOptions {
+  readonly tools: TrainingTools
+  readonly kernels: MatrixKernels
+  readonly seed: number
+  /** Quote this many wrong texts of each confusion. */
+  readonly quotes: number
+  /** Name this many images with wrong answers. @default 0 */
+  readonly mistakes?: number | undefined
+}
+
+const MAX_WORST = 20
+
+/** Rows as training takes them. */
+export function toTrainingSet(
+  examples: readonly LabelledExample[],
+  embeddings: Float32Array,
+  dimension: number,
+  { labels, multiLabel }: { readonly labels: readonly string[]; readonly multiLabel: boolean },
+): TrainingSet {
+  const indexOf = new Map(labels.map((label, index) => [label, index]))
+  const common = { embeddings, dimension, labels }
+  if (multiLabel) {
+    const labelSets = examples.map((example) => example.labels.map((label) => indexOf.get(label)!))
+    return { ...common, targets: null, labelSets }
+  }
+  const targets = Int32Array.from(examples, (example) => indexOf.get(example.labels[0]!)!)
+  return { ...common, targets, labelSets: null }
+}
+
+/** Judges a head on rows whose labels it has. */
+export async function judgeHead(
+  head: Head,
+  examples: readonly LabelledExample[],
+  embeddings: Float32Array,
+  { tools, kernels, seed, quotes, mistakes = 0 }: JudgeOptions,
+): Promise<Judgement> {
+  const multiLabel = head.activation === 'sigmoid'
+  const set = toTrainingSet(examples, embeddings, head.dimension, {
+    labels: head.labels,
+    multiLabel,
+  })
+  const evaluation = await tools.evaluateHead(head, set, kernels)
+  const { right, predicted, macroF1, ece, nll, perClass, inDistribution } = evaluation
+  const answers = Array.from(predicted, (label) => head.labels[label]!)
+  // Against a head that is always wrong, the difference is the accuracy itself.
+  const accuracy = tools.compareHeads(right, new Uint8Array(right.length), { seed })
+  return {
+    correct: right,
+    inDistribution,
+    test: {
+      rows: examples.length,
+      accuracy: evaluation.accuracy,
+      interval: { low: accuracy.low, high: accuracy.high },
+      macroF1,
+      ece,
+      nll,
+      perClass,
+      reliability: evaluation.reliability.map(({ from, to, rows, confidence, accuracy }) => ({
+        low: from,
+        high: to,
+        count: rows,
+        confidence: rows > 0 ? confidence : null,
+        accuracy: rows > 0 ? accuracy : null,
+      })),
+      confusions: multiLabel ? [] : countConfusions(head, answers, examples),
+      worstConfusions: multiLabel ? [] : listWorst(answers, examples, quotes),
+      ...(mistakes > 0 && {
+        mistakes: listMistakes(head, evaluation, examples).slice(0, mistakes),
+      }),
+    },
+  }
+}
+
+/** Wrong answers, the most confident first; with several labels an image none are named. */
+function listMistakes(
+  { labels, activation }: Head,
+  { right, predicted, probabilities }: Pick<Evaluation, 'right' | 'predicted' | 'probabilities'>,
+  examples: readonly LabelledExample[],
+): ReportMistake[] {
+  if (activation === 'sigmoid') return []
+  const wrong = examples.flatMap(({ text, labels: actual }, row) => {
+    if (right[row] === 1) return []
+    const answer = predicted[row]!
+    const confidence = probabilities[row * labels.length + answer]!
+    return [{ image: text, actual: actual[0]!, predicted: labels[answer]!, confidence }]
+  })
+  return wrong.sort((a, b) => b.confidence - a.confidence || (a.image < b.image ? -1 : 1))
+}
+
+function countConfusions(
+  head: Head,
+  answers: readonly string[],
+  examples: readonly LabelledExample[],
+): ReportConfusion[] {
+  const indexOf = new Map(head.labels.map((label, index) => [label, index]))
+  const counts = new Map<number, number>()
+  for (const [row, label] of answers.entries()) {
+    const actual = indexOf.get(examples[row]!.labels[0]!)!
+    const key = actual * head.labels.length + indexOf.get(label)!
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return [...counts]
+    .sort(([a], [b]) => a - b)
+    .map(([key, count]) => ({
+      actual: Math.floor(key / head.labels.length),
+      predicted: key % head.labels.length,
+      count,
+    }))
+}
+
+function listWorst(
+  answers: readonly string[],
+  examples: readonly LabelledExample[],
+  quotes: number,
+): ReportWorstConfusion[] {
+  const pairs = new Map<string, { actual: string; predicted: string; rows: number[] }>()
+  for (const [row, label] of answers.entries()) {
+    const actual = examples[row]!.labels[0]!
+    if (label === actual) continue
+    const key = JSON.stringify([actual, label])
+    const pair = pairs.get(key)
+    if (pair === undefined) pairs.set(key, { actual, predicted: label, rows: [row] })
+    else pair.rows.push(row)
+  }
+  return [...pairs.values()]
+    .sort((a, b) => b.rows.length - a.rows.length)
+    .slice(0, MAX_WORST)
+    .map(({ actual, predicted, rows }) => ({
+      actual,
+      predicted,
+      count: rows.length,
+      examples: rows.slice(0, quotes).map((row) => examples[row]!.text),
+    }))
+}

@@ -1,0 +1,87 @@
+import type { DatasetWarning } from '../../dataset/summary.ts'
+import type { Encoder } from '../../encoder/types.ts'
+import type { LayeredNetwork } from '../../encoders/layer-encoders.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Progress } from '../../lib/logger.ts'
+import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import type { Registry, RegistryVersion } from '../../registry/types.ts'
+import type { TrainingReport } from '../../reports/types.ts'
+import type { Method } from '../../training/types.ts'
+import type { EmbedJobDeps } from '../rows/embed-for-job.ts'
+import type { DataRequest } from './data.ts'
+import type { MakeThumbnail } from './thumbnails.ts'
+
+/** A network with the layers to choose among; one layer is no choice. */
+export interface LayerOptions {
+  readonly network: LayeredNetwork
+  readonly layers: readonly string[]
+  /** Opens an artifact folder. */
+  readonly openArtifact: (folder: string, onProgress?: Progress | undefined) => Promise<Encoder>
+}
+
+/** What training works with. */
+export interface TrainHeadDeps extends EmbedJobDeps {
+  readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
+  readonly registry: Registry
+  readonly clock: Clock
+  /** For the images of a report. */
+  readonly openThumbnailer: () => Promise<MakeThumbnail>
+  /** Layers to train on, or to choose among, instead of what `openEncoder` opens. */
+  readonly layers?: LayerOptions | undefined
+}
+
+/** One training. */
+export interface TrainHeadRequest extends DataRequest {
+  readonly name: string
+  readonly method: Method
+  readonly folds: number
+  /** Give every class the same weight, whatever its share of the rows. */
+  readonly balance: boolean
+  /** Keep the training embeddings where voting by neighbours helps. */
+  readonly memory: boolean
+  /** Make the new version champion: `unless-worse` than the present one, or in any case. */
+  readonly promote: 'no' | 'unless-worse' | 'always'
+  readonly reason?: string | undefined
+  /** Who trains, for the card and the history. */
+  readonly by?: string | undefined
+  /** Training the same again under the same key gives the same version. */
+  readonly idempotencyKey?: string | undefined
+  readonly description?: string | undefined
+  /** Do everything but publish. */
+  readonly dryRun: boolean
+  /** Quote misclassified test texts in the report, which is then stored with the version. */
+  readonly quoteTexts: boolean
+  /** Show misclassified test images in the report, small ones, which is then stored with the version. */
+  readonly thumbnails?: boolean | undefined
+  /** The command line, for the lineage. */
+  readonly command: string
+  readonly onProgress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What became of the wish to promote. */
+export type Promotion =
+  | { readonly status: 'none' }
+  | { readonly status: 'promoted'; readonly from: number | null }
+  /** An earlier try under the same key did it; what was promoted since stays. */
+  | { readonly status: 'promoted-before' }
+  /** The version exists, but the alias stays where it is; the reason is a whole sentence. */
+  | { readonly status: 'refused'; readonly reason: string }
+
+/** A finished training. */
+export interface TrainHeadResult {
+  /** Null for a dry run. */
+  readonly version: RegistryVersion | null
+  /** False where the idempotency key had made the version before. */
+  readonly created: boolean
+  readonly report: TrainingReport
+  /** The report as the files of the version. */
+  readonly files: { readonly markdown: string; readonly json: string; readonly html: string }
+  readonly warnings: readonly DatasetWarning[]
+  readonly promotion: Promotion
+  readonly embeddings: {
+    readonly cached: number
+    readonly computed: number
+    readonly truncated: number
+  }
+}

@@ -1,0 +1,137 @@
+import type { HashedImage } from '../../dataset/image-file.ts'
+import { findPrompt } from '../../encoder/prompts.ts'
+import type { Encoder } from '../../encoder/types.ts'
+import { EspalierError } from '../../lib/errors.ts'
+import type { Progress } from '../../lib/logger.ts'
+import type { EmbeddingCache } from './embedding-cache.ts'
+import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
+
+/** An input that is embedded once, however often it occurs: a text, or an image by its content. */
+export type KnownInput = string | HashedImage
+
+export interface EmbedTextsOptions {
+  readonly encoder: Encoder
+  readonly cache: EmbeddingCache
+  readonly onProgress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Embeddings of inputs as they are served: truncated, normalised, with the encoder's default prompt. */
+export interface EmbeddedTexts {
+  /** Shape [inputs, dimension]; zeros where an image could not be read. */
+  readonly embeddings: Float32Array
+  /** Why, by the places of such images among the inputs. */
+  readonly unreadable: ReadonlyMap<number, string>
+  /** Different inputs that were found in the cache, and those that ran. */
+  readonly cached: number
+  readonly computed: number
+  /** Of those that ran, how many were longer than the encoder reads. */
+  readonly truncated: number
+}
+
+/** One batch runs while the next waits, so that no worker is idle in between. */
+const MAX_IN_FLIGHT = 2
+
+/** Embeds many inputs, each different one once, and those never seen before only. */
+export async function embedTexts(
+  inputs: readonly KnownInput[],
+  options: EmbedTextsOptions,
+): Promise<EmbeddedTexts> {
+  const { encoder, cache, signal } = options
+  const { dimension } = encoder.info
+  const embeddings = new Float32Array(inputs.length * dimension)
+  const rowsByKey = new Map<string, number[]>()
+  for (const [row, input] of inputs.entries()) {
+    const key = cache.keyOf(typeof input === 'string' ? input : `image ${input.sha256}`)
+    const rows = rowsByKey.get(key)
+    if (rows === undefined) rowsByKey.set(key, [row])
+    else rows.push(row)
+  }
+  const distinct = rowsByKey.size
+  const place = (key: string, vector: Float32Array): void => {
+    for (const row of rowsByKey.get(key) ?? []) embeddings.set(vector, row * dimension)
+    rowsByKey.delete(key)
+  }
+  await cache.read((key) => rowsByKey.has(key), place)
+  signal?.throwIfAborted()
+  const missing = [...rowsByKey].map(([key, rows]) => ({ key, input: inputs[rows[0]!]! }))
+  // Neighbours of near-equal length need little padding.
+  missing.sort((a, b) => lengthOf(a) - lengthOf(b) || (a.key < b.key ? -1 : 1))
+  const faults = new Map<number, string>()
+  let done = distinct - missing.length
+  let truncated = 0
+  const report = () => options.onProgress?.('embedding', done, distinct)
+  report()
+  const finish = async (encoded: InFlight): Promise<void> => {
+    const batch = await encoded
+    for (const { item, vector, truncated: cut } of batch) {
+      if (vector instanceof EspalierError) {
+        for (const row of rowsByKey.get(item.key) ?? []) {
+          faults.set(row, explainFault(nameOf(inputs[row]!), vector))
+        }
+        continue
+      }
+      place(item.key, vector)
+      await cache.add(item.key, vector.slice())
+      truncated += cut
+    }
+    done += batch.length
+    report()
+  }
+  try {
+    await runBatches(missing, encoder, finish, signal)
+  } finally {
+    // Also what was embedded before an interruption need not run again.
+    await cache.flush()
+  }
+  const cached = distinct - missing.length
+  // In the order of the inputs: keys differ from encoder to encoder.
+  const unreadable = new Map([...faults].sort(([a], [b]) => a - b))
+  return { embeddings, unreadable, cached, computed: missing.length, truncated }
+}
+
+interface Missing {
+  readonly key: string
+  readonly input: KnownInput
+}
+
+type InFlight = Promise<readonly EncodedItem<Missing>[]>
+
+/** Of texts; images all take the same time. */
+function lengthOf({ input }: Missing): number {
+  return typeof input === 'string' ? input.length : 0
+}
+
+/** What messages call an input. */
+export function nameOf(input: KnownInput): string {
+  return typeof input === 'string' ? input : input.path
+}
+
+async function runBatches(
+  missing: readonly Missing[],
+  encoder: Encoder,
+  finish: (oldest: InFlight) => Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const prompt = findPrompt(encoder.info, undefined)
+  const failed = new AbortController()
+  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  const options = { truncate: true, truncationDirection: 'right', normalize: true } as const
+  const inFlight: InFlight[] = []
+  try {
+    for await (const batch of loadBatches(missing, ({ input }) => input)) {
+      stop.throwIfAborted()
+      if (inFlight.length === MAX_IN_FLIGHT) await finish(inFlight.shift()!)
+      const encoded = encodeLoaded(encoder, batch, { ...options, prompt, signal: stop })
+      // Awaited in its turn; until then a failure must not count as unhandled.
+      encoded.catch(() => {})
+      inFlight.push(encoded)
+    }
+    while (inFlight.length > 0) await finish(inFlight.shift()!)
+    stop.throwIfAborted()
+  } catch (error) {
+    failed.abort()
+    await Promise.allSettled(inFlight)
+    throw error
+  }
+}

@@ -1,0 +1,174 @@
+import type { DatasetSummary } from '../dataset/labelled.ts'
+import type { ReportFineTuning } from './fine-tuning.ts'
+
+/** Number of the report's JSON form; a change that a reader could trip over raises it. */
+export const REPORT_SCHEMA = 1
+
+/** A measured number; null where it is undefined (no rows, no champion). Shares are 0 to 1. */
+export type Measure = number | null
+
+/** All that a trained version says about itself, as plain values. */
+export interface TrainingReport {
+  /** The model's name, without a version. */
+  readonly name: string
+  /** ISO 8601. */
+  readonly created: string
+  readonly dataset: DatasetSummary
+  readonly split: ReportSplit
+  readonly encoder: ReportEncoder
+  /** The head's labels; confusions point into them. */
+  readonly labels: readonly string[]
+  readonly multiLabel: boolean
+  readonly method: { readonly name: string; readonly why: string }
+  /** The transfer layers of an image encoder that were compared; absent where none were. */
+  readonly layers?: readonly ReportLayer[] | undefined
+  readonly candidates: readonly ReportCandidate[]
+  readonly crossValidation: ReportCrossValidation | null
+  /** Null where no rows were held out. */
+  readonly test: ReportTest | null
+  readonly outOfDistribution: ReportOutOfDistribution | null
+  readonly champion: ReportChampion | null
+  readonly sizes: ReportSizes
+  readonly timings: readonly { readonly stage: string; readonly milliseconds: number }[]
+  readonly seed: number
+  /** The command line that trained this version. */
+  readonly command: string
+  /** Set where the encoder itself was trained too. */
+  readonly fineTuning?: ReportFineTuning | undefined
+}
+
+/** How test rows were held out: a seeded stratified share, or a file of their own. */
+export interface ReportSplit {
+  readonly kind: 'stratified' | 'file' | 'none'
+  /** The test file's name where there is one. */
+  readonly source: string | null
+  readonly trainRows: number
+  readonly testRows: number
+}
+
+export interface ReportEncoder {
+  /** `name@v7`. */
+  readonly model: string
+  readonly family: string
+  readonly fingerprint: string
+  readonly precision: string
+  /** `bert`, `distilbert` …, or `onnx` for a foreign graph, which cannot be fine-tuned; missing in old reports. */
+  readonly architecture?: string | undefined
+}
+
+/** One method that was tried; accuracy and NLL (nats) are cross-validated. */
+export interface ReportCandidate {
+  readonly name: string
+  readonly accuracy: Measure
+  readonly nll: Measure
+  readonly parameters: Readonly<Record<string, number | string | boolean | null>>
+}
+
+/** A layer of an image encoder whose features were tried. */
+export interface ReportLayer {
+  readonly name: string
+  /** Numbers of a vector. */
+  readonly dimension: number
+  /** Cross-validated, of the best head on the layer. */
+  readonly accuracy: Measure
+  readonly nll: Measure
+  /** Log evidence a row of a linear model (LogME), higher is better. */
+  readonly logMe: Measure
+  readonly chosen: boolean
+}
+
+/** Out-of-fold results of the chosen method on the training rows. */
+export interface ReportCrossValidation {
+  readonly accuracy: Measure
+  readonly nll: Measure
+  readonly ece: Measure
+  /** Accuracy of the final head on the rows it was fitted on. */
+  readonly fittedAccuracy: Measure
+}
+
+/** Results on the test rows. With several labels per text, accuracy is the share of exact matches. */
+export interface ReportTest {
+  readonly rows: number
+  readonly accuracy: Measure
+  /** Bootstrap interval of the accuracy, 95 %. */
+  readonly interval: { readonly low: number; readonly high: number } | null
+  readonly macroF1: Measure
+  readonly ece: Measure
+  readonly nll: Measure
+  readonly perClass: readonly ReportClass[]
+  readonly reliability: readonly ReportBin[]
+  /** Sparse counts with the correct ones; empty with several labels per text. */
+  readonly confusions: readonly ReportConfusion[]
+  /** Most frequent confusions first; texts only where the user allowed them. */
+  readonly worstConfusions: readonly ReportWorstConfusion[]
+  /** The most confident wrong answers on images; absent for texts. */
+  readonly mistakes?: readonly ReportMistake[] | undefined
+}
+
+/** A wrong answer on an image. */
+export interface ReportMistake {
+  /** The image's path in the data. */
+  readonly image: string
+  readonly actual: string
+  readonly predicted: string
+  /** Probability of the wrong label. */
+  readonly confidence: number
+}
+
+export interface ReportClass {
+  readonly label: string
+  readonly precision: Measure
+  readonly recall: Measure
+  readonly f1: Measure
+  /** Test rows that truly have the label. */
+  readonly support: number
+}
+
+/** Predictions whose confidence lies in (low, high]. */
+export interface ReportBin {
+  readonly low: number
+  readonly high: number
+  readonly count: number
+  /** Mean confidence. */
+  readonly confidence: Measure
+  readonly accuracy: Measure
+}
+
+/** How many test rows of label `actual` were given label `predicted`; both index `labels`. */
+export interface ReportConfusion {
+  readonly actual: number
+  readonly predicted: number
+  readonly count: number
+}
+
+export interface ReportWorstConfusion {
+  readonly actual: string
+  readonly predicted: string
+  readonly count: number
+  readonly examples: readonly string[]
+}
+
+export interface ReportOutOfDistribution {
+  /** Texts with a larger distance are reported as out of distribution. */
+  readonly threshold: number
+  /** Share of in-distribution rows below the threshold, cross-validated. */
+  readonly keepRate: Measure
+}
+
+/** The present champion on the same test rows; `difference` = accuracy of the new head minus its own. */
+export interface ReportChampion {
+  /** `name@v7`. */
+  readonly model: string
+  readonly accuracy: Measure
+  readonly macroF1: Measure
+  readonly difference: number
+  /** Bootstrap interval of the difference, 95 %. */
+  readonly low: number
+  readonly high: number
+}
+
+export interface ReportSizes {
+  readonly headBytes: number
+  /** Training rows kept for the neighbour search. */
+  readonly neighbourRows: number
+}

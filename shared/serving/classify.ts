@@ -1,0 +1,204 @@
+import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
+import { findPrompt } from '../encoder/prompts.ts'
+import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.ts'
+import type { Prediction } from '../head/predict.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { formatModelVersion } from '../lib/text/model-address.ts'
+import { Turn } from '../lib/turn.ts'
+import type { InputLimits } from './check-inputs.ts'
+import type { ClassifierLease, LeasedGroup, LeasedHead, LiveModels } from './classifiers.ts'
+import { encodeAs } from './embed.ts'
+import { rankRows } from './rank-rows.ts'
+import { checkModality, type GivenInput, type ReadInputs, readInputs } from './read-inputs.ts'
+
+/** Labels that one answer may list: some 20 MB of JSON. */
+const MAX_LISTED_LABELS = 500_000
+/** Ranking longer than this lets other requests in between, milliseconds. */
+const MAX_TURN_MS = 1
+
+/** What `classify` works with. */
+export interface ClassifyDeps {
+  readonly classifiers: LiveModels
+  readonly limits: InputLimits
+}
+
+/** One classification request, whatever surface it came from. */
+export interface ClassifyInput {
+  readonly inputs: GivenInput | readonly GivenInput[]
+  /** The caller's name of the field that holds the inputs, for error messages. */
+  readonly field: string
+  /** Addresses of classifiers; the only one there is where left out. */
+  readonly model?: string | readonly string[] | undefined
+  /** Labels to list with each prediction. */
+  readonly topK?: number | undefined
+  /** Also give the probability of every label. */
+  readonly probabilities?: boolean | undefined
+  readonly threshold?: number | undefined
+  /** The caller wants the embeddings as well: those of one encoder. */
+  readonly embeddings?: boolean | undefined
+  readonly truncate?: boolean | undefined
+  readonly truncationDirection?: 'left' | 'right' | undefined
+  /** Decides a traffic split and the sample of a shadow. */
+  readonly routeKey?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds in which the scores must be there. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** What one classifier says of all inputs. */
+export interface ClassifierAnswer {
+  /** `name@v1`. */
+  readonly model: string
+  readonly multiLabel: boolean
+  readonly labels: readonly string[]
+  readonly predictions: readonly Prediction[]
+  /** Shape [inputs, labels]; null unless asked for. */
+  readonly probabilities: Float32Array | null
+}
+
+/** What one encoder read for a request. */
+export interface EncoderPass {
+  readonly info: EncoderInfo
+  readonly batch: EncodedBatch
+}
+
+/** Predictions of every classifier asked for, in that order. */
+export interface ClassifyResult {
+  /** One for each encoder that the classifiers read. */
+  readonly passes: readonly [EncoderPass, ...EncoderPass[]]
+  readonly answers: readonly ClassifierAnswer[]
+}
+
+/**
+ * Classifies texts or images with one or more heads, in one pass of each encoder that they read.
+ * @throws EspalierError naming the field at fault, in the caller's words
+ */
+export async function classify(
+  deps: ClassifyDeps,
+  request: ClassifyInput,
+): Promise<ClassifyResult> {
+  const { classifiers } = deps
+  const addresses = listAddresses(request.model)
+  const read = readInputs(request.inputs, request.field, deps.limits)
+  const { signal, routeKey } = request
+  const lease = await classifiers.acquire(addresses, { signal, routeKey })
+  try {
+    checkAnswerSize(read.inputs.length, lease, request)
+    for (const { encoder } of lease.groups) checkModality(read, encoder.info, request.field)
+    if (request.embeddings) checkOneEncoder(lease)
+    const passes = await encodeAll(lease, read, request)
+    const turn = new Turn(MAX_TURN_MS)
+    const answers: ClassifierAnswer[] = []
+    for (const head of lease.heads) {
+      const isOnly = lease.groups.length === 1
+      const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
+      answers.push(
+        await answer(head, lease.groups[at]!, passes[at]!.batch, read.inputs, request, turn),
+      )
+    }
+    return { passes, answers }
+  } finally {
+    lease.release()
+  }
+}
+
+function listAddresses(model: ClassifyInput['model']): readonly string[] | null {
+  if (model === undefined) return null
+  if (typeof model === 'string') return [model]
+  if (model.length > 0 && model.length <= MAX_MODELS) return model
+  const fix =
+    model.length === 0
+      ? 'model is an empty list; name at least one classifier'
+      : `model has ${model.length} items; the limit is ${MAX_MODELS} classifiers per request`
+  throw new EspalierError('invalid_request', fix, { param: 'model' })
+}
+
+function checkAnswerSize(
+  inputs: number,
+  { heads }: ClassifierLease,
+  { field, topK = DEFAULT_TOP_K, probabilities }: ClassifyInput,
+): void {
+  const perInput = heads.reduce((sum, { head }) => {
+    const classes = head.labels.length
+    return sum + (probabilities ? classes : Math.min(topK, classes))
+  }, 0)
+  if (inputs * perInput <= MAX_LISTED_LABELS) return
+  throw new EspalierError(
+    'too_many_inputs',
+    `the answer would list ${inputs * perInput} labels; the limit is ${MAX_LISTED_LABELS}: send fewer inputs at once, name fewer classifiers or lower top_k`,
+    { param: field },
+  )
+}
+
+function checkOneEncoder({ groups }: ClassifierLease): void {
+  if (groups.length < 2) return
+  const readers = groups.map(({ encoder, heads }) => {
+    return `${heads.map(formatModelVersion).join(', ')} on ${formatModelVersion(encoder.info)}`
+  })
+  throw new EspalierError(
+    'invalid_request',
+    `return_embeddings: the classifiers read different encoders (${readers.join('; ')}); name those of one at a time`,
+    { param: 'return_embeddings' },
+  )
+}
+
+/** One pass of each encoder; all have ended when it fails, so that no head leaves behind its back. */
+async function encodeAll(
+  { groups }: ClassifierLease,
+  read: ReadInputs,
+  request: ClassifyInput,
+): Promise<readonly [EncoderPass, ...EncoderPass[]]> {
+  const [first, ...more] = groups as readonly [LeasedGroup, ...LeasedGroup[]]
+  if (more.length === 0) return [await encodeGroup(first, read, request)]
+  const settled = await Promise.allSettled(groups.map((group) => encodeGroup(group, read, request)))
+  return settled.map((each) => {
+    if (each.status === 'rejected') throw each.reason
+    return each.value
+  }) as [EncoderPass, ...EncoderPass[]]
+}
+
+async function encodeGroup(
+  { encoder, heads }: LeasedGroup,
+  { inputs, single }: ReadInputs,
+  request: ClassifyInput,
+): Promise<EncoderPass> {
+  const memories = new Set(heads.map(({ memory }) => memory).filter((id) => id !== null))
+  const options = {
+    ...cutOf(request),
+    prompt: findPrompt(encoder.info, undefined),
+    project: true,
+    search: [...memories].sort((a, b) => a - b),
+    signal: request.signal,
+    timeoutMs: request.timeoutMs,
+  } as const
+  const batch = await encodeAs(encoder, inputs, options, request.field, single)
+  return { info: encoder.info, batch }
+}
+
+function cutOf({ truncate = true, truncationDirection = 'right' }: ClassifyInput) {
+  return { truncate, truncationDirection, normalize: true }
+}
+
+async function answer(
+  leased: LeasedHead,
+  { lane, layout: layoutOf }: LeasedGroup,
+  batch: EncodedBatch,
+  inputs: readonly EncoderInput[],
+  request: ClassifyInput,
+  turn: Turn,
+): Promise<ClassifierAnswer> {
+  const { head, memory, shadow } = leased
+  const layout = layoutOf(batch.projectionId)
+  const { topK = DEFAULT_TOP_K, threshold } = request
+  const rank = { topK, threshold, probabilities: request.probabilities }
+  const seat = { head, place: leased.place(layout), stride: layout.columns, memory }
+  const { predictions, probabilities } = await rankRows(seat, batch, rank, turn)
+  shadow?.offer({ lane, inputs, encode: cutOf(request), batch, layout, rank, predictions })
+  return {
+    model: formatModelVersion(leased),
+    multiLabel: head.activation === 'sigmoid',
+    labels: head.labels,
+    predictions,
+    probabilities,
+  }
+}

@@ -1,0 +1,103 @@
+import { findPrompt } from '../encoder/prompts.ts'
+import type { EncodedBatch, Encoder, EncoderInfo, EncoderInput } from '../encoder/types.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { quote } from '../lib/text/text.ts'
+import { type InputLimits, nameInput } from './check-inputs.ts'
+import type { EncoderDirectory } from './models.ts'
+import { checkModality, type GivenInput, readInputs } from './read-inputs.ts'
+
+/** What `embed` works with. */
+export interface EmbedDeps {
+  readonly encoders: EncoderDirectory
+  readonly limits: InputLimits
+}
+
+/** One embedding request, whatever surface it came from. */
+export interface EmbedInput {
+  readonly inputs: GivenInput | readonly GivenInput[]
+  /** The caller's name of the field that holds the inputs, for error messages. */
+  readonly field: string
+  readonly model?: string | undefined
+  readonly truncate?: boolean | undefined
+  readonly truncationDirection?: 'left' | 'right' | undefined
+  readonly normalize?: boolean | undefined
+  readonly promptName?: string | undefined
+  readonly dimensions?: number | undefined
+  readonly expectedFingerprint?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds in which the answer must be there. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Vectors, and which model made them. */
+export interface EmbedResult {
+  readonly info: EncoderInfo
+  readonly batch: EncodedBatch
+}
+
+/**
+ * Turns texts or images into vectors with the model that the caller names.
+ * @throws EspalierError naming the field at fault, in the caller's words
+ */
+export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<EmbedResult> {
+  const { field } = request
+  const { encoder, release } = await deps.encoders.acquire(request.model)
+  try {
+    const read = readInputs(request.inputs, field, deps.limits)
+    checkModality(read, encoder.info, field)
+    checkDimensions(encoder.info, request.dimensions)
+    checkFingerprint(encoder.info, request.expectedFingerprint)
+    const options = {
+      truncate: request.truncate ?? true,
+      truncationDirection: request.truncationDirection ?? 'right',
+      normalize: request.normalize ?? true,
+      prompt: findPrompt(encoder.info, request.promptName),
+      signal: request.signal,
+      timeoutMs: request.timeoutMs,
+    } as const
+    const batch = await encodeAs(encoder, read.inputs, options, field, read.single)
+    return { info: encoder.info, batch }
+  } finally {
+    release()
+  }
+}
+
+/** Encodes, and puts the caller's field name into an error that names `inputs[i]`. */
+export async function encodeAs(
+  encoder: Encoder,
+  inputs: readonly EncoderInput[],
+  options: Parameters<Encoder['encode']>[1],
+  field: string,
+  single: boolean,
+): Promise<EncodedBatch> {
+  try {
+    return await encoder.encode(inputs, options)
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.param === undefined) throw error
+    const index = /^inputs\[(\d+)\]$/.exec(error.param)?.[1]
+    if (index === undefined) throw error
+    const param = nameInput(field, Number(index), single)
+    throw new EspalierError(error.code, error.message.replace(error.param, param), {
+      cause: error,
+      param,
+    })
+  }
+}
+
+function checkDimensions(info: EncoderInfo, dimensions: number | undefined): void {
+  if (dimensions === undefined || dimensions === info.dimension) return
+  throw new EspalierError(
+    'unsupported_dimensions',
+    `dimensions is ${dimensions}; ${info.name} makes vectors of ${info.dimension} and no other length`,
+    { param: 'dimensions' },
+  )
+}
+
+function checkFingerprint(info: EncoderInfo, expected: string | undefined): void {
+  if (expected === undefined || expected === info.fingerprint) return
+  throw new EspalierError(
+    'fingerprint_mismatch',
+    `the expected fingerprint is ${quote(expected)}; ${info.name}@v${info.version} has ${info.fingerprint}`,
+    { param: 'x-espalier-fingerprint' },
+  )
+}

@@ -1,0 +1,100 @@
+import type { Encoder } from '../../encoder/types.ts'
+import type { EncoderLease } from '../../encoders/encoder-pools.ts'
+import type { ModelChange } from '../../following/model-changes.ts'
+import type { FollowedModel } from '../../following/registry-follower.ts'
+import type { RegistryVersion } from '../../registry/types.ts'
+import { checkFamily } from '../../versions/head-version.ts'
+import type { HeadStack } from './head-stack.ts'
+
+/** Encoders by the family of their vectors. */
+export interface FamilyEncoders {
+  /**
+   * The encoder that a head's vectors come from.
+   * @throws EspalierError `family_mismatch` where there is none, and whatever opening one can throw
+   */
+  acquireFor(version: RegistryVersion): Promise<EncoderLease>
+  /** The same where the encoder is open, at once; else null. */
+  holdFor(version: RegistryVersion): EncoderLease | null
+}
+
+/** One encoder and the heads in its projection. */
+export interface HeadLane {
+  readonly encoder: Encoder
+  readonly stack: HeadStack
+}
+
+/** A lane that stays open until it is released. */
+export interface LaneLease {
+  readonly lane: HeadLane
+  release(): void
+}
+
+/** The lanes of a process: one for each open encoder that heads read. */
+export class HeadLanes {
+  readonly #encoders: FamilyEncoders
+  readonly #createStack: (encoder: Encoder) => HeadStack
+  readonly #lanes = new WeakMap<Encoder, HeadLane>()
+
+  constructor(encoders: FamilyEncoders, createStack: (encoder: Encoder) => HeadStack) {
+    this.#encoders = encoders
+    this.#createStack = createStack
+  }
+
+  /** The lane of a head whose encoder is open, else null. */
+  hold(version: RegistryVersion): LaneLease | null {
+    const lease = this.#encoders.holdFor(version)
+    return lease && { lane: this.of(lease.encoder), release: lease.release }
+  }
+
+  /** @throws EspalierError as `acquireFor` */
+  async acquire(version: RegistryVersion): Promise<LaneLease> {
+    const { encoder, release } = await this.#encoders.acquireFor(version)
+    return { lane: this.of(encoder), release }
+  }
+
+  /** The lane of an encoder that the caller keeps open. */
+  of(encoder: Encoder): HeadLane {
+    const found = this.#lanes.get(encoder)
+    if (found) return found
+    const lane = { encoder, stack: this.#createStack(encoder) }
+    this.#lanes.set(encoder, lane)
+    return lane
+  }
+}
+
+/** What heads do when the default encoder moves. */
+export interface EncoderUsers {
+  /** Makes the heads in use ready on an encoder that is about to become the default. */
+  warm(encoder: Encoder): Promise<void>
+  /** True while requests may ask for heads that read this family. */
+  needsFamily(family: string): boolean
+}
+
+/** The encoders that heads are served on, which may change while the process runs. */
+export interface EncoderSupply extends FamilyEncoders {
+  /** The default encoder. */
+  readonly current: Encoder
+  /** The name and alias that the default encoder follows; null where it stays what it is. */
+  readonly followed: { readonly name: string; readonly alias: string } | null
+  attach(users: EncoderUsers): void
+  /** Takes over what was read of the registry; true where heads that found no encoder may find one now. */
+  follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean
+  /** Waits for an encoder that is on its way in, and says what moved. */
+  settle(): Promise<readonly ModelChange[]>
+}
+
+/** A process that serves one encoder. */
+export function supplyOf(encoder: Encoder): EncoderSupply {
+  return {
+    current: encoder,
+    followed: null,
+    attach() {},
+    follow: () => false,
+    settle: async () => [],
+    async acquireFor(version) {
+      checkFamily(version, version.family, encoder.info, version.lineage?.encoder)
+      return { encoder, release: () => {} }
+    },
+    holdFor: ({ family }) => (family === encoder.info.family ? { encoder, release() {} } : null),
+  }
+}

@@ -1,0 +1,140 @@
+import type { HeadPlace } from '../../head/columns.ts'
+import { EspalierError } from '../../lib/errors.ts'
+import type { ClassifierLease, LeasedGroup, LeasedHead } from '../classifiers.ts'
+import type { ShadowDesk } from '../shadow/shadow-desk.ts'
+import type { CachedHead, HeadCache } from './head-cache.ts'
+import type { HeadLane, HeadLanes, LaneLease } from './head-lanes.ts'
+import type { StackLayout, StackLease } from './head-stack.ts'
+import { nameParam } from './name-param.ts'
+import type { ResolvedClassifier } from './resolve-classifiers.ts'
+
+/** What heads are leased with. */
+export interface LeaseParts {
+  readonly cache: HeadCache
+  readonly lanes: HeadLanes
+  readonly desk: ShadowDesk
+  /** Most bytes of all heads together. */
+  readonly maxBytes: number
+}
+
+interface Loaded {
+  readonly resolved: ResolvedClassifier
+  readonly lane: HeadLane
+  readonly cached: CachedHead
+}
+
+/**
+ * Loads the heads of a request, and keeps them in the projections of their encoders until they are released.
+ * @throws EspalierError `family_mismatch`, `artifact_corrupt`, `registry_unavailable`, `overloaded`,
+ * `request_cancelled`, `invalid_request` where they are too large together
+ */
+export async function leaseHeads(
+  parts: LeaseParts,
+  resolved: readonly ResolvedClassifier[],
+  options: { readonly routeKey?: string | undefined; readonly signal?: AbortSignal | undefined },
+): Promise<ClassifierLease> {
+  const releases: (() => void)[] = []
+  const release = () => {
+    for (const end of releases.splice(0)) end()
+  }
+  try {
+    const found = resolved.map((each) => loadNow(parts, each, releases))
+    const loaded = await allOrNone(
+      found.map(
+        (now, i) => now ?? nameParam(resolved[i]!.param, () => load(parts, resolved[i]!, releases)),
+      ),
+    )
+    checkBytes(loaded, parts.maxBytes)
+    const heads = loaded.map((each) => describeHead(parts, each, options.routeKey))
+    const lanes = [...new Set(loaded.map(({ lane }) => lane))]
+    const groups = await allOrNone(
+      lanes.map((lane) => {
+        const own = loaded.filter((each) => each.lane === lane)
+        const distinct = [...new Set(own.map(({ cached }) => cached))]
+        const describe = (lease: StackLease): LeasedGroup => {
+          releases.push(lease.release)
+          return {
+            lane,
+            encoder: lane.encoder,
+            heads: heads.filter((_, i) => loaded[i]!.lane === lane),
+            layout: lease.layout,
+          }
+        }
+        const now = lane.stack.leaseNow(distinct)
+        return now ? describe(now) : lane.stack.lease(distinct, options.signal).then(describe)
+      }),
+    )
+    return { heads, groups, release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+/** Waits for all, so that nothing is leased behind the back of a failure; in the usual case for nothing. */
+function allOrNone<T>(work: readonly (T | Promise<T>)[]): readonly T[] | Promise<readonly T[]> {
+  if (!work.some((each) => each instanceof Promise)) return work as readonly T[]
+  return Promise.allSettled(work).then((settled) =>
+    settled.map((each) => {
+      if (each.status === 'rejected') throw each.reason
+      return each.value
+    }),
+  )
+}
+
+/** A head that is loaded and whose encoder is open; null otherwise, and where it does not fit. */
+function loadNow(
+  { cache, lanes }: LeaseParts,
+  resolved: ResolvedClassifier,
+  releases: (() => void)[],
+): Loaded | null {
+  const { version } = resolved
+  const cached = cache.peek(version)
+  const held = cached && lanes.hold(version)
+  if (!held) return null
+  const { lane, release } = held
+  const { family, dimension } = lane.encoder.info
+  if (cached.head.family === family && cached.head.dimension === dimension) {
+    releases.push(release)
+    return { resolved, lane, cached }
+  }
+  release()
+  return null
+}
+
+async function load(
+  { cache, lanes }: LeaseParts,
+  resolved: ResolvedClassifier,
+  releases: (() => void)[],
+): Promise<Loaded> {
+  const { lane, release }: LaneLease = await lanes.acquire(resolved.version)
+  releases.push(release)
+  return { resolved, lane, cached: await cache.get(resolved.version, lane.encoder.info) }
+}
+
+function describeHead(
+  { desk }: LeaseParts,
+  { resolved, cached }: Loaded,
+  routeKey: string | undefined,
+): LeasedHead {
+  const { model, version, isUnqualified } = resolved
+  return {
+    name: version.name,
+    version: version.version,
+    head: cached.head,
+    place: (layout: StackLayout) => layout.places.get(cached) as HeadPlace,
+    memory: cached.head.memory ? cached.id : null,
+    shadow: isUnqualified ? desk.seat(model, version.version, routeKey) : null,
+  }
+}
+
+function checkBytes(loaded: readonly Loaded[], limit: number): void {
+  const distinct = new Set(loaded.map(({ cached }) => cached))
+  const bytes = [...distinct].reduce((sum, head) => sum + head.bytes, 0)
+  if (bytes <= limit) return
+  throw new EspalierError(
+    'invalid_request',
+    `the classifiers of this request take ${bytes} bytes together; ESPALIER_HEADS_BYTES allows ${limit}: ask for fewer at once`,
+    { param: 'model' },
+  )
+}

@@ -1,0 +1,255 @@
+import type { Encoder } from '../../encoder/types.ts'
+import type { EncoderLease, EncoderPools, EncoderSource } from '../../encoders/encoder-pools.ts'
+import type { EncoderSources } from '../../encoders/encoder-sources.ts'
+import { findWantedEncoder, unpromoted } from '../../encoders/wanted-encoder.ts'
+import { EncoderBooks } from '../../following/encoder-books.ts'
+import type { ModelChange } from '../../following/model-changes.ts'
+import type { FollowedModel } from '../../following/registry-follower.ts'
+import { isEspalierError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { CHAMPION, formatModelVersion, type ModelAddress } from '../../lib/text/model-address.ts'
+import { versionOfAlias } from '../../registry/records/state.ts'
+import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
+import { checkFamily } from '../../versions/head-version.ts'
+import type { EncoderSupply, EncoderUsers } from './head-lanes.ts'
+
+/** What live encoders work with. */
+export interface LiveEncodersOptions {
+  /** The default encoder: `name`, `name@alias`, `name@v7` of the registry, a built-in one, or a folder. */
+  readonly wanted: string
+  readonly registry: RegistryReader
+  readonly pools: EncoderPools
+  readonly sources: EncoderSources
+  readonly log: Logger
+}
+
+interface Served {
+  readonly encoder: Encoder
+  readonly lease: EncoderLease
+  /** Null for an encoder of this machine. */
+  readonly version: RegistryVersion | null
+}
+
+/**
+ * The default encoder and those that heads of other families read. The default follows its name in the registry:
+ * a new version is opened, proved and given the heads in use before it answers; until then the old one does.
+ */
+export class LiveEncoders implements EncoderSupply {
+  readonly #options: LiveEncodersOptions
+  readonly books: EncoderBooks
+  readonly #address: ModelAddress | null
+  #served: Served
+  #users: EncoderUsers = { warm: async () => {}, needsFamily: () => false }
+  /** Former defaults, which close once nothing needs them. */
+  readonly #retired = new Set<Encoder>()
+  /** Why, by `name@v2`; one log line each. */
+  readonly #refused = new Map<string, string>()
+  #refusals = 0
+  /** The last reason to wait that was logged. */
+  #waiting: string | null = null
+  #moving: Promise<readonly ModelChange[]> | null = null
+  #settled: Promise<readonly ModelChange[]> = Promise.resolve([])
+
+  private constructor(options: LiveEncodersOptions, address: ModelAddress | null, served: Served) {
+    this.#options = options
+    this.#address = address
+    this.#served = served
+    this.books = new EncoderBooks(options.registry)
+    options.pools.onIdle = () => this.#closeRetired()
+  }
+
+  /**
+   * Opens the default encoder.
+   * @throws EspalierError `model_not_found`, `registry_unavailable`, and whatever opening it can throw
+   */
+  static async open(
+    options: LiveEncodersOptions,
+    signal?: AbortSignal | undefined,
+  ): Promise<LiveEncoders> {
+    const { wanted, registry, pools, sources } = options
+    const { address, version, versions } = await findWantedEncoder(registry, wanted, signal)
+    const source = version ? sources.ofVersion(version) : sources.ofLocal(wanted)
+    try {
+      const lease = await pools.acquire(source, { force: true, signal })
+      return new LiveEncoders(options, address, { encoder: lease.encoder, lease, version })
+    } catch (error) {
+      const isUnknown = !version && versions.length > 0 && isEspalierError(error, 'model_not_found')
+      throw isUnknown && address ? unpromoted(address, versions) : error
+    }
+  }
+
+  /** The default encoder. */
+  get current(): Encoder {
+    return this.#served.encoder
+  }
+
+  /** The default encoder's version in the registry; null for one of this machine. */
+  get currentVersion(): RegistryVersion | null {
+    return this.#served.version
+  }
+
+  /** New versions that were refused so far. */
+  get refusals(): number {
+    return this.#refusals
+  }
+
+  attach(users: EncoderUsers): void {
+    this.#users = users
+  }
+
+  get followed(): { readonly name: string; readonly alias: string } | null {
+    if (!this.#address || this.#address.selector.kind === 'version') return null
+    const { name, selector } = this.#address
+    return { name, alias: selector.kind === 'alias' ? selector.alias : CHAMPION }
+  }
+
+  /** Moves the default encoder in the background where it changed. */
+  follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean {
+    const changed = this.books.follow(models)
+    if (retry) this.#refused.clear()
+    if (this.#moving === null) {
+      this.#moving = this.#move().finally(() => {
+        this.#moving = null
+      })
+      this.#settled = this.#moving
+    }
+    this.#closeRetired()
+    return changed
+  }
+
+  settle(): Promise<readonly ModelChange[]> {
+    return this.#settled
+  }
+
+  holdFor({ family }: RegistryVersion): EncoderLease | null {
+    const { pools } = this.#options
+    const isOfFamily = ({ info }: Encoder) => info.family === family
+    const open = isOfFamily(this.current) ? this.current : pools.open().find(isOfFamily)
+    return open ? pools.hold(open) : null
+  }
+
+  async acquireFor(version: RegistryVersion): Promise<EncoderLease> {
+    const held = this.holdFor(version)
+    if (held) return held
+    const { sources } = this.#options
+    const { family } = version
+    const found = await this.books.findFamily(family, version.lineage?.encoder)
+    const source = found ? sources.ofVersion(found) : await sources.ofFamily(family)
+    if (source) return this.acquire(source)
+    checkFamily(version, family, this.current.info, version.lineage?.encoder)
+    throw new Error('the family of the default encoder was looked for elsewhere')
+  }
+
+  /** Opens an encoder beside the default one, within the budget. */
+  acquire(source: EncoderSource): Promise<EncoderLease> {
+    return this.#options.pools.acquire(source)
+  }
+
+  /** The default encoder, kept open. */
+  hold(encoder: Encoder): EncoderLease {
+    const lease = this.#options.pools.hold(encoder)
+    if (!lease) throw new Error('the encoder is not open')
+    return lease
+  }
+
+  /** Gives up a move that is under way and closes everything. */
+  async close(): Promise<void> {
+    await this.#options.pools.close()
+    await this.#moving
+  }
+
+  async #move(): Promise<readonly ModelChange[]> {
+    const changes: ModelChange[] = []
+    for (;;) {
+      const wanted = this.#findTarget()
+      if (wanted === null) return changes
+      const { name, number } = wanted
+      const label = formatModelVersion({ name, version: number })
+      const refused = this.#refused.get(label)
+      if (refused !== undefined) {
+        return [...changes, { model: label, change: 'refused', reason: refused }]
+      }
+      const from = this.#served.version?.version ?? null
+      try {
+        const isMoved = await this.#switchTo(name, number)
+        if (!isMoved) return changes
+        changes.push({ model: name, change: 'alias', alias: wanted.alias, from, to: number })
+      } catch (error) {
+        return [...changes, this.#refuse(label, error as Error)]
+      }
+    }
+  }
+
+  /** The version that the default encoder should be and is not. */
+  #findTarget(): { name: string; number: number; alias: string } | null {
+    const { followed } = this
+    const model = followed && this.books.find(followed.name)
+    if (!model) return null
+    // An alias that means nothing any more leaves things as they are.
+    const number = versionOfAlias(model.state, followed.alias)
+    return number === null || number === this.#served.version?.version
+      ? null
+      : { ...followed, number }
+  }
+
+  async #switchTo(name: string, number: number): Promise<boolean> {
+    const { pools, sources, log } = this.#options
+    const version = await this.books.get(name, number)
+    if (!version) return false
+    // Both are open for a moment, whatever the budget says.
+    const lease = await pools.acquire(sources.ofVersion(version), { force: true })
+    try {
+      await this.#users.warm(lease.encoder)
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+    const old = this.#served
+    this.#served = { encoder: lease.encoder, lease, version }
+    this.#retired.delete(lease.encoder)
+    this.#retired.add(old.encoder)
+    log.info(
+      {
+        from: formatModelVersion(old.encoder.info),
+        to: formatModelVersion(version),
+        fingerprint: lease.encoder.info.fingerprint,
+      },
+      'the default encoder has moved',
+    )
+    old.lease.release()
+    this.#closeRetired()
+    return true
+  }
+
+  #refuse(label: string, error: Error): ModelChange {
+    const reason = error.message
+    if (isPassing(error)) {
+      if (this.#waiting !== `${label} ${reason}`) {
+        this.#options.log.warn({ model: label, reason }, 'encoder not ready; trying again')
+      }
+      this.#waiting = `${label} ${reason}`
+      return { model: label, change: 'waiting', reason }
+    }
+    this.#refused.set(label, reason)
+    this.#refusals++
+    this.#options.log.error({ model: label, reason }, 'encoder refused; the old one keeps serving')
+    return { model: label, change: 'refused', reason }
+  }
+
+  #closeRetired(): void {
+    if (this.#retired.size === 0) return
+    const { family } = this.current.info
+    const isNeeded = (encoder: Encoder) =>
+      !this.#retired.has(encoder) ||
+      (encoder.info.family !== family && this.#users.needsFamily(encoder.info.family))
+    this.#options.pools.trim(isNeeded)
+    const open = new Set(this.#options.pools.open())
+    for (const encoder of this.#retired) if (!open.has(encoder)) this.#retired.delete(encoder)
+  }
+}
+
+function isPassing(error: Error): boolean {
+  return (['registry_unavailable', 'overloaded', 'shutting_down'] as const).some((code) =>
+    isEspalierError(error, code),
+  )
+}

@@ -1,0 +1,210 @@
+import type { Encoder } from '../../encoder/types.ts'
+import type { ModelChange } from '../../following/model-changes.ts'
+import { type FollowedModel, RegistryFollower } from '../../following/registry-follower.ts'
+import type { RegistryMemory } from '../../following/registry-memory.ts'
+import { RegistryWatch } from '../../following/registry-watch.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { parseModelAddress } from '../../lib/text/model-address.ts'
+import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
+import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
+import { ShadowBook } from '../shadow/shadow-book.ts'
+import { ShadowDesk } from '../shadow/shadow-desk.ts'
+import { describeClassifier } from './describe-classifier.ts'
+import { chooseServedVersion, listClassifiers } from './find-classifier.ts'
+import { HeadCache } from './head-cache.ts'
+import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
+import { HeadStack } from './head-stack.ts'
+import { leaseHeads } from './lease-heads.ts'
+import { nameParam } from './name-param.ts'
+import { type ResolveParts, resolveClassifiers } from './resolve-classifiers.ts'
+import { ServedModels } from './served-models.ts'
+
+/** Everything is read again this often, which repairs what the index hint missed. */
+const SWEEP_MS = 300_000
+/** Columns of the heads in one projection: a hundredth of the work of the encoder itself. */
+const MAX_STACK_COLUMNS = 2_048
+
+/** What live models are made with. */
+export interface LiveModelsOptions {
+  readonly encoder: Encoder
+  /** Where heads of other families find theirs, and whence the default one may change. @default that encoder alone */
+  readonly supply?: EncoderSupply | undefined
+  readonly registry: RegistryReader
+  /** What was known of the registry before, to serve where it cannot be read at first; told of all that is read. */
+  readonly memory?: RegistryMemory | null | undefined
+  /** The models to begin with, where the registry is known to be away. */
+  readonly seed?: Iterable<FollowedModel> | undefined
+  /** `timer` looks at the registry every `pollMs`; `request` as a request comes and the last look is older. */
+  readonly follow: 'timer' | 'request'
+  readonly pollMs: number
+  readonly headsBytes: number
+  /** Longest wait of a request for heads that have to join the projection, milliseconds. */
+  readonly waitMs: number
+  readonly maxStackColumns?: number | undefined
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Starts to follow a registry; heads are loaded as they are asked for. */
+export function createLiveModels(options: LiveModelsOptions): LiveModels {
+  const { encoder, registry, clock, log } = options
+  const supply = options.supply ?? supplyOf(encoder)
+  const maxColumns = options.maxStackColumns ?? MAX_STACK_COLUMNS
+  const counts = { loaded: 0, evicted: 0 }
+  const cache: HeadCache = new HeadCache({
+    registry,
+    workers: encoder.info.workers,
+    maxBytes: options.headsBytes,
+    onLoad: () => counts.loaded++,
+    onEvict: () => counts.evicted++,
+  })
+  const createStack = (of: Encoder) =>
+    new HeadStack({
+      encoder: of,
+      maxColumns,
+      waitMs: options.waitMs,
+      keeps: (head) => cache.keeps(head),
+    })
+  const lanes = new HeadLanes(supply, createStack)
+  const book = new ShadowBook()
+  const desk = new ShadowDesk({ cache, lanes, book, log })
+  const follower = new RegistryFollower({
+    registry,
+    sweepMs: SWEEP_MS,
+    monotonicMs: clock.monotonicMs,
+  })
+  if (options.seed) follower.seed(options.seed)
+  const served = new ServedModels({ registry, prepare, log })
+  const watch = new RegistryWatch({
+    follower,
+    url: registry.url,
+    follow: options.follow,
+    pollMs: options.pollMs,
+    async onLook(swept) {
+      const retry = supply.follow(follower.models, swept) || swept
+      if (retry) desk.forgive()
+      const changes = await served.follow(follower.models, retry)
+      await remember()
+      // The default encoder moves when it is ready, and says so itself.
+      const { name, alias } = supply.followed ?? {}
+      const moved = changes.filter(
+        (each) => each.change !== 'alias' || each.model !== name || each.alias !== alias,
+      )
+      return [...moved, ...noteUnreadable(follower.unreadable, log)]
+    },
+    clock,
+    log,
+  })
+  const seeding = options.seed ? served.follow(follower.models, false) : null
+  if (options.seed) supply.follow(follower.models, false)
+  let remembered = 0
+  async function remember(): Promise<void> {
+    if (!options.memory || remembered === follower.changes) return
+    remembered = follower.changes
+    try {
+      await options.memory.remember(follower.models.values())
+    } catch (error) {
+      log.warn({ err: error }, 'what the registry says cannot be kept for a start without it')
+    }
+  }
+
+  const isEncoder = (name: string) => name === supply.current.info.name.toLowerCase()
+  const noteUnreadable = createUnreadableLog()
+  const family = () => supply.current.info.family
+  const names: ResolveParts = { follower, served, watch, isEncoder, family }
+
+  supply.attach({
+    async warm(next) {
+      let columns = 0
+      const heads = cache.loaded().filter(({ head, columns: own }) => {
+        const fits = head.family === next.info.family && head.dimension === next.info.dimension
+        if (!fits || columns + own > maxColumns) return false
+        columns += own
+        return true
+      })
+      if (heads.length > 0) (await lanes.of(next).stack.lease(heads)).release()
+    },
+    needsFamily: (family) => served.needsFamily(family),
+  })
+
+  /** A version that replaces one in use joins the projection at once; others are only proved sound. */
+  async function prepare(
+    version: RegistryVersion,
+    replaced: RegistryVersion | null,
+  ): Promise<void> {
+    const { lane, release } = await lanes.acquire(version)
+    try {
+      const head = await cache.get(version, lane.encoder.info)
+      if (replaced && cache.has(replaced)) (await lane.stack.lease([head])).release()
+    } finally {
+      release()
+    }
+  }
+
+  async function describe(name: string, chosen?: number): Promise<ClassifierEntry | null> {
+    const model = served.get(name)
+    return model?.followed.kind === 'classifier' ? describeClassifier(model, book, chosen) : null
+  }
+
+  return {
+    async acquire(addresses, request = {}) {
+      if (seeding) await seeding
+      await watch.catchUp()
+      const resolved = await resolveClassifiers(names, addresses, request.routeKey)
+      return leaseHeads({ cache, lanes, desk, maxBytes: options.headsBytes }, resolved, request)
+    },
+    async list() {
+      await watch.catchUp().catch(() => {})
+      const entries = await Promise.all(
+        listClassifiers(follower.models).map(({ name }) => describe(name)),
+      )
+      return entries.filter((entry) => entry !== null)
+    },
+    async find(text) {
+      const address = parseModelAddress(text)
+      await watch.catchUp().catch(() => {})
+      const { name, selector } = address
+      const model = served.get(name)
+      if (model?.followed.kind !== 'classifier') return null
+      if (selector.kind === 'default') return describe(name)
+      const version = chooseServedVersion(model, address, undefined, 'model')
+      if (model.followed.versions.includes(version)) return describe(name, version)
+      await nameParam('model', () => model.book.get(version))
+      return describe(name, version)
+    },
+    async refresh() {
+      const { changes, failure } = await watch.lookAgain()
+      return { changes: [...changes, ...(await supply.settle())], failure }
+    },
+    revalidate: () => watch.revalidate(),
+    stats: () => ({
+      ...counts,
+      refused: served.refusals,
+      heads: cache.size,
+      bytes: cache.bytes,
+      shadows: book.totals(),
+    }),
+    registryStatus: () => ({
+      status: follower.isSeeded ? 'offline' : watch.failure ? 'away' : 'up',
+      successAgeMs: watch.successAgeMs,
+    }),
+    async close() {
+      desk.close()
+      await watch.close()
+    },
+  }
+}
+
+/** Tells of models that cannot be read any more: in every look, but once in the log. */
+function createUnreadableLog() {
+  const logged = new Set<string>()
+  return (unreadable: ReadonlyMap<string, string>, log: Logger): ModelChange[] => {
+    for (const name of logged) if (!unreadable.has(name)) logged.delete(name)
+    return [...unreadable].map(([model, reason]) => {
+      if (!logged.has(model)) log.error({ model, reason }, 'model not readable; it stays as it was')
+      logged.add(model)
+      return { model, change: 'refused', reason }
+    })
+  }
+}

@@ -1,0 +1,163 @@
+import { diffStates, type ModelChange } from '../../following/model-changes.ts'
+import { type FollowedModel, VersionBook } from '../../following/registry-follower.ts'
+import { type EspalierError, isEspalierError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/logger.ts'
+import { formatModelVersion } from '../../lib/text/model-address.ts'
+import type { ModelState } from '../../registry/records/state.ts'
+import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
+
+/** What the names of a model mean to requests, which may be behind what the registry says. */
+export interface ServedModel {
+  readonly followed: FollowedModel
+  readonly state: ModelState
+  readonly book: VersionBook
+}
+
+/** What served models are made with. */
+export interface ServedModelsOptions {
+  readonly registry: RegistryReader
+  /** Makes a version ready to answer; throws where it must not. */
+  readonly prepare: (version: RegistryVersion, replaced: RegistryVersion | null) => Promise<void>
+  readonly log: Logger
+}
+
+/** Moves the names of models to new versions once these are ready, and leaves them where they were otherwise. */
+export class ServedModels {
+  readonly #options: ServedModelsOptions
+  readonly #models = new Map<string, ServedModel>()
+  /** Models whose names are not all where the registry wants them. */
+  readonly #behind = new Set<string>()
+  /** Why, by `name@v2`; one log line each. */
+  readonly #refused = new Map<string, string>()
+  /** Why, by `name@v2`, for versions that are tried again. */
+  readonly #waiting = new Map<string, string>()
+  /** Versions of the model in hand that are not let through. */
+  #held: ModelChange[] = []
+  #refusals = 0
+
+  constructor(options: ServedModelsOptions) {
+    this.#options = options
+  }
+
+  get(name: string): ServedModel | undefined {
+    return this.#models.get(name)
+  }
+
+  /** True where a name leads to a version of this family that requests have asked for. */
+  needsFamily(family: string): boolean {
+    for (const { followed, state, book } of this.#models.values()) {
+      if (followed.kind !== 'classifier') continue
+      const shares = state.traffic?.map(({ version }) => version) ?? []
+      const shadow = state.shadow ? [state.shadow.version] : []
+      const versions = [...Object.values(state.aliases), ...shares, ...shadow]
+      if (versions.some((version) => book.peek(version)?.family === family)) return true
+    }
+    return false
+  }
+
+  /** Versions that were refused so far. */
+  get refusals(): number {
+    return this.#refusals
+  }
+
+  /** Takes over what was read and says what changed; `retry` tries refused versions again. Never throws. */
+  async follow(
+    models: ReadonlyMap<string, FollowedModel>,
+    retry: boolean,
+  ): Promise<readonly ModelChange[]> {
+    const changes: ModelChange[] = []
+    for (const [name, { state }] of this.#models) {
+      if (models.has(name)) continue
+      this.#models.delete(name)
+      changes.push(...diffStates(name, state, null))
+    }
+    if (retry) this.#refused.clear()
+    for (const followed of models.values()) {
+      const served = this.#models.get(followed.name)
+      if (served?.followed === followed && !this.#behind.has(followed.name)) continue
+      this.#held = []
+      await this.#move(followed, served)
+      const after = this.#models.get(followed.name)?.state ?? null
+      changes.push(...diffStates(followed.name, served?.state ?? null, after), ...this.#held)
+    }
+    return changes
+  }
+
+  async #move(followed: FollowedModel, served: ServedModel | undefined): Promise<void> {
+    const { name, origin, state } = followed
+    const isOther = served !== undefined && served.followed.origin !== origin
+    const book = served && !isOther ? served.book : new VersionBook(this.#options.registry, name)
+    this.#behind.delete(name)
+    // Nothing is loaded before it is asked for, but what answers now is replaced only by what is ready.
+    if (!served || followed.kind !== 'classifier') {
+      this.#models.set(name, { followed, state, book })
+      return
+    }
+    const from = isOther ? null : served
+    const aliases: Record<string, number> = {}
+    for (const [alias, version] of Object.entries(state.aliases)) {
+      const old = served.state.aliases[alias]
+      // Names that meant nothing before have nothing to fall back to: requests see the reason themselves.
+      const isFree = !isOther && (old === version || old === undefined)
+      if (isFree || (await this.#isReady(name, book, version, served, old))) {
+        aliases[alias] = version
+      } else if (isOther) {
+        return
+      } else if (old !== undefined) {
+        aliases[alias] = old
+      }
+    }
+    const shares = state.traffic ?? []
+    const ready = await Promise.all(
+      shares.map(({ version }) => this.#isReady(name, book, version, served, undefined)),
+    )
+    const traffic = ready.every(Boolean) ? state.traffic : (from?.state.traffic ?? null)
+    this.#models.set(name, { followed, state: { ...state, aliases, traffic }, book })
+  }
+
+  async #isReady(
+    name: string,
+    book: VersionBook,
+    number: number,
+    served: ServedModel,
+    old: number | undefined,
+  ): Promise<boolean> {
+    const label = formatModelVersion({ name, version: number })
+    const refused = this.#refused.get(label)
+    if (refused !== undefined) {
+      this.#behind.add(name)
+      this.#held.push({ model: label, change: 'refused', reason: refused })
+      return false
+    }
+    try {
+      const replaced = old === undefined ? null : await served.book.get(old).catch((): null => null)
+      await this.#options.prepare(await book.get(number), replaced)
+      this.#waiting.delete(label)
+      return true
+    } catch (error) {
+      this.#behind.add(name)
+      const reason = (error as Error).message
+      const change = isPassing(error) ? 'waiting' : 'refused'
+      this.#held.push({ model: label, change, reason })
+      if (change === 'waiting') {
+        if (this.#waiting.get(label) !== reason) {
+          this.#options.log.warn({ model: label, reason }, 'version not ready; trying again')
+        }
+        this.#waiting.set(label, reason)
+        return false
+      }
+      this.#refused.set(label, reason)
+      this.#refusals++
+      this.#options.log.error(
+        { model: label, reason },
+        'version refused; the old one keeps serving',
+      )
+      return false
+    }
+  }
+}
+
+/** True for what may be over with the next try: a store that is away, a queue that is full. */
+function isPassing(error: unknown): error is EspalierError {
+  return isEspalierError(error, 'registry_unavailable') || isEspalierError(error, 'overloaded')
+}

@@ -1,0 +1,148 @@
+import type { Head } from '../../head/head.ts'
+import { computeProbabilities, readOodScores } from '../../head/predict.ts'
+import { createRowScorer } from '../../head/score-rows.ts'
+import { EspalierError } from '../../lib/errors.ts'
+import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import { oneHot } from '../rows.ts'
+import type { TrainingSet } from '../types.ts'
+import {
+  type ClassMetrics,
+  type Confusion,
+  calibrationError,
+  classMetrics,
+  confidencesOf,
+  confusionPairs,
+  macroF1,
+  mean,
+  predictedClasses,
+  type ReliabilityBin,
+  reliabilityBins,
+} from './metrics.ts'
+import { likelihood } from './probabilities.ts'
+
+/** What a head reaches on rows it has not seen. */
+export interface Evaluation {
+  readonly rows: number
+  /** Share of rows answered right; with several labels a row, of rows whose whole set is right. */
+  readonly accuracy: number
+  readonly macroF1: number
+  /** F1 over all decisions together; equals the accuracy where labels are exclusive. */
+  readonly microF1: number
+  /** Share of wrong yes-or-no decisions; null where labels are exclusive. */
+  readonly hammingLoss: number | null
+  readonly perClass: readonly ClassMetrics[]
+  /** Most frequent first; empty for several labels a row. */
+  readonly confusions: readonly Confusion[]
+  readonly ece: number
+  readonly nll: number
+  readonly reliability: readonly ReliabilityBin[]
+  /** Shape [rows]: most probable label. */
+  readonly predicted: Int32Array
+  /** Shape [rows]: 1 where the answer is right, for `compareHeads`. */
+  readonly right: Uint8Array
+  /** Shape [rows, labels]. */
+  readonly probabilities: Float32Array
+  /** Share of rows that the detector passes; null without one. */
+  readonly inDistribution: number | null
+  /** Shape [rows]; null without a detector. */
+  readonly oodScores: Float32Array | null
+}
+
+/**
+ * Measures a head on labelled rows. Labels of the set must be labels of the head, in any order.
+ * @throws EspalierError `invalid_data` for a label that the head does not know
+ */
+export async function evaluateHead(
+  head: Head,
+  set: TrainingSet,
+  kernels: MatrixKernels,
+): Promise<Evaluation> {
+  const input = await createRowScorer(head, kernels)(set.embeddings)
+  const columns = head.labels.length
+  const data = computeProbabilities(head, input)
+  const probabilities = { data, rows: input.rows, columns }
+  const truth = truthOf(head, set)
+  const said = decide(head, probabilities)
+  const actual = Uint8Array.from(truth.data)
+  const perClass = classMetrics(head.labels, said, actual)
+  const predicted = predictedClasses(probabilities)
+  const right = Uint8Array.from({ length: input.rows }, (_, row) =>
+    Number(sameRow(said, actual, row, columns)),
+  )
+  const confidence = confidencesOf(probabilities, truth, head.activation)
+  const reliability = reliabilityBins(confidence.confidences, confidence.right)
+  const oodScores = readOodScores(input)
+  const isMulti = head.activation === 'sigmoid'
+  const known = isMulti ? null : predictedClasses(truth)
+  return {
+    rows: input.rows,
+    accuracy: mean([...right]),
+    macroF1: macroF1(perClass),
+    microF1: microF1(said, actual),
+    hammingLoss: isMulti
+      ? said.reduce((sum, x, i) => sum + (x ^ actual[i]!), 0) / said.length
+      : null,
+    perClass,
+    confusions: known ? confusionPairs(head.labels, predicted, known) : [],
+    ece: calibrationError(reliability),
+    nll: likelihood(probabilities, truth, head.activation),
+    reliability,
+    predicted,
+    right,
+    probabilities: data,
+    inDistribution: oodScores
+      ? mean(Array.from(oodScores, (score) => Number(score <= head.detector!.threshold)))
+      : null,
+    oodScores,
+  }
+}
+
+/** What is true of each row, shape [rows, labels of the head]: 0 or 1. @throws EspalierError `invalid_data` */
+export function truthOf(head: Head, { labels, targets, labelSets }: TrainingSet): Matrix {
+  const places = labels.map((label) => head.labels.indexOf(label))
+  const unknown = places.indexOf(-1)
+  if (unknown >= 0) {
+    const name = JSON.stringify(labels[unknown])
+    throw new EspalierError('invalid_data', `label ${name} is not one of the head's labels`)
+  }
+  const columns = head.labels.length
+  if (targets)
+    return oneHot(
+      targets.map((target) => places[target]!),
+      columns,
+    )
+  const sets = labelSets ?? []
+  const data = new Float32Array(sets.length * columns)
+  sets.forEach((set, row) => {
+    for (const label of set) data[row * columns + places[label]!] = 1
+  })
+  return { data, rows: sets.length, columns }
+}
+
+/** What the head answers as 0 or 1 per label: the best one, or all that reach their threshold. */
+function decide(head: Head, probabilities: Matrix): Uint8Array {
+  const { data, columns } = probabilities
+  if (head.activation === 'sigmoid') {
+    return Uint8Array.from(data, (p, i) => Number(p >= (head.thresholds?.[i % columns] ?? 0.5)))
+  }
+  const said = new Uint8Array(data.length)
+  predictedClasses(probabilities).forEach((best, row) => {
+    said[row * columns + best] = 1
+  })
+  return said
+}
+
+function sameRow(a: Uint8Array, b: Uint8Array, row: number, columns: number): boolean {
+  for (let i = row * columns; i < (row + 1) * columns; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+function microF1(said: Uint8Array, actual: Uint8Array): number {
+  let both = 0
+  let either = 0
+  for (let i = 0; i < said.length; i++) {
+    both += said[i]! & actual[i]!
+    either += said[i]! + actual[i]!
+  }
+  return either > 0 ? (2 * both) / either : 0
+}

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { decodeHead } from '../head/decode.ts'
+import type { Head } from '../head/head.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { formatModelVersion } from '../lib/text/model-address.ts'
+import type { VersionManifest } from '../registry/records/manifest.ts'
+import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
+
+/** The files of a classifier's version. */
+export const HEAD_FILE = 'head.bin'
+export const REPORT_FILES = {
+  markdown: 'report.md',
+  json: 'report.json',
+  html: 'report.html',
+} as const
+/** Largest head that is read into memory, in bytes. */
+const MAX_HEAD_BYTES = 4 * 1024 ** 3
+/** All labels are listed in the card up to this length, in characters; the head itself has them all. */
+const MAX_LISTED_LENGTH = 64 * 1024
+
+/** What a manifest's `metadata` says about a head, so that lists and cards need not load it. */
+export const headCardSchema = z.object({
+  labelCount: z.int().min(1),
+  /** Null where they are too long to be listed. */
+  labels: z.array(z.string()).nullable(),
+  dimension: z.int().min(1),
+  multiLabel: z.boolean(),
+  method: z.string(),
+  why: z.string(),
+  headBytes: z.int(),
+  neighbourRows: z.int(),
+  detector: z.boolean(),
+})
+export type HeadCard = z.infer<typeof headCardSchema>
+
+/** Describes a head for its manifest. */
+export function describeHead(
+  head: Head,
+  given: Pick<HeadCard, 'method' | 'why' | 'headBytes'>,
+): HeadCard {
+  const length = head.labels.reduce((sum, label) => sum + label.length + 4, 0)
+  return {
+    ...given,
+    labelCount: head.labels.length,
+    labels: length <= MAX_LISTED_LENGTH ? [...head.labels] : null,
+    dimension: head.dimension,
+    multiLabel: head.activation === 'sigmoid',
+    neighbourRows: head.memory?.labels.length ?? 0,
+    detector: head.detector !== null,
+  }
+}
+
+/** The card of a classifier's manifest; null where it has none that we can read. */
+export function readHeadCard(version: VersionManifest): HeadCard | null {
+  const parsed = headCardSchema.safeParse(version.metadata)
+  return parsed.success ? parsed.data : null
+}
+
+/** A version with its head, verified and decoded. */
+export interface LoadedHead {
+  readonly version: RegistryVersion
+  readonly head: Head
+}
+
+/**
+ * Reads a head past every cache: for jobs and command lines.
+ * @throws EspalierError `model_not_found`, `version_not_found`, `wrong_model_kind`, `artifact_corrupt`
+ */
+export async function readHead(
+  registry: RegistryReader,
+  address: string,
+  signal?: AbortSignal | undefined,
+): Promise<LoadedHead> {
+  const resolved = await registry.resolve(address, { signal })
+  const version = await registry.getVersion(resolved.name, resolved.version, { signal })
+  checkClassifier(version)
+  const limits = { maxBytes: MAX_HEAD_BYTES, signal }
+  const head = decodeHead(await registry.readFile(version, HEAD_FILE, limits))
+  if (head.family === version.family) return { version, head }
+  throw new EspalierError(
+    'artifact_corrupt',
+    `${formatModelVersion(version)}: its manifest names family ${version.family}, its ${HEAD_FILE} ${head.family}`,
+  )
+}
+
+/** @throws EspalierError `wrong_model_kind` */
+export function checkClassifier(version: VersionManifest): void {
+  if (version.kind === 'classifier') return
+  throw new EspalierError(
+    'wrong_model_kind',
+    `${formatModelVersion(version)} is an encoder; name a classifier, "espalier models" lists them`,
+  )
+}
+
+/**
+ * Refuses a network's own output layer where only unit vectors are at hand.
+ * @throws EspalierError `unsupported_model`
+ */
+export function checkReadsUnit({ version, head }: LoadedHead): void {
+  if (head.reads === undefined) return
+  throw new EspalierError(
+    'unsupported_model',
+    `${formatModelVersion(version)} is a network's own output layer, which is served and predicts, but is not evaluated or compared here`,
+  )
+}
+
+/**
+ * Refuses a head whose encoder family is not the one at hand.
+ * @throws EspalierError `family_mismatch` naming both families
+ */
+export function checkFamily(
+  model: { readonly name: string; readonly version: number },
+  headFamily: string,
+  encoder: { readonly name: string; readonly family: string },
+  lineage?: string | undefined,
+): void {
+  if (headFamily === encoder.family) return
+  const trained = lineage ? `${lineage} (family ${headFamily})` : `family ${headFamily}`
+  throw new EspalierError(
+    'family_mismatch',
+    `${formatModelVersion(model)} was trained on ${trained}; ${encoder.name} is of family ${encoder.family}: ` +
+      'use the encoder it was trained on, or train it again',
+  )
+}

@@ -1,0 +1,191 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { verifyArtifact } from '../encoder/verify-artifact.ts'
+import { readManifest } from '../encoders/encoder-artifacts.ts'
+import { describeEncoder } from '../encoders/encoder-version.ts'
+import { decodeHead } from '../head/decode.ts'
+import type { Head } from '../head/head.ts'
+import { EspalierError } from '../lib/errors.ts'
+import { ENCODER_MANIFEST_FILE } from '../lib/manifests/encoder-manifest.ts'
+import type { PublishFile } from '../registry/blobs.ts'
+import type { ModelKind, VersionDescription } from '../registry/records/manifest.ts'
+import { collectHeadMetrics, type MeasuredReport } from './head-metrics.ts'
+import { describeHead, HEAD_FILE, REPORT_FILES } from './head-version.ts'
+
+/** What lies at a path, read and checked: ready to become a version. */
+export interface Publishable {
+  /** The name it has by itself; null for a head, which has none. */
+  readonly name: string | null
+  readonly description: VersionDescription
+  readonly files: readonly PublishFile[]
+}
+
+const measured = z.number().nullable().catch(null)
+/** As much of `report.json` as a manifest tells; newer reports may hold more. */
+const reportSchema = z.looseObject({
+  encoder: z.looseObject({
+    model: z.string(),
+    family: z.string(),
+    fingerprint: z.string(),
+    precision: z.string(),
+  }),
+  labels: z.array(z.string()),
+  method: z.looseObject({ name: z.string(), why: z.string() }),
+  dataset: z.looseObject({ sha256: z.string() }),
+  split: z.looseObject({ trainRows: z.number(), testRows: z.number() }),
+  crossValidation: z.looseObject({ accuracy: measured, nll: measured }).nullable(),
+  test: z
+    .looseObject({
+      accuracy: measured,
+      interval: z.object({ low: z.number(), high: z.number() }).nullable(),
+      macroF1: measured,
+      ece: measured,
+      nll: measured,
+    })
+    .nullable(),
+  seed: z.number(),
+  command: z.string(),
+})
+type Report = z.infer<typeof reportSchema> & MeasuredReport
+
+/**
+ * Reads an encoder artifact folder, a folder with a head and its reports, or the file of a head.
+ * @throws EspalierError `invalid_data` where there is neither, `artifact_corrupt` and the like where it is damaged
+ */
+export async function readPublishable(
+  path: string,
+  wanted?: ModelKind | undefined,
+): Promise<Publishable> {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw new EspalierError('invalid_data', `${path}: no such file or folder`, { cause })
+  })
+  if (info.isFile() && wanted !== 'embedding') return readHeadFile(path)
+  const [encoder, head] = await Promise.all([
+    isFile(join(path, ENCODER_MANIFEST_FILE)),
+    isFile(join(path, HEAD_FILE)),
+  ])
+  if (encoder && head && wanted === undefined) {
+    const message = `${path} holds an encoder and a head; say which, with --kind`
+    throw new EspalierError('invalid_request', message)
+  }
+  if (encoder && wanted !== 'classifier') return readEncoderFolder(path)
+  if (head && wanted !== 'embedding') return readHeadFolder(path)
+  const expected = {
+    embedding: `an encoder (a folder with ${ENCODER_MANIFEST_FILE}, as "espalier export" makes it)`,
+    classifier: `a classifier (a folder with ${HEAD_FILE}, or that file)`,
+  }
+  const what = wanted === undefined ? Object.values(expected).join(' nor ') : expected[wanted]
+  throw new EspalierError(
+    'invalid_data',
+    `${path} is ${wanted === undefined ? 'neither' : 'not'} ${what}`,
+  )
+}
+
+async function readEncoderFolder(folder: string): Promise<Publishable> {
+  const manifest = await readManifest(folder)
+  const files = Object.keys(manifest.files)
+  await verifyArtifact(folder, manifest, files)
+  const fingerprints = Object.values(manifest.graphs).map(({ fingerprint }) => fingerprint)
+  return {
+    name: manifest.name,
+    description: {
+      kind: 'embedding',
+      family: manifest.family,
+      // With several graphs it is the precision that decides.
+      ...(fingerprints.length === 1 && { fingerprint: fingerprints[0] }),
+      metadata: describeEncoder(manifest),
+      lineage: { createdWith: manifest.createdWith },
+    },
+    files: [ENCODER_MANIFEST_FILE, ...files].map((file) => ({
+      path: file,
+      source: { file: join(folder, file) },
+    })),
+  }
+}
+
+async function readHeadFile(path: string): Promise<Publishable> {
+  const bytes = await readFile(path)
+  return describeHeadFiles(decodeNamed(path, bytes), bytes, null, [])
+}
+
+async function readHeadFolder(folder: string): Promise<Publishable> {
+  const bytes = await readFile(join(folder, HEAD_FILE))
+  const head = decodeNamed(join(folder, HEAD_FILE), bytes)
+  const reports: PublishFile[] = []
+  for (const name of Object.values(REPORT_FILES)) {
+    const file = join(folder, name)
+    if (await isFile(file)) reports.push({ path: name, source: { bytes: await readFile(file) } })
+  }
+  const report = (await isFile(join(folder, REPORT_FILES.json)))
+    ? await readReport(join(folder, REPORT_FILES.json), head)
+    : null
+  return describeHeadFiles(head, bytes, report, reports)
+}
+
+function describeHeadFiles(
+  head: Head,
+  bytes: Uint8Array,
+  report: Report | null,
+  reports: readonly PublishFile[],
+): Publishable {
+  const { name: method, why } = report?.method ?? { name: 'unknown', why: 'published from a file' }
+  return {
+    name: null,
+    description: {
+      kind: 'classifier',
+      family: head.family,
+      metadata: describeHead(head, { method, why, headBytes: bytes.byteLength }),
+      ...(report !== null && {
+        fingerprint: report.encoder.fingerprint,
+        metrics: collectHeadMetrics(report),
+        lineage: {
+          encoder: report.encoder.model,
+          precision: report.encoder.precision,
+          dataHash: report.dataset.sha256,
+          trainRows: report.split.trainRows,
+          seed: report.seed,
+          command: report.command.slice(0, 10_000),
+        },
+      }),
+    },
+    files: [{ path: HEAD_FILE, source: { bytes } }, ...reports],
+  }
+}
+
+/** A report is of its head, or it would tell lies. */
+async function readReport(path: string, head: Head): Promise<Report> {
+  let json: unknown
+  try {
+    json = JSON.parse(await readFile(path, 'utf8'))
+  } catch (cause) {
+    throw new EspalierError('invalid_data', `${path}: not valid JSON`, { cause })
+  }
+  const parsed = reportSchema.safeParse(json)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    const place = issue?.path.join('.')
+    throw new EspalierError('invalid_data', `${path}: ${place}: ${issue?.message}`)
+  }
+  const { encoder, labels } = parsed.data
+  const sameLabels =
+    labels.length === head.labels.length && labels.every((x, i) => x === head.labels[i])
+  if (encoder.family === head.family && sameLabels) return parsed.data
+  throw new EspalierError(
+    'invalid_data',
+    `${path} is the report of another head: ${sameLabels ? 'its family' : 'its labels'} differ`,
+  )
+}
+
+function decodeNamed(path: string, bytes: Uint8Array): Head {
+  try {
+    return decodeHead(bytes)
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error
+    throw new EspalierError(error.code, `${path}: ${error.message}`, { cause: error })
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() ?? false
+}

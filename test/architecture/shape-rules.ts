@@ -1,0 +1,21 @@
+/** More files than this in one folder and it needs rooms: folders within it. */
+export const MAX_FILES_A_FOLDER = 25
+
+/** A file with fewer lines belongs to the file that imports it, unless several do. */
+export const MIN_LINES = 40
+
+/** So many importers make a small file, or a file of types alone, a part of its own. */
+export const MIN_IMPORTERS = 3
+
+/** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
+export const SMALL_BY_KIND: readonly RegExp[] = [
+  /^functions\/api\/(?:server|lambda\/lambda|lambda)\.ts$/,
+  /^functions\/api\/routes\//,
+  /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
+  /^shared\/contract\//,
+  /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,
+  /\.d\.ts$/,
+]
+
+/** Small files with fewer importers that are better alone, each with the reason. */
+export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {}
