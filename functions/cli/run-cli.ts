@@ -107,7 +107,8 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   }
 }
 
-function createProgram(context: CommandContext, version: string): Command {
+/** All commands, not yet parsed: also what the command line reference is made from. */
+export function createProgram(context: CommandContext, version: string): Command {
   const program = new Command('espalier')
     .description('Embeddings and your own classifiers on ONNX Runtime: one encoder, many heads.')
     .version(version, '-V, --version', 'print the version')
