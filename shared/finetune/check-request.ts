@@ -1,5 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
-import type { FineTuneRequest, FineTuneSettings, LabelledTexts } from './fine-tune-types.ts'
+import type { FineTuneRequest, FineTuneSettings, LabelledTexts } from './types.ts'
 
 /** Fewer rows tell nothing. */
 const MIN_ROWS = 5

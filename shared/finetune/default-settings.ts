@@ -1,6 +1,6 @@
 import { usableCores } from '../lib/usable-cores.ts'
-import type { FineTuneSettings } from './fine-tune-types.ts'
-import type { Loss, Trainable } from './types.ts'
+import type { Loss, Trainable } from './graph/types.ts'
+import type { FineTuneSettings } from './types.ts'
 
 /** What the defaults depend on. */
 export interface DefaultsFor {

@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { EspalierError } from '../lib/errors.ts'
-import type { FineTuneProgress } from './fine-tune-types.ts'
+import type { FineTuneProgress } from './types.ts'
 
 /** What a run needs of the thread that it is in. */
 export interface FineTuneTools {

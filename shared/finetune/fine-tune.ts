@@ -3,8 +3,8 @@ import { fromWireError, toWireError } from '../runtime/protocol.ts'
 import { startThread } from '../runtime/workers/start-thread.ts'
 import { checkOutput } from './check-output.ts'
 import { checkRequest } from './check-request.ts'
-import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
 import type { FineTuneInit, FromFineTuneWorker, ToFineTuneWorker, WantedImage } from './protocol.ts'
+import type { FineTuneRequest, FineTuneResult } from './types.ts'
 
 /** What fine-tuning needs of the process. */
 export interface FineTuneDeps {

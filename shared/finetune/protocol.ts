@@ -1,5 +1,5 @@
 import type { WireError } from '../runtime/protocol.ts'
-import type { FineTuneProgress, FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
+import type { FineTuneProgress, FineTuneRequest, FineTuneResult } from './types.ts'
 
 /** What the worker starts with. */
 export interface FineTuneInit {

@@ -1,7 +1,7 @@
-import type { JudgedRows } from './evaluate-rows.ts'
+import type { JudgedRows } from './evaluate/evaluate-rows.ts'
 import type { FineTuneTools } from './fine-tune-tools.ts'
-import type { GraphFolder } from './graph-folder.ts'
-import type { Trunk } from './types.ts'
+import type { GraphFolder } from './graph/graph-folder.ts'
+import type { Trunk } from './graph/types.ts'
 
 /** Rows to learn from and rows to judge by, as the training graph takes them. */
 export interface EnteredRows {

@@ -1,5 +1,5 @@
-import type { FineTuneSettings } from '../../finetune/fine-tune-types.ts'
-import type { Loss } from '../../finetune/types.ts'
+import type { Loss } from '../../finetune/graph/types.ts'
+import type { FineTuneSettings } from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { balanceClasses, type FineTuneData } from './data.ts'
 import type { FineTuneClassifierRequest, LossName, TrainableLayers } from './request.ts'

@@ -5,7 +5,7 @@ import type {
   FineTuneProgress,
   FineTuneResult,
   FineTuneSettings,
-} from '../../finetune/fine-tune-types.ts'
+} from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
 import { toLabelledTexts } from './data.ts'

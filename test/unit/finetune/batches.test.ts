@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { planEpoch, planPass, widthOf } from '../../../shared/finetune/batches.ts'
+import { planEpoch, planPass, widthOf } from '../../../shared/finetune/rows/batches.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const lengthsArbitrary = fc

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { blendWeights } from '../../../shared/finetune/blend-weights.ts'
+import { blendWeights } from '../../../shared/finetune/interpolate/blend-weights.ts'
 
 const floats = fc.float({ noNaN: true, min: -8, max: 8 })
 const pairs = fc.array(fc.tuple(floats, floats), { minLength: 1, maxLength: 40 })

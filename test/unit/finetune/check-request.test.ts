@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { checkRequest } from '../../../shared/finetune/check-request.ts'
 import { defaultSettings } from '../../../shared/finetune/default-settings.ts'
+import type { Loss } from '../../../shared/finetune/graph/types.ts'
 import type {
   FineTuneRequest,
   FineTuneSettings,
   LabelledTexts,
-} from '../../../shared/finetune/fine-tune-types.ts'
-import type { Loss } from '../../../shared/finetune/types.ts'
+} from '../../../shared/finetune/types.ts'
 
 const crossEntropy: Loss = { kind: 'cross-entropy', smoothing: 0 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { chooseAlpha, type JudgedAlpha } from '../../../shared/finetune/choose-alpha.ts'
+import { chooseAlpha, type JudgedAlpha } from '../../../shared/finetune/interpolate/choose-alpha.ts'
 
 const ROWS = 100
 

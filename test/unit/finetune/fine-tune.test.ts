@@ -5,12 +5,12 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { readSourceFolder } from '../../../shared/exporter/source/source-folder.ts'
 import { loadWeights } from '../../../shared/exporter/source/weights.ts'
 import { fineTune } from '../../../shared/finetune/fine-tune.ts'
+import type { Loss, Trainable } from '../../../shared/finetune/graph/types.ts'
 import type {
   FineTuneProgress,
   FineTuneRequest,
   FineTuneResult,
-} from '../../../shared/finetune/fine-tune-types.ts'
-import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
+} from '../../../shared/finetune/types.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 import { checkpoint, toyRows, toySettings } from './toy-task.ts'
 

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportImageEncoder } from '../../../shared/exporter/export-image-encoder.ts'
 import { fineTune } from '../../../shared/finetune/fine-tune.ts'
+import type { Loss, Trainable } from '../../../shared/finetune/graph/types.ts'
 import type {
   FineTuneProgress,
   FineTuneRequest,
   FineTuneResult,
-} from '../../../shared/finetune/fine-tune-types.ts'
-import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
+} from '../../../shared/finetune/types.ts'
 import { writeTinyImageFolder } from '../../fakes/tiny-image-network.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 import { drawTints, type ImageTask } from './image-task.ts'

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import type { LabelledVectors } from '../../../shared/finetune/judge-vectors.ts'
-import { judgeVectors } from '../../../shared/finetune/judge-vectors.ts'
+import type { LabelledVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
+import { judgeVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
 

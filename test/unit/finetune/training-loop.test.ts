@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { Evaluation } from '../../../shared/finetune/best-weights.ts'
+import type { Evaluation } from '../../../shared/finetune/optimise/early-stopping.ts'
 import {
   type Learner,
   type LoopOptions,
   type LoopProgress,
   runTraining,
-} from '../../../shared/finetune/training-loop.ts'
+} from '../../../shared/finetune/optimise/training-loop.ts'
 
 /** A learner whose weight is the number of its steps; losses, accuracies and times are given. */
 function fakeLearner(
