@@ -1,6 +1,4 @@
-import type { FineTuneTools } from './fine-tune-tools.ts'
-import type { Loss, Trainable } from './graph/types.ts'
-import type { AlphaScore } from './interpolate/choose-alpha.ts'
+import type { Clock } from '../lib/clock.ts'
 
 /** Texts, or images by their paths, with what is to be learnt of them. */
 export interface LabelledTexts {
@@ -9,6 +7,25 @@ export interface LabelledTexts {
   readonly targets: Float32Array
   readonly classes: number
 }
+
+/**
+ * Which tensors are trained: every layer, the last `count` layers, those above a named layer of an image network,
+ * or the output layer alone.
+ */
+export type Trainable =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'layers'; readonly count: number }
+  | { readonly kind: 'above'; readonly layer: string }
+  | { readonly kind: 'head' }
+
+/** What is minimised; graph/losses.ts has the formulas. */
+export type Loss =
+  /** `smoothing` moves that share of each target evenly to all classes, 0 ≤ smoothing < 1. */
+  | { readonly kind: 'cross-entropy'; readonly smoothing: number }
+  | { readonly kind: 'binary-cross-entropy' }
+  /** `scale` is the inverse temperature of the cosines between embeddings and class prototypes. */
+  | { readonly kind: 'cosine-softmax'; readonly scale: number }
+  | { readonly kind: 'contrastive' }
 
 /** How an encoder is trained; `defaultSettings` has values that are known to work. */
 export interface FineTuneSettings {
@@ -32,13 +49,13 @@ export interface FineTuneSettings {
   /** Evaluations in a row without a better one after which training stops; null never stops early. */
   readonly patience: number | null
   readonly evaluationsPerEpoch: number
-  /** Share of the tuned weights in the mix with the base's, above 0 and at most 1; null for one that is chosen. */
+  /** Share of the tuned weights in the interpolation with the base's, above 0 and at most 1; null for one that is chosen. */
   readonly alpha: number | null
   /**
-   * Parts of a cross-validation that chooses alpha where rows are too few to hold some out: for each part the
+   * Folds of the cross-validation that chooses alpha where rows are too few to hold some out: for each fold the
    * encoder is trained once more, on the others. 0 for none: the validation rows choose.
    */
-  readonly rehearsals: number
+  readonly folds: number
   /** Images: learn each one mirrored as well. */
   readonly flip: boolean
   readonly seed: number
@@ -104,7 +121,7 @@ export interface FineTuneResult {
   /** The step whose weights were kept; 0 where those of the base are best. */
   readonly bestStep: number
   /** How much of the tuned weights is in those that were written. */
-  readonly blend: BlendResult
+  readonly blend: Interpolation
   /** Passes made over the training rows. */
   readonly epochs: number
   readonly curve: readonly CurvePoint[]
@@ -124,13 +141,13 @@ export interface FineTuneResult {
   }
 }
 
-/** The mix of tuned and base weights, and why it is that. */
-export interface BlendResult {
+/** The interpolation between base and tuned weights, and why alpha is what it is. */
+export interface Interpolation {
   /** 1 for the tuned weights as they are; 0 where nothing beats the base, whose weights were written then. */
   readonly alpha: number
-  /** `given` by the settings; `none` where nothing could be judged. */
+  /** `given` by the settings; `none` where nothing could be evaluated. */
   readonly basis: 'validation' | 'cross-validation' | 'given' | 'none'
-  /** Rows that were judged. */
+  /** Rows that alpha was evaluated on. */
   readonly rows: number
   /** Ascending; empty where alpha was not chosen. */
   readonly scores: readonly AlphaScore[]
@@ -139,6 +156,15 @@ export interface BlendResult {
    * not known.
    */
   readonly cooling: number
+}
+
+/** One alpha beside the base, on the same rows. */
+export interface AlphaScore {
+  readonly alpha: number
+  readonly accuracy: number
+  /** Accuracy less the base's, and the standard error of that paired difference. */
+  readonly gain: number
+  readonly error: number
 }
 
 /** Milliseconds of each phase. */
@@ -172,4 +198,16 @@ export interface FineTuneRequest {
   readonly onProgress?: ((progress: FineTuneProgress) => void) | undefined
   /** Ends training after the step under way and keeps the best weights. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** What of it goes to the worker thread. */
+export type WorkerRequest = Omit<FineTuneRequest, 'onProgress' | 'signal' | 'loadImage'>
+
+/** What a run needs of the thread that it is in. */
+export interface FineTuneTools {
+  readonly clock: Clock
+  isCancelled(): boolean
+  onProgress(progress: FineTuneProgress): void
+  /** The file of an image. @throws EspalierError `invalid_data` where it can be read no more */
+  loadImage(set: 'train' | 'validation', row: number): Promise<Uint8Array>
 }

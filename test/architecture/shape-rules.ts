@@ -18,4 +18,6 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 ]
 
 /** Small files with fewer importers that are better alone, each with the reason. */
-export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {}
+export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
+  'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+}

@@ -12,8 +12,8 @@ export interface LabelledVectors {
   readonly rows: LabelledTexts
 }
 
-/** How heads are fitted to judge by. */
-export interface JudgeVectorsOptions {
+/** How heads are fitted for the evaluation. */
+export interface EvaluateVectorsOptions {
   readonly kernels: MatrixKernels
   /** Whether a row may have any number of labels. */
   readonly several: boolean
@@ -21,35 +21,35 @@ export interface JudgeVectorsOptions {
 }
 
 /** What a head on some vectors makes of others. */
-export interface JudgedVectors {
+export interface VectorEvaluation {
   /** Shape [rows]: 1 where the answer is right. */
   readonly right: Uint8Array
-  /** Temperature that fits the judged rows, over the one that fits the learnt rows. */
+  /** Temperature that fits the held-out rows, over the one that fits the learnt rows. */
   readonly cooling: number
 }
 
 /**
- * Fits the product's head to `learnt`, as "espalier train" does, and judges it on `judged`. A label that no learnt row
- * has cannot be answered: its rows count as wrong, or by their other labels where there are several.
+ * Fits the product's head to `learnt`, as training on frozen vectors does, and evaluates it on `heldOut`. A label that
+ * no learnt row has cannot be answered: its rows count as wrong, or by their other labels where there are several.
  */
-export async function judgeVectors(
+export async function evaluateVectors(
   learnt: LabelledVectors,
-  judged: LabelledVectors,
-  { kernels, several, seed }: JudgeVectorsOptions,
-): Promise<JudgedVectors> {
-  const right = new Uint8Array(judged.rows.texts.length)
+  heldOut: LabelledVectors,
+  { kernels, several, seed }: EvaluateVectorsOptions,
+): Promise<VectorEvaluation> {
+  const right = new Uint8Array(heldOut.rows.texts.length)
   const labels = listTold(learnt.rows, several)
   const rows = [...right.keys()].filter(
-    (row) => several || labelsOf(judged, row, labels).length > 0,
+    (row) => several || labelsOf(heldOut, row, labels).length > 0,
   )
   if (labels.length === 0 || rows.length === 0) return { right, cooling: 1 }
-  const known = toSet(learnt, [...learnt.rows.texts.keys()], labels, several)
-  const options = { family: 'judged', method: 'auto', seed } as const
-  const { head } = await trainHead(known, options, { kernels })
-  const asked = toSet(judged, rows, labels, several)
-  const evaluation = await evaluateHead(head, asked, kernels)
+  const train = toSet(learnt, [...learnt.rows.texts.keys()], labels, several)
+  const options = { family: 'validation', method: 'auto', seed } as const
+  const { head } = await trainHead(train, options, { kernels })
+  const validation = toSet(heldOut, rows, labels, several)
+  const evaluation = await evaluateHead(head, validation, kernels)
   for (const [at, row] of rows.entries()) right[row] = evaluation.right[at] as number
-  const { temperature } = await recalibrateHead(head, asked, kernels)
+  const { temperature } = await recalibrateHead(head, validation, kernels)
   return { right, cooling: temperature / head.temperature }
 }
 

@@ -1,6 +1,8 @@
 import type { GraphBuilder } from '../../onnx/graph.ts'
-import { MIN_NORM } from './affine-head.ts'
-import type { Loss } from './types.ts'
+import type { Loss } from '../types.ts'
+
+/** Below this norm a prototype is left as it is; the guard of torch.nn.functional.normalize. */
+export const MIN_NORM = 1e-12
 
 /** What a loss is computed from: names of values, all float32. */
 export interface LossInput {
@@ -18,7 +20,7 @@ export interface LossInput {
   readonly classWeights: Float32Array | null
 }
 
-/** A scalar, and what it judges: scores [batch, classes], or cosines [batch, batch]. */
+/** A scalar, and what it is computed from: scores [batch, classes], or cosines [batch, batch]. */
 export interface LossOutput {
   readonly loss: string
   readonly scores: string
@@ -117,4 +119,12 @@ function addClassWeights(g: GraphBuilder, values: Float32Array): string {
 
 function sumAll(g: GraphBuilder, value: string): string {
   return g.op('ReduceSum', [value], { keepdims: 0 })
+}
+
+/**
+ * The fixed factor before a head's weights: normalised embeddings are small, √dimension gives their elements
+ * the size of a normalised layer's, so that usual learning rates fit.
+ */
+export function scoreScale(dimension: number, loss: Loss): number {
+  return loss.kind === 'cosine-softmax' ? loss.scale : Math.sqrt(dimension)
 }

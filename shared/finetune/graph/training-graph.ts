@@ -1,8 +1,7 @@
+import { EspalierError } from '../../lib/errors.ts'
 import { addGradients } from '../../onnx/autodiff.ts'
 import { GraphBuilder } from '../../onnx/graph.ts'
-import { listParameters } from '../text/parameters.ts'
-import { scoreScale } from './affine-head.ts'
-import { addLoss } from './losses.ts'
+import { addLoss, scoreScale } from './losses.ts'
 import type {
   BatchInputs,
   Parameter,
@@ -82,4 +81,45 @@ function scoreShape({ loss, classes }: TrainingGraphOptions): (string | number)[
 function addNorm(g: GraphBuilder, gradients: readonly string[]): string {
   const squares = gradients.map((name) => g.op('ReduceSumSquare', [name], { keepdims: 0 }))
   return g.op('Sqrt', [g.op('Sum', squares)])
+}
+
+type HeadOptions = Pick<TrainingGraphOptions, 'trunk' | 'loss' | 'classes' | 'initialHead'>
+
+/**
+ * The tensors that are trained, the encoder's first.
+ * @throws EspalierError `invalid_request`
+ */
+export function listParameters(options: HeadOptions): Parameter[] {
+  const parameters = [...options.trunk.parameters, ...listHead(options)]
+  if (parameters.length === 0) {
+    throw new EspalierError(
+      'invalid_request',
+      'a contrastive loss has no output layer to train: train all or some layers',
+    )
+  }
+  return parameters
+}
+
+function listHead({ trunk, loss, classes, initialHead }: HeadOptions): Parameter[] {
+  if (loss.kind === 'contrastive') return []
+  const { dimension } = trunk
+  const { weight, bias } = initialHead ?? {}
+  if (weight?.length !== classes * dimension || bias?.length !== classes || classes < 1) {
+    throw new EspalierError(
+      'invalid_request',
+      `the head to start from must have ${classes} rows of ${dimension} weights and ${classes} biases`,
+    )
+  }
+  const matrix: Parameter = {
+    name: 'head.weight',
+    dims: [classes, dimension],
+    group: 'head',
+    decay: true,
+    initial: weight.map((value) => value / scoreScale(dimension, loss)),
+  }
+  if (loss.kind === 'cosine-softmax') return [matrix]
+  return [
+    matrix,
+    { name: 'head.bias', dims: [classes], group: 'head', decay: false, initial: bias },
+  ]
 }

@@ -1,23 +1,5 @@
 import type { Graph, GraphBuilder } from '../../onnx/graph.ts'
-
-/**
- * Which tensors are trained: every layer, the last `count` layers, those above a named layer of an image network,
- * or the output layer alone.
- */
-export type Trainable =
-  | { readonly kind: 'all' }
-  | { readonly kind: 'layers'; readonly count: number }
-  | { readonly kind: 'above'; readonly layer: string }
-  | { readonly kind: 'head' }
-
-/** What is minimised; losses.ts has the formulas. */
-export type Loss =
-  /** `smoothing` moves that share of each target evenly to all classes, 0 ≤ smoothing < 1. */
-  | { readonly kind: 'cross-entropy'; readonly smoothing: number }
-  | { readonly kind: 'binary-cross-entropy' }
-  /** `scale` is the inverse temperature of the cosines between embeddings and class prototypes. */
-  | { readonly kind: 'cosine-softmax'; readonly scale: number }
-  | { readonly kind: 'contrastive' }
+import type { Loss } from '../types.ts'
 
 /** One trainable tensor; it is a graph input of its own name. */
 export interface Parameter {

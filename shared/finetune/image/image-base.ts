@@ -9,23 +9,19 @@ import { countElements } from '../../lib/maths/count-elements.ts'
 import type { Graph } from '../../onnx/graph.ts'
 import { openImageDecoder } from '../../runtime/image/image-decoder.ts'
 import { createTensorFiller } from '../../runtime/image/image-tensor.ts'
-import { cancelledEarly, type FineTuneTools } from '../fine-tune-tools.ts'
-import type { Trainable } from '../graph/types.ts'
-import type { FineTuneInit } from '../protocol.ts'
-import { createFeatureSource } from '../rows/labelled-rows.ts'
-import { reportPhase } from '../text/hidden-states.ts'
+import { cancelledEarly, reportPhase } from '../progress.ts'
 import type { TrainableBase } from '../trainable-base.ts'
-import type { LabelledTexts } from '../types.ts'
-import { fillImageRows } from './image-rows.ts'
+import type { FineTuneTools, LabelledTexts, Trainable, WorkerRequest } from '../types.ts'
+import { createFeatureSource, fillImageRows } from './image-rows.ts'
 import { createImageTrunk } from './image-trunk.ts'
 import { writeTunedNetwork } from './tuned-network.ts'
 
 /**
- * Opens an image network, cut at the layer below what is trained. Images are read when they enter.
+ * Opens an image network, cut at the layer below what is trained. Images are read when their rows are prepared.
  * @throws EspalierError `unsupported_model`, `invalid_model_file`, `invalid_request`
  */
 export async function openImageBase(
-  request: FineTuneInit['request'],
+  request: WorkerRequest,
   { loadImage }: Pick<FineTuneTools, 'loadImage'>,
 ): Promise<TrainableBase> {
   const { settings, train, validation, initialisation, maxImagePixels = MAX_IMAGE_PIXELS } = request
@@ -50,7 +46,7 @@ export async function openImageBase(
     rowBytes: held * width * Float32Array.BYTES_PER_ELEMENT,
     tokens: null,
     truncated: { train: 0, validation: 0 },
-    async enterRows(tools) {
+    async prepareRows(tools) {
       const decoder = await openImageDecoder(preprocessing, maxImagePixels)
       const session = await tools.folder.open('lower', trunk.lower)
       const common = {
@@ -58,7 +54,7 @@ export async function openImageBase(
         fill: createTensorFiller(preprocessing),
         dims: [1, 3, preprocessing.height, preprocessing.width],
       }
-      const enter = async (set: 'train' | 'validation', done: number, twice: boolean) => {
+      const prepare = async (set: 'train' | 'validation', done: number, twice: boolean) => {
         const values = await fillImageRows(request[set].texts, {
           ...common,
           flip: twice,
@@ -71,12 +67,12 @@ export async function openImageBase(
         const source = createFeatureSource(values, trunk.shape)
         return { source, rows: twice ? repeatRows(request[set]) : request[set] }
       }
-      const entered = {
-        train: await enter('train', 0, flip),
-        validation: await enter('validation', train.texts.length, false),
+      const prepared = {
+        train: await prepare('train', 0, flip),
+        validation: await prepare('validation', train.texts.length, false),
       }
       await session.release()
-      return entered
+      return prepared
     },
     write: (output, values) => writeTunedNetwork(output, { source, network, layer }, values),
   }

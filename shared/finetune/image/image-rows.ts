@@ -2,6 +2,7 @@ import { EspalierError } from '../../lib/errors.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
 import type { ImageDecoder } from '../../runtime/image/image-decoder.ts'
 import type { NamedTensor, Session } from '../../runtime/session.ts'
+import type { RowSource } from '../rows/labelled-rows.ts'
 import type { ImageTrunk } from './image-trunk.ts'
 
 /** Images that are read and decoded while another one runs. */
@@ -70,4 +71,23 @@ function mirrorRows(pixels: Float32Array, width: number): void {
 function rethrow(path: string, cause: unknown): never {
   if (!(cause instanceof EspalierError)) throw cause
   throw new EspalierError(cause.code, `${path} ${cause.message}`, { cause, param: path })
+}
+
+/** Rows that enter at features of one shape, or at embeddings, one after another in `values`. */
+export function createFeatureSource(values: Float32Array, shape: readonly number[]): RowSource {
+  const width = countElements(shape)
+  return {
+    lengths: new Int32Array(values.length / width).fill(1),
+    feed(batch, start) {
+      if (start.kind === 'ids' || start.kind === 'states') {
+        throw new RangeError(`features do not enter at ${start.kind}`)
+      }
+      const data = new Float32Array(batch.length * width)
+      for (const [at, row] of batch.entries()) {
+        data.set(values.subarray(row * width, (row + 1) * width), at * width)
+      }
+      const name = start.kind === 'features' ? start.features : start.embeddings
+      return { [name]: { data, dims: [batch.length, ...shape] } }
+    },
+  }
 }

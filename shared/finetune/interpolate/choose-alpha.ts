@@ -1,20 +1,13 @@
-/** What a head on the vectors of blended weights makes of rows that neither has learnt. */
-export interface JudgedAlpha {
+import type { AlphaScore } from '../types.ts'
+
+/** What a head on the vectors of interpolated weights makes of rows that neither has learnt. */
+export interface EvaluatedAlpha {
   readonly alpha: number
   /** Shape [rows]: 1 where the answer is right. */
   readonly right: Uint8Array
 }
 
-/** One blend beside the base, on the same rows. */
-export interface AlphaScore {
-  readonly alpha: number
-  readonly accuracy: number
-  /** Accuracy less the base's, and the standard error of that paired difference. */
-  readonly gain: number
-  readonly error: number
-}
-
-/** The blend that is kept, and what it was chosen from. */
+/** The alpha that is kept, and what it was chosen from. */
 export interface AlphaChoice {
   /** 0 where nothing beats the base. */
   readonly alpha: number
@@ -25,25 +18,25 @@ export interface AlphaChoice {
 const CLEAR_ERRORS = 2
 
 /**
- * Chooses among blends in ascending order, the base first. On many rows the most accurate, the smaller of equal
- * ones. On few (`cautious`) the base, unless the best beats it by two standard errors; then the smallest blend within
+ * Chooses among alphas in ascending order, the base (0) first. On many rows the most accurate, the smaller of equal
+ * ones. On few (`cautious`) the base, unless the best beats it by two standard errors; then the smallest alpha within
  * one standard error of the best (Breiman et al., 1984, "Classification and regression trees", section 3.4.3).
  */
 export function chooseAlpha(
-  judged: readonly JudgedAlpha[],
+  evaluated: readonly EvaluatedAlpha[],
   { cautious }: { readonly cautious: boolean },
 ): AlphaChoice {
-  const [base] = judged
-  if (base === undefined) throw new RangeError('no blend to choose from')
-  const scores = judged.map(({ alpha, right }) => {
+  const [base] = evaluated
+  if (base === undefined) throw new RangeError('no alpha to choose from')
+  const scores = evaluated.map(({ alpha, right }) => {
     const { difference, error } = compareRows(right, base.right)
     return { alpha, accuracy: shareOf(right), gain: difference, error }
   })
-  const best = judged.reduce((a, b) => (shareOf(b.right) > shareOf(a.right) ? b : a))
+  const best = evaluated.reduce((a, b) => (shareOf(b.right) > shareOf(a.right) ? b : a))
   if (!cautious) return { alpha: best.alpha, scores }
   const lead = compareRows(best.right, base.right)
   if (lead.difference <= CLEAR_ERRORS * lead.error) return { alpha: base.alpha, scores }
-  const near = judged.slice(1).find(({ right }) => {
+  const near = evaluated.slice(1).find(({ right }) => {
     const behind = compareRows(best.right, right)
     return behind.difference <= behind.error
   })

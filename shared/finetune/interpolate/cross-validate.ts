@@ -1,72 +1,80 @@
 import { createRandom } from '../../lib/maths/random.ts'
 import { assignFolds } from '../../training/folds.ts'
-import { selectRows } from '../evaluate/evaluate-rows.ts'
-import type { FineTuneTools } from '../fine-tune-tools.ts'
+import type { Scorer } from '../evaluate/evaluate-rows.ts'
+import { listParameters } from '../graph/training-graph.ts'
+import type { TrainingGraphOptions } from '../graph/types.ts'
 import { drawHead, startHead } from '../optimise/output-layer.ts'
 import { runTraining } from '../optimise/training-loop.ts'
-import { createEncoderLearner, type LearnerParts } from '../optimise/training-session.ts'
-import { drawBatches } from '../rows/draw-batches.ts'
-import { groupsOf } from '../rows/targets.ts'
-import type { PreparedTraining } from '../run/prepare-training.ts'
-import { listParameters } from '../text/parameters.ts'
-import type { FineTuneSettings } from '../types.ts'
-import { type AlphaJudging, type AlphaVerdict, judgeAlphas } from './evaluate-alphas.ts'
+import { createTrainingSession, type TrainingParts } from '../optimise/training-session.ts'
+import { drawBatches } from '../rows/batches.ts'
+import type { LabelledRows } from '../rows/labelled-rows.ts'
+import { groupsOf, selectRows } from '../rows/labelled-rows.ts'
+import type { FineTuneSettings, FineTuneTools } from '../types.ts'
+import {
+  type AlphaEvaluation,
+  type AlphaEvaluationParts,
+  evaluateAlphas,
+} from './evaluate-alphas.ts'
 
-/** What a rehearsal is made of. */
-export interface RehearsalParts extends Omit<LearnerParts, 'source' | 'rows' | 'evaluate'> {
-  readonly prepared: Pick<PreparedTraining, 'options' | 'scorer' | 'train'>
+/** What the trainings on folds are made of. */
+export interface CrossValidationParts extends Omit<TrainingParts, 'source' | 'rows' | 'evaluate'> {
+  readonly prepared: {
+    readonly options: TrainingGraphOptions
+    readonly scorer: Scorer
+    readonly train: LabelledRows
+  }
   readonly settings: FineTuneSettings
-  readonly judging: Omit<AlphaJudging, 'inputs' | 'onAlpha'>
+  readonly evaluation: Omit<AlphaEvaluationParts, 'inputs' | 'onAlpha'>
   readonly tools: FineTuneTools
   /** Milliseconds for each training. */
   readonly budgetMs: number | null
 }
 
 /**
- * Cross-validates the training itself: for each part of the rows the encoder is trained anew on the others, and every
- * blend of it judged on that part, which it has not learnt. One list a part; shorter where somebody cancels.
+ * Cross-validates the training itself: for each fold the encoder is trained anew on the other rows, and every alpha is
+ * evaluated on the fold. One list of evaluations a fold; fewer lists after a cancellation.
  */
-export async function rehearse(parts: RehearsalParts): Promise<AlphaVerdict[][]> {
+export async function crossValidate(parts: CrossValidationParts): Promise<AlphaEvaluation[][]> {
   const { prepared, settings, tools } = parts
-  const { rehearsals, seed } = settings
-  const assigned = assignFolds(groupsOf(prepared.train.rows), rehearsals, createRandom(seed))
-  const verdicts: AlphaVerdict[][] = []
-  for (let fold = 0; fold < rehearsals; fold++) {
-    const part = await rehearseFold(parts, assigned, fold)
+  const { folds, seed } = settings
+  const assigned = assignFolds(groupsOf(prepared.train.rows), folds, createRandom(seed))
+  const evaluations: AlphaEvaluation[][] = []
+  for (let fold = 0; fold < folds; fold++) {
+    const found = await trainFold(parts, assigned, fold)
     if (tools.isCancelled()) break
-    if (part !== null) verdicts.push(part)
+    if (found !== null) evaluations.push(found)
   }
-  return verdicts
+  return evaluations
 }
 
-/** Null where the part has no rows. */
-async function rehearseFold(
-  parts: RehearsalParts,
+/** Null where the fold has no rows, and after a cancellation. */
+async function trainFold(
+  parts: CrossValidationParts,
   assigned: Int32Array,
   fold: number,
-): Promise<AlphaVerdict[] | null> {
-  const { prepared, settings, adamw, tools, judging } = parts
+): Promise<AlphaEvaluation[] | null> {
+  const { prepared, settings, adamw, tools, evaluation } = parts
   const { options, scorer, train } = prepared
-  const { rehearsals, seed } = settings
+  const { folds, seed } = settings
   const rows = Int32Array.from(assigned, (_, row) => row)
-  const judged = rows.filter((row) => assigned[row] === fold)
-  if (judged.length === 0) return null
+  const heldOut = rows.filter((row) => assigned[row] === fold)
+  if (heldOut.length === 0) return null
   const learnt = selectRows(
     train,
     rows.filter((row) => assigned[row] !== fold),
   )
-  // Prototypes must not know the rows that they are judged on.
+  // Prototypes must not know the rows that they are evaluated on.
   const drawn = { ...options, initialHead: drawHead(options, seed) }
   const started = await startHead(drawn, learnt, scorer, seed)
   adamw.restart(listParameters(started).map(({ initial }) => initial))
-  const learner = createEncoderLearner({
+  const session = createTrainingSession({
     ...parts,
     ...learnt,
     evaluate: () => Promise.resolve(null),
   })
   const batches = drawBatches(learnt, settings)
   await runTraining(
-    learner,
+    session,
     {
       ...settings,
       stepsPerEpoch: batches.perEpoch,
@@ -81,7 +89,7 @@ async function rehearseFold(
           ...progress,
           phase: 'rehearsing',
           step: fold * steps + step,
-          steps: rehearsals * steps,
+          steps: folds * steps,
           epoch: step / batches.perEpoch,
         })
       },
@@ -89,6 +97,6 @@ async function rehearseFold(
   )
   if (tools.isCancelled()) return null
   const tuned = adamw.weights.map((view) => view.slice())
-  const asked = { learnt, judged: selectRows(train, judged) }
-  return judgeAlphas({ ...judging, inputs: learner.inputs, onAlpha: () => {} }, tuned, asked)
+  const sets = { learnt, heldOut: selectRows(train, heldOut) }
+  return evaluateAlphas({ ...evaluation, inputs: session.inputs, onAlpha: () => {} }, tuned, sets)
 }

@@ -1,16 +1,21 @@
 import { openMatrixKernels } from '../../runtime/kernels/kernels.ts'
-import { sampleJudged, type WeightInputs } from '../evaluate/evaluate-rows.ts'
-import type { FineTuneTools } from '../fine-tune-tools.ts'
-import type { LearnerParts } from '../optimise/training-session.ts'
-import type { PreparedTraining } from '../run/prepare-training.ts'
-import type { BlendResult, FineTuneSettings } from '../types.ts'
+import type { WeightInputs } from '../evaluate/evaluate-rows.ts'
+import type { TrainingGraph } from '../graph/types.ts'
+import type { TrainingParts } from '../optimise/training-session.ts'
+import { reportPhase } from '../progress.ts'
+import type { LabelledRows } from '../rows/labelled-rows.ts'
+import { sampleLabelled } from '../rows/labelled-rows.ts'
+import type { FineTuneSettings, FineTuneTools, Interpolation } from '../types.ts'
 import { type AlphaChoice, chooseAlpha } from './choose-alpha.ts'
-import { rehearse } from './cross-validate.ts'
-import { type AlphaVerdict, applyAlpha, judgeAlphas } from './evaluate-alphas.ts'
+import { type CrossValidationParts, crossValidate } from './cross-validate.ts'
+import { type AlphaEvaluation, applyAlpha, evaluateAlphas } from './evaluate-alphas.ts'
 
-/** What a blend is chosen and made with, once training has ended. */
-export interface BlendParts extends Omit<LearnerParts, 'source' | 'rows' | 'evaluate'> {
-  readonly prepared: PreparedTraining
+/** What alpha is chosen and applied with, once training has ended. */
+export interface InterpolationParts extends Omit<TrainingParts, 'source' | 'rows' | 'evaluate'> {
+  readonly prepared: CrossValidationParts['prepared'] & {
+    readonly training: TrainingGraph
+    readonly validation: LabelledRows
+  }
   readonly settings: FineTuneSettings
   /** Views of the optimiser's weights, as graph inputs. */
   readonly inputs: WeightInputs
@@ -21,8 +26,8 @@ export interface BlendParts extends Omit<LearnerParts, 'source' | 'rows' | 'eval
   readonly budgetMs: number | null
 }
 
-/** Chooses how much of the tuned weights is kept, and leaves that blend in the optimiser. */
-export async function blendTuned(parts: BlendParts): Promise<BlendResult> {
+/** Chooses alpha, and leaves the weights interpolated with it in the optimiser. */
+export async function interpolateTuned(parts: InterpolationParts): Promise<Interpolation> {
   const { prepared, settings, adamw, bestStep } = parts
   const { alpha, trainable } = settings
   const nothing = { rows: 0, scores: [], cooling: 1 }
@@ -31,26 +36,30 @@ export async function blendTuned(parts: BlendParts): Promise<BlendResult> {
   if (alpha === 1) return { alpha, basis: 'given', ...nothing }
   const tuned = adamw.weights.map((view) => view.slice())
   const { parameters } = prepared.training
-  const chosen: BlendResult =
-    alpha === null ? await judge(parts, tuned) : { alpha, basis: 'given' as const, ...nothing }
+  const chosen: Interpolation =
+    alpha === null ? await evaluate(parts, tuned) : { alpha, basis: 'given' as const, ...nothing }
   applyAlpha({ adamw, parameters }, tuned, chosen.alpha)
   return chosen
 }
 
-async function judge(parts: BlendParts, tuned: readonly Float32Array[]): Promise<BlendResult> {
+async function evaluate(
+  parts: InterpolationParts,
+  tuned: readonly Float32Array[],
+): Promise<Interpolation> {
   const { prepared, settings, adamw, inputs, tools } = parts
   const { scorer, train, validation, training } = prepared
-  const { seed, threads, loss, rehearsals } = settings
+  const { seed, threads, loss, folds } = settings
   const kernels = await openMatrixKernels({ threads })
   const several = loss.kind === 'binary-cross-entropy'
-  const judging = { adamw, parameters: training.parameters, scorer, kernels, several, seed }
+  const evaluation = { adamw, parameters: training.parameters, scorer, kernels, several, seed }
   try {
-    if (rehearsals > 0) return conclude(await rehearse({ ...parts, judging }), 'cross-validation')
+    if (folds > 0)
+      return conclude(await crossValidate({ ...parts, evaluation }), 'cross-validation')
     if (validation.rows.texts.length === 0) return conclude([], 'validation')
-    const onAlpha = (at: number, count: number) => reportJudging(tools, at, count)
-    const asked = { learnt: sampleJudged(train, seed), judged: sampleJudged(validation, seed) }
+    const onAlpha = (at: number, count: number) => reportPhase(tools, 'judging', at, count)
+    const sets = { learnt: sampleLabelled(train, seed), heldOut: sampleLabelled(validation, seed) }
     return conclude(
-      [await judgeAlphas({ ...judging, inputs, onAlpha }, tuned, asked)],
+      [await evaluateAlphas({ ...evaluation, inputs, onAlpha }, tuned, sets)],
       'validation',
     )
   } finally {
@@ -59,27 +68,20 @@ async function judge(parts: BlendParts, tuned: readonly Float32Array[]): Promise
 }
 
 function conclude(
-  parts: readonly (readonly AlphaVerdict[])[],
+  folds: readonly (readonly AlphaEvaluation[])[],
   basis: 'validation' | 'cross-validation',
-): BlendResult {
-  const [first] = parts
+): Interpolation {
+  const [first] = folds
   if (first === undefined) return { alpha: 1, basis: 'none', rows: 0, scores: [], cooling: 1 }
   const pooled = first.map(({ alpha }, at) => ({
     alpha,
-    right: Uint8Array.from(parts.flatMap((part) => [...(part[at] as AlphaVerdict).right])),
+    right: Uint8Array.from(folds.flatMap((fold) => [...(fold[at] as AlphaEvaluation).right])),
   }))
   const cautious = basis === 'cross-validation'
   const { alpha, scores }: AlphaChoice = chooseAlpha(pooled, { cautious })
-  const logs = parts.map((part) =>
-    Math.log((part.find((each) => each.alpha === alpha) as AlphaVerdict).cooling),
+  const logs = folds.map((fold) =>
+    Math.log((fold.find((each) => each.alpha === alpha) as AlphaEvaluation).cooling),
   )
   const cooling = cautious ? Math.exp(logs.reduce((sum, x) => sum + x, 0) / logs.length) : 1
   return { alpha, basis, rows: pooled[0]?.right.length ?? 0, scores, cooling }
-}
-
-function reportJudging(tools: FineTuneTools, step: number, steps: number): void {
-  tools.onProgress({
-    ...{ phase: 'judging', step, steps, epoch: 0, loss: null },
-    ...{ validationAccuracy: null, learningRate: 0, secondsLeft: null },
-  })
 }

@@ -1,14 +1,14 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { Graph } from '../../onnx/graph.ts'
-import type { Trainable } from '../graph/types.ts'
 import { adamWBytes } from '../optimise/adamw.ts'
+import type { Trainable } from '../types.ts'
 import { peakActivations } from './peak-activations.ts'
+import { megabytes } from './resources.ts'
 
 /** ONNX Runtime's code and threads, the worker's own heap. */
 const RUNTIME_BYTES = 60e6
 /** What the arena holds beyond the values that live at one time, as measured over mixed batch shapes. */
 const ARENA_FACTOR = 1.15
-const MEGABYTE = 1e6
 const FLOAT_BYTES = 4
 
 /** Rows of a run without gradients. */
@@ -18,7 +18,7 @@ const SCORED_ROWS = 32
 export interface MemoryPlan {
   /** Weights as they were read, and what sessions hold of them. */
   readonly weights: number
-  /** Trained weights with their moments, the best ones kept, and the tuned ones where mixes are judged. */
+  /** Trained weights with their moments, the best ones kept, and the tuned ones where alpha is chosen. */
   readonly optimiser: number
   /** Values between the operators of the largest batch, gradients included. */
   readonly activations: number
@@ -32,8 +32,8 @@ export interface MemoryDemand {
   readonly training: Graph
   readonly scoring: Graph
   readonly trainedNumbers: number
-  /** Whether tuned weights are mixed with those of the base: a copy more of them. */
-  readonly mixes: boolean
+  /** Whether tuned weights are interpolated with those of the base: one more copy. */
+  readonly interpolates: boolean
   /** Bytes of the encoder's weights. */
   readonly weightBytes: number
   /** Bytes of tokens, targets and cached states. */
@@ -51,7 +51,7 @@ export function planMemory(demand: MemoryDemand): MemoryPlan {
   const training = peakActivations(demand.training, { batch, tokens })
   const scoring = peakActivations(demand.scoring, { batch: SCORED_ROWS, tokens })
   const weights = demand.weightBytes + constantBytes(demand.training) + RUNTIME_BYTES
-  const optimiser = adamWBytes(trainedNumbers) + (demand.mixes ? 2 : 1) * trained
+  const optimiser = adamWBytes(trainedNumbers) + (demand.interpolates ? 2 : 1) * trained
   // The gradients come out as copies.
   const activations = Math.round((training + scoring) * ARENA_FACTOR + trained)
   const rows = demand.rowBytes
@@ -83,12 +83,8 @@ export function assertFits(
   ]
   throw new EspalierError(
     'invalid_request',
-    `fine-tuning needs about ${show(plan.total)} (weights ${show(plan.weights)}, optimiser ${show(plan.optimiser)}, ` +
-      `activations ${show(plan.activations)}, rows ${show(plan.rows)}) and may take ${show(limitBytes)}: ` +
+    `fine-tuning needs about ${megabytes(plan.total)} (weights ${megabytes(plan.weights)}, optimiser ${megabytes(plan.optimiser)}, ` +
+      `activations ${megabytes(plan.activations)}, rows ${megabytes(plan.rows)}) and may take ${megabytes(limitBytes)}: ` +
       `use ${[fixes.slice(0, -1).join(', '), fixes.at(-1)].filter(Boolean).join(' or ')}`,
   )
-}
-
-function show(bytes: number): string {
-  return `${Math.ceil(bytes / MEGABYTE)} MB`
 }

@@ -1,8 +1,4 @@
-/** What one evaluation says; null without validation rows. */
-export interface Evaluation {
-  readonly loss: number
-  readonly accuracy: number
-}
+import type { Evaluation } from '../evaluate/evaluate-rows.ts'
 
 /** Remembers which evaluation was best. */
 export interface BestEvaluation {

@@ -1,17 +1,18 @@
 import type { Clock } from '../../lib/clock.ts'
+import type { Evaluation } from '../evaluate/evaluate-rows.ts'
 import type { CurvePoint, FineTunePhase, StopReason } from '../types.ts'
-import { createBestEvaluation, type Evaluation } from './early-stopping.ts'
+import { createBestEvaluation } from './early-stopping.ts'
 import { createSchedule, type Schedule } from './schedule.ts'
 
 /** Weight of the newest loss in the mean that progress shows. */
-const LOSS_BLEND = 0.1
+const LOSS_SHARE = 0.1
 /** Steps that the first and the latest mean loss are taken over. */
 const LOSS_WINDOW = 20
 /** A mean loss this many times the first one does not come back. */
 const DIVERGED_FACTOR = 3
 
 /** What is trained, without how: one batch at a time, weights kept and put back. */
-export interface Learner<Batch> {
+export interface TrainingSession<Batch> {
   /** Computes loss and gradient norm, and changes the weights unless one of them is not finite. */
   step(batch: Batch, factor: number): Promise<{ readonly loss: number; readonly norm: number }>
   /** Null without validation rows. */
@@ -53,7 +54,7 @@ export interface LoopProgress {
   readonly secondsLeft: number | null
 }
 
-/** How the loop ended; the learner has the best weights. */
+/** How the loop ended; the session has the best weights. */
 export interface LoopResult {
   readonly stopped: StopReason
   readonly steps: number
@@ -68,16 +69,16 @@ export interface LoopResult {
  * and puts the best weights back. Cancelling is heeded between steps.
  */
 export async function runTraining<Batch>(
-  learner: Learner<Batch>,
+  session: TrainingSession<Batch>,
   options: LoopOptions<Batch>,
   tools: LoopTools,
 ): Promise<LoopResult> {
-  const loop = new Loop(learner, options, tools)
+  const loop = new Loop(session, options, tools)
   return await loop.run()
 }
 
 class Loop<Batch> {
-  readonly #learner: Learner<Batch>
+  readonly #session: TrainingSession<Batch>
   readonly #options: LoopOptions<Batch>
   readonly #tools: LoopTools
   readonly #schedule: Schedule
@@ -93,8 +94,8 @@ class Loop<Batch> {
   #trainMs = 0
   #evaluateMs = 0
 
-  constructor(learner: Learner<Batch>, options: LoopOptions<Batch>, tools: LoopTools) {
-    this.#learner = learner
+  constructor(session: TrainingSession<Batch>, options: LoopOptions<Batch>, tools: LoopTools) {
+    this.#session = session
     this.#options = options
     this.#tools = tools
     const { epochs, stepsPerEpoch, evaluationsPerEpoch } = options
@@ -112,7 +113,7 @@ class Loop<Batch> {
     await this.#evaluate()
     const stopped = await this.#train()
     if (stopped !== 'diverged') await this.#evaluate()
-    this.#learner.restore()
+    this.#session.restore()
     return {
       stopped,
       steps: this.#step,
@@ -130,7 +131,7 @@ class Loop<Batch> {
       if (this.#tools.isCancelled()) return 'cancelled'
       const started = this.#tools.clock.monotonicMs()
       const factor = this.#schedule.factor(this.#step)
-      const { loss, norm } = await this.#learner.step(nextBatch(), factor)
+      const { loss, norm } = await this.#session.step(nextBatch(), factor)
       const ms = this.#tools.clock.monotonicMs() - started
       this.#trainMs += ms
       this.#schedule.noteStep(this.#step, ms)
@@ -138,7 +139,7 @@ class Loop<Batch> {
       this.#losses.push(loss)
       if (!Number.isFinite(loss) || !Number.isFinite(norm) || this.#hasDiverged()) return 'diverged'
       this.#shownLoss =
-        this.#shownLoss === null ? loss : this.#shownLoss + LOSS_BLEND * (loss - this.#shownLoss)
+        this.#shownLoss === null ? loss : this.#shownLoss + LOSS_SHARE * (loss - this.#shownLoss)
       this.#report('training')
       if (this.#step % this.#evaluateEvery === 0 && this.#step < this.#schedule.total) {
         await this.#evaluate()
@@ -158,10 +159,10 @@ class Loop<Batch> {
     this.#report('evaluating')
     const { clock } = this.#tools
     const started = clock.monotonicMs()
-    const evaluation = await this.#learner.evaluate()
+    const evaluation = await this.#session.evaluate()
     const since = this.#losses.slice(Math.max(0, this.#evaluatedAt))
     this.#evaluatedAt = this.#step
-    if (this.#best.note(this.#step, evaluation)) this.#learner.keep()
+    if (this.#best.note(this.#step, evaluation)) this.#session.keep()
     const ended = clock.monotonicMs()
     this.#evaluateMs += ended - started
     this.#schedule.noteEvaluation(ended - started)

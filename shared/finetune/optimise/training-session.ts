@@ -1,22 +1,18 @@
+import { MessageChannel } from 'node:worker_threads'
 import type { NamedTensor, Session } from '../../runtime/session.ts'
-import type { BatchInputs, Parameter, TrainingGraph } from '../graph/types.ts'
-import type { RowSource } from '../rows/labelled-rows.ts'
-import type { PairBatch } from '../rows/pairs.ts'
-import { takeTargets } from '../rows/targets.ts'
+import { type Evaluation, scalarOf } from '../evaluate/evaluate-rows.ts'
+import type { Parameter, TrainingGraph } from '../graph/types.ts'
+import { type RowSource, targetsOf } from '../rows/labelled-rows.ts'
+import type { TrainingBatch } from '../rows/pairs.ts'
 import type { FineTuneSettings, LabelledTexts } from '../types.ts'
 import type { AdamW } from './adamw.ts'
-import type { Evaluation } from './early-stopping.ts'
-import type { ReleaseBuffers } from './release-buffers.ts'
-import type { Learner } from './training-loop.ts'
+import type { TrainingSession } from './training-loop.ts'
 
 /** Guards the division by the norm; PyTorch's `clip_grad_norm_` has the same. */
 const NORM_GUARD = 1e-6
 
-/** Rows of one step; with the contrastive loss also what is wanted of their pairs. */
-export type TrainingBatch = Pick<PairBatch, 'rows'> & Partial<PairBatch>
-
 /** An encoder in training. */
-export interface EncoderLearner extends Learner<TrainingBatch> {
+export interface EncoderSession extends TrainingSession<TrainingBatch> {
   /** The present weights as graph inputs, by name; views that change with every step. */
   readonly inputs: Readonly<Record<string, NamedTensor>>
   /** The present weights by name. */
@@ -24,10 +20,10 @@ export interface EncoderLearner extends Learner<TrainingBatch> {
 }
 
 /** What an encoder is trained with. */
-export interface LearnerParts {
+export interface TrainingParts {
   readonly training: TrainingGraph
   readonly session: Session
-  /** Holds the weights; may be shared by learners that train one after another. */
+  /** Holds the weights; may be shared by sessions that run one after another. */
   readonly adamw: AdamW
   readonly source: RowSource
   readonly rows: LabelledTexts
@@ -36,14 +32,14 @@ export interface LearnerParts {
     'learningRate' | 'headLearningRate' | 'weightDecay' | 'clip'
   >
   readonly release: ReleaseBuffers
-  /** Called after each run, for the memory book. */
+  /** Called after each run, to sample the memory. */
   afterRun(): void
-  /** Judges the weights that `inputs` hold. */
+  /** Evaluates the weights that `inputs` hold. */
   evaluate(inputs: Readonly<Record<string, NamedTensor>>): Promise<Evaluation | null>
 }
 
 /** Puts graph, optimiser and rows together. */
-export function createEncoderLearner(parts: LearnerParts): EncoderLearner {
+export function createTrainingSession(parts: TrainingParts): EncoderSession {
   const { training, session, adamw, source, rows, settings, release } = parts
   const { parameters, batch, outputs } = training
   const inputs = inputsOf(parameters, adamw)
@@ -96,23 +92,16 @@ function inputsOf(parameters: readonly Parameter[], adamw: AdamW): Record<string
   )
 }
 
-/** What the loss compares with: the rows' labels, or the wanted cosines of their pairs. */
-export function targetsOf(
-  batch: BatchInputs,
-  rows: LabelledTexts,
-  taken: TrainingBatch,
-): Record<string, NamedTensor> {
-  const { pairWeights, targets } = batch
-  if (pairWeights === null) return { [targets]: takeTargets(rows, taken.rows) }
-  const dims = [taken.rows.length, taken.rows.length]
-  const empty = new Float32Array(taken.rows.length ** 2)
-  return {
-    [targets]: { data: taken.targets ?? empty, dims },
-    [pairWeights]: { data: taken.weights ?? empty, dims },
-  }
-}
+/** Frees results at once: gradients are as large as the weights, and the collector lets several sets pile up. */
+export type ReleaseBuffers = (tensors: Readonly<Record<string, NamedTensor>>) => void
 
-/** The one number of a scalar; NaN where it is missing. */
-export function scalarOf(tensor: NamedTensor | undefined): number {
-  return (tensor?.data as Float32Array | undefined)?.[0] ?? Number.NaN
+/** Frees by handing the buffers to a port that nobody listens to; the arrays are empty afterwards. */
+export function createReleaseBuffers(): ReleaseBuffers {
+  const { port1, port2 } = new MessageChannel()
+  port2.close()
+  port1.unref()
+  return (tensors) => {
+    const buffers = Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer)
+    port1.postMessage(null, buffers)
+  }
 }

@@ -1,8 +1,12 @@
-import { countElements } from '../../lib/maths/count-elements.ts'
+import { createRandom } from '../../lib/maths/random.ts'
 import type { NamedTensor } from '../../runtime/session.ts'
-import type { BatchStart } from '../graph/types.ts'
-import type { TokenRows } from '../text/token-rows.ts'
-import { widthOf } from './batches.ts'
+import { sampleRows } from '../../training/folds.ts'
+import type { BatchInputs, BatchStart } from '../graph/types.ts'
+import type { LabelledTexts } from '../types.ts'
+import type { TrainingBatch } from './pairs.ts'
+
+/** Most rows that embeddings without a head are compared with and evaluated on: pairs grow with the square. */
+const MAX_NEIGHBOUR_ROWS = 1000
 
 /** Rows as a graph takes them, padded after their end. */
 export interface RowSource {
@@ -12,84 +16,94 @@ export interface RowSource {
   feed(rows: Int32Array, start: BatchStart): Record<string, NamedTensor>
 }
 
-/** Rows of numbers that a frozen part of the encoder computed once. */
-export interface StateRows {
-  /** One after another: [tokens of all rows, width], or [rows, width] for embeddings. */
-  readonly values: Float32Array
-  /** First token of each row, shape [rows + 1]. */
-  readonly offsets: Float64Array
-  readonly lengths: Int32Array
-  readonly width: number
-}
-
-/** Rows that enter at token ids. */
-export function createTokenSource(rows: TokenRows, padId: number): RowSource {
-  return {
-    lengths: rows.lengths,
-    feed(batch, start) {
-      if (start.kind !== 'ids') throw new RangeError(`tokens do not enter at ${start.kind}`)
-      const dims = [batch.length, widthOf(rows.lengths, batch)]
-      const ids = new Int32Array(batch.length * (dims[1] as number)).fill(padId)
-      for (const [at, row] of batch.entries()) {
-        const from = rows.offsets[row] as number
-        ids.set(rows.ids.subarray(from, rows.offsets[row + 1]), at * (dims[1] as number))
-      }
-      return { [start.ids]: { data: ids, dims }, [start.mask]: maskOf(rows.lengths, batch, dims) }
-    },
-  }
-}
-
-/** Rows that enter at cached states or embeddings. */
-export function createStateSource(rows: StateRows): RowSource {
-  const { values, offsets, lengths, width } = rows
-  return {
-    lengths,
-    feed(batch, start) {
-      if (start.kind === 'ids' || start.kind === 'features') {
-        throw new RangeError(`cached states do not enter at ${start.kind}`)
-      }
-      const tokens = widthOf(lengths, batch)
-      const data = new Float32Array(batch.length * tokens * width)
-      for (const [at, row] of batch.entries()) {
-        const from = (offsets[row] as number) * width
-        const part = values.subarray(from, (offsets[row + 1] as number) * width)
-        data.set(part, at * tokens * width)
-      }
-      if (start.kind === 'embeddings') {
-        return { [start.embeddings]: { data, dims: [batch.length, width] } }
-      }
-      return {
-        [start.states]: { data, dims: [batch.length, tokens, width] },
-        [start.mask]: maskOf(lengths, batch, [batch.length, tokens]),
-      }
-    },
-  }
-}
-
-/** Rows that enter at features of one shape, or at embeddings, one after another in `values`. */
-export function createFeatureSource(values: Float32Array, shape: readonly number[]): RowSource {
-  const width = countElements(shape)
-  return {
-    lengths: new Int32Array(values.length / width).fill(1),
-    feed(batch, start) {
-      if (start.kind === 'ids' || start.kind === 'states') {
-        throw new RangeError(`features do not enter at ${start.kind}`)
-      }
-      const data = new Float32Array(batch.length * width)
-      for (const [at, row] of batch.entries()) {
-        data.set(values.subarray(row * width, (row + 1) * width), at * width)
-      }
-      const name = start.kind === 'features' ? start.features : start.embeddings
-      return { [name]: { data, dims: [batch.length, ...shape] } }
-    },
-  }
-}
-
-function maskOf(lengths: Int32Array, rows: Int32Array, dims: readonly number[]): NamedTensor {
-  const width = dims[1] as number
-  const data = new Float32Array(rows.length * width)
+/** Rows of the targets, shape [rows, classes]. */
+export function takeTargets({ targets, classes }: LabelledTexts, rows: Int32Array): NamedTensor {
+  const data = new Float32Array(rows.length * classes)
   for (const [at, row] of rows.entries()) {
-    data.fill(1, at * width, at * width + (lengths[row] as number))
+    data.set(targets.subarray(row * classes, (row + 1) * classes), at * classes)
   }
-  return { data, dims }
+  return { data, dims: [rows.length, classes] }
+}
+
+/** The label of each row; of several the first, and `classes` for none. */
+export function groupsOf({ texts, targets, classes }: LabelledTexts): Int32Array {
+  return Int32Array.from(texts, (_, row) => {
+    const at = targets.subarray(row * classes, (row + 1) * classes).indexOf(1)
+    return at < 0 ? classes : at
+  })
+}
+
+/**
+ * Rows whose labels all come out right.
+ * @param scores shape [rows, classes]
+ * @param several whether a row may have any number of labels: those whose score is above 0
+ */
+export function countRight(scores: Float32Array, targets: NamedTensor, several: boolean): number {
+  const [rows = 0, classes = 0] = targets.dims
+  const wanted = targets.data as Float32Array
+  let right = 0
+  for (let row = 0; row < rows; row++) {
+    const part = scores.subarray(row * classes, (row + 1) * classes)
+    const truth = wanted.subarray(row * classes, (row + 1) * classes)
+    const isRight = several
+      ? part.every((score, c) => score > 0 === (truth[c] === 1))
+      : truth[argmax(part)] === 1
+    if (isRight) right++
+  }
+  return right
+}
+
+function argmax(values: Float32Array): number {
+  let best = 0
+  for (let i = 1; i < values.length; i++) {
+    if ((values[i] as number) > (values[best] as number)) best = i
+  }
+  return best
+}
+
+/** Rows with their labels, as a graph takes them. */
+export interface LabelledRows {
+  readonly source: RowSource
+  readonly rows: LabelledTexts
+}
+
+/** Some of the rows, in the order given. */
+export function selectRows({ source, rows }: LabelledRows, selected: Int32Array): LabelledRows {
+  return {
+    source: {
+      lengths: Int32Array.from(selected, (row) => source.lengths[row] as number),
+      feed: (batch, start) =>
+        source.feed(
+          batch.map((at) => selected[at] as number),
+          start,
+        ),
+    },
+    rows: {
+      texts: Array.from(selected, (row) => rows.texts[row] as string),
+      targets: takeTargets(rows, selected).data as Float32Array,
+      classes: rows.classes,
+    },
+  }
+}
+
+/** At most so many rows, every label among them. */
+export function sampleLabelled(labelled: LabelledRows, seed: number): LabelledRows {
+  const rows = sampleRows(groupsOf(labelled.rows), MAX_NEIGHBOUR_ROWS, createRandom(seed))
+  return rows.length === labelled.rows.texts.length ? labelled : selectRows(labelled, rows)
+}
+
+/** What the loss compares with: the rows' labels, or the wanted cosines of their pairs. */
+export function targetsOf(
+  batch: BatchInputs,
+  rows: LabelledTexts,
+  taken: TrainingBatch,
+): Record<string, NamedTensor> {
+  const { pairWeights, targets } = batch
+  if (pairWeights === null) return { [targets]: takeTargets(rows, taken.rows) }
+  const dims = [taken.rows.length, taken.rows.length]
+  const empty = new Float32Array(taken.rows.length ** 2)
+  return {
+    [targets]: { data: taken.targets ?? empty, dims },
+    [pairWeights]: { data: taken.weights ?? empty, dims },
+  }
 }

@@ -109,3 +109,6 @@ export function weighPairs(rows: Int32Array, groups: Int32Array): PairBatch {
   }
   return { rows, targets, weights }
 }
+
+/** Rows of one step; with the contrastive loss also what is wanted of their pairs. */
+export type TrainingBatch = Pick<PairBatch, 'rows'> & Partial<PairBatch>

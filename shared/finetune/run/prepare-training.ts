@@ -1,28 +1,29 @@
+import { isImageFolder } from '../../exporter/source/is-image-folder.ts'
 import type { Session } from '../../runtime/session.ts'
-import { checkRoom } from '../check-output.ts'
-import type { JudgedRows, Scorer } from '../evaluate/evaluate-rows.ts'
-import type { FineTuneTools } from '../fine-tune-tools.ts'
+import type { Scorer } from '../evaluate/evaluate-rows.ts'
 import type { GraphFolder } from '../graph/graph-folder.ts'
 import { buildScoringGraph, buildTrainingGraph } from '../graph/training-graph.ts'
 import type { ScoringGraph, TrainingGraph, TrainingGraphOptions } from '../graph/types.ts'
-import type { MemoryBook } from '../memory/memory-book.ts'
+import { openImageBase } from '../image/image-base.ts'
 import { assertFits, type MemoryPlan, planMemory } from '../memory/predict-memory.ts'
-import { availableBytes } from '../memory/resources.ts'
+import { availableBytes, checkRoom, type PeakMemory } from '../memory/resources.ts'
 import { drawHead, startHead } from '../optimise/output-layer.ts'
-import type { FineTuneInit } from '../protocol.ts'
-import { reportPhase } from '../text/hidden-states.ts'
+import { reportPhase } from '../progress.ts'
+import type { LabelledRows } from '../rows/labelled-rows.ts'
+import { openTextBase } from '../text/text-base.ts'
 import type { TrainableBase } from '../trainable-base.ts'
-import { openBase } from './open-base.ts'
+import type { FineTuneTools, WorkerRequest } from '../types.ts'
 
 /** All that training needs, in memory. */
 export interface PreparedTraining {
   readonly base: TrainableBase
   readonly options: TrainingGraphOptions
   readonly training: TrainingGraph
-  readonly trainingSession: Session
+  /** Runs the training graph. */
+  readonly graphSession: Session
   readonly scorer: Scorer
-  readonly train: JudgedRows
-  readonly validation: JudgedRows
+  readonly train: LabelledRows
+  readonly validation: LabelledRows
   readonly memory: MemoryPlan
   readonly timings: { readonly readMs: number; readonly cacheMs: number }
 }
@@ -30,10 +31,8 @@ export interface PreparedTraining {
 /** What preparing needs. */
 export interface PrepareTools extends FineTuneTools {
   readonly folder: GraphFolder
-  readonly book: MemoryBook
+  readonly peakMemory: PeakMemory
 }
-
-type PrepareRequest = FineTuneInit['request']
 
 /**
  * Opens the base with its rows, checks that it will fit into memory, computes what frozen layers give, and opens the
@@ -41,10 +40,10 @@ type PrepareRequest = FineTuneInit['request']
  * @throws EspalierError as `fineTune` does
  */
 export async function prepareTraining(
-  request: PrepareRequest,
+  request: WorkerRequest,
   tools: PrepareTools,
 ): Promise<PreparedTraining> {
-  const { clock, folder, book } = tools
+  const { clock, folder, peakMemory } = tools
   const startMs = clock.monotonicMs()
   reportPhase(tools, 'reading')
   const base = await openBase(request, { ...tools, scratch: folder.path })
@@ -52,20 +51,20 @@ export async function prepareTraining(
   const drawn = graphOptions(base, request)
   const scoring = buildScoringGraph(drawn)
   const memory = predict(base, request, { scoring, training: buildTrainingGraph(drawn) })
-  book.note()
+  peakMemory.sample()
   const readMs = clock.monotonicMs() - startMs
-  const { train, validation } = await base.enterRows(tools)
+  const { train, validation } = await base.prepareRows(tools)
   const scoringSession = await folder.open('scoring', scoring.graph)
-  const scorer = { scoring, session: scoringSession, afterRun: () => book.note() }
+  const scorer = { scoring, session: scoringSession, afterRun: () => peakMemory.sample() }
   const options = await startHead(drawn, train, scorer, request.settings.seed)
   const training = buildTrainingGraph(options)
-  const trainingSession = await folder.open('training', training.graph)
-  book.note()
+  const graphSession = await folder.open('training', training.graph)
+  peakMemory.sample()
   return {
     base,
     options,
     training,
-    trainingSession,
+    graphSession,
     scorer,
     train,
     validation,
@@ -76,7 +75,7 @@ export async function prepareTraining(
 
 function graphOptions(
   { trunk }: TrainableBase,
-  { settings, train }: PrepareRequest,
+  { settings, train }: WorkerRequest,
 ): TrainingGraphOptions {
   const { loss, classWeights, seed } = settings
   const { classes } = train
@@ -87,7 +86,7 @@ function graphOptions(
 /** @throws EspalierError `invalid_request` where it will not fit */
 function predict(
   base: TrainableBase,
-  { settings, train, validation }: PrepareRequest,
+  { settings, train, validation }: WorkerRequest,
   graphs: { scoring: ScoringGraph; training: TrainingGraph },
 ): MemoryPlan {
   const { trainable, batchSize } = settings
@@ -97,7 +96,7 @@ function predict(
     training: graphs.training.graph,
     scoring: graphs.scoring.graph,
     trainedNumbers: sumOf(graphs.training.parameters.map(({ initial }) => initial.length)),
-    mixes: settings.alpha !== 1 && trainable.kind !== 'head',
+    interpolates: settings.alpha !== 1 && trainable.kind !== 'head',
     weightBytes,
     rowBytes: base.rowBytes + train.targets.byteLength + validation.targets.byteLength,
     batch,
@@ -109,4 +108,14 @@ function predict(
 
 function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0)
+}
+
+/** Opens what is to be trained, with its rows: an encoder of images where the folder is of one, else of texts. */
+function openBase(
+  request: WorkerRequest,
+  { scratch, ...tools }: FineTuneTools & { readonly scratch: string },
+): Promise<TrainableBase> {
+  return isImageFolder(request.baseFolder)
+    ? openImageBase(request, tools)
+    : openTextBase(request, scratch)
 }

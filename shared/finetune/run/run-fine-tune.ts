@@ -1,19 +1,21 @@
-import { embedRows } from '../evaluate/evaluate-rows.ts'
-import { createJudge } from '../evaluate/judge.ts'
-import { cancelledEarly, type FineTuneTools } from '../fine-tune-tools.ts'
-import { toAffineHead } from '../graph/affine-head.ts'
+import { createEvaluator, embedRows } from '../evaluate/evaluate-rows.ts'
 import { createGraphFolder } from '../graph/graph-folder.ts'
 import type { AffineHead } from '../graph/types.ts'
-import { blendTuned } from '../interpolate/interpolate.ts'
-import { openMemoryBook } from '../memory/memory-book.ts'
+import { interpolateTuned } from '../interpolate/interpolate.ts'
+import { PeakMemory } from '../memory/resources.ts'
 import { createAdamW } from '../optimise/adamw.ts'
-import { fitHead } from '../optimise/fit-head.ts'
-import { createReleaseBuffers } from '../optimise/release-buffers.ts'
+import { fitHead, toAffineHead } from '../optimise/output-layer.ts'
 import { type LoopResult, runTraining } from '../optimise/training-loop.ts'
-import { createEncoderLearner } from '../optimise/training-session.ts'
-import type { FineTuneInit } from '../protocol.ts'
-import { drawBatches } from '../rows/draw-batches.ts'
-import type { FineTuneProgress, FineTuneResult, FineTuneSettings } from '../types.ts'
+import { createReleaseBuffers, createTrainingSession } from '../optimise/training-session.ts'
+import { cancelledEarly } from '../progress.ts'
+import { drawBatches } from '../rows/batches.ts'
+import type {
+  FineTuneProgress,
+  FineTuneResult,
+  FineTuneSettings,
+  FineTuneTools,
+  WorkerRequest,
+} from '../types.ts'
 import { prepareTraining } from './prepare-training.ts'
 
 /**
@@ -21,35 +23,35 @@ import { prepareTraining } from './prepare-training.ts'
  * @throws EspalierError as `fineTune` does
  */
 export async function runFineTune(
-  request: FineTuneInit['request'],
+  request: WorkerRequest,
   tools: FineTuneTools,
 ): Promise<FineTuneResult> {
   const { settings } = request
   const startMs = tools.clock.monotonicMs()
-  const book = openMemoryBook()
+  const peakMemory = new PeakMemory()
   const folder = await createGraphFolder(settings.threads)
   try {
-    const prepared = await prepareTraining(request, { ...tools, folder, book })
+    const prepared = await prepareTraining(request, { ...tools, folder, peakMemory })
     const { base, options, train, timings } = prepared
-    const judge = createJudge(prepared, settings)
+    const evaluator = createEvaluator(prepared, settings)
     const adamw = createAdamW(prepared.training.parameters)
     const parts = {
       training: prepared.training,
-      session: prepared.trainingSession,
+      session: prepared.graphSession,
       adamw,
       settings,
       release: createReleaseBuffers(),
-      afterRun: () => book.note(),
+      afterRun: () => peakMemory.sample(),
     }
-    const learner = createEncoderLearner({
+    const session = createTrainingSession({
       ...parts,
       ...train,
-      evaluate: (inputs) => judge.evaluate(inputs),
+      evaluate: (inputs) => evaluator.evaluate(inputs),
     })
     const batches = drawBatches(train, settings)
     const budgetMs = shareBudget(settings, tools.clock.monotonicMs() - startMs)
     const loop = await runTraining(
-      learner,
+      session,
       {
         ...settings,
         stepsPerEpoch: batches.perEpoch,
@@ -63,12 +65,19 @@ export async function runFineTune(
       },
     )
     if (loop.stopped === 'cancelled' && loop.steps === 0) throw cancelledEarly()
-    const judgeStart = tools.clock.monotonicMs()
-    const { inputs } = learner
+    const interpolateStart = tools.clock.monotonicMs()
+    const { inputs } = session
     const { bestStep } = loop
-    const blend = await blendTuned({ ...parts, prepared, inputs, tools, bestStep, budgetMs })
-    const values = learner.values()
-    const own = blend.alpha === 1 ? toAffineHead(options, values) : null
+    const interpolation = await interpolateTuned({
+      ...parts,
+      prepared,
+      inputs,
+      tools,
+      bestStep,
+      budgetMs,
+    })
+    const values = session.values()
+    const own = interpolation.alpha === 1 ? toAffineHead(options, values) : null
     const several = settings.loss.kind === 'binary-cross-entropy'
     const head: AffineHead =
       own ??
@@ -81,21 +90,21 @@ export async function runFineTune(
     const encoder = new Map([...values].filter(([name]) => name.startsWith('layers.')))
     await base.write(request.outputFolder, encoder)
     return {
-      // A rehearsal that is broken off ends like a training that is.
+      // A cancelled cross-validation ends like a cancelled training.
       stopped: tools.isCancelled() ? 'cancelled' : loop.stopped,
       steps: loop.steps,
       bestStep,
-      blend,
+      blend: interpolation,
       epochs: loop.steps / batches.perEpoch,
       curve: loop.curve,
       trainedParameters: adamw.count,
       truncated: base.truncated,
-      memory: { predictedBytes: prepared.memory.total, peakBytes: book.peakBytes },
+      memory: { predictedBytes: prepared.memory.total, peakBytes: peakMemory.peakBytes },
       timings: {
         ...timings,
         trainMs: loop.trainMs,
         evaluateMs: loop.evaluateMs,
-        judgeMs: writeStart - judgeStart,
+        judgeMs: writeStart - interpolateStart,
         writeMs: tools.clock.monotonicMs() - writeStart,
       },
       head,
@@ -105,13 +114,10 @@ export async function runFineTune(
   }
 }
 
-/** Milliseconds for each training, rehearsals included; what is spent already counts. */
-function shareBudget(
-  { budgetMs, rehearsals, alpha }: FineTuneSettings,
-  spentMs: number,
-): number | null {
+/** Milliseconds for each training, those of the folds included; what is spent already counts. */
+function shareBudget({ budgetMs, folds, alpha }: FineTuneSettings, spentMs: number): number | null {
   if (budgetMs === null) return null
-  return (budgetMs - spentMs) / (alpha === null ? rehearsals + 1 : 1)
+  return (budgetMs - spentMs) / (alpha === null ? folds + 1 : 1)
 }
 
 function writingProgress(loop: LoopResult, stepsPerEpoch: number): FineTuneProgress {

@@ -1,11 +1,13 @@
+import { join } from 'node:path'
+import { readSourceFolder, type SourceFolder } from '../../exporter/source/source-folder.ts'
+import { type EncoderWeights, loadWeights } from '../../exporter/source/weights.ts'
+import { EspalierError } from '../../lib/errors.ts'
 import type { TrainableBase } from '../trainable-base.ts'
 import type { FineTuneRequest, LabelledTexts } from '../types.ts'
-import { enterTextRows } from './hidden-states.ts'
-import { readBase, weightBytes } from './read-base.ts'
-import { cacheBytes } from './state-cache.ts'
+import { cacheBytes, prepareHiddenStates } from './hidden-states.ts'
 import { createTextTrunk } from './text-trunk.ts'
 import { tokenizeRows } from './token-rows.ts'
-import { writeTunedFolder } from './tuned-folder.ts'
+import { writeRandomFolder, writeTunedFolder } from './tuned-folder.ts'
 
 type TextRequest = Pick<
   FineTuneRequest,
@@ -43,9 +45,9 @@ export async function openTextBase(request: TextRequest, scratch: string): Promi
     rowBytes: sets.reduce((sum, { ids }, at) => sum + ids.byteLength + (cached[at] as number), 0),
     tokens: sets.reduce((most, { lengths }) => lengths.reduce((a, b) => Math.max(a, b), most), 1),
     truncated: { train: tokens.train.truncated, validation: tokens.validation.truncated },
-    async enterRows(tools) {
+    async prepareRows(tools) {
       const frozen = { lower, kind, width, padId: source.padId } as const
-      const sources = await enterTextRows(frozen, tokens, tools)
+      const sources = await prepareHiddenStates(frozen, tokens, tools)
       return {
         train: { source: sources.train, rows: train },
         validation: { source: sources.validation, rows: validation },
@@ -53,4 +55,45 @@ export async function openTextBase(request: TextRequest, scratch: string): Promi
     },
     write: (output, values) => writeTunedFolder(folder, output, weights.config, values),
   }
+}
+
+/** The encoder that training starts from. */
+export interface Base {
+  /** Holds the weights as they are at the start. */
+  readonly folder: string
+  readonly source: SourceFolder
+  readonly weights: EncoderWeights
+}
+
+/**
+ * Reads the base; with random initialisation a copy of it that has forgotten everything.
+ * @param scratch a folder for that copy
+ * @throws EspalierError `unsupported_model` for somebody else's graph, which has no weights to train
+ */
+export async function readBase(
+  request: Pick<FineTuneRequest, 'baseFolder' | 'initialisation' | 'settings'>,
+  scratch: string,
+): Promise<Base> {
+  const source = await readSourceFolder(request.baseFolder, { name: 'base' })
+  if (source.network.kind === 'onnx') {
+    throw new EspalierError(
+      'unsupported_model',
+      `${request.baseFolder}: an ONNX graph without model.safetensors cannot be fine-tuned; ` +
+        'train a head on it as it is with "espalier train", or give a folder with its weights',
+    )
+  }
+  let folder = request.baseFolder
+  if (request.initialisation === 'random') {
+    folder = join(scratch, 'random')
+    await writeRandomFolder(request.baseFolder, folder, request.settings.seed)
+  }
+  const weights = await loadWeights(folder, source.network.config, source.sentence.dense)
+  return { folder, source, weights }
+}
+
+/** Bytes of all weights in memory. */
+export function weightBytes(weights: EncoderWeights): number {
+  const layers = weights.layers.flatMap(({ qkv, out, ffnIn, ffnOut }) => [qkv, out, ffnIn, ffnOut])
+  const tables = weights.words.byteLength + weights.positions.byteLength
+  return layers.reduce((sum, { weight }) => sum + weight.byteLength, tables)
 }

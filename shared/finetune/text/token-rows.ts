@@ -1,5 +1,7 @@
 import { EspalierError } from '../../lib/errors.ts'
+import type { NamedTensor } from '../../runtime/session.ts'
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts'
+import type { RowSource } from '../rows/labelled-rows.ts'
 
 /** Token ids of many texts, one after another. */
 export interface TokenRows {
@@ -51,4 +53,40 @@ function tokenizeText(tokenizer: Tokenizer, text: string, maxTokens: number, whe
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EspalierError('invalid_data', `${where}: ${reason}`, { cause })
   }
+}
+
+/** Rows that enter at token ids. */
+export function createTokenSource(rows: TokenRows, padId: number): RowSource {
+  return {
+    lengths: rows.lengths,
+    feed(batch, start) {
+      if (start.kind !== 'ids') throw new RangeError(`tokens do not enter at ${start.kind}`)
+      const dims = [batch.length, widthOf(rows.lengths, batch)]
+      const ids = new Int32Array(batch.length * (dims[1] as number)).fill(padId)
+      for (const [at, row] of batch.entries()) {
+        const from = rows.offsets[row] as number
+        ids.set(rows.ids.subarray(from, rows.offsets[row + 1]), at * (dims[1] as number))
+      }
+      return { [start.ids]: { data: ids, dims }, [start.mask]: maskOf(rows.lengths, batch, dims) }
+    },
+  }
+}
+
+/** 1 for the tokens of each row, 0 for the padding after them. */
+export function maskOf(
+  lengths: Int32Array,
+  rows: Int32Array,
+  dims: readonly number[],
+): NamedTensor {
+  const width = dims[1] as number
+  const data = new Float32Array(rows.length * width)
+  for (const [at, row] of rows.entries()) {
+    data.fill(1, at * width, at * width + (lengths[row] as number))
+  }
+  return { data, dims }
+}
+
+/** Tokens of the longest row. */
+export function widthOf(lengths: Int32Array, rows: Int32Array): number {
+  return rows.reduce((width, row) => Math.max(width, lengths[row] as number), 1)
 }

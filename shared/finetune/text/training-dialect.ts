@@ -3,7 +3,9 @@ import { type AttentionOptions, addScoreMask } from '../../exporter/text/attenti
 import type { Dialect } from '../../exporter/text/encoder-graph.ts'
 import { createNumerics, type Numerics } from '../../exporter/text/numerics.ts'
 import { type GraphBuilder, MICROSOFT_DOMAIN } from '../../onnx/graph.ts'
-import { LINEAR_NAMES } from './parameters.ts'
+
+/** Names of a layer's linear layers in our tree, by their field in the weights. */
+export const LINEAR_NAMES = { qkv: 'qkv', out: 'out', ffnIn: 'ffn_in', ffnOut: 'ffn_out' } as const
 
 /**
  * float32 as gradients want it: what the reverse pass reads again is a value of the forward pass, constant

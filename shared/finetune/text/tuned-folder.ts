@@ -3,7 +3,7 @@ import type { TransformerConfig } from '../../exporter/source/source-config.ts'
 import { findPrefix, storedLayerNames } from '../../exporter/source/weights.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
-import { createRandom, type Random } from '../../lib/maths/random.ts'
+import { createRandom, drawNormal, type Random } from '../../lib/maths/random.ts'
 
 /** Standard deviation of BERT's initial weights (Devlin et al., 2019; `initializer_range`). */
 const INITIAL_DEVIATION = 0.02
@@ -45,17 +45,6 @@ function initialValues(name: string, count: number, random: Random): Float32Arra
   if (name.endsWith('.bias')) return values
   if (/norm\.weight$/i.test(name)) return values.fill(1)
   return drawNormal(values, INITIAL_DEVIATION, random)
-}
-
-/** Fills with normal numbers (Box and Muller, 1958). */
-export function drawNormal(values: Float32Array, deviation: number, random: Random): Float32Array {
-  for (let i = 0; i < values.length; i += 2) {
-    const radius = deviation * Math.sqrt(-2 * Math.log(1 - random.next()))
-    const angle = 2 * Math.PI * random.next()
-    values[i] = radius * Math.cos(angle)
-    if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle)
-  }
-  return values
 }
 
 function locateParts(config: TransformerConfig, trained: TrainedValues): Map<string, Float32Array> {

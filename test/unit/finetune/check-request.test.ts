@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { checkRequest } from '../../../shared/finetune/check-request.ts'
 import { defaultSettings } from '../../../shared/finetune/default-settings.ts'
-import type { Loss } from '../../../shared/finetune/graph/types.ts'
 import type {
   FineTuneRequest,
   FineTuneSettings,
   LabelledTexts,
+  Loss,
 } from '../../../shared/finetune/types.ts'
 
 const crossEntropy: Loss = { kind: 'cross-entropy', smoothing: 0 }

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportImageEncoder } from '../../../shared/exporter/export-image-encoder.ts'
 import { fineTune } from '../../../shared/finetune/fine-tune.ts'
-import type { Loss, Trainable } from '../../../shared/finetune/graph/types.ts'
 import type {
   FineTuneProgress,
   FineTuneRequest,
   FineTuneResult,
+  Loss,
+  Trainable,
 } from '../../../shared/finetune/types.ts'
 import { writeTinyImageFolder } from '../../fakes/tiny-image-network.ts'
 import { bundleWorker } from '../../worker-bundle.ts'

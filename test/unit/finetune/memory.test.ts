@@ -58,7 +58,7 @@ describe('a plan', () => {
       training: buildTrainingGraph(options).graph,
       scoring: buildScoringGraph(options).graph,
       trainedNumbers: 10_000_000,
-      mixes: true,
+      interpolates: true,
       weightBytes: 90e6,
       rowBytes: 1e6,
       batch,

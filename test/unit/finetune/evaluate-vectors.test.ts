@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import type { LabelledVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
-import { judgeVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
+import { evaluateVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
 
@@ -38,25 +38,29 @@ describe('a head on some vectors', () => {
 
   test('answers others that lie alike', async () => {
     const learnt = vectors(cycle(40, 0, 1, 2, 3), 1)
-    const { right } = await judgeVectors(learnt, vectors(cycle(24, 0, 1, 2, 3), 2), options)
+    const { right } = await evaluateVectors(learnt, vectors(cycle(24, 0, 1, 2, 3), 2), options)
     expect([...right]).toEqual(Array(24).fill(1))
   })
 
   test('cannot answer a label that it was not taught: wrong, not an error', async () => {
     const learnt = vectors(cycle(30, 0, 1, 2), 1)
-    const { right } = await judgeVectors(learnt, vectors(cycle(24, 0, 1, 2, 3), 2), options)
+    const { right } = await evaluateVectors(learnt, vectors(cycle(24, 0, 1, 2, 3), 2), options)
     expect([...right]).toEqual(cycle(24, 0, 1, 2, 3).map(([label]) => (label === 3 ? 0 : 1)))
-    const none = await judgeVectors(learnt, vectors(cycle(5, 3), 2), options)
+    const none = await evaluateVectors(learnt, vectors(cycle(5, 3), 2), options)
     expect(none).toEqual({ right: new Uint8Array(5), cooling: 1 })
   })
 
   test('with several labels a row, goes by those that it was taught', async () => {
     const sets = Array.from({ length: 48 }, (_, row) => [0, 1].filter((bit) => (row >> bit) & 1))
     const several = { ...options, several: true }
-    const { right } = await judgeVectors(vectors(sets, 3), vectors(sets.slice(0, 24), 4), several)
+    const { right } = await evaluateVectors(
+      vectors(sets, 3),
+      vectors(sets.slice(0, 24), 4),
+      several,
+    )
     expect([...right]).toEqual(Array(24).fill(1))
     // A label on every row, or on none, cannot be taught either.
     const all = vectors(cycle(20, 0), 5)
-    expect((await judgeVectors(all, all, several)).right).toEqual(new Uint8Array(20))
+    expect((await evaluateVectors(all, all, several)).right).toEqual(new Uint8Array(20))
   })
 })
