@@ -15,6 +15,12 @@ import type { FineTuneSettings, LabelledTexts } from '../types.ts'
 /** Rows of one run. */
 const RUN_ROWS = 32
 
+/** What one evaluation says; null without validation rows. */
+export interface Evaluation {
+  readonly loss: number
+  readonly accuracy: number
+}
+
 /** A forward pass on weights that come in as inputs. */
 export interface Scorer {
   readonly scoring: ScoringGraph
@@ -25,6 +31,33 @@ export interface Scorer {
 
 /** Weights by name, as graph inputs. */
 export type WeightInputs = Readonly<Record<string, NamedTensor>>
+
+/** Evaluates weights on the validation rows. */
+export interface Evaluator {
+  evaluate(weights: WeightInputs): Promise<Evaluation | null>
+}
+
+/** By the output layer where there is one, by neighbours for the contrastive loss. */
+export function createEvaluator(
+  {
+    scorer,
+    train,
+    validation,
+  }: {
+    readonly scorer: Scorer
+    readonly train: LabelledRows
+    readonly validation: LabelledRows
+  },
+  { loss, seed }: Pick<FineTuneSettings, 'loss' | 'seed'>,
+): Evaluator {
+  if (loss.kind !== 'contrastive') {
+    const several = loss.kind === 'binary-cross-entropy'
+    return { evaluate: (weights) => evaluateScores(scorer, weights, validation, several) }
+  }
+  const learnt = sampleLabelled(train, seed)
+  const heldOut = sampleLabelled(validation, seed)
+  return { evaluate: (weights) => evaluateNeighbours(scorer, weights, learnt, heldOut) }
+}
 
 /** Mean loss over the rows, and the share whose labels all come out right; null without rows. */
 export async function evaluateScores(
@@ -51,43 +84,6 @@ export async function evaluateScores(
     right += countRight(scores, takeTargets(rows, taken), several)
   }
   return { loss: loss / count, accuracy: right / count }
-}
-
-/** Embeddings of all rows, shape [rows, dimension]. */
-export async function embedRows(
-  scorer: Scorer,
-  weights: WeightInputs,
-  { source, rows }: LabelledRows,
-): Promise<Float32Array> {
-  const { batch, outputs } = scorer.scoring
-  let all = new Float32Array()
-  for (const taken of planPass(source.lengths, RUN_ROWS)) {
-    const feeds = {
-      ...weights,
-      ...source.feed(taken, batch.start),
-      ...targetsOf(batch, rows, { rows: taken }),
-    }
-    const results = await scorer.session.run(feeds, [outputs.embedding])
-    scorer.afterRun()
-    const { data, dims } = results[outputs.embedding] as NamedTensor
-    const width = dims[1] as number
-    if (all.length === 0) all = new Float32Array(rows.texts.length * width)
-    for (const [at, row] of taken.entries()) {
-      all.set((data as Float32Array).subarray(at * width, (at + 1) * width), row * width)
-    }
-  }
-  return all
-}
-
-/** The one number of a scalar; NaN where it is missing. */
-export function scalarOf(tensor: NamedTensor | undefined): number {
-  return (tensor?.data as Float32Array | undefined)?.[0] ?? Number.NaN
-}
-
-/** What one evaluation says; null without validation rows. */
-export interface Evaluation {
-  readonly loss: number
-  readonly accuracy: number
 }
 
 /**
@@ -118,6 +114,32 @@ export async function evaluateNeighbours(
   return { loss: pairLoss(embeddings, groups, dimension), accuracy: right / count }
 }
 
+/** Embeddings of all rows, shape [rows, dimension]. */
+export async function embedRows(
+  scorer: Scorer,
+  weights: WeightInputs,
+  { source, rows }: LabelledRows,
+): Promise<Float32Array> {
+  const { batch, outputs } = scorer.scoring
+  let all = new Float32Array()
+  for (const taken of planPass(source.lengths, RUN_ROWS)) {
+    const feeds = {
+      ...weights,
+      ...source.feed(taken, batch.start),
+      ...targetsOf(batch, rows, { rows: taken }),
+    }
+    const results = await scorer.session.run(feeds, [outputs.embedding])
+    scorer.afterRun()
+    const { data, dims } = results[outputs.embedding] as NamedTensor
+    const width = dims[1] as number
+    if (all.length === 0) all = new Float32Array(rows.texts.length * width)
+    for (const [at, row] of taken.entries()) {
+      all.set((data as Float32Array).subarray(at * width, (at + 1) * width), row * width)
+    }
+  }
+  return all
+}
+
 /** Normalised mean embedding of each label's rows, shape [classes, dimension]; zeros for a label without. */
 export function meansOf(embeddings: Float32Array, rows: LabelledTexts): Float32Array {
   const { classes, targets, texts } = rows
@@ -138,6 +160,11 @@ export function meansOf(embeddings: Float32Array, rows: LabelledTexts): Float32A
     if (norm > 0) for (let i = 0; i < dimension; i++) mean[i] = (mean[i] as number) / norm
   }
   return means
+}
+
+/** The one number of a scalar; NaN where it is missing. */
+export function scalarOf(tensor: NamedTensor | undefined): number {
+  return (tensor?.data as Float32Array | undefined)?.[0] ?? Number.NaN
 }
 
 function pairLoss(embeddings: Float32Array, groups: Int32Array, dimension: number): number {
@@ -172,31 +199,4 @@ function cosine(
     sum += (a[row * dimension + i] as number) * (b[column * dimension + i] as number)
   }
   return sum
-}
-
-/** Evaluates weights on the validation rows. */
-export interface Evaluator {
-  evaluate(weights: WeightInputs): Promise<Evaluation | null>
-}
-
-/** By the output layer where there is one, by neighbours for the contrastive loss. */
-export function createEvaluator(
-  {
-    scorer,
-    train,
-    validation,
-  }: {
-    readonly scorer: Scorer
-    readonly train: LabelledRows
-    readonly validation: LabelledRows
-  },
-  { loss, seed }: Pick<FineTuneSettings, 'loss' | 'seed'>,
-): Evaluator {
-  if (loss.kind !== 'contrastive') {
-    const several = loss.kind === 'binary-cross-entropy'
-    return { evaluate: (weights) => evaluateScores(scorer, weights, validation, several) }
-  }
-  const learnt = sampleLabelled(train, seed)
-  const heldOut = sampleLabelled(validation, seed)
-  return { evaluate: (weights) => evaluateNeighbours(scorer, weights, learnt, heldOut) }
 }

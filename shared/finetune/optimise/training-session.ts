@@ -19,6 +19,9 @@ export interface EncoderSession extends TrainingSession<TrainingBatch> {
   values(): ReadonlyMap<string, Float32Array>
 }
 
+/** Frees results at once: gradients are as large as the weights, and the collector lets several sets pile up. */
+export type ReleaseBuffers = (tensors: Readonly<Record<string, NamedTensor>>) => void
+
 /** What an encoder is trained with. */
 export interface TrainingParts {
   readonly training: TrainingGraph
@@ -91,9 +94,6 @@ function inputsOf(parameters: readonly Parameter[], adamw: AdamW): Record<string
     ]),
   )
 }
-
-/** Frees results at once: gradients are as large as the weights, and the collector lets several sets pile up. */
-export type ReleaseBuffers = (tensors: Readonly<Record<string, NamedTensor>>) => void
 
 /** Frees by handing the buffers to a port that nobody listens to; the arrays are empty afterwards. */
 export function createReleaseBuffers(): ReleaseBuffers {

@@ -6,6 +6,32 @@ import { createPairSampler, type TrainingBatch } from './pairs.ts'
 /** Batches whose rows are sorted together: far enough to find equal lengths, near enough to stay random. */
 const SORTED_BATCHES = 50
 
+/** An endless stream of batches. */
+export interface BatchStream {
+  readonly perEpoch: number
+  next(): TrainingBatch
+}
+
+/** Rows in batches of near-equal length, epoch after epoch; pairs of rows for the contrastive loss. */
+export function drawBatches(
+  { source, rows }: LabelledRows,
+  { loss, batchSize, seed }: Pick<FineTuneSettings, 'loss' | 'batchSize' | 'seed'>,
+): BatchStream {
+  const random = createRandom(seed)
+  if (loss.kind === 'contrastive') {
+    const sampler = createPairSampler(groupsOf(rows), batchSize, random)
+    return { perEpoch: sampler.batchesPerEpoch, next: () => sampler.next() }
+  }
+  let epoch: Int32Array[] = []
+  return {
+    perEpoch: Math.ceil(rows.texts.length / batchSize),
+    next() {
+      if (epoch.length === 0) epoch = planEpoch(source.lengths, batchSize, random).reverse()
+      return { rows: epoch.pop() as Int32Array }
+    },
+  }
+}
+
 /**
  * One epoch in batches of rows of near-equal length: rows are shuffled, sorted by length within 50 batches,
  * cut, and the batches shuffled. Each row comes once; one batch may be smaller.
@@ -38,30 +64,4 @@ export function planPass(lengths: Int32Array, batchSize: number): Int32Array[] {
 function shuffleBatches(batches: readonly Int32Array[], random: Random): Int32Array[] {
   const order = random.shuffle(Int32Array.from(batches, (_, at) => at))
   return Array.from(order, (at) => batches[at] as Int32Array)
-}
-
-/** An endless stream of batches. */
-export interface BatchStream {
-  readonly perEpoch: number
-  next(): TrainingBatch
-}
-
-/** Rows in batches of near-equal length, epoch after epoch; pairs of rows for the contrastive loss. */
-export function drawBatches(
-  { source, rows }: LabelledRows,
-  { loss, batchSize, seed }: Pick<FineTuneSettings, 'loss' | 'batchSize' | 'seed'>,
-): BatchStream {
-  const random = createRandom(seed)
-  if (loss.kind === 'contrastive') {
-    const sampler = createPairSampler(groupsOf(rows), batchSize, random)
-    return { perEpoch: sampler.batchesPerEpoch, next: () => sampler.next() }
-  }
-  let epoch: Int32Array[] = []
-  return {
-    perEpoch: Math.ceil(rows.texts.length / batchSize),
-    next() {
-      if (epoch.length === 0) epoch = planEpoch(source.lengths, batchSize, random).reverse()
-      return { rows: epoch.pop() as Int32Array }
-    },
-  }
 }

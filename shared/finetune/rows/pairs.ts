@@ -9,6 +9,9 @@ export interface PairBatch {
   readonly weights: Float32Array
 }
 
+/** Rows of one step; with the contrastive loss also what is wanted of their pairs. */
+export type TrainingBatch = Pick<PairBatch, 'rows'> & Partial<PairBatch>
+
 /** Rows of one label in a batch, where there are as many. */
 const ROWS_PER_LABEL = 4
 
@@ -109,6 +112,3 @@ export function weighPairs(rows: Int32Array, groups: Int32Array): PairBatch {
   }
   return { rows, targets, weights }
 }
-
-/** Rows of one step; with the contrastive loss also what is wanted of their pairs. */
-export type TrainingBatch = Pick<PairBatch, 'rows'> & Partial<PairBatch>

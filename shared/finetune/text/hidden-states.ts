@@ -20,6 +20,29 @@ export interface FrozenText extends Pick<FillOptions, 'kind' | 'width' | 'padId'
   readonly lower: LowerGraph | null
 }
 
+/** What a cache is filled with. */
+export interface FillOptions {
+  readonly session: Session
+  readonly lower: LowerGraph
+  readonly padId: number
+  /** Numbers that the lower part gives for a token, or for a row. */
+  readonly width: number
+  /** Whether it gives states for every token, or one embedding a row. */
+  readonly kind: 'states' | 'embeddings'
+  /** Called before each run. @throws to stop */
+  onRows(rows: number): void
+}
+
+/** Rows of numbers that a frozen part of the encoder computed once. */
+export interface StateRows {
+  /** One after another: [tokens of all rows, width], or [rows, width] for embeddings. */
+  readonly values: Float32Array
+  /** First token of each row, shape [rows + 1]. */
+  readonly offsets: Float64Array
+  readonly lengths: Int32Array
+  readonly width: number
+}
+
 /**
  * The rows as the training graph takes them: tokens, or what the frozen layers make of them, computed here
  * once.
@@ -54,19 +77,6 @@ export async function prepareHiddenStates(
   return { train, validation }
 }
 
-/** What a cache is filled with. */
-export interface FillOptions {
-  readonly session: Session
-  readonly lower: LowerGraph
-  readonly padId: number
-  /** Numbers that the lower part gives for a token, or for a row. */
-  readonly width: number
-  /** Whether it gives states for every token, or one embedding a row. */
-  readonly kind: 'states' | 'embeddings'
-  /** Called before each run. @throws to stop */
-  onRows(rows: number): void
-}
-
 /** Bytes that the cache of these rows takes. */
 export function cacheBytes(lengths: Int32Array, kind: FillOptions['kind'], width: number): number {
   const entries =
@@ -96,16 +106,6 @@ export async function fillStateRows(rows: TokenRows, options: FillOptions): Prom
     }
   }
   return { values, offsets, lengths, width }
-}
-
-/** Rows of numbers that a frozen part of the encoder computed once. */
-export interface StateRows {
-  /** One after another: [tokens of all rows, width], or [rows, width] for embeddings. */
-  readonly values: Float32Array
-  /** First token of each row, shape [rows + 1]. */
-  readonly offsets: Float64Array
-  readonly lengths: Int32Array
-  readonly width: number
 }
 
 /** Rows that enter at cached states or embeddings. */

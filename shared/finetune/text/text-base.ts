@@ -14,6 +14,14 @@ type TextRequest = Pick<
   'baseFolder' | 'initialisation' | 'settings' | 'train' | 'validation'
 >
 
+/** The encoder that training starts from. */
+export interface Base {
+  /** Holds the weights as they are at the start. */
+  readonly folder: string
+  readonly source: SourceFolder
+  readonly weights: EncoderWeights
+}
+
 /**
  * Opens an encoder of texts and tokenises the rows.
  * @param scratch a folder for a copy with random weights
@@ -55,14 +63,6 @@ export async function openTextBase(request: TextRequest, scratch: string): Promi
     },
     write: (output, values) => writeTunedFolder(folder, output, weights.config, values),
   }
-}
-
-/** The encoder that training starts from. */
-export interface Base {
-  /** Holds the weights as they are at the start. */
-  readonly folder: string
-  readonly source: SourceFolder
-  readonly weights: EncoderWeights
 }
 
 /**
