@@ -20,5 +20,6 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 
 /** Small files with fewer importers that are better alone, each with the reason. */
 export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
-  'shared/runtime/image/resample-code.ts': 'WebAssembly as its assembler wrote it',
+  'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
+  'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
 }
