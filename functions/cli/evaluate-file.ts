@@ -2,11 +2,11 @@ import { findModality } from '../../shared/dataset/texts.ts'
 import type { EvaluateHeadResult } from '../../shared/jobs/evaluate/evaluate-head.ts'
 import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { CommandContext } from './context.ts'
-import { openInput } from './input.ts'
-import { type EncoderOptions, openHeadParts } from './job-parts.ts'
-import { type LabelledInputOptions, labelledReading } from './labelled-input.ts'
-import { formatCount, formatShare } from './number-format.ts'
-import { formatTable } from './table.ts'
+import { openInput } from './options/input.ts'
+import { type EncoderOptions, openHeadParts } from './options/job-parts.ts'
+import { type LabelledInputOptions, labelledReading } from './options/labelled-input.ts'
+import { formatCount, formatShare } from './output/number-format.ts'
+import { formatTable } from './output/table.ts'
 
 /** The options of `espalier evaluate`. */
 export interface EvaluateOptions extends LabelledInputOptions, EncoderOptions {

@@ -3,10 +3,10 @@ import { type ByteSink, streamSink } from '../../shared/dataset/byte-sink.ts'
 import { findModality, readTexts } from '../../shared/dataset/texts.ts'
 import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { CommandContext } from './context.ts'
-import { type InputOptions, openInput } from './input.ts'
-import { type EncoderOptions, openHeadParts } from './job-parts.ts'
-import { labelledReading } from './labelled-input.ts'
-import { formatCount } from './number-format.ts'
+import { type InputOptions, openInput } from './options/input.ts'
+import { type EncoderOptions, openHeadParts } from './options/job-parts.ts'
+import { labelledReading } from './options/labelled-input.ts'
+import { formatCount } from './output/number-format.ts'
 
 /** The options of `espalier predict`. */
 export interface PredictFileOptions extends InputOptions, EncoderOptions {

@@ -4,9 +4,9 @@ import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { PublishModelResult } from '../../shared/versions/publish-model.ts'
 import type { Boot } from '../boot/types.ts'
 import type { CommandContext } from './context.ts'
-import { describeOwnChange } from './describe-change.ts'
-import { formatBytes, formatCount } from './number-format.ts'
-import type { ProgressDisplay } from './progress.ts'
+import { describeOwnChange } from './output/describe-change.ts'
+import { formatBytes, formatCount } from './output/number-format.ts'
+import type { ProgressDisplay } from './output/progress.ts'
 
 /** What a command may say about a publication. */
 export interface PublicationFlags {

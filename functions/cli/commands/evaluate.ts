@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.ts'
 import { type EvaluateOptions, evaluateFile } from '../evaluate-file.ts'
-import { addEncoderOptions } from '../job-parts.ts'
-import { addLabelledOptions } from '../labelled-input.ts'
+import { addEncoderOptions } from '../options/job-parts.ts'
+import { addLabelledOptions } from '../options/labelled-input.ts'
 
 /** `espalier evaluate intent@v7 FILE` */
 export function addEvaluateCommand(program: Command, context: CommandContext): void {

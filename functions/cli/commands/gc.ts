@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.ts'
-import { formatBytes, formatCount } from '../number-format.ts'
-import { duration } from '../options.ts'
+import { duration } from '../options/parsers.ts'
+import { formatBytes, formatCount } from '../output/number-format.ts'
 
 const DEFAULT_AGE = '30d'
 

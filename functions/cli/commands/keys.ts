@@ -7,7 +7,7 @@ import {
   type KeyScope,
 } from '../../../shared/lib/api-keys.ts'
 import type { CommandContext } from '../context.ts'
-import { listOf } from '../options.ts'
+import { listOf } from '../options/parsers.ts'
 
 interface CreateOptions {
   readonly name: string

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { ModelSummary } from '../../../shared/versions/model-summary.ts'
 import type { CommandContext } from '../context.ts'
-import { formatTraffic } from '../describe-change.ts'
-import { formatBytes } from '../number-format.ts'
-import { formatTable } from '../table.ts'
+import { formatTraffic } from '../output/describe-change.ts'
+import { formatBytes } from '../output/number-format.ts'
+import { formatTable } from '../output/table.ts'
 
 /** `espalier models` */
 export function addModelsCommand(program: Command, context: CommandContext): void {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.ts'
-import { addInputOptions } from '../input.ts'
-import { addEncoderOptions } from '../job-parts.ts'
-import { numberBetween, wholeNumber } from '../options.ts'
+import { addInputOptions } from '../options/input.ts'
+import { addEncoderOptions } from '../options/job-parts.ts'
+import { numberBetween, wholeNumber } from '../options/parsers.ts'
 import { type PredictFileOptions, predictFile } from '../predict-file.ts'
 
 /** `espalier predict intent FILE|-` */

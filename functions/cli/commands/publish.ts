@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.ts'
-import { oneOf } from '../options.ts'
+import { oneOf } from '../options/parsers.ts'
 import { type PublishFlags, publishFolder } from '../publish-folder.ts'
 
 /** `espalier publish FOLDER --name intent` */

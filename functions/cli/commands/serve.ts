@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { type Precision, precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
-import { oneOf, wholeNumber } from '../options.ts'
+import { oneOf, wholeNumber } from '../options/parsers.ts'
 
 interface ServeFlags {
   readonly host?: string

@@ -2,9 +2,9 @@ import type { Command } from 'commander'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { ModelCard } from '../../../shared/versions/model-card.ts'
 import type { CommandContext } from '../context.ts'
-import { describeChange, formatShadow, formatTraffic } from '../describe-change.ts'
-import { formatBytes, formatShare } from '../number-format.ts'
-import { formatTable } from '../table.ts'
+import { describeChange, formatShadow, formatTraffic } from '../output/describe-change.ts'
+import { formatBytes, formatShare } from '../output/number-format.ts'
+import { formatTable } from '../output/table.ts'
 
 const MAX_HISTORY = 10
 

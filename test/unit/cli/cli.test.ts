@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { EXIT_CODES } from '../../../functions/cli/exit-codes.ts'
+import { EXIT_CODES } from '../../../functions/cli/output/exit-codes.ts'
 import { ERROR_CODES, EspalierError } from '../../../shared/lib/errors.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { runCommand } from './run.ts'

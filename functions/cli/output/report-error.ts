@@ -1,0 +1,29 @@
+import { CommanderError } from 'commander'
+import { isEspalierError } from '../../../shared/lib/errors.ts'
+import { EXIT_CODES, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+
+/** How a failed command ends: what stderr says, if anything, and the exit code. */
+export interface Failure {
+  readonly message: string | null
+  readonly exitCode: number
+}
+
+/** Turns whatever ended a command into one line and an exit code. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof CommanderError) return describeUsage(error)
+  if (isEspalierError(error)) return { message: error.message, exitCode: EXIT_CODES[error.code] }
+  const message = error instanceof Error ? error.message || error.name : String(error)
+  return { message: `unexpected failure: ${message}`, exitCode: EXIT_FAILURE }
+}
+
+function describeUsage(error: CommanderError): Failure {
+  // Help and version end in an "error" of code 0; help for want of a command has been shown already.
+  if (error.exitCode === 0) return { message: null, exitCode: EXIT_OK }
+  if (error.code === 'commander.help') return { message: null, exitCode: EXIT_USAGE }
+  return { message: error.message.replace(/^error: /, ''), exitCode: EXIT_USAGE }
+}
+
+/** A message on one line, whatever it was made of. */
+export function toOneLine(message: string): string {
+  return message.replace(/\s*[\r\n]+\s*/g, ' ').trim()
+}
