@@ -26,10 +26,16 @@ import { addTrafficCommand } from './commands/traffic.ts'
 import { addTrainCommand } from './commands/train/command.ts'
 import { addPullCommand, addPushCommand } from './commands/transfer/command.ts'
 import { addVerifyCommand } from './commands/verify.ts'
-import type { CommandContext, InputStream, OutputStream } from './context.ts'
-import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './output/exit-codes.ts'
-import { createProgress } from './output/progress.ts'
-import { describeFailure, toOneLine } from './output/report-error.ts'
+import type { CommandContext, InputStream } from './context.ts'
+import { createProgress, type OutputStream } from './output/progress.ts'
+import {
+  describeFailure,
+  EXIT_FAILURE,
+  EXIT_INTERRUPTED,
+  EXIT_OK,
+  EXIT_TERMINATED,
+  toOneLine,
+} from './output/report-error.ts'
 
 /** What the command line gets from its process. */
 export interface CliDeps {
@@ -107,7 +113,8 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   }
 }
 
-function createProgram(context: CommandContext, version: string): Command {
+/** Every command with its options and help; nothing is built and nothing runs until it is parsed. */
+export function createProgram(context: CommandContext, version: string): Command {
   const program = new Command('espalier')
     .description('Embeddings and your own classifiers on ONNX Runtime: one encoder, many heads.')
     .version(version, '-V, --version', 'print the version')

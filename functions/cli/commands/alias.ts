@@ -2,8 +2,12 @@ import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { CHAMPION, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
-import { addChangeOptions, type ChangeFlags, noteChange } from '../options/change-options.ts'
-import { confirm } from '../output/confirm.ts'
+import {
+  addChangeOptions,
+  type ChangeFlags,
+  confirm,
+  noteChange,
+} from '../options/change-options.ts'
 import { describeOwnChange } from '../output/describe-change.ts'
 
 interface RemoveFlags extends ChangeFlags {

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
+import { confirm } from '../options/change-options.ts'
 import { duration } from '../options/parsers.ts'
-import { confirm } from '../output/confirm.ts'
 import { formatBytes } from '../output/number-format.ts'
 
 interface DeleteFlags {

@@ -38,7 +38,7 @@ function describeModel(model: ModelSummary): string[] {
   const aliases = Object.entries(model.aliases).map(([alias, version]) => `${alias}=v${version}`)
   const output =
     model.kind === 'embedding'
-      ? `${model.dimension ?? '?'} numbers`
+      ? `${model.dimension ?? '?'} dimensions`
       : `${model.labels ?? '?'} labels`
   return [
     model.name,

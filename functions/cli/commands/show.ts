@@ -79,7 +79,10 @@ function addEncoderFacts(
 ): void {
   if (encoder === null) return
   const { architecture, dimension, maxTokens, pooling, precisions } = encoder
-  add('network', `${architecture}, ${dimension} numbers, ${maxTokens} tokens, ${pooling} pooling`)
+  add(
+    'network',
+    `${architecture}, ${dimension} dimensions, ${maxTokens} tokens, ${pooling} pooling`,
+  )
   for (const precision of precisions) {
     const bytes = encoder.bytes[precision]
     const size = bytes === undefined ? '' : `${formatBytes(bytes)}, `

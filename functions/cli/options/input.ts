@@ -27,7 +27,7 @@ export function addInputOptions(command: Command): Command {
     )
     .option(
       '--image-column <name>',
-      'column of paths of images, relative to the file; default: image, image, path, file, … where there is no column of texts',
+      'column of paths of images, relative to the file; default: image, picture, path, file, … where there is no column of texts',
     )
     .option('--no-header', 'CSV or TSV without a header row; columns are then named 1, 2, …')
 }
@@ -39,7 +39,7 @@ export function addInputOptions(command: Command): Command {
 export async function openInput(
   context: CommandContext,
   file: string,
-  format: DataFormat | undefined,
+  format?: DataFormat | undefined,
 ): Promise<DataSource> {
   if (file.startsWith('s3://')) return openObject(context, file, format)
   if (file !== '-') return openFileSource(file, format)

@@ -6,9 +6,10 @@ import type { Progress } from '../../../shared/lib/logger.ts'
 import { type Precision, precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { parseModelAddress } from '../../../shared/lib/text/model-address.ts'
 import type { Boot } from '../../boot/types.ts'
+import { addOldName } from './declare.ts'
 import { oneOf, wholeNumber } from './parsers.ts'
 
-/** Options of every command that runs an encoder over labelled rows or with a head. */
+/** Options of every command that runs an encoder. */
 export interface EncoderOptions {
   readonly encoder?: string
   readonly precision?: Precision
@@ -16,15 +17,20 @@ export interface EncoderOptions {
 }
 
 /** Adds the options of `EncoderOptions`. */
-export function addEncoderOptions(command: Command): Command {
+export function addEncoderOptions(command: Command, flags = '--encoder <name>'): Command {
   return command
-    .option('--encoder <name>', 'encoder, by name or folder; default: ESPALIER_ENCODER')
+    .option(flags, 'encoder, by name or folder; default: ESPALIER_ENCODER')
     .option(
       '--precision <precision>',
       'int8, float32 or float16; default: ESPALIER_PRECISION',
       oneOf(precisionSchema.options),
     )
     .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
+}
+
+/** The same where the encoder is all that a command takes: with a short name, and the older long one. */
+export function addMainEncoderOptions(command: Command): Command {
+  return addOldName(addEncoderOptions(command, '-m, --encoder <name>'), '--model <name>', 'encoder')
 }
 
 /** The encoder of images where none is named. */

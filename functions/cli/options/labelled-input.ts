@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { LabelledOptions } from '../../../shared/dataset/labelled.ts'
+import type { Progress } from '../../../shared/lib/logger.ts'
 import type { Boot } from '../../boot/types.ts'
 import { addInputOptions, type InputOptions } from './input.ts'
 
@@ -32,11 +33,15 @@ export function labelledReading(
   { config }: Pick<Boot, 'config'>,
   options: LabelledInputOptions,
   signal: AbortSignal,
+  report?: Progress,
 ): LabelledOptions {
   const { header, textColumn, imageColumn, labelColumn, labelSeparator, multiLabel } = options
   const maxFieldBytes = config.maxTextBytes
   const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }
   const { maxImageBytes } = config
   const columns = { textColumn, imageColumn, labelColumn }
-  return { header, ...columns, labelSeparator, multiLabel, maxImageBytes, limits, signal }
+  return {
+    ...{ header, ...columns, labelSeparator, multiLabel, maxImageBytes, limits, signal },
+    ...(report && { onProgress: (rows: number) => report('reading', rows, 0) }),
+  }
 }

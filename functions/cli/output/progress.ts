@@ -1,7 +1,10 @@
+import type { Writable } from 'node:stream'
 import cliProgress from 'cli-progress'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import type { Progress } from '../../../shared/lib/logger.ts'
-import type { OutputStream } from '../context.ts'
+
+/** A stream that may be a terminal. */
+export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
 /** Progress of one command on stderr. */
 export interface ProgressDisplay {

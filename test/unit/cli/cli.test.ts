@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { EXIT_CODES } from '../../../functions/cli/output/exit-codes.ts'
+import { EXIT_CODES } from '../../../functions/cli/output/report-error.ts'
 import { ERROR_CODES, EspalierError } from '../../../shared/lib/errors.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { runCommand } from './run.ts'
@@ -175,9 +175,9 @@ describe('models', () => {
     const { stdout } = await runCommand(['models'], { boot: createFakeBoot({ models }) })
     expect(stdout).toBe(
       [
-        'NAME              KIND        VERSIONS   ALIASES                    TRAFFIC                OUTPUT       SIZE     SOURCE',
-        'all-MiniLM-L6-v2  embedding   v1         champion=v1                -                      384 numbers  46.0 MB  built-in',
-        'intent            classifier  v1…v5 (3)  champion=v2 challenger=v5  v2=90 v5=10 shadow v1  7 labels     50.0 KB  registry',
+        'NAME              KIND        VERSIONS   ALIASES                    TRAFFIC                OUTPUT          SIZE     SOURCE',
+        'all-MiniLM-L6-v2  embedding   v1         champion=v1                -                      384 dimensions  46.0 MB  built-in',
+        'intent            classifier  v1…v5 (3)  champion=v2 challenger=v5  v2=90 v5=10 shadow v1  7 labels        50.0 KB  registry',
         '',
       ].join('\n'),
     )
@@ -212,7 +212,7 @@ describe('export', () => {
     })
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toBe(
-      'folder-encoder: mine (bert, 8 numbers, 16 tokens, mean pooling), graphs: int8, float32\n',
+      'folder-encoder: mine (bert, 8 dimensions, 16 tokens, mean pooling), graphs: int8, float32\n',
     )
     const json = await runCommand(['export', 'f', '-o', 'out', '--json'], { boot: fake })
     expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'embedding' })

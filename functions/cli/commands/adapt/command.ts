@@ -1,14 +1,7 @@
 import type { Command } from 'commander'
-import type { AdaptMethod } from '../../../../shared/training/adapt/types.ts'
 import type { CommandContext } from '../../context.ts'
-import { addInputOptions } from '../../options/input.ts'
-import { addEncoderOptions } from '../../options/job-parts.ts'
-import { numberBetween, oneOf, wholeNumber } from '../../options/parsers.ts'
-import type { AdaptOptions } from './print.ts'
+import { type AdaptOptions, addAdaptOptions } from './options.ts'
 import { adaptFiles } from './run.ts'
-
-const METHODS = ['easytl', 'easytl-c', 'coral', 'source'] as const satisfies readonly AdaptMethod[]
-const SCALES = ['none', 'sum', 'length'] as const
 
 /** `espalier adapt SOURCE TARGET --name topic` */
 export function addAdaptCommand(program: Command, context: CommandContext): void {
@@ -22,36 +15,7 @@ export function addAdaptCommand(program: Command, context: CommandContext): void
     )
     .argument('<source>', 'labelled rows: CSV, TSV, JSONL; or features: .npy, .mat')
     .argument('<target>', 'rows of the other domain, in the same kind of file')
-    .option('--name <name>', 'name of the classifier; texts only, and needed there')
-    .option('--method <method>', METHODS.join(', '), oneOf(METHODS), 'easytl')
-    .option('--no-compare', 'fit the one method alone')
-    .option('--ridge <number>', "CORAL's λ", numberBetween(0.000001, 1_000_000), 1)
-    .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)
-    .option(
-      '--target-labels <where>',
-      'true labels of the target, to judge by and never to fit: a column; of features a variable or .npy file',
-    )
-    .option('--predictions <file>', 'write a JSON line for each row of the target')
-  addInputOptions(command).option(
-    '--label-column <name>',
-    "column of the source's labels; default: label, category, intent, class, …",
-  )
-  addEncoderOptions(command)
-    .option('--promote', 'make it the champion, unless it is worse than the present one')
-    .option('--force', 'with --promote: also if it is worse')
-    .option('--idempotency-key <key>', 'the same again with this key gives the same version')
-    .option('--by <who>', 'who adapts it, for its card and the history')
-    .option('--reason <text>', 'why it is promoted, for the history')
-    .option('--description <text>', 'what it is, for its card')
-    .option('--report <folder>', 'write report.md, report.json and report.html here too')
-    .option('--quote-texts', 'quote misclassified texts of the target in the report')
-    .option('--dry-run', 'do everything but publish')
-    .option('--source-labels <where>', 'features: variable or .npy file; default in .mat: labels')
-    .option('--features <variable>', 'features: variable of a .mat file; default: fts')
-    .option('--scale <rule>', 'features: divide rows by their sum or length', oneOf(SCALES), 'none')
-    .option('--export <file>', 'features: write the head as JSON')
-    .option('--json', 'print the result as JSON')
-    .option('-q, --quiet', 'no progress and no warnings on stderr')
+  addAdaptOptions(command)
     .addHelpText(
       'after',
       `

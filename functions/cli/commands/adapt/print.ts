@@ -1,53 +1,7 @@
 import { openAtomicFile } from '../../../../shared/dataset/atomic-file.ts'
 import type { MethodRow } from '../../../../shared/jobs/adapt/compare.ts'
-import type { AdaptMethod } from '../../../../shared/training/adapt/types.ts'
-import type { Boot } from '../../../boot/types.ts'
-import type { CommandContext } from '../../context.ts'
-import type { EncoderOptions } from '../../options/job-parts.ts'
-import type { LabelledInputOptions } from '../../options/labelled-input.ts'
 import { formatShare } from '../../output/number-format.ts'
-import type { ProgressDisplay } from '../../output/progress.ts'
 import { formatTable } from '../../output/table.ts'
-
-/** The options of `espalier adapt`. */
-export interface AdaptOptions extends LabelledInputOptions, EncoderOptions {
-  readonly name?: string
-  readonly method: AdaptMethod
-  readonly compare: boolean
-  readonly ridge: number
-  readonly seed: number
-  readonly targetLabels?: string
-  readonly predictions?: string
-  readonly promote?: boolean
-  readonly force?: boolean
-  readonly idempotencyKey?: string
-  readonly by?: string
-  readonly reason?: string
-  readonly description?: string
-  readonly report?: string
-  readonly quoteTexts?: boolean
-  readonly dryRun?: boolean
-  readonly sourceLabels?: string
-  readonly features?: string
-  readonly scale: 'none' | 'sum' | 'length'
-  readonly export?: string
-  readonly json?: boolean
-  readonly quiet?: boolean
-}
-
-/** What a run works with. */
-export interface AdaptRun {
-  readonly context: CommandContext
-  readonly boot: Boot
-  readonly display: ProgressDisplay
-}
-
-const ALL_METHODS = ['easytl', 'easytl-c', 'coral', 'source'] as const
-
-/** The methods that are fitted for comparison. */
-export function besideOf({ compare }: Pick<AdaptOptions, 'compare'>): readonly AdaptMethod[] {
-  return compare ? ALL_METHODS : []
-}
 
 /** One line a method; the star marks the one that is kept. */
 export function formatMethods(methods: readonly MethodRow[]): string {

@@ -4,13 +4,8 @@ import { DEFAULT_LABELS, readFeatures } from '../../../../shared/dataset/feature
 import type { AdaptedFeatures } from '../../../../shared/jobs/adapt/features.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import { formatCount } from '../../output/number-format.ts'
-import {
-  type AdaptOptions,
-  type AdaptRun,
-  besideOf,
-  formatMethods,
-  writePredictions,
-} from './print.ts'
+import { type AdaptOptions, type AdaptRun, besideOf } from './options.ts'
+import { formatMethods, writePredictions } from './print.ts'
 
 /** Options that mean something for texts alone. */
 const TEXT_ONLY = ['name', 'promote', 'report', 'idempotencyKey', 'textColumn'] as const

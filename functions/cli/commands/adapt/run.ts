@@ -5,17 +5,11 @@ import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { encoderFor, openJobParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
-import { checkPromotionOptions, promotionWish } from '../../options/promotion.ts'
-import { quoteArgument } from '../../output/quote-argument.ts'
+import { checkOutcome, toJob } from '../../options/training.ts'
+import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
 import { writeReport } from '../../output/write-report.ts'
-import { checkPromotion, printResult, toJson } from '../train/run.ts'
-import {
-  type AdaptOptions,
-  type AdaptRun,
-  besideOf,
-  formatMethods,
-  writePredictions,
-} from './print.ts'
+import { type AdaptOptions, type AdaptRun, besideOf } from './options.ts'
+import { formatMethods, writePredictions } from './print.ts'
 import { adaptFeatureFiles } from './run-features.ts'
 
 /** Adapts texts or features, by the kind of the files. */
@@ -33,7 +27,7 @@ export async function adaptFiles(
     fail(`${source} and ${target}: both must be texts, or both features`)
   }
   if (source === '-' && target === '-') fail('only one of SOURCE and TARGET can be stdin')
-  checkPromotionOptions(options)
+  checkOutcome(options)
   const boot = await context.boot()
   const display = context.progress(options.quiet === true)
   try {
@@ -51,7 +45,7 @@ async function adaptTextFiles(
   options: AdaptOptions,
 ): Promise<void> {
   const { signal } = context
-  const { name, dryRun = false, quoteTexts = false } = options
+  const { name } = options
   for (const option of ['sourceLabels', 'features', 'export'] as const) {
     if (options[option] === undefined) continue
     const flag = option === 'sourceLabels' ? 'source-labels' : option
@@ -64,21 +58,15 @@ async function adaptTextFiles(
   const from = await openInput(context, source, options.format)
   const reading = labelledReading(boot, options, signal)
   const encoder = encoderFor(options, await findModality(from, reading))
+  const parts = await openJobParts(boot, { ...options, ...encoder }, signal)
   const result = await adaptHead(
-    { ...(await openJobParts(boot, { ...options, ...encoder }, signal)), clock: context.clock },
+    { ...parts, clock: context.clock },
     {
-      ...options,
-      name,
+      ...toJob(context, options),
+      ...{ name, reading, beside: besideOf(options) },
       source: from,
       target: await openInput(context, target, options.format),
-      reading,
-      beside: besideOf(options),
-      promote: promotionWish(options),
-      dryRun,
-      quoteTexts,
-      command: ['espalier', ...context.argv].map(quoteArgument).join(' '),
       onProgress: display.report,
-      signal,
     },
   )
   display.stop()

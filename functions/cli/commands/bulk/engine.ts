@@ -4,7 +4,7 @@ import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts
 import type { Boot } from '../../../boot/types.ts'
 import { openJobParts } from '../../options/job-parts.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
-import type { BulkOptions } from './run.ts'
+import type { BulkOptions } from './options.ts'
 
 /**
  * Opens the encoder and, where asked for, a classifier: the version that the output was begun with, whatever its

@@ -6,25 +6,10 @@ import { EspalierError, isEspalierError } from '../../../../shared/lib/errors.ts
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import type { InputOptions } from '../../options/input.ts'
-import type { EncoderOptions } from '../../options/job-parts.ts'
-import { EXIT_RETRY } from '../../output/exit-codes.ts'
 import { formatCount } from '../../output/number-format.ts'
-import { toOneLine } from '../../output/report-error.ts'
+import { EXIT_RETRY, toOneLine } from '../../output/report-error.ts'
 import { openBulkEngine } from './engine.ts'
-
-/** The options of `espalier bulk`. */
-export interface BulkOptions extends InputOptions, EncoderOptions {
-  readonly output: string
-  readonly shard?: Share
-  readonly classifier?: string
-  readonly topK: number
-  readonly to: 'jsonl' | 'npy'
-  readonly idColumn?: string
-  readonly prompt?: string
-  readonly normalize: boolean
-  readonly json?: boolean
-  readonly quiet?: boolean
-}
+import type { BulkOptions } from './options.ts'
 
 /** A row may be this long at least, whatever the limit of a text. */
 const MIN_ROW_BYTES = 4 << 20

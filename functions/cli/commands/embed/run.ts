@@ -18,34 +18,15 @@ import { findPrompt } from '../../../../shared/encoder/prompts.ts'
 import { embedRows } from '../../../../shared/jobs/rows/embed-rows.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import type { Progress } from '../../../../shared/lib/logger.ts'
-import type { Precision } from '../../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../../context.ts'
-import { type InputOptions, openInput } from '../../options/input.ts'
-import { IMAGE_ENCODER } from '../../options/job-parts.ts'
+import { openInput } from '../../options/input.ts'
+import { encoderFor } from '../../options/job-parts.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
+import type { EmbedOptions } from './options.ts'
 
-export const OUTPUT_FORMATS = ['jsonl', 'npy'] as const
 /** Names that every output line has of its own. */
 const OWN_FIELDS = ['index', 'text', 'image', 'embedding']
 const MIN_ROW_BYTES = 4 << 20
-
-/** The options of `espalier embed`. */
-export interface EmbedOptions extends InputOptions {
-  readonly skipEmpty?: boolean
-  readonly output?: string
-  readonly to?: (typeof OUTPUT_FORMATS)[number]
-  readonly keep?: readonly string[]
-  readonly text: boolean
-  readonly model?: string
-  readonly precision?: Precision
-  readonly workers?: number
-  readonly prompt?: string
-  readonly truncate: boolean
-  readonly truncationDirection: 'left' | 'right'
-  readonly normalize: boolean
-  readonly batch: number
-  readonly quiet?: boolean
-}
 
 /** Everything that can be wrong with the command, its input and its output shows before the encoder is opened. */
 export async function embedFile(
@@ -65,7 +46,7 @@ export async function embedFile(
     const columns = { textColumn, imageColumn }
     const reading: TextOptions = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
     const modality = await findModality(source, reading)
-    const model = options.model ?? (modality === 'image' ? IMAGE_ENCODER : undefined)
+    const { encoder: model } = encoderFor(options, modality)
     const total = await countRows(source, reading, options.keep ?? [], display.report)
     const writer = await openWriter(context, options)
     try {
@@ -138,7 +119,7 @@ async function embedSource(
   const noun = modality === 'image' ? 'image' : 'text'
   return (
     `${rows} ${rows === 1 ? noun : `${noun}s`} embedded in ${seconds} s (${tokens} tokens${cut}): ` +
-    `${info.name}@v${info.version}, ${info.precision}, ${info.dimension} numbers each`
+    `${info.name}@v${info.version}, ${info.precision}, ${info.dimension} dimensions`
   )
 }
 

@@ -1,10 +1,8 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../../context.ts'
-import { addEncoderOptions } from '../../options/job-parts.ts'
-import { addLabelledOptions } from '../../options/labelled-input.ts'
-import { nameList, numberBetween, oneOf, wholeNumber } from '../../options/parsers.ts'
-import { TRAINING_METHODS } from '../../options/training-methods.ts'
-import { type TrainOptions, trainFile } from './run.ts'
+import { addRequired } from '../../options/declare.ts'
+import { addTrainOptions, type TrainOptions } from './options.ts'
+import { trainFile } from './run.ts'
 
 /** `espalier train DATA --name intent` */
 export function addTrainCommand(program: Command, context: CommandContext): void {
@@ -16,61 +14,16 @@ export function addTrainCommand(program: Command, context: CommandContext): void
         'folder for each label, or a file with a column of paths. Publish it as a new version.',
     )
     .argument('<data>', 'the file, s3://bucket/key, a folder of images, or - for stdin')
-    .requiredOption('--name <name>', 'name of the classifier')
-  addLabelledOptions(command)
-    .option('--test <file>', 'test rows of their own; otherwise some of DATA are held out')
-    .option(
-      '--test-fraction <share>',
-      'share of each class that is held out for the test',
-      numberBetween(0, 0.9),
-      0.2,
-    )
-    .option(
-      '--method <method>',
-      `${TRAINING_METHODS.join(', ')}; auto chooses by cross-validation`,
-      oneOf(TRAINING_METHODS),
-      'auto',
-    )
-    .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)
-    .option('--folds <n>', 'parts of the cross-validation', wholeNumber(2, 20), 5)
-    .option('--balance', 'let rare labels count as much as frequent ones')
-    .option('--no-memory', 'keep no training embeddings for votes of neighbours: a smaller head')
-  addEncoderOptions(command)
-    .option(
-      '--layer <name>',
-      'images: layer of the encoder to train on, as "espalier layers" lists them',
-    )
-    .option(
-      '--layers <names>',
-      'images: layers to choose among by cross-validation and LogME, separated by commas; auto takes the last of each shape',
-      nameList,
-    )
-    .option('--promote', 'make it the champion, unless it is worse than the present one')
-    .option('--force', 'with --promote: also if it is worse')
-    .option(
-      '--idempotency-key <key>',
-      'training the same again with this key gives the same version',
-    )
-    .option('--by <who>', 'who trains it, for its card and the history')
-    .option('--reason <text>', 'why it is promoted, for the history')
-    .option('--description <text>', 'what it is, for its card')
-    .option('--report <folder>', 'write report.md, report.json and report.html here too')
-    .option(
-      '--quote-texts',
-      'quote misclassified test texts in the report, which the version keeps',
-    )
-    .option('--no-thumbnails', 'show no misclassified test images in the report')
-    .option('--dry-run', 'do everything but publish')
-    .option('--json', 'print the result as JSON')
-    .option('-q, --quiet', 'no progress and no warnings on stderr')
+  addRequired(command, '--name <name>', 'name of the classifier')
+  addTrainOptions(command)
     .addHelpText(
       'after',
       `
 Examples:
   espalier train intents.csv --name intent --promote
   espalier train train.jsonl --test test.jsonl --name topic --text-column body --label-column topic
-  espalier train pets/ --name pets --promote     (pets/cat/1.jpg, pets/dog/7.png, …)
-  espalier train pets.csv --name pets --image-column photo --layers auto --report ./report
+  espalier train pets/ --name pets --promote     # pets/cat/1.jpg, pets/dog/7.png, …
+  espalier train pets.csv --name pets --image-column photo --layer auto --report ./report
   espalier train tickets.csv --name tags --label-separator ";" --report ./report --dry-run`,
     )
     .action((data: string, options: TrainOptions) => trainFile(context, data, options))
