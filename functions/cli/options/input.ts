@@ -15,6 +15,14 @@ export interface InputOptions {
 
 /** Adds the options of `InputOptions`. */
 export function addInputOptions(command: Command): Command {
+  return addTextInputOptions(command).option(
+    '--image-column <name>',
+    'column of paths of images, relative to the file; default: image, picture, path, file, … where there is no column of texts',
+  )
+}
+
+/** The same for a command that reads texts alone. */
+export function addTextInputOptions(command: Command): Command {
   return command
     .option(
       '--format <format>',
@@ -24,10 +32,6 @@ export function addInputOptions(command: Command): Command {
     .option(
       '--text-column <name>',
       'column of the texts; default: text, sentence, utterance, query, …',
-    )
-    .option(
-      '--image-column <name>',
-      'column of paths of images, relative to the file; default: image, picture, path, file, … where there is no column of texts',
     )
     .option('--no-header', 'CSV or TSV without a header row; columns are then named 1, 2, …')
 }

@@ -54,6 +54,14 @@ describe('usage', () => {
     expect(stdout).toContain(`espalier ${verb}`)
   })
 
+  it.each(VERBS)('gives no option of %s two defaults', async (verb) => {
+    const { stdout } = await runCommand([verb, '--help'], { boot })
+    const [options = ''] = stdout.split('Examples:')
+    const blocks = options.split(/\n(?= {2}-)/).slice(1)
+    expect(blocks.length).toBeGreaterThan(0)
+    expect(blocks.filter((block) => block.split('default:').length > 2)).toEqual([])
+  })
+
   it('has every command that the pages show', () => {
     const docs = new URL('../../../docs/', import.meta.url)
     const names = readdirSync(docs).filter((name) => name.endsWith('.md'))
@@ -89,6 +97,12 @@ describe('usage', () => {
       ['embed', 'a.csv', '--precision', 'int4'],
       "espalier: option '--precision <precision>' argument 'int4' is invalid. It must be one of float32, float16, int8.\n",
     ],
+    [
+      ['train', 'a.csv', '--nmae', 'a'],
+      "espalier: unknown option '--nmae' (Did you mean --name?)\n",
+    ],
+    [['train', 'a.csv'], "espalier: required option '--name <name>' not specified\n"],
+    [['bulk', 'a'], "espalier: required option '-o, --output <place>' not specified\n"],
     [['embed', '-'], 'espalier: stdin: say what comes in, with --format csv|tsv|jsonl|txt\n'],
     [
       ['embed', '-', '--to', 'npy'],

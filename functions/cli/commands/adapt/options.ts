@@ -52,6 +52,10 @@ export function addAdaptOptions(command: Command): Command {
     "column of the source's labels; default: label, category, intent, class, …",
   )
   addEncoderOptions(command)
+    .option('--source-labels <where>', 'features: variable or .npy file; default in .mat: labels')
+    .option('--features <variable>', 'features: variable of a .mat file; default: fts')
+    .option('--scale <rule>', 'features: divide rows by their sum or length', oneOf(SCALES), 'none')
+    .option('--export <file>', 'features: write the head as JSON')
   return addOutcomeOptions(command, {
     promote: 'make it the champion, unless it is worse than the present one',
     force: 'also if it is worse',
@@ -60,10 +64,6 @@ export function addAdaptOptions(command: Command): Command {
     description: 'what it is, for its card',
     quoteTexts: 'quote misclassified texts of the target in the report',
   })
-    .option('--source-labels <where>', 'features: variable or .npy file; default in .mat: labels')
-    .option('--features <variable>', 'features: variable of a .mat file; default: fts')
-    .option('--scale <rule>', 'features: divide rows by their sum or length', oneOf(SCALES), 'none')
-    .option('--export <file>', 'features: write the head as JSON')
 }
 
 /** The methods that are fitted for comparison. */

@@ -20,8 +20,8 @@ export function addBulkCommand(program: Command, context: CommandContext): void 
       'after',
       `
 Rows that cannot be used go to NAME.bad.jsonl with line and reason.
-Exit codes: 0 all is there, 1 a shard cannot be read, 2 wrong usage; 75 (S3 away, or overload) and 143 (SIGTERM)
-leave nothing half done: try again.
+Exit codes: 0 all is there, 1 a shard cannot be read, 2 wrong usage; 75 (S3 away) and 143 (SIGTERM) leave
+nothing half done: try again.
 
 Examples:
   espalier bulk reviews/ --output vectors/

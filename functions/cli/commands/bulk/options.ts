@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Share } from '../../../../shared/bulk/plan.ts'
-import { addInputOptions, type InputOptions } from '../../options/input.ts'
+import { addTextInputOptions, type InputOptions } from '../../options/input.ts'
 import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import { oneOf, wholeNumber } from '../../options/parsers.ts'
 
@@ -32,7 +32,7 @@ export function addBulkOptions(command: Command): Command {
     .option('--top-k <n>', 'labels of each row', wholeNumber(1, 100_000), 1)
     .option('--to <format>', 'jsonl, or npy with the ids beside', oneOf(['jsonl', 'npy']), 'jsonl')
     .option('--id-column <name>', 'column that names a row; default: id, else its number')
-  return addEncoderOptions(addInputOptions(command))
+  return addEncoderOptions(addTextInputOptions(command))
     .option('--prompt <name>', 'prompt of the encoder put before each text; default: its own')
     .option('--no-normalize', 'vectors as pooled, not scaled to length 1')
     .option('--json', 'print the summary as JSON')

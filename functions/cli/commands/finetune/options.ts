@@ -75,6 +75,8 @@ export function addFineTuneOptions(command: Command): Command {
       'precision that is served: int8, float32 or float16; default: ESPALIER_PRECISION',
       oneOf(precisionSchema.options),
     )
+    .option('--output <folder>', 'keep the tuned weights here, as a Hugging Face folder')
+    .option('--no-thumbnails', 'show no misclassified test images in the report')
   return addOutcomeOptions(command, {
     promote: 'make both champions, if they clearly beat the frozen encoder',
     force: 'also if they do not',
@@ -83,8 +85,6 @@ export function addFineTuneOptions(command: Command): Command {
     description: 'what the classifier is, for its card',
     quoteTexts: 'quote misclassified test texts in the report, which the version keeps',
   })
-    .option('--no-thumbnails', 'show no misclassified test images in the report')
-    .option('--output <folder>', 'keep the tuned weights here, as a Hugging Face folder')
 }
 
 /** Which layers are trained. */
@@ -137,8 +137,8 @@ function addTuningOptions(command: Command): Command {
     )
     .option(
       '--alpha <share>',
-      'interpolation of the weights, from those of the base (0) to the tuned ones (1), or auto: chosen by ' +
-        'cross-validation; default: auto where rows are few, else 1',
+      'interpolation between the weights of the base and the tuned ones: share of the tuned, up to 1, or auto: chosen ' +
+        'on held-out rows; default: auto where rows are few, else 1',
       (value: string) => (value === 'auto' ? value : decimalBetween(0.01, 1)(value)),
     )
     .option('--budget <time>', 'time for the training itself, such as 60s or 10m', duration)

@@ -29,6 +29,7 @@ export function addTrainOptions(command: Command): Command {
       'cross-validation and LogME choose one; auto: of the last of each shape',
     nameList,
   )
+  command.option('--no-thumbnails', 'show no misclassified test images in the report')
   addOldName(command, '--layers <names>', 'layer')
   return addOutcomeOptions(command, {
     promote: 'make it the champion, unless it is worse than the present one',
@@ -37,5 +38,5 @@ export function addTrainOptions(command: Command): Command {
     by: 'who trains it, for its card and the history',
     description: 'what it is, for its card',
     quoteTexts: 'quote misclassified test texts in the report, which the version keeps',
-  }).option('--no-thumbnails', 'show no misclassified test images in the report')
+  })
 }
