@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
-import { isEspalierError } from '../../shared/lib/errors.ts'
+import { isEspalierError, printError } from '../../shared/lib/errors.ts'
 import { EXIT_CODES, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './exit-codes.ts'
+import { COMMAND_LINE } from './surface.ts'
 
 /** How a failed command ends: what stderr says, if anything, and the exit code. */
 export interface Failure {
@@ -11,7 +12,9 @@ export interface Failure {
 /** Turns whatever ended a command into one line and an exit code. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) return describeUsage(error)
-  if (isEspalierError(error)) return { message: error.message, exitCode: EXIT_CODES[error.code] }
+  if (isEspalierError(error)) {
+    return { message: printError(error, COMMAND_LINE), exitCode: EXIT_CODES[error.code] }
+  }
   const message = error instanceof Error ? error.message || error.name : String(error)
   return { message: `unexpected failure: ${message}`, exitCode: EXIT_FAILURE }
 }
