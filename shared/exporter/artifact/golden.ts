@@ -7,6 +7,7 @@ import {
   type TextEncoderManifest,
 } from '../../lib/manifests/encoder-manifest.ts'
 import { createEngine } from '../../runtime/engine.ts'
+import { fromWireError } from '../../runtime/protocol.ts'
 import { goldenJob } from '../../runtime/self-test.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
@@ -80,7 +81,7 @@ async function encodeGolden(
   try {
     const result = await engine.run(goldenJob(GOLDEN_TEXTS))
     const failure = result.failures[0]
-    if (failure) throw new EspalierError(failure.error.code, failure.error.message)
+    if (failure) throw fromWireError(failure.error)
     return result.vectors
   } finally {
     await engine.release()

@@ -9,6 +9,7 @@ import {
 } from '../../lib/manifests/encoder-manifest.ts'
 import { createRandom } from '../../lib/maths/random.ts'
 import { createEngine } from '../../runtime/engine.ts'
+import { fromWireError } from '../../runtime/protocol.ts'
 import { goldenJob } from '../../runtime/self-test.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
@@ -84,7 +85,7 @@ async function encodeGolden(
   const engine = await createEngine({ artifactDir, manifest, precision, device: 'cpu' })
   try {
     const { vectors, failures } = await engine.run(goldenJob(images))
-    if (failures[0]) throw new EspalierError(failures[0].error.code, failures[0].error.message)
+    if (failures[0]) throw fromWireError(failures[0].error)
     return vectors
   } finally {
     await engine.release()
