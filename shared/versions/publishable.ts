@@ -6,7 +6,7 @@ import { readManifest } from '../encoders/encoder-artifacts.ts'
 import { describeEncoder } from '../encoders/encoder-version.ts'
 import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
-import { EspalierError } from '../lib/errors.ts'
+import { EspalierError, restate } from '../lib/errors.ts'
 import { ENCODER_MANIFEST_FILE } from '../lib/manifests/encoder-manifest.ts'
 import type { PublishFile } from '../registry/blobs.ts'
 import type { ModelKind, VersionDescription } from '../registry/records/manifest.ts'
@@ -182,7 +182,7 @@ function decodeNamed(path: string, bytes: Uint8Array): Head {
     return decodeHead(bytes)
   } catch (error) {
     if (!(error instanceof EspalierError)) throw error
-    throw new EspalierError(error.code, `${path}: ${error.message}`, { cause: error })
+    throw restate(error, { place: { source: path } })
   }
 }
 

@@ -1,4 +1,4 @@
-import { EspalierError } from '../../lib/errors.ts'
+import { EspalierError, restate } from '../../lib/errors.ts'
 
 /** Says which of the caller's models an error is about. */
 export async function nameParam<T>(param: string, ask: () => Promise<T>): Promise<T> {
@@ -6,8 +6,6 @@ export async function nameParam<T>(param: string, ask: () => Promise<T>): Promis
     return await ask()
   } catch (error) {
     if (!(error instanceof EspalierError) || error.param !== undefined) throw error
-    const { code, message, retryAfterSeconds } = error
-    const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-    throw new EspalierError(code, message, { cause: error, param, ...retry })
+    throw restate(error, { param })
   }
 }
