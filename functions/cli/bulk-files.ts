@@ -10,7 +10,7 @@ import { EXIT_RETRY } from './exit-codes.ts'
 import type { InputOptions } from './input.ts'
 import type { EncoderOptions } from './job-parts.ts'
 import { formatCount } from './number-format.ts'
-import { toOneLine } from './report-error.ts'
+import { describeError, toOneLine } from './report-error.ts'
 
 /** The options of `espalier bulk`. */
 export interface BulkOptions extends InputOptions, EncoderOptions {
@@ -49,8 +49,7 @@ export async function bulkFiles(
     await runFiles(context, boot, input, options)
   } catch (error) {
     if (context.signal.aborted || !PASSING.some((code) => isEspalierError(error, code))) throw error
-    const message = error instanceof Error ? error.message : String(error)
-    context.stderr.write(`espalier: ${toOneLine(message)}; try again\n`)
+    context.stderr.write(`espalier: ${toOneLine(describeError(error))}; try again\n`)
     context.exitWith(EXIT_RETRY)
   }
 }
@@ -94,7 +93,7 @@ async function runFiles(
         startedMs = clock.monotonicMs()
         return opened
       },
-      onFailure: (_, error) => display.note(`espalier: ${toOneLine(error.message)}`),
+      onFailure: (_, error) => display.note(`espalier: ${toOneLine(describeError(error))}`),
       onProgress: display.report,
       signal,
     })

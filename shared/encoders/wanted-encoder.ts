@@ -6,6 +6,7 @@ import {
   type ModelAddress,
   parseModelAddress,
 } from '../lib/text/model-address.ts'
+import { hint, say, task } from '../lib/wording.ts'
 import type { ModelState } from '../registry/records/state.ts'
 import { emptyState, versionOfAlias } from '../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
@@ -67,7 +68,7 @@ export function unpromoted(
   const latest = `${name}@v${versions.at(-1)}`
   return new EspalierError(
     'version_not_found',
-    `${name} has no ${alias}; name ${latest}, or run "espalier promote ${latest} --alias ${alias}"`,
+    say`${name} has no ${alias}; name ${latest}, or ${hint(say`run ${task('promote', latest, { alias })}`, `promote it to ${alias}`)}`,
     { param: 'ESPALIER_ENCODER' },
   )
 }

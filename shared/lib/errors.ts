@@ -104,6 +104,11 @@ export function printError(error: EspalierError, surface: Surface): string {
   return describeSubject(error) + print(error.wording, surface)
 }
 
+/** The whole message of an error, subject and all, as a part of another one. */
+export function wordingOf(error: EspalierError): Wording {
+  return [describeSubject(error), ...error.wording]
+}
+
 /** The same failure, with what is known of it farther up: whose input it was, where it lay, what else there is to say. */
 export function restate(
   error: EspalierError,

@@ -6,6 +6,7 @@ import {
   precisionSchema,
   type TextEncoderManifest,
 } from '../../lib/manifests/encoder-manifest.ts'
+import { option, say } from '../../lib/wording.ts'
 import { createEngine } from '../../runtime/engine.ts'
 import { fromWireError } from '../../runtime/protocol.ts'
 import { goldenJob } from '../../runtime/self-test.ts'
@@ -99,6 +100,6 @@ function checkAgreement(name: string, text: string, vectors: GoldenVectors): voi
   if (cosine >= MIN_INT8_COSINE) return
   throw new EspalierError(
     'self_test_failed',
-    `${name}: int8 moves "${text}" to cosine ${cosine.toFixed(3)} of float32; calibrate on texts like yours with --calibration FILE, or export float32 only`,
+    say`${name}: int8 moves "${text}" to cosine ${cosine.toFixed(3)} of float32; calibrate on texts like yours with ${option('calibration', 'FILE')}, or export float32 only`,
   )
 }

@@ -8,6 +8,7 @@ import {
   precisionSchema,
 } from '../../lib/manifests/encoder-manifest.ts'
 import { createRandom } from '../../lib/maths/random.ts'
+import { option, say } from '../../lib/wording.ts'
 import { createEngine } from '../../runtime/engine.ts'
 import { fromWireError } from '../../runtime/protocol.ts'
 import { goldenJob } from '../../runtime/self-test.ts'
@@ -99,7 +100,7 @@ function checkAgreement(name: string, { float32, int8 }: GoldenVectors): void {
   if (cosine >= MIN_INT8_COSINE || float32.every((value) => value === 0)) return
   throw new EspalierError(
     'self_test_failed',
-    `${name}: int8 moves an image to cosine ${cosine.toFixed(3)} of float32; calibrate on images like yours with --calibration FOLDER, or export float32 only`,
+    say`${name}: int8 moves an image to cosine ${cosine.toFixed(3)} of float32; calibrate on images like yours with ${option('calibration', 'FOLDER')}, or export float32 only`,
   )
 }
 

@@ -3,6 +3,7 @@ import { EspalierError } from '../../lib/errors.ts'
 import { CHAMPION, type ModelAddress } from '../../lib/text/model-address.ts'
 import { nearestName } from '../../lib/text/nearest.ts'
 import { quote } from '../../lib/text/text.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import { versionOfAlias } from '../../registry/records/state.ts'
 import { chooseVersion } from '../../registry/records/traffic.ts'
 import type { ServedModel } from './served-models.ts'
@@ -31,9 +32,10 @@ export async function findOnlyClassifier(
   const [only, ...more] = own.length > 0 ? own : await filterBuiltin(all, readsDefault)
   if (only && more.length === 0) return only.name
   if (!only) {
+    const train = task('train', 'DATA', { name: 'NAME', promote: true })
     throw new EspalierError(
       'model_not_found',
-      'there is no classifier yet: train one with "espalier train DATA --name NAME --promote"',
+      say`there is no classifier yet: train one${hint(say` with ${train}`, ' and promote it')}`,
       { param: 'model' },
     )
   }
@@ -91,10 +93,11 @@ export function chooseServedVersion(
   const alias = selector.kind === 'default' ? CHAMPION : selector.alias
   const aliases = Object.keys(state.aliases)
   const versions = followed.versions.map((number) => `v${number}`)
-  const latest = versions.at(-1)
+  const latest = versions.at(-1) ?? ''
+  const promote = task('promote', `${name}@${latest}`, { alias })
   throw new EspalierError(
     'version_not_found',
-    `${name} has no ${alias}; it has ${[...versions.slice(-MAX_LISTED), ...aliases].join(', ')}: name ${name}@${latest}, or run "espalier promote ${name}@${latest} --alias ${alias}"`,
+    say`${name} has no ${alias}; it has ${[...versions.slice(-MAX_LISTED), ...aliases].join(', ')}: name ${name}@${latest}, or ${hint(say`run ${promote}`, `promote it to ${alias}`)}`,
     { param },
   )
 }

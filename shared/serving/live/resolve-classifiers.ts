@@ -2,6 +2,7 @@ import type { RegistryFollower } from '../../following/registry-follower.ts'
 import type { RegistryWatch } from '../../following/registry-watch.ts'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
 import { CHAMPION, parseModelAddress } from '../../lib/text/model-address.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import { versionOfAlias } from '../../registry/records/state.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import { chooseServedVersion, classifierNotFound, findOnlyClassifier } from './find-classifier.ts'
@@ -84,7 +85,8 @@ async function resolve(
   const { name, selector } = address
   const model = served.get(name)
   if (isEncoder(name) || model?.followed.kind === 'embedding') {
-    const message = `${param}: ${name} is an encoder; name a classifier, GET /v1/models lists them`
+    const list = hint(say`, ${task('models')} lists them`)
+    const message = say`${param}: ${name} is an encoder; name a classifier${list}`
     throw new EspalierError('wrong_model_kind', message, { param })
   }
   if (!model) throw classifierNotFound(name, follower.models, param)
