@@ -4,7 +4,8 @@ import type {
   TEI_ERROR_TYPES,
   TeiErrorBody,
 } from '../../shared/contract/error-bodies.ts'
-import { type ErrorCode, EspalierError } from '../../shared/lib/errors.ts'
+import { type ErrorCode, EspalierError, printError } from '../../shared/lib/errors.ts'
+import { PLAIN, type Surface } from '../../shared/lib/wording.ts'
 
 type TeiErrorType = (typeof TEI_ERROR_TYPES)[number]
 
@@ -72,6 +73,12 @@ export const ERROR_STATUS = {
   not_better: both(422),
 } satisfies Record<ErrorCode, ErrorStatus>
 
+/** How answers name things: by the fields of a request and by the routes that there are. */
+const HTTP: Surface = {
+  option: (option) => (option.name === 'model' ? '"model"' : PLAIN.option(option)),
+  task: ({ name }) => (name === 'models' ? 'GET /v1/models' : null),
+}
+
 /** Routes that text-embeddings-inference has; they answer errors in its form. */
 const TEI_PATHS: ReadonlySet<string> = new Set(['/embed'])
 
@@ -94,7 +101,8 @@ export function toEspalierError(error: unknown): EspalierError {
 
 /** The reply for an error, in the form of the route at `path`. */
 export function renderError(error: EspalierError, path: string, requestId: string): ErrorReply {
-  const { code, message } = error
+  const { code } = error
+  const message = printError(error, HTTP)
   const { status, tei }: ErrorStatus = ERROR_STATUS[code]
   const headers = {
     ...retryHeaders(status, error.retryAfterSeconds),

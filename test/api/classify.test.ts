@@ -321,6 +321,6 @@ describe('a registry without classifiers', () => {
     serve()
     const failure = await fail({ inputs: 'hi' })
     expect(failure).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' })
-    expect(failure.message).toContain('espalier train')
+    expect(failure.message).toBe('there is no classifier yet: train one and promote it')
   })
 })
