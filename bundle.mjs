@@ -20,7 +20,7 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
   await Promise.all([
     build({
       ...shared,
-      entryPoints: { cli: 'functions/cli/main.ts', lambda: 'functions/api/lambda.ts' },
+      entryPoints: { cli: 'functions/cli/main.ts', lambda: 'functions/api/lambda/lambda.ts' },
       outdir,
       format: 'esm',
       splitting: true,

@@ -10,7 +10,7 @@ import type { EncoderDirectory } from '../../shared/serving/models.ts'
 import type { Readiness } from '../../shared/serving/readiness.ts'
 import type { Services } from '../../shared/serving/services.ts'
 import type { SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
-import type { Upload } from './uploads/read-upload.ts'
+import type { Upload } from './requests/read-upload.ts'
 
 /** Everything that the application works with; `functions/boot` builds it. */
 export interface ApiDeps {

@@ -1,7 +1,7 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import type { BoundedBodies } from '../requests/bounded-body.ts'
+import { isUpload, readUpload, type UploadLimits } from '../requests/read-upload.ts'
 import type { ApiMiddleware } from '../types.ts'
-import { isUpload, readUpload, type UploadLimits } from '../uploads/read-upload.ts'
-import type { BoundedBodies } from './bounded-body.ts'
 import { parseJson } from './json-body.ts'
 
 /**

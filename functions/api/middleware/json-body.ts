@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { isNestedDeeper } from '../../../shared/lib/json/json-depth.ts'
 import { findJsonFault } from '../../../shared/lib/json/json-fault.ts'
+import type { BoundedBodies } from '../requests/bounded-body.ts'
 import type { ApiMiddleware } from '../types.ts'
-import type { BoundedBodies } from './bounded-body.ts'
 
 /** No request of ours nests deeper than a handful. */
 const MAX_DEPTH = 64

@@ -1,7 +1,7 @@
 import { type Refresh, type RefreshChange, refreshSchema } from '../../../shared/contract/admin.ts'
 import type { ModelChange } from '../../../shared/following/model-changes.ts'
-import { adminOnly } from '../admin.ts'
 import { describeRoute } from '../describe-route.ts'
+import { adminOnly } from '../middleware/access.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'
 
 /** `POST /admin/refresh`: look at the registry now, and say what changed. */

@@ -4,11 +4,11 @@ import {
   classifyResponseSchema,
   ROUTE_KEY_HEADER,
 } from '../../../shared/contract/classify.ts'
-import { answerJson } from '../answer.ts'
-import { classificationsToJson } from '../classify-json.ts'
 import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
+import { patienceHeader, readPatience } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson } from '../responses/answer.ts'
+import { classificationsToJson } from '../responses/classify-json.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { givenInputs } from '../uploads/given-inputs.ts'
 import { recordUsage } from '../usage.ts'

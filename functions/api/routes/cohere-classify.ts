@@ -5,11 +5,11 @@ import {
   cohereClassifyResponseSchema,
 } from '../../../shared/contract/cohere-classify.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { answerJson } from '../answer.ts'
-import { cohereToJson } from '../cohere-json.ts'
 import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
+import { patienceHeader, readPatience } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson } from '../responses/answer.ts'
+import { cohereToJson } from '../responses/cohere-json.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
 

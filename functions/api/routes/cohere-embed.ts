@@ -6,13 +6,13 @@ import {
 } from '../../../shared/contract/cohere-embed.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { GivenInput } from '../../../shared/serving/read-inputs.ts'
-import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
+import { patienceHeader, readPatience } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson } from '../responses/answer.ts'
+import { toBase64, vectorsToJson } from '../responses/vector-json.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { recordUsage } from '../usage.ts'
-import { toBase64, vectorsToJson } from '../vector-json.ts'
 
 /** `POST /v2/embed`, in the shape of Cohere: texts or images. */
 export function addCohereEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {

@@ -4,14 +4,14 @@ import {
   embedResponseSchema,
   FINGERPRINT_HEADER,
 } from '../../../shared/contract/embed.ts'
-import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
+import { patienceHeader, readPatience } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson } from '../responses/answer.ts'
+import { vectorsToJson } from '../responses/vector-json.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { givenInputs } from '../uploads/given-inputs.ts'
 import { recordUsage } from '../usage.ts'
-import { vectorsToJson } from '../vector-json.ts'
 
 /** `POST /embed`, in the shape of text-embeddings-inference. */
 export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {

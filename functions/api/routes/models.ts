@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { modelListSchema, modelSchema } from '../../../shared/contract/models.ts'
-import { isAdmin } from '../admin.ts'
-import { describeClassifier, describeEncoder } from '../describe-model.ts'
 import { describeRoute } from '../describe-route.ts'
+import { isAdmin } from '../middleware/access.ts'
+import { describeClassifier, describeEncoder } from '../responses/describe-model.ts'
 import type { ApiApp, ApiDeps } from '../types.ts'
 
 /** `GET /v1/models` and `GET /v1/models/{id}`; the id may name a version or an alias. */

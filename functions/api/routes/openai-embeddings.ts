@@ -4,15 +4,15 @@ import {
   openaiEmbeddingsRequestSchema,
   openaiEmbeddingsResponseSchema,
 } from '../../../shared/contract/openai-embeddings.ts'
-import { answerJson } from '../answer.ts'
 import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
+import { patienceHeader, readPatience } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson } from '../responses/answer.ts'
+import { embeddingsToJson } from '../responses/vector-json.ts'
 import { refuseTokenInput } from '../token-input.ts'
 import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
 import { givenInputs } from '../uploads/given-inputs.ts'
 import { recordUsage } from '../usage.ts'
-import { embeddingsToJson } from '../vector-json.ts'
 
 /** `POST /v1/embeddings`, in the shape of OpenAI. */
 export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {

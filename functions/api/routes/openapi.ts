@@ -4,7 +4,7 @@ import type { ApiApp, ApiDeps } from '../types.ts'
 export function addOpenApiRoute(app: ApiApp, { version, keys, config }: ApiDeps): void {
   let document: Promise<object> | undefined
   const describe = async () => {
-    const { createOpenApiDocument } = await import('../openapi-document.ts')
+    const { createOpenApiDocument } = await import('../responses/openapi-document.ts')
     const security = keys ? 'keys' : config.adminToken ? 'admin-token' : 'none'
     return createOpenApiDocument(app.described, version, security)
   }

@@ -1,6 +1,6 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
-import { isOnThisMachine } from '../admin.ts'
+import { isOnThisMachine } from '../middleware/access.ts'
 import type { ApiApp, ApiMiddleware } from '../types.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { FloatJsonWriter } from '../../shared/lib/json/float-json.ts'
+import { FloatJsonWriter } from '../../../shared/lib/json/float-json.ts'
 
 /** Numbers written before other requests get a turn: about two milliseconds of work. */
 const NUMBERS_PER_TURN = 32_768

@@ -1,5 +1,5 @@
 import { Counter, type Registry } from 'prom-client'
-import type { ApiDeps } from './types.ts'
+import type { ApiDeps } from '../types.ts'
 
 /** What shadows said, by model; read when somebody asks. */
 export function addShadowMetrics(registry: Registry, classifiers: ApiDeps['classifiers']): void {

@@ -1,7 +1,7 @@
 import { routePath } from 'hono/route'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import type { Logger } from '../../../shared/lib/logger.ts'
-import type { HttpMetrics } from '../metrics.ts'
+import type { HttpMetrics } from '../metrics/http.ts'
 import type { ApiMiddleware } from '../types.ts'
 
 /** Asked every few seconds by probes and scrapers: written at debug. */

@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import type { SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
+import type { SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
 
 const API_VERSION = '2018-06-01'
 

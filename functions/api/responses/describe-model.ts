@@ -1,6 +1,6 @@
-import type { Model } from '../../shared/contract/models.ts'
-import type { ClassifierEntry, ClassifierShadow } from '../../shared/serving/classifiers.ts'
-import type { EncoderEntry } from '../../shared/serving/models.ts'
+import type { Model } from '../../../shared/contract/models.ts'
+import type { ClassifierEntry, ClassifierShadow } from '../../../shared/serving/classifiers.ts'
+import type { EncoderEntry } from '../../../shared/serving/models.ts'
 
 /** A served encoder in the shape of `/v1/models`. */
 export function describeEncoder(entry: EncoderEntry): Model {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { EspalierError } from '../../shared/lib/errors.ts'
-import { quote } from '../../shared/lib/text/text.ts'
-import type { ApiContext } from './types.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
+import type { ApiContext } from '../types.ts'
 
 /** Request header with the milliseconds that the caller will wait. */
 export const TIMEOUT_HEADER = 'x-espalier-timeout-ms'

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import { EspalierError } from '../../shared/lib/errors.ts'
-import { quote } from '../../shared/lib/text/text.ts'
-import type { ApiContext } from './types.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
+import type { ApiContext } from '../types.ts'
 
 type Issue = z.core.$ZodIssue
 

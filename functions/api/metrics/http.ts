@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { addLiveEncoderMetrics } from './encoder-metrics.ts'
-import { addRegistryMetrics } from './registry-metrics.ts'
-import { addShadowMetrics } from './shadow-metrics.ts'
-import type { ApiDeps, RequestRecord } from './types.ts'
+import { addRegistryMetrics } from '../registry-metrics.ts'
+import type { ApiDeps, RequestRecord } from '../types.ts'
+import { addLiveEncoderMetrics } from './encoders.ts'
+import { addShadowMetrics } from './models.ts'
 
 type EncoderLoad = ReturnType<ReturnType<ApiDeps['encoders']['resolve']>['load']>
 

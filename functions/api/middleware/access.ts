@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { getConnInfo } from '@hono/node-server/conninfo'
-import type { Config } from '../../shared/lib/config/config.ts'
-import { EspalierError } from '../../shared/lib/errors.ts'
-import type { ApiContext, ApiMiddleware } from './types.ts'
+import type { Config } from '../../../shared/lib/config/config.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import type { ApiContext, ApiMiddleware } from '../types.ts'
 
 const LOOPBACK = /^(?:::1|(?:::ffff:)?127(?:\.[0-9]{1,3}){3})$/
 /** Sent by proxies, whose own address says nothing of the caller's, and by pages in a browser. */

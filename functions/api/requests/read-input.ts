@@ -2,7 +2,7 @@ import { IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiContext, ApiMiddleware } from '../types.ts'
-import { isUpload } from '../uploads/read-upload.ts'
+import { isUpload } from './read-upload.ts'
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i
 

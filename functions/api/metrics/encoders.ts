@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { ApiDeps } from './types.ts'
+import type { ApiDeps } from '../types.ts'
 
 /** Which encoders are open and what they take; read when somebody asks. */
 export function addLiveEncoderMetrics(registry: Registry, encoders: ApiDeps['encoders']): void {

@@ -1,6 +1,6 @@
 /** The entry point on Lambda's own runtime for Node: `lambda.handler`, or `lambda.streamHandler` to stream. */
-import packageJson from '../../package.json' with { type: 'json' }
-import { startEarlyWorker } from '../boot/start-early-worker.ts'
+import packageJson from '../../../package.json' with { type: 'json' }
+import { startEarlyWorker } from '../../boot/start-early-worker.ts'
 
 const { version } = packageJson
 /** The folder that holds `dist` and `infra`. */
@@ -17,8 +17,8 @@ const LAMBDA_DEFAULTS = {
 }
 
 const [{ createBoot }, { createLambdaHandlers }] = await Promise.all([
-  import('../boot/boot.ts'),
-  import('./lambda-handlers.ts'),
+  import('../../boot/boot.ts'),
+  import('./handlers.ts'),
 ])
 const boot = createBoot({ root, version, early, defaults: LAMBDA_DEFAULTS })
 // Built once, while Lambda starts the function and does not count the time.

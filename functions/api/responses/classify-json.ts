@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import type { ClassPrediction } from '../../shared/contract/classify.ts'
-import { FloatJsonWriter } from '../../shared/lib/json/float-json.ts'
-import type { ClassifierAnswer, ClassifyResult } from '../../shared/serving/classify.ts'
+import type { ClassPrediction } from '../../../shared/contract/classify.ts'
+import { FloatJsonWriter } from '../../../shared/lib/json/float-json.ts'
+import type { ClassifierAnswer, ClassifyResult } from '../../../shared/serving/classify.ts'
 
 /** Labels and numbers written before other requests get a turn: about two milliseconds of work. */
 const ITEMS_PER_TURN = 4_096

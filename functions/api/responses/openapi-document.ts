@@ -1,9 +1,13 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import type { z } from 'zod'
-import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
-import { IMAGE_TYPES, imageFormSchema, uploadQuerySchema } from '../../shared/contract/uploads.ts'
-import type { RouteDescription } from './describe-route.ts'
-import { findScope } from './scopes.ts'
+import { errorBodySchema, teiErrorBodySchema } from '../../../shared/contract/error-bodies.ts'
+import {
+  IMAGE_TYPES,
+  imageFormSchema,
+  uploadQuerySchema,
+} from '../../../shared/contract/uploads.ts'
+import type { RouteDescription } from '../describe-route.ts'
+import { findScope } from '../scopes.ts'
 
 /** What a caller has to show: a key, the admin token on the admin routes, or nothing. */
 export type Security = 'keys' | 'admin-token' | 'none'

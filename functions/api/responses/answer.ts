@@ -1,6 +1,6 @@
-import type { Clock } from '../../shared/lib/clock.ts'
-import { timingHeaders } from './middleware/timing-headers.ts'
-import type { ApiContext } from './types.ts'
+import type { Clock } from '../../../shared/lib/clock.ts'
+import { timingHeaders } from '../middleware/timing-headers.ts'
+import type { ApiContext } from '../types.ts'
 
 /**
  * The answer of an inference route, with all its headers at once: a header set on a finished response

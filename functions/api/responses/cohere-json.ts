@@ -1,5 +1,5 @@
-import type { CohereClassifyResponse } from '../../shared/contract/cohere-classify.ts'
-import type { ClassifierAnswer } from '../../shared/serving/classify.ts'
+import type { CohereClassifyResponse } from '../../../shared/contract/cohere-classify.ts'
+import type { ClassifierAnswer } from '../../../shared/serving/classify.ts'
 import { roundScore, writeItems } from './classify-json.ts'
 
 type Classification = CohereClassifyResponse['classifications'][number]

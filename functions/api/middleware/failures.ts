@@ -1,5 +1,5 @@
 import type { Logger } from '../../../shared/lib/logger.ts'
-import { renderError, toEspalierError } from '../errors.ts'
+import { renderError, toEspalierError } from '../responses/errors.ts'
 import type { ApiContext } from '../types.ts'
 
 /** Turns whatever a handler throws into the error reply of its route; only our own faults are logged in full. */

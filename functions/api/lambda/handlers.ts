@@ -1,10 +1,10 @@
 import type { Context } from 'aws-lambda'
 // The package that replaces it is not published yet.
 import { handle, type LambdaEvent, streamHandle } from 'hono/aws-lambda'
-import { EspalierError } from '../../shared/lib/errors.ts'
-import type { ApiApp } from './api-app.ts'
-import { renderError } from './errors.ts'
-import { TIMEOUT_HEADER } from './patience.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import type { ApiApp } from '../api-app.ts'
+import { TIMEOUT_HEADER } from '../requests/deadline.ts'
+import { renderError } from '../responses/errors.ts'
 
 type Answer = Awaited<ReturnType<ReturnType<typeof handle>>>
 /** What the runtime tells of an invocation, as far as it is used. */

@@ -3,8 +3,8 @@ import type {
   ErrorBody,
   TEI_ERROR_TYPES,
   TeiErrorBody,
-} from '../../shared/contract/error-bodies.ts'
-import { type ErrorCode, EspalierError } from '../../shared/lib/errors.ts'
+} from '../../../shared/contract/error-bodies.ts'
+import { type ErrorCode, EspalierError } from '../../../shared/lib/errors.ts'
 
 type TeiErrorType = (typeof TEI_ERROR_TYPES)[number]
 
