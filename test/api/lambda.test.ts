@@ -123,6 +123,15 @@ describe('handler', () => {
     )
     expect(many.statusCode).toBe(413)
     expect(many.body).toContain(`Lambda sends ${limit} at most`)
+    teiErrorBodySchema.parse(JSON.parse(many.body))
+  })
+
+  it('says so in the form of the route, behind the name of a stage as well', async () => {
+    const { handler } = open({ encoder: createFakeEncoder({ dimension: 65_536 }) })
+    const event = withBody('api-gateway-v2', '/live/embed', { inputs: Array(9).fill('a') })
+    const result = await handler(event, context)
+    expect(result.statusCode).toBe(413)
+    teiErrorBodySchema.parse(JSON.parse(result.body))
   })
 })
 

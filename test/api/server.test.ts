@@ -2,7 +2,6 @@ import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
-import { stopOnSignals } from '../../functions/api/shutdown.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 
@@ -128,17 +127,16 @@ describe('stopping', () => {
     const inside = held.inside()
     const asked = embed(handle)
     await inside
-    const signals = new EventEmitter()
-    const code = stopOnSignals(handle, signals)
-    signals.emit('SIGTERM', 'SIGTERM')
+    const code = handle.stop('SIGTERM')
     expect(deps.readiness.status()).toBe('stopping')
-    signals.emit('SIGINT', 'SIGINT')
+    const again = handle.stop('SIGINT')
     held.open()
     const answer = await asked
     expect(answer.status).toBe(200)
     expect(answer.headers.get('connection')).toBe('close')
     expect(await code).toBe(0)
-    expect(signals.listenerCount('SIGTERM')).toBe(0)
+    expect(await again).toBe(0)
+    expect(await handle.stopped).toBe(0)
     await expect(
       held.encoder.encode(['a'], { truncate: true, truncationDirection: 'right', normalize: true }),
     ).rejects.toMatchObject({ code: 'shutting_down' })

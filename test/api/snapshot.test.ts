@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
 import { loadKeys } from '../../functions/boot/guard-server.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { Renewals } from '../../shared/lib/renewals.ts'

@@ -38,8 +38,9 @@ export function createLambdaHandlers(app: ApiApp): LambdaHandlers {
   }
   return {
     async handler(event, context) {
-      const result = await answer(prepareEvent(event, context), context as never)
-      return limitAnswer(event, result)
+      const prepared = prepareEvent(event, context)
+      const result = await answer(prepared, context as never)
+      return limitAnswer(app, prepared, result)
     },
     streamHandler: canStream() ? streamHandle(streamed as ApiApp) : undefined,
   }
@@ -92,7 +93,7 @@ function hasHeader(event: LambdaEvent, name: string): boolean {
 }
 
 /** Lambda turns an answer that is too large into a 502 without a word. */
-function limitAnswer(event: LambdaEvent, result: Answer): Answer {
+function limitAnswer(app: ApiApp, event: LambdaEvent, result: Answer): Answer {
   const isBalanced = 'elb' in (event.requestContext ?? {})
   const limit = isBalanced ? MAX_LOAD_BALANCER_BYTES : MAX_ANSWER_BYTES
   const bytes = Buffer.byteLength(result.body)
@@ -100,7 +101,9 @@ function limitAnswer(event: LambdaEvent, result: Answer): Answer {
   const message = `the answer has ${bytes} bytes and Lambda sends ${limit} at most: send fewer inputs at once, or ask for base64`
   const path = 'rawPath' in event ? event.rawPath : event.path
   const id = readHeader(result, 'x-request-id')
-  const { status, body } = renderError(new EspalierError('body_too_large', message), path, id)
+  const form = app.routesAt(path)[0]?.errors ?? 'unified'
+  const error = new EspalierError('body_too_large', message)
+  const { status, body } = renderError(error, form, path, id)
   return { ...result, statusCode: status, body: JSON.stringify(body), isBase64Encoded: false }
 }
 

@@ -1,10 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { addRegistryMetrics } from '../registry-metrics.ts'
 import type { ApiDeps, RequestRecord } from '../types.ts'
-import { addLiveEncoderMetrics } from './encoders.ts'
-import { addShadowMetrics } from './models.ts'
-
-type EncoderLoad = ReturnType<ReturnType<ApiDeps['encoders']['resolve']>['load']>
+import { addEncoderMetrics } from './encoders.ts'
+import { addHeadMetrics, addRegistryMetrics, addShadowMetrics } from './models.ts'
 
 /** Seconds; from a cached lookup to a full queue. */
 const DURATION_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -68,7 +65,6 @@ export function createHttpMetrics(
     registers,
   })
   addEncoderMetrics(registry, encoders)
-  addLiveEncoderMetrics(registry, encoders)
   addHeadMetrics(registry, classifiers)
   addShadowMetrics(registry, classifiers)
   addRegistryMetrics(registry, classifiers)
@@ -90,81 +86,4 @@ export function createHttpMetrics(
       stageSeconds.inc({ stage: 'run' }, usage.runMs / 1000)
     },
   }
-}
-
-/** What `load` of the encoder says, read when somebody asks. */
-function addEncoderMetrics(registry: Registry, encoders: ApiDeps['encoders']): void {
-  const registers = [registry]
-  const sum = (read: (load: EncoderLoad) => number) =>
-    encoders.open().reduce((total, encoder) => total + read(encoder.load()), 0)
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read())
-      },
-    })
-  const counter = (name: string, help: string, read: () => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset()
-        this.inc(read())
-      },
-    })
-  gauge('espalier_queue_tokens', 'Tokens waiting for a worker.', () =>
-    sum((load) => load.queuedTokens),
-  )
-  gauge('espalier_busy_workers', 'Workers that are running.', () => sum((load) => load.busyWorkers))
-  counter(
-    'espalier_shared_inputs_total',
-    'Inputs that needed no run: another of the same text was on its way.',
-    () => sum((load) => load.sharedInputs),
-  )
-  counter('espalier_worker_crashes_total', 'Workers that ended unasked and were replaced.', () =>
-    sum((load) => load.workerCrashes),
-  )
-  if (encoders.resolve().load().cache === null) return
-  counter('espalier_result_cache_hits_total', 'Inputs answered from the result cache.', () =>
-    sum(({ cache }) => cache?.hits ?? 0),
-  )
-  counter('espalier_result_cache_misses_total', 'Inputs that were not in the result cache.', () =>
-    sum(({ cache }) => cache?.misses ?? 0),
-  )
-  gauge('espalier_result_cache_bytes', 'Memory that cached results take.', () =>
-    sum(({ cache }) => cache?.bytes ?? 0),
-  )
-}
-
-/** What `stats` of the classifiers says, read when somebody asks. */
-function addHeadMetrics(registry: Registry, classifiers: ApiDeps['classifiers']): void {
-  const registers = [registry]
-  const counters = [
-    ['loaded', 'Heads loaded.'],
-    ['evicted', 'Heads evicted because others needed their memory.'],
-    ['refused', 'New versions refused; the old ones kept serving.'],
-  ] as const
-  for (const [key, help] of counters) {
-    new Counter({
-      name: `espalier_heads_${key}_total`,
-      help,
-      registers,
-      collect() {
-        this.reset()
-        this.inc(classifiers.stats()[key])
-      },
-    })
-  }
-  new Gauge({
-    name: 'espalier_heads_bytes',
-    help: 'Memory that loaded heads take.',
-    registers,
-    collect() {
-      this.set(classifiers.stats().bytes)
-    },
-  })
 }

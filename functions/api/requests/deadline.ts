@@ -8,7 +8,7 @@ export const TIMEOUT_HEADER = 'x-espalier-timeout-ms'
 const MAX_TIMEOUT_MS = 3_600_000
 
 /** The header as `/openapi.json` describes it. */
-export const patienceHeader = z.object({
+export const deadlineHeader = z.object({
   [TIMEOUT_HEADER]: z
     .int()
     .min(1)
@@ -23,7 +23,7 @@ export const patienceHeader = z.object({
  * How long the caller of a request will wait: until the connection ends, or the time in the header is up.
  * @throws EspalierError `invalid_request` for a header that is no number of milliseconds
  */
-export function readPatience(c: ApiContext): {
+export function readDeadline(c: ApiContext): {
   readonly signal: AbortSignal
   readonly timeoutMs: number | undefined
 } {

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { quote } from '../../../shared/lib/text/text.ts'
+import type { GivenInput } from '../../../shared/serving/read-inputs.ts'
 import type { ApiContext } from '../types.ts'
 
 type Issue = z.core.$ZodIssue
@@ -34,6 +35,42 @@ export function parseBody<T extends z.ZodType>(
   if (parsed.success) return parsed.data
   const { path, text } = describeIssue(parsed.error.issues[0]!, body, [])
   throw new EspalierError('invalid_request', `${path} ${text}`, { param: path })
+}
+
+/**
+ * Refuses token ids in place of texts: they come from the caller's tokenizer, and another vocabulary
+ * would turn them into nonsense without a word.
+ * @throws EspalierError `token_input_unsupported`
+ */
+export function refuseTokenInput(body: unknown): void {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'input')) return
+  const { input } = body as { readonly input: unknown }
+  if (!Array.isArray(input)) return
+  const first: unknown = input[0]
+  if (typeof first !== 'number' && !(Array.isArray(first) && typeof first[0] === 'number')) return
+  throw new EspalierError(
+    'token_input_unsupported',
+    'input holds token ids; send texts (in LangChain for Python: OpenAIEmbeddings(check_embedding_ctx_length=False))',
+    { param: 'input' },
+  )
+}
+
+/** The inputs of a request, and what its caller calls them. */
+export interface GivenInputs {
+  readonly inputs: GivenInput | readonly GivenInput[]
+  readonly field: string
+}
+
+/** What was uploaded, else the inputs of the JSON in `field`. */
+export function givenInputs(
+  c: ApiContext,
+  field: string,
+  inputs: GivenInput | readonly GivenInput[],
+): GivenInputs {
+  const upload = c.get('upload')
+  if (upload === undefined) return { inputs, field }
+  const images = upload.images.map((image) => ({ image }))
+  return { inputs: upload.single ? images[0]! : images, field: 'image' }
 }
 
 function describeIssue(

@@ -5,6 +5,7 @@ import type {
   TeiErrorBody,
 } from '../../../shared/contract/error-bodies.ts'
 import { type ErrorCode, EspalierError } from '../../../shared/lib/errors.ts'
+import type { ErrorForm } from '../types.ts'
 
 type TeiErrorType = (typeof TEI_ERROR_TYPES)[number]
 
@@ -72,9 +73,6 @@ export const ERROR_STATUS = {
   not_better: both(422),
 } satisfies Record<ErrorCode, ErrorStatus>
 
-/** Routes that text-embeddings-inference has; they answer errors in its form. */
-const TEI_PATHS: ReadonlySet<string> = new Set(['/embed'])
-
 /** An error as it goes over the wire. */
 export interface ErrorReply {
   readonly status: ContentfulStatusCode
@@ -92,15 +90,20 @@ export function toEspalierError(error: unknown): EspalierError {
   )
 }
 
-/** The reply for an error, in the form of the route at `path`. */
-export function renderError(error: EspalierError, path: string, requestId: string): ErrorReply {
+/** The reply for an error, in the form of its route. */
+export function renderError(
+  error: EspalierError,
+  form: ErrorForm,
+  path: string,
+  requestId: string,
+): ErrorReply {
   const { code, message } = error
   const { status, tei }: ErrorStatus = ERROR_STATUS[code]
   const headers = {
     ...retryHeaders(status, error.retryAfterSeconds),
     ...(status === 401 && { 'www-authenticate': 'Bearer realm="espalier"' }),
   }
-  if (TEI_PATHS.has(path)) {
+  if (form === 'tei') {
     return { status: tei[0], headers, body: { error: message, error_type: tei[1] } }
   }
   const words = code.replaceAll('_', ' ')

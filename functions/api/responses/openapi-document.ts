@@ -6,21 +6,20 @@ import {
   imageFormSchema,
   uploadQuerySchema,
 } from '../../../shared/contract/uploads.ts'
-import type { RouteDescription } from '../describe-route.ts'
-import { findScope } from '../scopes.ts'
+import type { Route, RouteDocs } from '../types.ts'
 
 /** What a caller has to show: a key, the admin token on the admin routes, or nothing. */
 export type Security = 'keys' | 'admin-token' | 'none'
 
 /** The OpenAPI 3.1 document of the routes given; loaded when it is asked for. */
 export function createOpenApiDocument(
-  routes: readonly RouteDescription[],
+  routes: readonly Route[],
   version: string,
   security: Security,
 ): ReturnType<OpenApiGeneratorV31['generateDocument']> {
   const registry = new OpenAPIRegistry()
   const schemes = registerSchemes(registry, security)
-  for (const route of routes) registerRoute(registry, route, schemes)
+  for (const route of routes) if (route.docs) registerRoute(registry, route, route.docs, schemes)
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
@@ -35,7 +34,7 @@ export function createOpenApiDocument(
 
 type Requirement = Record<string, string[]>
 
-/** Registers the ways to show a key, and says which of them a path takes; none for public ones. */
+/** Registers the ways to show a key, and says which of them a route takes; none for public ones. */
 function registerSchemes(registry: OpenAPIRegistry, security: Security) {
   const ways: Requirement[] = []
   const add = (name: string, scheme: Parameters<typeof registry.registerComponent>[2]) => {
@@ -44,42 +43,42 @@ function registerSchemes(registry: OpenAPIRegistry, security: Security) {
   }
   if (security !== 'none') add('bearer', { type: 'http', scheme: 'bearer' })
   if (security === 'keys') add('apiKey', { type: 'apiKey', in: 'header', name: 'x-api-key' })
-  return (path: string): Requirement[] => {
-    const scope = findScope(path)
+  return ({ scope }: Route): Requirement[] => {
     return security === 'keys' ? (scope ? ways : []) : scope === 'admin' ? ways : []
   }
 }
 
 function registerRoute(
   registry: OpenAPIRegistry,
-  route: RouteDescription,
-  securityOf: (path: string) => Requirement[],
+  route: Route,
+  docs: RouteDocs,
+  securityOf: (route: Route) => Requirement[],
 ): void {
   const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
   const error = route.errors === 'tei' ? teiErrorBodySchema : errorBodySchema
   registry.registerPath({
     method: route.method,
-    path: route.path,
-    summary: route.summary,
-    tags: [route.tag],
-    security: securityOf(route.path),
+    path: route.path.replaceAll(/:(\w+)/g, '{$1}'),
+    summary: docs.summary,
+    tags: [docs.tag],
+    security: securityOf(route),
     request: {
-      ...(route.body && {
-        body: { required: true, content: { ...json(route.body), ...uploadsOf(route) } },
+      ...(route.request && {
+        body: { required: true, content: { ...json(route.request), ...uploadsOf(route) } },
       }),
       ...(route.uploads && { query: uploadQuerySchema }),
-      ...(route.headers && { headers: route.headers }),
-      ...(route.params && { params: route.params }),
+      ...(docs.headers && { headers: docs.headers }),
+      ...(docs.params && { params: docs.params }),
     },
     responses: {
-      200: { description: 'The answer.', content: json(route.response) },
+      200: { description: 'The answer.', content: json(docs.response) },
       default: { description: 'An error; docs/errors.md lists them.', content: json(error) },
     },
   })
 }
 
 /** The forms in which images may come as they are. */
-function uploadsOf({ uploads }: RouteDescription) {
+function uploadsOf({ uploads }: Route) {
   if (!uploads) return {}
   const image = { schema: { type: 'string', format: 'binary' } } as const
   return {
