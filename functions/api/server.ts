@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
-import { EspalierError } from '../../shared/lib/errors.ts'
+import { cannotListen } from '../boot/guard.ts'
 import { createApp } from './app.ts'
 import type { ApiDeps } from './types.ts'
 
@@ -47,8 +47,7 @@ export async function startServer(deps: ServerDeps): Promise<ServerHandle> {
   try {
     await once(server, 'listening')
   } catch (cause) {
-    const message = `PORT ${config.port} on HOST ${config.host} cannot be listened on: ${cause instanceof Error ? cause.message : cause}`
-    throw new EspalierError('invalid_config', message, { cause })
+    throw cannotListen(config, cause)
   }
   const { port } = server.address() as AddressInfo
   const host = config.host.includes(':') ? `[${config.host}]` : config.host

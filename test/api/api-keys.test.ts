@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import { loadKeys } from '../../functions/boot/guard-server.ts'
+import { loadKeys } from '../../functions/boot/guard.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { createKey, describeKey, type KeyScope } from '../../shared/lib/api-keys.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'

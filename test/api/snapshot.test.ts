@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import { loadKeys } from '../../functions/boot/guard-server.ts'
+import { loadKeys } from '../../functions/boot/guard.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { Renewals } from '../../shared/lib/renewals.ts'
 import { createSnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'

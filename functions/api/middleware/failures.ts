@@ -2,7 +2,7 @@ import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { Logger } from '../../../shared/lib/logger.ts'
 import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiApp } from '../api-app.ts'
-import { renderError, toEspalierError } from '../responses/errors.ts'
+import { renderError } from '../responses/errors.ts'
 import type { ApiContext } from '../types.ts'
 
 type SendError = (thrown: unknown, c: ApiContext) => Response
@@ -36,4 +36,14 @@ export function notFound(app: ApiApp, sendError: SendError) {
     const message = `${path} takes ${allowed.join(' or ')}, not ${method}`
     return sendError(new EspalierError('method_not_allowed', message), c)
   }
+}
+
+/** Turns anything thrown into an error of ours; what is not ours stays hidden from the caller. */
+function toEspalierError(error: unknown): EspalierError {
+  if (error instanceof EspalierError) return error
+  return new EspalierError(
+    'internal',
+    'something went wrong on the server; the request id finds it in the log',
+    { cause: error },
+  )
 }

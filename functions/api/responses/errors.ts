@@ -4,7 +4,7 @@ import type {
   TEI_ERROR_TYPES,
   TeiErrorBody,
 } from '../../../shared/contract/error-bodies.ts'
-import { type ErrorCode, EspalierError } from '../../../shared/lib/errors.ts'
+import type { ErrorCode, EspalierError } from '../../../shared/lib/errors.ts'
 import type { ErrorForm } from '../types.ts'
 
 type TeiErrorType = (typeof TEI_ERROR_TYPES)[number]
@@ -78,16 +78,6 @@ export interface ErrorReply {
   readonly status: ContentfulStatusCode
   readonly body: ErrorBody | TeiErrorBody
   readonly headers: Readonly<Record<string, string>>
-}
-
-/** Turns anything thrown into an error of ours; what is not ours stays hidden from the caller. */
-export function toEspalierError(error: unknown): EspalierError {
-  if (error instanceof EspalierError) return error
-  return new EspalierError(
-    'internal',
-    'something went wrong on the server; the request id finds it in the log',
-    { cause: error },
-  )
 }
 
 /** The reply for an error, in the form of its route. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { type ApiKey, hashKey, KeyRing, parseApiKeys } from '../../shared/lib/api-keys.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
@@ -62,4 +64,32 @@ export function checkExposure(
     `HOST ${host} is open to other machines and there are no API keys: set ESPALIER_API_KEYS ("espalier keys create" makes one), or ESPALIER_OPEN=1 where a gateway in front checks callers`,
     { param: 'HOST' },
   )
+}
+
+/**
+ * Finds out that a port is in use before anything is loaded for a server on it. It is free again afterwards.
+ * @throws EspalierError `invalid_config` naming both settings
+ */
+export async function checkPort(address: Pick<Config, 'host' | 'port'>): Promise<void> {
+  const probe = createServer((caller) => caller.destroy())
+  probe.listen({ ...address, exclusive: true })
+  try {
+    await once(probe, 'listening')
+  } catch (cause) {
+    throw cannotListen(address, cause)
+  }
+  const closed = once(probe, 'close')
+  probe.close()
+  await closed
+}
+
+/** What is wrong with the port and host of a server. */
+export function cannotListen({ host, port }: Pick<Config, 'host' | 'port'>, cause: unknown): Error {
+  const { code, message } = cause as NodeJS.ErrnoException
+  const reason =
+    code === 'EADDRINUSE'
+      ? 'is in use by another program; stop that one, or set another PORT'
+      : `cannot be listened on: ${message}`
+  const text = `PORT ${port} on HOST ${host} ${reason}`
+  return new EspalierError('invalid_config', text, { param: 'PORT', cause })
 }
