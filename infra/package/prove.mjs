@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const MAX_BYTES = 100_000_000
-const LONGEST_STEP_MS = 300_000
+const LONGEST_STEP_MS = 600_000
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const { values } = parseArgs({
