@@ -87,7 +87,7 @@ try {
   prove()
   console.log('proved: the package of the constructs')
 } catch (error) {
-  console.error(error.stderr ? `${error.stdout}\n${error.stderr}` : error)
+  console.error(error, error.stdout ?? '', error.stderr ?? '')
   process.exitCode = 1
 } finally {
   rmSync(work, { recursive: true, force: true, maxRetries: 5 })
