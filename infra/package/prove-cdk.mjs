@@ -14,7 +14,9 @@ const cdk = join(root, 'cdk')
 const work = mkdtempSync(join(tmpdir(), 'espalier-cdk-package-'))
 /** Nothing that npm set for this process may reach the strange folder. */
 const env = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(?:npm_|NODE_|ESPALIER_|INIT_CWD)/i.test(name)),
+  Object.entries(process.env).filter(
+    ([name]) => !/^(?:npm_|NODE_(?:ENV|OPTIONS|PATH)$|ESPALIER_|INIT_CWD)/i.test(name),
+  ),
 )
 
 function check(isTrue, what) {

@@ -40,7 +40,7 @@ const isWindows = process.platform === 'win32'
 const env = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) => !/^(?:npm_|NODE_|ESPALIER_|INIT_CWD)/i.test(name),
+      ([name]) => !/^(?:npm_|NODE_(?:ENV|OPTIONS|PATH)$|ESPALIER_|INIT_CWD)/i.test(name),
     ),
   ),
   ESPALIER_CACHE: join(work, 'cache'),
