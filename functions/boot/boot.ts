@@ -7,10 +7,10 @@ import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts
 import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
 import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import type { KeyRing } from '../../shared/lib/api-keys.ts'
+import { usableCores } from '../../shared/lib/concurrency.ts'
 import { findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { Renewals } from '../../shared/lib/renewals.ts'
-import { usableCores } from '../../shared/lib/usable-cores.ts'
-import { mayHaveModel } from '../../shared/registry/stores/folder-url.ts'
+import { mayHaveModel } from '../../shared/registry/stores/open-store.ts'
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
 import type { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
 import { createDeviceChooser } from './device-chooser.ts'
@@ -108,7 +108,7 @@ export function createBoot(options: {
 
   async function openEncoder(open: OpenOptions = {}): Promise<Encoder> {
     const [{ openNamedEncoder }, registry, sources] = await Promise.all([
-      import('../../shared/encoders/open-named-encoder.ts'),
+      import('../../shared/encoders/resolve-encoder.ts'),
       openRegistry(),
       openSources({ longJobs: true, ...open }),
     ])
@@ -120,6 +120,7 @@ export function createBoot(options: {
     serve: ServeOptions,
     keys: KeyRing | undefined,
     start: (parts: ServeParts) => Promise<T>,
+    preload: () => Promise<unknown> = () => import('./serve/start-server.ts'),
   ): Promise<T> {
     const { host = config.host, port = config.port, model: encoder = config.encoder } = serve
     const { version } = options
@@ -131,7 +132,7 @@ export function createBoot(options: {
     })
     // Loaded while the workers load the encoder; a failure shows where it is wanted.
     const loadServer = () => {
-      import('./serve/start-server.ts').catch(() => {})
+      preload().catch(() => {})
       markVerified()
     }
     const close = async () => (await registry)?.close()
@@ -221,6 +222,10 @@ export function createBoot(options: {
       env.AWS_LAMBDA_INITIALIZATION_TYPE === 'snap-start'
         ? (env.AWS_LAMBDA_RUNTIME_API ?? null)
         : null,
+    async openService(serve = {}) {
+      const load = () => import('./start-service.ts')
+      return open(serve, undefined, async (parts) => (await load()).openService(parts), load)
+    },
     async openApp() {
       return open({}, await loadKeys(config), async (parts) => {
         const { openEncoderApp } = await import('./serve/start-server.ts')
@@ -237,6 +242,11 @@ export function createBoot(options: {
       })
     },
   }
+}
+
+/** What a library takes from the environment beside its own settings: where users keep caches. */
+export function libraryEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME, ...settings }
 }
 
 /** The AWS SDK is pinned, so that what it says of its versions to come is no news to a user. */

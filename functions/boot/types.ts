@@ -12,8 +12,9 @@ import type { EncoderManifest, Precision } from '../../shared/lib/manifests/enco
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
 import type { Thumbnailer } from '../../shared/runtime/image/image-decoder.ts'
 import type { OwnedMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
-import type { ModelSummary } from '../../shared/versions/model-summary.ts'
+import type { ModelSummary } from '../../shared/versions/list-models.ts'
 import type { RunningApp, RunningServer } from './serve/start-server.ts'
+import type { RunningService } from './start-service.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -73,6 +74,8 @@ export interface Boot {
   /** The network of an image encoder, with its layers; a built-in one, or a folder. */
   openNetwork(encoder: string): Promise<LayeredNetwork>
   listModels(): Promise<readonly ModelSummary[]>
+  /** The use cases without HTTP, for programs that call them in their own process. */
+  openService(options?: OpenOptions): Promise<RunningService>
   /** The application without a server, for hosts that bring requests as events. */
   openApp(): Promise<RunningApp>
   /** Where Lambda says that this process goes on from a snapshot; null where none is taken. */

@@ -1,6 +1,6 @@
 import { extname } from 'node:path'
+import { DEFAULT_LABELS, readFeatures } from '../../shared/dataset/arrays/feature-file.ts'
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
-import { DEFAULT_LABELS, readFeatures } from '../../shared/dataset/feature-file.ts'
 import type { AdaptedFeatures } from '../../shared/jobs/adapt/features.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import {

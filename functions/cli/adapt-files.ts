@@ -1,4 +1,4 @@
-import { isFeatureFile } from '../../shared/dataset/feature-file.ts'
+import { isFeatureFile } from '../../shared/dataset/arrays/feature-file.ts'
 import { findModality } from '../../shared/dataset/texts.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { adaptFeatureFiles } from './adapt-feature-files.ts'

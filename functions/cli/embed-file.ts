@@ -1,8 +1,12 @@
 import { extname } from 'node:path'
+import { openNpyWriter } from '../../shared/dataset/arrays/npy-file.ts'
+import {
+  createJsonVectorWriter,
+  type VectorWriter,
+} from '../../shared/dataset/arrays/vector-writer.ts'
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import { streamSink } from '../../shared/dataset/byte-sink.ts'
 import { noRows } from '../../shared/dataset/labelled.ts'
-import { openNpyWriter } from '../../shared/dataset/npy-file.ts'
 import {
   findModality,
   readTexts,
@@ -10,7 +14,6 @@ import {
   type TextRow,
 } from '../../shared/dataset/texts.ts'
 import type { DataSource } from '../../shared/dataset/types.ts'
-import { createJsonVectorWriter, type VectorWriter } from '../../shared/dataset/vector-writer.ts'
 import { findPrompt } from '../../shared/encoder/prompts.ts'
 import { embedRows } from '../../shared/jobs/rows/embed-rows.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'

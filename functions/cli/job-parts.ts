@@ -85,7 +85,7 @@ export async function openHeadParts(
   if (modality === 'text' || options.encoder !== undefined) {
     return openJobParts(boot, options, signal)
   }
-  const { encoderOfHead } = await import('../../shared/encoders/encoder-of-head.ts')
+  const { encoderOfHead } = await import('../../shared/encoders/resolve-encoder.ts')
   const registry = await boot.openRegistry()
   const { name } = parseModelAddress(model)
   const { version } = await registry.resolve(model, { signal })

@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isModelName } from '../lib/text/model-address.ts'
-import {
-  decodeManifest,
-  encodeManifest,
-  modelKindSchema,
-  type VersionManifest,
-} from './records/manifest.ts'
+import { replaceFile } from '../lib/replace-file.ts'
+import { ensureFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
+import { decodeManifest, encodeManifest, modelKindSchema, type VersionManifest } from './records/manifest.ts'
 import { decodeState } from './records/state.ts'
 import type { ScannedModel } from './scan.ts'
-import { ensureFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
 
 const SCHEMA = 1
 
@@ -103,7 +99,7 @@ export class KnownModels {
     try {
       await writeFile(temporary, body)
       await ensureFolder(dirname(target))
-      await rename(temporary, target)
+      await replaceFile(temporary, target)
     } finally {
       await rm(temporary, { force: true })
     }

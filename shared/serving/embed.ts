@@ -2,9 +2,14 @@ import { findPrompt } from '../encoder/prompts.ts'
 import type { EncodedBatch, Encoder, EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { quote } from '../lib/text/text.ts'
-import { type InputLimits, nameInput } from './check-inputs.ts'
 import type { EncoderDirectory } from './models.ts'
-import { checkModality, type GivenInput, readInputs } from './read-inputs.ts'
+import {
+  checkModality,
+  type GivenInput,
+  type InputLimits,
+  nameInput,
+  readInputs,
+} from './read-inputs.ts'
 
 /** What `embed` works with. */
 export interface EmbedDeps {

@@ -113,6 +113,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     builtins: true,
     instead: 'a command parses its options, gets its parts from boot and calls a job',
   },
+  library: {
+    imports: { boot: 'value', serving: 'types', lib: 'value' },
+    packages: [],
+    builtins: false,
+    instead: 'the library turns options into settings and calls the use cases that boot opens',
+  },
   contract: {
     imports: {},
     packages: ['zod'],

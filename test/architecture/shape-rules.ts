@@ -13,9 +13,13 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
   /^shared\/contract\//,
+  /^shared\/lib\/manifests\//,
   /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,
   /\.d\.ts$/,
 ]
 
 /** Small files with fewer importers that are better alone, each with the reason. */
-export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {}
+export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
+  'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
+  'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+}

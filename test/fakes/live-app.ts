@@ -6,9 +6,9 @@ import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import type { RegistryReader } from '../../shared/registry/types.ts'
-import { createLiveService, type LiveService } from '../../shared/serving/create-live-service.ts'
 import { openDefaultEncoder } from '../../shared/serving/live/open-default-encoder.ts'
 import { createReadiness } from '../../shared/serving/readiness.ts'
+import { createLiveService, type LiveService } from '../../shared/serving/services.ts'
 import { createMemoryLogger } from './api-deps.ts'
 
 /** An application that follows a registry, encoders and heads alike. */

@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { isNestedDeeper } from '../../../shared/lib/json/json-depth.ts'
-import { findJsonFault } from '../../../shared/lib/json/json-fault.ts'
+import { findJsonFault, isNestedDeeper } from '../../../shared/lib/json/json-fault.ts'
 import type { ApiMiddleware } from '../types.ts'
 import type { BoundedBodies } from './bounded-body.ts'
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ModelSummary } from '../../../shared/versions/model-summary.ts'
+import type { ModelSummary } from '../../../shared/versions/list-models.ts'
 import type { CommandContext } from '../context.ts'
 import { formatTraffic } from '../describe-change.ts'
 import { formatBytes } from '../number-format.ts'
