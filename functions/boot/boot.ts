@@ -2,6 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { type AdmissionLimits, UNBOUNDED_QUEUE } from '../../shared/encoder/admission.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
 import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts'
 import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
@@ -78,8 +79,19 @@ export function createBoot(options: {
     return openRegistryMemory(config.registry, registryCache, builtinFolder)
   }
 
+  /** Most that may wait for the encoders of a server. */
+  const servedQueue: AdmissionLimits = {
+    maxQueueTokens: config.maxQueueTokens,
+    maxQueueWaitMs: config.queueTimeoutMs,
+    maxQueueBytes: config.maxHeldBytes,
+  }
+
   /** What every encoder of this process is opened with. */
-  async function openSources(open: OpenOptions, onVerified?: () => void): Promise<EncoderSources> {
+  async function openSources(
+    open: OpenOptions,
+    queue: AdmissionLimits,
+    onVerified?: () => void,
+  ): Promise<EncoderSources> {
     const [{ createEncoderSources }, choice] = await Promise.all([
       import('../../shared/encoders/encoder-sources.ts'),
       choose(open),
@@ -91,12 +103,10 @@ export function createBoot(options: {
       workerUrl,
       early: options.early,
       limits: {
-        maxQueueTokens: config.maxQueueTokens,
-        maxQueueWaitMs: config.queueTimeoutMs,
+        ...queue,
         maxTextBytes: config.maxTextBytes,
         maxImageBytes: config.maxImageBytes,
         maxImagePixels: config.maxImagePixels,
-        maxQueueBytes: config.maxHeldBytes,
       },
       resultCacheBytes: config.resultCacheBytes,
       longJobs: open.longJobs,
@@ -110,7 +120,7 @@ export function createBoot(options: {
     const [{ openNamedEncoder }, registry, sources] = await Promise.all([
       import('../../shared/encoders/resolve-encoder.ts'),
       openRegistry(),
-      openSources({ longJobs: true, ...open }),
+      openSources({ longJobs: true, ...open }, UNBOUNDED_QUEUE),
     ])
     return openNamedEncoder({ registry, sources }, open.model ?? config.encoder, open.signal)
   }
@@ -139,7 +149,7 @@ export function createBoot(options: {
     try {
       const [{ openDefaultEncoder }, sources, memory] = await Promise.all([
         import('../../shared/serving/live/open-default-encoder.ts'),
-        openSources(serve, loadServer),
+        openSources(serve, servedQueue, loadServer),
         openMemory(),
       ])
       const isElsewhere = layers.some((url) => mayHaveModel(url, encoder))

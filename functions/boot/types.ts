@@ -51,7 +51,7 @@ export interface Boot {
   openKernels(): Promise<OwnedMatrixKernels>
   /** Makes thumbnails of image files, for reports. */
   openThumbnailer(): Promise<Thumbnailer>
-  /** Opens the encoder that a name means, exporting it into the cache on first use. */
+  /** Opens the encoder that a name means for a job, which waits for it however long; exports it on first use. */
   openEncoder(options?: OpenOptions): Promise<Encoder>
   /** Exports a Hugging Face folder into an artifact folder. */
   exportEncoder(

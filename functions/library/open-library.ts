@@ -3,7 +3,15 @@ import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import type { ClassifierAnswer, ClassifyInput } from '../../shared/serving/classify.ts'
 import type { EmbedResult } from '../../shared/serving/embed.ts'
 import type { RunningService } from '../boot/start-service.ts'
-import type { Classification, ClassifyOptions, Embeddings, EmbedOptions, Espalier, Input, ModelEntry } from './types.ts'
+import type {
+  Classification,
+  ClassifyOptions,
+  Embeddings,
+  EmbedOptions,
+  Espalier,
+  Input,
+  ModelEntry,
+} from './types.ts'
 
 /** How errors name the inputs. */
 const FIELD = 'inputs'

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { copyFile, link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
+import { replaceFile } from '../lib/replace-file.ts'
 import type { ManifestFile, VersionManifest } from './records/manifest.ts'
 import { blobKey } from './records/names.ts'
 import { type BlobOptions, type BlobStore, hashMismatchError } from './stores/blob-store.ts'
 import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
 import { hashFile } from './stores/transfer.ts'
-import { replaceFile } from '../lib/replace-file.ts'
 
 export interface FetchOptions extends BlobOptions {
   /** Check a cached file by its size alone; otherwise it is hashed at every fetch. */

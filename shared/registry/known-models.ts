@@ -2,12 +2,17 @@ import { createHash } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { isModelName } from '../lib/text/model-address.ts'
 import { replaceFile } from '../lib/replace-file.ts'
-import { ensureFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
-import { decodeManifest, encodeManifest, modelKindSchema, type VersionManifest } from './records/manifest.ts'
+import { isModelName } from '../lib/text/model-address.ts'
+import {
+  decodeManifest,
+  encodeManifest,
+  modelKindSchema,
+  type VersionManifest,
+} from './records/manifest.ts'
 import { decodeState } from './records/state.ts'
 import type { ScannedModel } from './scan.ts'
+import { ensureFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
 
 const SCHEMA = 1
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
-import { formatBytes, formatCount } from '../number-format.ts'
+import { parseBareName } from '../options/change-options.ts'
+import { formatBytes, formatCount } from '../output/number-format.ts'
 
 interface VerifyFlags {
   readonly json?: boolean

@@ -52,7 +52,7 @@ describe('output', () => {
       })),
     )
     expect(run.stderr).toMatch(
-      /^3 texts embedded in [\d.]+ s \(10 tokens\): fake-encoder@v1, float32, 8 numbers each\n$/,
+      /^3 texts embedded in [\d.]+ s \(10 tokens\): fake-encoder@v1, float32, 8 dimensions\n$/,
     )
     expect(boot.openEncoders()).toBe(0)
   })

@@ -2,7 +2,7 @@ import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
-import { type Script, startScript, startPlainScript } from './run-script.ts'
+import { type Script, startPlainScript, startScript } from './run-script.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 
 const LIMIT = { maxBytes: 1024 }

@@ -3,7 +3,26 @@ import { link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../../../lib/errors.ts'
 import { replaceFile } from '../../../lib/replace-file.ts'
-import { type BlobEntry, type BlobInfo, type BlobOptions, type BlobStore, type CreateResult, checkConditionalBody, checkKey, checkPrefix, type DownloadOptions, folderError, type GetOptions, type GetResult, hashMismatchError, MAX_CONDITIONAL_BYTES, type PutOptions, type SwapResult, type Transferred, tooLargeError } from '../blob-store.ts'
+import {
+  type BlobEntry,
+  type BlobInfo,
+  type BlobOptions,
+  type BlobStore,
+  type CreateResult,
+  checkConditionalBody,
+  checkKey,
+  checkPrefix,
+  type DownloadOptions,
+  folderError,
+  type GetOptions,
+  type GetResult,
+  hashMismatchError,
+  MAX_CONDITIONAL_BYTES,
+  type PutOptions,
+  type SwapResult,
+  type Transferred,
+  tooLargeError,
+} from '../blob-store.ts'
 import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from '../folders.ts'
 import { hashBytes, readChunks, writeChunks } from '../transfer.ts'
 import { removeVoidClaims, withFileLock } from './file-lock.ts'
