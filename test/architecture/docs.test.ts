@@ -123,6 +123,13 @@ describe('every page', () => {
     expect(broken).toEqual([])
   })
 
+  it.each(pages)('%s names only files and folders that exist', (page) => {
+    const named = readPage(page).match(
+      /\b(?:shared|functions|infra|test|cdk)\/[\w.-]*\w(?:\/[\w.-]*\w)*/g,
+    )
+    expect([...new Set(named)].filter((path) => !existsSync(new URL(path, root)))).toEqual([])
+  })
+
   it.each(pages)('%s names only settings that exist', (page) => {
     const known = new Set(CONFIG_VARIABLES.map(({ name }) => name))
     const named = readPage(page).match(/\bESPALIER_[A-Z_]*[A-Z]\b/g) ?? []

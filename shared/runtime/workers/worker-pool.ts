@@ -145,7 +145,7 @@ export class WorkerPool implements Pool {
     } catch (error) {
       if (isWorkerCrash(error)) {
         this.#lose(thread)
-        // Behind the job in which the thread ended: as good as never sent.
+        // This job was still queued when the worker crashed: send it again.
         if (tasks[0] !== task) return this.#start(task)
         return task.reject(error)
       }

@@ -138,7 +138,7 @@ export class LiveEncoders implements EncoderSupply {
     const source = found ? sources.ofVersion(found) : await sources.ofFamily(family)
     if (source) return this.acquire(source)
     checkFamily(version, family, this.current.info, version.lineage?.encoder)
-    throw new Error('the family of the default encoder was looked for elsewhere')
+    throw new Error('no encoder was found for a family that the default encoder has')
   }
 
   /** Opens an encoder beside the default one, within the budget. */
