@@ -1,6 +1,6 @@
 import { openAtomicFile } from '../../shared/dataset/atomic-file.ts'
 import type { MethodRow } from '../../shared/jobs/adapt/compare.ts'
-import type { AdaptMethod } from '../../shared/training/adapt/types.ts'
+import { ADAPT_METHODS, type AdaptMethod } from '../../shared/training/catalogue/adapt-methods.ts'
 import type { Boot } from '../boot/types.ts'
 import type { CommandContext } from './context.ts'
 import type { EncoderOptions } from './job-parts.ts'
@@ -42,11 +42,9 @@ export interface AdaptRun {
   readonly display: ProgressDisplay
 }
 
-const ALL_METHODS = ['easytl', 'easytl-c', 'coral', 'source'] as const
-
 /** The methods that are fitted for comparison. */
 export function besideOf({ compare }: Pick<AdaptOptions, 'compare'>): readonly AdaptMethod[] {
-  return compare ? ALL_METHODS : []
+  return compare ? ADAPT_METHODS : []
 }
 
 /** One line a method; the star marks the one that is kept. */

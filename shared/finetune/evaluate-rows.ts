@@ -1,6 +1,6 @@
 import { createRandom } from '../lib/maths/random.ts'
 import type { NamedTensor, Session } from '../runtime/session.ts'
-import { sampleRows } from '../training/folds.ts'
+import { sampleRows } from '../training/numerics/folds.ts'
 import { planPass } from './batches.ts'
 import type { Evaluation } from './best-weights.ts'
 import { scalarOf, targetsOf } from './encoder-learner.ts'

@@ -1,6 +1,6 @@
 import { openMatrixKernels } from '../runtime/kernels/kernels.ts'
-import { selectLogistic } from '../training/methods/linear-methods.ts'
-import { createProblem } from '../training/problem.ts'
+import { createProblem } from '../training/methods/problem.ts'
+import { selectLogistic } from '../training/methods/softmax.ts'
 import { meansOf } from './evaluate-neighbours.ts'
 import type { LabelledTexts } from './fine-tune-types.ts'
 import { groupsOf } from './targets.ts'

@@ -1,5 +1,5 @@
 import { createRandom } from '../lib/maths/random.ts'
-import { assignFolds } from '../training/folds.ts'
+import { assignFolds } from '../training/numerics/folds.ts'
 import { drawBatches } from './draw-batches.ts'
 import { createEncoderLearner, type LearnerParts } from './encoder-learner.ts'
 import { selectRows } from './evaluate-rows.ts'

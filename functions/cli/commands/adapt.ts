@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { AdaptMethod } from '../../../shared/training/adapt/types.ts'
+import { ADAPT_METHODS } from '../../../shared/training/catalogue/adapt-methods.ts'
 import { adaptFiles } from '../adapt-files.ts'
 import type { AdaptOptions } from '../adapt-output.ts'
 import type { CommandContext } from '../context.ts'
@@ -7,7 +7,6 @@ import { addInputOptions } from '../input.ts'
 import { addEncoderOptions } from '../job-parts.ts'
 import { numberBetween, oneOf, wholeNumber } from '../options.ts'
 
-const METHODS = ['easytl', 'easytl-c', 'coral', 'source'] as const satisfies readonly AdaptMethod[]
 const SCALES = ['none', 'sum', 'length'] as const
 
 /** `espalier adapt SOURCE TARGET --name topic` */
@@ -23,7 +22,7 @@ export function addAdaptCommand(program: Command, context: CommandContext): void
     .argument('<source>', 'labelled rows: CSV, TSV, JSONL; or features: .npy, .mat')
     .argument('<target>', 'rows of the other domain, in the same kind of file')
     .option('--name <name>', 'name of the classifier; texts only, and needed there')
-    .option('--method <method>', METHODS.join(', '), oneOf(METHODS), 'easytl')
+    .option('--method <method>', ADAPT_METHODS.join(', '), oneOf(ADAPT_METHODS), 'easytl')
     .option('--no-compare', 'fit the one method alone')
     .option('--ridge <number>', "CORAL's λ", numberBetween(0.000001, 1_000_000), 1)
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { LOSS_NAMES } from '../../../shared/jobs/finetune/request.ts'
 import { precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { METHODS } from '../../../shared/training/catalogue/methods.ts'
 import type { CommandContext } from '../context.ts'
 import { type FineTuneOptions, fineTuneFile } from '../finetune-file.ts'
 import { addLabelledOptions } from '../labelled-input.ts'
@@ -12,7 +13,6 @@ import {
   oneOf,
   wholeNumber,
 } from '../options.ts'
-import { TRAINING_METHODS } from '../training-methods.ts'
 
 /** `espalier finetune DATA --name intent` */
 export function addFineTuneCommand(program: Command, context: CommandContext): void {
@@ -151,8 +151,8 @@ function addJudgingOptions(command: Command): Command {
     )
     .option(
       '--method <method>',
-      `how the classifiers are fitted: ${TRAINING_METHODS.join(', ')}`,
-      oneOf(TRAINING_METHODS),
+      `how the classifiers are fitted: ${METHODS.join(', ')}`,
+      oneOf(METHODS),
       'auto',
     )
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)

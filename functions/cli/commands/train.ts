@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
+import { listMethods, METHODS } from '../../../shared/training/catalogue/methods.ts'
 import type { CommandContext } from '../context.ts'
 import { addEncoderOptions } from '../job-parts.ts'
 import { addLabelledOptions } from '../labelled-input.ts'
 import { nameList, numberBetween, oneOf, wholeNumber } from '../options.ts'
 import { type TrainOptions, trainFile } from '../train-file.ts'
-import { TRAINING_METHODS } from '../training-methods.ts'
 
 /** `espalier train DATA --name intent` */
 export function addTrainCommand(program: Command, context: CommandContext): void {
@@ -27,8 +27,8 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     )
     .option(
       '--method <method>',
-      `${TRAINING_METHODS.join(', ')}; auto chooses by cross-validation`,
-      oneOf(TRAINING_METHODS),
+      `${METHODS.join(', ')}; auto chooses by cross-validation`,
+      oneOf(METHODS),
       'auto',
     )
     .option('--seed <n>', 'seed of every random choice', wholeNumber(0, 2 ** 31 - 1), 42)
@@ -66,6 +66,9 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     .addHelpText(
       'after',
       `
+Methods:
+${listMethods()}
+
 Examples:
   espalier train intents.csv --name intent --promote
   espalier train train.jsonl --test test.jsonl --name topic --text-column body --label-column topic
