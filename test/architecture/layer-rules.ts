@@ -242,7 +242,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 's3 speaks to a bucket and knows nothing of what lies in it',
   },
   reports: {
-    imports: { dataset: 'types', ...lib },
+    imports: { dataset: 'types', 'training/catalogue': 'types', ...lib },
     packages: ['d3-scale', 'd3-shape'],
     builtins: true,
     instead:
