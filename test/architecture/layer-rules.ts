@@ -19,6 +19,15 @@ export interface AreaRule {
 const lib = { lib: 'value' } as const
 const stored = { registry: 'value', 'registry/records': 'value' } as const
 
+/** The parts of training, loaded by a job when something is trained. */
+const trained = {
+  training: 'dynamic',
+  'training/catalogue': 'value',
+  'training/numerics': 'dynamic',
+  'training/evaluation': 'dynamic',
+  'training/adapt': 'dynamic',
+} as const
+
 /** What every job works with: rows, the spine, and the versions that it reads and publishes. */
 const jobParts = {
   'jobs/rows': 'value',
@@ -29,7 +38,7 @@ const jobParts = {
   head: 'value',
   dataset: 'value',
   reports: 'dynamic',
-  training: 'dynamic',
+  ...trained,
   ...lib,
 } as const
 
@@ -50,6 +59,7 @@ const bootParts = {
   ...lib,
 } as const
 
+const PURE = 'training is pure: matrix kernels and rows come in as arguments'
 const A_JOB = 'a job puts the parts of jobs/heads and jobs/rows together; it never meets serving'
 
 /** The areas and their arrows. */
@@ -141,6 +151,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       encoders: 'value',
       encoder: 'value',
       training: 'types',
+      'training/catalogue': 'value',
       dataset: 'value',
       contract: 'value',
       lib: 'value',
@@ -273,7 +284,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 's3 speaks to a bucket and knows nothing of what lies in it',
   },
   reports: {
-    imports: { dataset: 'types', ...lib },
+    imports: { dataset: 'types', 'training/catalogue': 'types', ...lib },
     packages: ['d3-scale', 'd3-shape'],
     builtins: true,
     instead:
@@ -305,13 +316,82 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'head is pure mathematics over lib',
   },
   training: {
-    imports: { head: 'value', dataset: 'types', ...lib },
-    packages: 'any',
-    builtins: true,
-    instead: 'training is pure: matrix kernels and rows come in as arguments',
+    imports: {
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      'training/detect': 'value',
+      head: 'value',
+      dataset: 'types',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/catalogue': {
+    imports: { 'training/methods': 'dynamic' },
+    packages: [],
+    builtins: false,
+    instead:
+      'the catalogue lists methods for those who do not train: it loads their code when asked',
+  },
+  'training/numerics': {
+    imports: lib,
+    packages: ['ml-matrix'],
+    builtins: false,
+    instead: 'numerics is matrices and rows alone',
+  },
+  'training/evaluation': {
+    imports: { training: 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/methods': {
+    imports: {
+      training: 'types',
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/evaluation': 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/detect': {
+    imports: { 'training/methods': 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/adapt': {
+    imports: {
+      training: 'value',
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/evaluation': 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
   },
   finetune: {
-    imports: { onnx: 'value', exporter: 'value', runtime: 'value', training: 'value', ...lib },
+    imports: {
+      onnx: 'value',
+      exporter: 'value',
+      runtime: 'value',
+      training: 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      ...lib,
+    },
     packages: 'any',
     builtins: true,
     instead: 'finetune builds gradient graphs with onnx and exporter and runs them through runtime',

@@ -22,4 +22,5 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
   'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+  'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
 }
