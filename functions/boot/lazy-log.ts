@@ -6,7 +6,8 @@ export function createLazyLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger
   if (logLevel === 'silent') return silentLogger
   let lines: Promise<Logger> | undefined
   const open = async (): Promise<Logger> => {
-    const { pino } = await import('pino')
+    // A bundled package of CommonJS has a default export and no others.
+    const { default: pino } = await import('pino')
     const logger: Logger = pino({ level: logLevel, base: null }, pino.destination(2))
     return logger
   }
