@@ -9,7 +9,7 @@ export const MIN_IMPORTERS = 3
 
 /** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
 export const SMALL_BY_KIND: readonly RegExp[] = [
-  /^functions\/api\/(?:server|lambda\/lambda|lambda)\.ts$/,
+  /^functions\/api\/lambda\/lambda\.ts$/,
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
   /^shared\/contract\//,
@@ -18,4 +18,7 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 ]
 
 /** Small files with fewer importers that are better alone, each with the reason. */
-export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {}
+export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
+  'functions/boot/start-early-worker.ts':
+    'an entry loads it alone, and starts the first worker, before everything else',
+}
