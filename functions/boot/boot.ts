@@ -81,6 +81,7 @@ function createLazyLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   if (logLevel === 'silent') return silentLogger
   let lines: Promise<Logger> | undefined
   const open = async (): Promise<Logger> => {
+    // By its default export: the bundle of a CommonJS package has no others.
     const { default: pino } = await import('pino')
     const logger: Logger = pino({ level: logLevel, base: null }, pino.destination(2))
     return logger
