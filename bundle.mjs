@@ -26,7 +26,7 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       ...shared,
       entryPoints: {
         cli: 'functions/cli/main.ts',
-        lambda: 'functions/api/lambda.ts',
+        lambda: 'functions/api/lambda/lambda.ts',
         index: 'functions/library/index.ts',
       },
       outdir,

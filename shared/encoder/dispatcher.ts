@@ -1,6 +1,5 @@
-import { EspalierError } from '../lib/errors.ts'
 import type { GroupingLimits } from '../runtime/grouping.ts'
-import type { JobResult, WireError } from '../runtime/protocol.ts'
+import { fromWireError, type JobResult, type WireError } from '../runtime/protocol.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { collectItems, runItems } from './dispatch-items.ts'
@@ -163,7 +162,7 @@ export class Dispatcher {
   #failInput(item: Item<EncodeRequest>, error: WireError): void {
     for (const { request, index } of [...item.waiters]) {
       request.failInput(index, error)
-      this.abandon(request, new EspalierError(error.code, error.message))
+      this.abandon(request, fromWireError(error))
     }
   }
 

@@ -49,9 +49,7 @@ export function checkModality(inputs: readonly EncoderInput[], wanted: Modality)
   const index = inputs.findIndex((input) => modalityOf(input) !== wanted)
   if (index < 0) return
   const [found, reads] = wanted === 'text' ? ['an image', 'texts'] : ['a text', 'images']
-  const param = `inputs[${index}]`
-  const message = `${param} is ${found}; this model reads ${reads}`
-  throw new EspalierError('wrong_modality', message, { param })
+  throw new EspalierError('wrong_modality', `is ${found}; this model reads ${reads}`, { index })
 }
 
 class TextInputs implements InputKind {
@@ -70,9 +68,8 @@ class TextInputs implements InputKind {
   measure(input: EncoderInput, index: number, prompt: string): InputSize {
     const own = Buffer.byteLength(input as string)
     if (own > this.#maxBytes) {
-      const param = `inputs[${index}]`
-      const message = `${param} has ${own} bytes of text, at most ${this.#maxBytes} are accepted`
-      throw new EspalierError('input_too_large', message, { param })
+      const message = `has ${own} bytes of text, at most ${this.#maxBytes} are accepted`
+      throw new EspalierError('input_too_large', message, { index })
     }
     const bytes = Buffer.byteLength(prompt) + own
     return { bytes, tokens: this.#estimator.estimate(bytes) }
@@ -103,14 +100,13 @@ class ImageInputs implements InputKind {
 
   keyOf(input: EncoderInput, index: number): string {
     const bytes = input as Uint8Array
-    const param = `inputs[${index}]`
     if (bytes.length === 0) {
-      const message = `${param} is an empty file; send a JPEG, PNG or WebP image`
-      throw new EspalierError('invalid_image', message, { param })
+      const message = 'is an empty file; send a JPEG, PNG or WebP image'
+      throw new EspalierError('invalid_image', message, { index })
     }
     if (bytes.length > this.#maxBytes) {
-      const message = `${param} has ${bytes.length} bytes; an image may have ${this.#maxBytes}`
-      throw new EspalierError('image_too_large', message, { param })
+      const message = `has ${bytes.length} bytes; an image may have ${this.#maxBytes}`
+      throw new EspalierError('image_too_large', message, { index })
     }
     return hash('sha256', bytes, 'base64')
   }

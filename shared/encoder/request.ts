@@ -1,7 +1,6 @@
-import { EspalierError } from '../lib/errors.ts'
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
-import type { JobMode, JobResult, WireError } from '../runtime/protocol.ts'
+import { type JobMode, type JobResult, type WireError, fromWireError } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 import type { Queueable } from './queue.ts'
 import type { CachedRow } from './result-cache.ts'
@@ -65,9 +64,8 @@ export class EncodeRequest implements Queueable<EncodeRequest> {
   }
 
   /** Fails because of one input. */
-  failInput(index: number, { code, message }: WireError): void {
-    const param = `inputs[${index}]`
-    this.fail(new EspalierError(code, `${param} ${message}`, { param }))
+  failInput(index: number, error: WireError): void {
+    this.fail(fromWireError({ ...error, index, param: undefined }))
   }
 
   /** Notes that an item has left the queue. */

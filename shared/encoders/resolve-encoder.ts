@@ -1,13 +1,8 @@
 import type { Encoder } from '../encoder/types.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
-import {
-  CHAMPION,
-  formatModelVersion,
-  isModelName,
-  type ModelAddress,
-  parseModelAddress,
-} from '../lib/text/model-address.ts'
+import { CHAMPION, formatModelVersion, isModelName, type ModelAddress, parseModelAddress } from '../lib/text/model-address.ts'
 import { emptyState, type ModelState, versionOfAlias } from '../registry/records/state.ts'
+import { hint, say, task } from '../lib/wording.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 import type { EncoderSources } from './encoder-sources.ts'
 
@@ -68,7 +63,7 @@ export function unpromoted(
   const latest = `${name}@v${versions.at(-1)}`
   return new EspalierError(
     'version_not_found',
-    `${name} has no ${alias}; name ${latest}, or run "espalier promote ${latest} --alias ${alias}"`,
+    say`${name} has no ${alias}; name ${latest}, or ${hint(say`run ${task('promote', latest, { alias })}`, `promote it to ${alias}`)}`,
     { param: 'ESPALIER_ENCODER' },
   )
 }

@@ -2,6 +2,7 @@ import type { EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { modalityOf } from '../lib/manifests/encoder-input.ts'
 import { findLoneSurrogate, isLongerThanBytes } from '../lib/text/text.ts'
+import { hint, option, say, task } from '../lib/wording.ts'
 
 /** What bounds the inputs of one request. */
 export interface InputLimits {
@@ -126,10 +127,10 @@ export function checkModality(
     const message = `${param} is a text; ${model} reads images: ${fix}`
     throw new EspalierError('wrong_modality', message, { param })
   }
-  const fix = 'name one that reads images in "model"; /v1/models says what each reads'
-  throw new EspalierError('wrong_modality', `${param} is an image; ${model} reads texts: ${fix}`, {
-    param,
-  })
+  const list = hint(say`; ${task('models')} says what each reads`)
+  const fix = say`name one that reads images in ${option('model')}${list}`
+  const message = say`${param} is an image; ${model} reads texts: ${fix}`
+  throw new EspalierError('wrong_modality', message, { param })
 }
 
 function isList(given: GivenInput | readonly GivenInput[]): given is readonly GivenInput[] {

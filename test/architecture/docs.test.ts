@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ERROR_STATUS } from '../../functions/api/errors.ts'
+import { ERROR_STATUS } from '../../functions/api/responses/errors.ts'
 import { renderCliReference } from '../../infra/cli-reference.ts'
 import { CONFIG_VARIABLES } from '../../shared/lib/config/config.ts'
 import { ERROR_CODES } from '../../shared/lib/errors.ts'

@@ -1,6 +1,6 @@
 import { Registry as MetricsRegistry } from 'prom-client'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
 import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
 import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import { systemClock } from '../../shared/lib/clock.ts'

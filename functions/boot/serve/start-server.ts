@@ -8,7 +8,7 @@ import { createLiveService, type LiveServiceOptions } from '../../../shared/serv
 import { createSnapshotHooks, type SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
 import type { ApiApp } from '../../api/api-app.ts'
 import { createApp } from '../../api/app.ts'
-import { createMetricsRegistry } from '../../api/metrics.ts'
+import { createMetricsRegistry } from '../../api/metrics/http.ts'
 import { type ServerDeps, startServer } from '../../api/server.ts'
 
 /** The application without a server, for hosts that bring requests as events. */

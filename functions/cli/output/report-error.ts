@@ -1,5 +1,6 @@
+import { printError, type ErrorCode, isEspalierError } from '../../../shared/lib/errors.ts'
+import { COMMAND_LINE } from './surface.ts'
 import { CommanderError } from 'commander'
-import { type ErrorCode, isEspalierError } from '../../../shared/lib/errors.ts'
 
 export const EXIT_OK = 0
 export const EXIT_FAILURE = 1
@@ -65,9 +66,15 @@ export interface Failure {
 /** Turns whatever ended a command into one line and an exit code. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) return describeUsage(error)
-  if (isEspalierError(error)) return { message: error.message, exitCode: EXIT_CODES[error.code] }
-  const message = error instanceof Error ? error.message || error.name : String(error)
+  const message = describeError(error)
+  if (isEspalierError(error)) return { message, exitCode: EXIT_CODES[error.code] }
   return { message: `unexpected failure: ${message}`, exitCode: EXIT_FAILURE }
+}
+
+/** The message of whatever was thrown, with options and commands as the command line names them. */
+export function describeError(error: unknown): string {
+  if (isEspalierError(error)) return printError(error, COMMAND_LINE)
+  return error instanceof Error ? error.message || error.name : String(error)
 }
 
 function describeUsage(error: CommanderError): Failure {

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import { dataError, formatBytes } from '../data-error.ts'
+import { type Hole, option, say } from '../../lib/wording.ts'
 import { parseMat } from './mat5.ts'
 import { MAX_NPY_BYTES, readNpyValues } from './npy-array.ts'
 
@@ -66,13 +67,13 @@ async function readMat(path: string, options: FeatureOptions) {
   }
   const wanted = labels === undefined ? [variable] : [variable, labels]
   const { arrays, names } = parseMat(path, await readFile(path), wanted)
-  const find = (name: string, option: string) => {
+  const find = (name: string, role: Hole | string) => {
     const found = arrays.get(name)
     if (found !== undefined) return found
     const has = names.length > 0 ? names.slice(0, 20).join(', ') : 'none'
-    throw dataError(path, null, `no variable "${name}" (${option}); the variables are ${has}`)
+    throw dataError(path, null, say`no variable "${name}" (${role}); the variables are ${has}`)
   }
-  const features = find(variable, '--features')
+  const features = find(variable, option('features'))
   if (labels === undefined) return { features, labels: null }
   const { data, rows, columns } = find(labels, 'labels')
   if (rows !== 1 && columns !== 1) {
@@ -87,7 +88,8 @@ async function readMat(path: string, options: FeatureOptions) {
 
 async function readNpy(path: string, { variable, labels }: FeatureOptions) {
   if (variable !== undefined) {
-    throw new EspalierError('invalid_request', `--features ${variable}: ${path} has no variables`)
+    const message = say`${option('features', variable)}: ${path} has no variables`
+    throw new EspalierError('invalid_request', message)
   }
   const { shape, values } = await readNpyValues(path)
   const [rows, columns] = shape as [number, number?]

@@ -1,4 +1,4 @@
-import { EspalierError } from '../../lib/errors.ts'
+import { EspalierError, restate } from '../../lib/errors.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
 import type { ImageDecoder } from '../../runtime/image/image-decoder.ts'
 import type { NamedTensor, Session } from '../../runtime/session.ts'
@@ -42,7 +42,7 @@ export async function fillImageRows(
   const values = new Float32Array(paths.length * copies * width)
   const prepare = async (row: number): Promise<Float32Array> => {
     const file = await options.load(row)
-    return fill(await decoder.decode(file).catch((cause) => rethrow(paths[row] ?? '', cause)))
+    return fill(await decoder.decode(file).catch((cause) => rethrow(paths[row] ?? '', row, cause)))
   }
   const pending: Promise<Float32Array>[] = []
   for (let row = 0, next = 0; row < paths.length; row++) {
@@ -68,9 +68,9 @@ function mirrorRows(pixels: Float32Array, width: number): void {
   for (let at = 0; at < pixels.length; at += width) pixels.subarray(at, at + width).reverse()
 }
 
-function rethrow(path: string, cause: unknown): never {
+function rethrow(path: string, index: number, cause: unknown): never {
   if (!(cause instanceof EspalierError)) throw cause
-  throw new EspalierError(cause.code, `${path} ${cause.message}`, { cause, param: path })
+  throw restate(cause, { index, place: { source: path }, param: path })
 }
 
 /** Rows that enter at features of one shape, or at embeddings, one after another in `values`. */

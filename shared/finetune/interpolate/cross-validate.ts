@@ -7,8 +7,7 @@ import { drawHead, startHead } from '../optimise/output-layer.ts'
 import { runTraining } from '../optimise/training-loop.ts'
 import { createTrainingSession, type TrainingParts } from '../optimise/training-session.ts'
 import { drawBatches } from '../rows/batches.ts'
-import type { LabelledRows } from '../rows/labelled-rows.ts'
-import { groupsOf, selectRows } from '../rows/labelled-rows.ts'
+import { groupsOf, type LabelledRows, selectRows } from '../rows/labelled-rows.ts'
 import type { FineTuneSettings, FineTuneTools } from '../types.ts'
 import {
   type AlphaEvaluation,

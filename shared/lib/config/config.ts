@@ -208,7 +208,7 @@ const configSchema = z.object({
     variable: 'AWS_BATCH_JOB_ARRAY_INDEX',
     unit: '',
     allowed: 'a whole number from 0 to 9999',
-    doc: 'Which shards `espalier bulk` takes, set by AWS Batch for each child of an array job.',
+    doc: 'Which shards a bulk job takes, set by AWS Batch for each child of an array job.',
     defaultText: 'none',
   }),
   arraySize: whole(1, 10_000).optional().register(variables, {

@@ -1,6 +1,7 @@
+import { restate, EspalierError, isEspalierError } from '../../lib/errors.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import type { FollowedModel, RegistryFollower } from '../../following/registry-follower.ts'
 import type { RegistryWatch } from '../../following/registry-watch.ts'
-import { EspalierError, isEspalierError } from '../../lib/errors.ts'
 import { CHAMPION, type ModelAddress, parseModelAddress } from '../../lib/text/model-address.ts'
 import { nearestName } from '../../lib/text/nearest.ts'
 import { quote } from '../../lib/text/text.ts'
@@ -85,7 +86,8 @@ async function resolve(
   const { name, selector } = address
   const model = served.get(name)
   if (isEncoder(name) || model?.followed.kind === 'embedding') {
-    const message = `${param}: ${name} is an encoder; name a classifier, GET /v1/models lists them`
+    const list = hint(say`, ${task('models')} lists them`)
+    const message = say`${param}: ${name} is an encoder; name a classifier${list}`
     throw new EspalierError('wrong_model_kind', message, { param })
   }
   if (!model) throw classifierNotFound(name, follower.models, param)
@@ -101,9 +103,7 @@ export async function nameParam<T>(param: string, ask: () => Promise<T>): Promis
     return await ask()
   } catch (error) {
     if (!(error instanceof EspalierError) || error.param !== undefined) throw error
-    const { code, message, retryAfterSeconds } = error
-    const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-    throw new EspalierError(code, message, { cause: error, param, ...retry })
+    throw restate(error, { param })
   }
 }
 
@@ -131,9 +131,10 @@ export async function findOnlyClassifier(
   const [only, ...more] = own.length > 0 ? own : await filterBuiltin(all, readsDefault)
   if (only && more.length === 0) return only.name
   if (!only) {
+    const train = task('train', 'DATA', { name: 'NAME', promote: true })
     throw new EspalierError(
       'model_not_found',
-      'there is no classifier yet: train one with "espalier train DATA --name NAME --promote"',
+      say`there is no classifier yet: train one${hint(say` with ${train}`, ' and promote it')}`,
       { param: 'model' },
     )
   }
@@ -191,10 +192,11 @@ export function chooseServedVersion(
   const alias = selector.kind === 'default' ? CHAMPION : selector.alias
   const aliases = Object.keys(state.aliases)
   const versions = followed.versions.map((number) => `v${number}`)
-  const latest = versions.at(-1)
+  const latest = versions.at(-1) ?? ''
+  const promote = task('promote', `${name}@${latest}`, { alias })
   throw new EspalierError(
     'version_not_found',
-    `${name} has no ${alias}; it has ${[...versions.slice(-MAX_LISTED), ...aliases].join(', ')}: name ${name}@${latest}, or run "espalier promote ${name}@${latest} --alias ${alias}"`,
+    say`${name} has no ${alias}; it has ${[...versions.slice(-MAX_LISTED), ...aliases].join(', ')}: name ${name}@${latest}, or ${hint(say`run ${promote}`, `promote it to ${alias}`)}`,
     { param },
   )
 }

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import type { LabelledVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
-import { evaluateVectors } from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
+import {
+  evaluateVectors,
+  type LabelledVectors,
+} from '../../../shared/finetune/evaluate/evaluate-vectors.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
 

@@ -7,7 +7,7 @@ import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import type { InputOptions } from '../../options/input.ts'
 import { formatCount } from '../../output/number-format.ts'
-import { EXIT_RETRY, toOneLine } from '../../output/report-error.ts'
+import { describeError, EXIT_RETRY, toOneLine } from '../../output/report-error.ts'
 import { openBulkEngine } from './engine.ts'
 import type { BulkOptions } from './options.ts'
 
@@ -34,8 +34,7 @@ export async function bulkFiles(
     await runFiles(context, boot, input, options)
   } catch (error) {
     if (context.signal.aborted || !PASSING.some((code) => isEspalierError(error, code))) throw error
-    const message = error instanceof Error ? error.message : String(error)
-    context.stderr.write(`espalier: ${toOneLine(message)}; try again\n`)
+    context.stderr.write(`espalier: ${toOneLine(describeError(error))}; try again\n`)
     context.exitWith(EXIT_RETRY)
   }
 }
@@ -79,7 +78,7 @@ async function runFiles(
         startedMs = clock.monotonicMs()
         return opened
       },
-      onFailure: (_, error) => display.note(`espalier: ${toOneLine(error.message)}`),
+      onFailure: (_, error) => display.note(`espalier: ${toOneLine(describeError(error))}`),
       onProgress: display.report,
       signal,
     })
