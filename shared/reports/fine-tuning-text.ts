@@ -67,7 +67,7 @@ const BASES = {
   none: 'there was nothing to choose it by',
 } as const
 
-/** How much of the tuned weights was kept, and what each mix with the base's was right on. */
+/** Which interpolation of base and tuned weights was kept, and the accuracy at each alpha. */
 export function tellBlend({ blend }: Pick<ReportFineTuning, 'blend'>): string {
   const { alpha, basis, rows, scores } = blend
   if (scores.length === 0) return `alpha ${alpha}: ${BASES[basis]}`
@@ -88,11 +88,11 @@ export function listFineTuning(report: ReportFineTuning): [string, string][] {
       key,
       formatParameter(value),
     ]),
-    ['Trained numbers', formatCount(report.trainedParameters)],
+    ['Trained parameters', formatCount(report.trainedParameters)],
     ['Rows', `${formatCount(rows.train)} to learn, ${formatCount(rows.validation)} to validate`],
     ['Ended', `${stopped} after ${formatCount(steps)} steps, ${formatNumber(epochs, 1)} epochs`],
     ['Weights kept', `of step ${formatCount(bestStep)}`],
-    ['Tuned weights in the mix', tellBlend(report)],
+    ['Interpolation', tellBlend(report)],
     ['Head', `${report.head.chosen}: ${report.head.why}`],
     [
       'Memory',
