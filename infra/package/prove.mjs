@@ -164,13 +164,7 @@ function proveMissing(node) {
   const native = join(app, 'node_modules/espalier/native')
   writeFileSync(join(app, 'text.txt'), 'a text\n')
   renameSync(native, `${native}-away`)
-  const args = [
-    join(app, 'node_modules/espalier/dist/cli.js'),
-    'embed',
-    'use.ts',
-    '--format',
-    'txt',
-  ]
+  const args = [join(app, 'node_modules/espalier/dist/cli.js'), 'embed', 'text.txt']
   const { stderr } = spawnSync(node, args, { cwd: app, env, timeout: LONGEST_STEP_MS })
   renameSync(`${native}-away`, native)
   check(/npm install onnxruntime-node@/.test(stderr), 'it says what is missing elsewhere')
