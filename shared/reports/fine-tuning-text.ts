@@ -1,4 +1,4 @@
-import { nameRecommendation, type ReportFineTuning } from './fine-tuning.ts'
+import { nameRecommendation } from './fine-tuning.ts'
 import {
   formatBytes,
   formatCount,
@@ -7,6 +7,7 @@ import {
   formatPercent,
   formatPoints,
 } from './format.ts'
+import type { ReportFineTuning } from './types.ts'
 
 /** Points of the curve that a table lists; longer ones are thinned evenly. */
 const MAX_POINTS = 20

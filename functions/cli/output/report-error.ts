@@ -1,6 +1,6 @@
-import { printError, type ErrorCode, isEspalierError } from '../../../shared/lib/errors.ts'
-import { COMMAND_LINE } from './surface.ts'
 import { CommanderError } from 'commander'
+import { type ErrorCode, isEspalierError, printError } from '../../../shared/lib/errors.ts'
+import { COMMAND_LINE } from './surface.ts'
 
 export const EXIT_OK = 0
 export const EXIT_FAILURE = 1

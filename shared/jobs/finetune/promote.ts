@@ -1,5 +1,5 @@
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
-import type { ReportRecommendation } from '../../reports/fine-tuning.ts'
+import type { ReportRecommendation } from '../../reports/types.ts'
 import { wasPromoted } from '../../versions/publish-model.ts'
 import { type ChampionCheck, promoteVersion } from '../heads/champion.ts'
 import type { Promotion } from '../heads/request.ts'

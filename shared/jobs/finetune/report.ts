@@ -1,8 +1,12 @@
 import type { EncoderInfo } from '../../encoder/types.ts'
 import type { FineTuneResult } from '../../finetune/types.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
-import type { ReportContender, ReportRecommendation } from '../../reports/fine-tuning.ts'
-import type { ReportChampion, TrainingReport } from '../../reports/types.ts'
+import type {
+  ReportChampion,
+  ReportContender,
+  ReportRecommendation,
+  TrainingReport,
+} from '../../reports/types.ts'
 import type { Judgement } from '../heads/evaluation.ts'
 import { assembleReport } from '../heads/report.ts'
 import type { FineTuneData } from './data.ts'

@@ -1,7 +1,7 @@
 import { EspalierError } from '../../lib/errors.ts'
 import { precisionSchema } from '../../lib/manifests/encoder-manifest.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
-import type { ReportContender, ReportRecommendation } from '../../reports/fine-tuning.ts'
+import type { ReportContender, ReportRecommendation } from '../../reports/types.ts'
 import { type ChampionCheck, checkChampion } from '../heads/champion.ts'
 import { type Judgement, judgeHead } from '../heads/evaluation.ts'
 import { SHOWN_MISTAKES } from '../heads/thumbnails.ts'

@@ -1,6 +1,9 @@
-import { EspalierError } from '../lib/errors.ts'
-import type { Features } from './features.ts'
-import { decompose, type Spectrum } from './spectrum.ts'
+import { EspalierError } from '../../lib/errors.ts'
+import { createRandom } from '../../lib/maths/random.ts'
+import type { Features } from '../numerics/features.ts'
+import { sampleRows } from '../numerics/folds.ts'
+import { decompose, type Spectrum } from '../numerics/spectrum.ts'
+import type { TrainingSet } from '../types.ts'
 
 const MAX_STEPS = 11
 /** The fixed point is reached when alpha / beta moves by less than this share. */
@@ -91,4 +94,23 @@ function evidence(
     if (Math.abs(alpha / beta - ratio) <= SETTLED * ratio) break
   }
   return result
+}
+
+/**
+ * LogME of the features of a layer on at most `maxRows` rows, a seeded stratified sample: the same rows for each
+ * layer of a comparison. Null where rows have several labels.
+ */
+export function scoreLayer(
+  { embeddings, dimension, labels, targets }: TrainingSet,
+  maxRows: number,
+  seed: number,
+): number | null {
+  if (targets === null) return null
+  const kept = sampleRows(targets, maxRows, createRandom(seed))
+  const data = new Float32Array(kept.length * dimension)
+  kept.forEach((row, at) => {
+    data.set(embeddings.subarray(row * dimension, (row + 1) * dimension), at * dimension)
+  })
+  const known = Int32Array.from(kept, (row) => targets[row]!)
+  return scoreLogMe({ data, rows: kept.length, columns: dimension }, known, labels.length)
 }

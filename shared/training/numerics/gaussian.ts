@@ -1,12 +1,9 @@
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import { factorCholesky, solveLower, solveLowerTransposed } from '../cholesky.ts'
 import { columnMeans } from './basis.ts'
-import type { LinearFit } from './logistic.ts'
+import { factorCholesky } from './cholesky.ts'
 
 /** Smallest variance given to a direction, as a share of the mean variance, so that factors exist. */
 const VARIANCE_FLOOR = 1e-6
-/** The score of a class without rows: below anything a class with rows can reach. */
-const ABSENT_SCORE = -1e6
 
 /** Class means and the covariance that all classes share. */
 export interface ClassGaussians {
@@ -109,24 +106,44 @@ export function factorShared(gaussians: ClassGaussians, shrinkage: number): Shar
   return { lower: factorCholesky(matrix, d), shrinkage }
 }
 
-/**
- * Linear discriminant analysis: W = S⁻¹ mean, b = -mean·S⁻¹·mean / 2 + log prior
- * (scikit-learn's `LinearDiscriminantAnalysis(solver='lsqr', shrinkage=…)`).
- */
-export function fitLda(gaussians: ClassGaussians, { lower }: SharedFactor): LinearFit {
-  const { means, counts, dimension: d, classes } = gaussians
-  const solved = transpose(means, classes, d)
-  solveLower(lower, solved, classes)
-  solveLowerTransposed(lower, solved, classes)
-  const weights = transpose(solved, d, classes)
-  const total = counts.reduce((sum, count) => sum + count, 0)
-  const bias = new Float64Array(classes)
-  for (let c = 0; c < classes; c++) {
-    let product = 0
-    for (let j = 0; j < d; j++) product += weights[c * d + j]! * means[c * d + j]!
-    bias[c] = counts[c]! > 0 ? Math.log(counts[c]! / total) - product / 2 : ABSENT_SCORE
+/** Measures and factors each set of rows once, for all who need it: discriminant analysis and the detector. */
+export class GaussianCache {
+  readonly #kernels: MatrixKernels
+  readonly #ambient: number
+  readonly #measured = new WeakMap<Matrix, Map<number, Promise<ClassGaussians>>>()
+  readonly #factors = new WeakMap<ClassGaussians, Map<number, SharedFactor>>()
+
+  /** `ambient` is the dimension of the embedding whose coordinates the rows are. */
+  constructor(kernels: MatrixKernels, ambient: number) {
+    this.#kernels = kernels
+    this.#ambient = ambient
   }
-  return { weights, bias }
+
+  /** The classes of some rows; the same rows must always come with the same groups for a number of classes. */
+  measure(rows: Matrix, groups: Int32Array, classes: number): Promise<ClassGaussians> {
+    return remember(this.#measured, rows, classes, () =>
+      fitGaussians(this.#kernels, rows, groups, classes, this.#ambient),
+    )
+  }
+
+  factor(gaussians: ClassGaussians, shrinkage: number): SharedFactor {
+    return remember(this.#factors, gaussians, shrinkage, () => factorShared(gaussians, shrinkage))
+  }
+}
+
+function remember<K extends object, V>(
+  cache: WeakMap<K, Map<number, V>>,
+  key: K,
+  setting: number,
+  make: () => V,
+): V {
+  const entries = cache.get(key) ?? new Map<number, V>()
+  cache.set(key, entries)
+  const found = entries.get(setting)
+  if (found !== undefined) return found
+  const made = make()
+  entries.set(setting, made)
+  return made
 }
 
 /** Row-major [rows, columns] to [columns, rows]. */

@@ -1,6 +1,6 @@
-import { solveLower, solveLowerTransposed } from './cholesky.ts'
-import { type ClassGaussians, type SharedFactor, transpose } from './methods/gaussian.ts'
-import { decompose as decomposeRows } from './spectrum.ts'
+import { solveLower, solveLowerTransposed } from '../numerics/cholesky.ts'
+import { type ClassGaussians, type SharedFactor, transpose } from '../numerics/gaussian.ts'
+import { decompose as decomposeRows } from '../numerics/spectrum.ts'
 
 /** Directions that separate the classes by less than this share of the strongest one are left out. */
 const STRENGTH_TOLERANCE = 1e-6

@@ -1,6 +1,6 @@
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import { decompose, decomposeSymmetric } from '../spectrum.ts'
-import type { LinearFit } from './logistic.ts'
+import type { LinearFit } from './linear-fit.ts'
+import { decompose, decomposeSymmetric } from './spectrum.ts'
 
 /** Directions whose share of the largest variance is below this are rounding noise of float32 sums. */
 const RANK_TOLERANCE = 1e-7

@@ -1,10 +1,10 @@
-import type { Matrix, MatrixKernels } from '../lib/maths/matrix-kernels.ts'
-import { createRandom } from '../lib/maths/random.ts'
-import { assignFolds } from './folds.ts'
-import { type Basis, createBasis, toBasis } from './methods/basis.ts'
-import { GaussianBook } from './methods/gaussian-book.ts'
-import type { LinearFit } from './methods/logistic.ts'
-import { takeRows, takeValues } from './rows.ts'
+import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import { createRandom } from '../../lib/maths/random.ts'
+import { type Basis, createBasis, toBasis } from '../numerics/basis.ts'
+import { assignFolds } from '../numerics/folds.ts'
+import { GaussianCache } from '../numerics/gaussian.ts'
+import { type LinearFit, scoreLinear } from '../numerics/linear-fit.ts'
+import { takeRows, takeValues } from '../numerics/rows.ts'
 
 /** Everything that the methods share while one head is trained. */
 export interface Problem {
@@ -25,7 +25,7 @@ export interface Problem {
   readonly heldOut: Int32Array
   /** Targets of the held-out rows. */
   readonly truth: Matrix
-  readonly gaussians: GaussianBook
+  readonly gaussians: GaussianCache
 }
 
 /** One fold: the rows it trains on and the rows it holds out. */
@@ -70,7 +70,7 @@ export async function createProblem(
   for (const fold of folds) heldOut.set(fold.test, fold.offset)
   const classes = data.targets.columns
   const truth = takeRows(data.targets, heldOut)
-  const gaussians = new GaussianBook(kernels, data.rows.columns)
+  const gaussians = new GaussianCache(kernels, data.rows.columns)
   return { kernels, ...data, coordinates, basis, classes, folds, heldOut, truth, gaussians }
 }
 
@@ -80,21 +80,6 @@ function rowsOf(assigned: Int32Array, wanted: (fold: number) => boolean): Int32A
     if (wanted(fold)) rows.push(row)
   })
   return Int32Array.from(rows)
-}
-
-/** Scores of a linear classifier, shape [rows, classes]. */
-export async function scoreLinear(
-  kernels: MatrixKernels,
-  rows: Matrix,
-  fit: LinearFit,
-): Promise<Matrix> {
-  const classes = fit.bias.length
-  const weights = { data: new Float32Array(fit.weights), rows: classes, columns: rows.columns }
-  const scores = await kernels.multiply(rows, weights, { transposeB: true })
-  for (let i = 0; i < scores.data.length; i++) {
-    scores.data[i] = scores.data[i]! + fit.bias[i % classes]!
-  }
-  return scores
 }
 
 /** Fits every fold and gathers the scores of the rows held out, shape [held out, classes]. */

@@ -1,4 +1,4 @@
-import type { Random } from '../lib/maths/random.ts'
+import type { Random } from '../../lib/maths/random.ts'
 
 /** Marks a row that is always trained on and never held out. */
 export const NEVER_HELD_OUT = -1

@@ -1,4 +1,4 @@
-import type { Matrix } from '../lib/maths/matrix-kernels.ts'
+import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 
 /** The named rows of a matrix, in the order given. */
 export function takeRows({ data, columns }: Matrix, rows: Int32Array): Matrix {

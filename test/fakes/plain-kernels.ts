@@ -4,8 +4,8 @@ import type {
   Matrix,
   MatrixKernels,
   NearestRows,
-} from '../lib/maths/matrix-kernels.ts'
-import { selectLargest } from '../lib/maths/select-largest.ts'
+} from '../../shared/lib/maths/matrix-kernels.ts'
+import { selectLargest } from '../../shared/lib/maths/select-largest.ts'
 
 /** Kernels in plain JavaScript with float64 sums: the reference for tests, and enough for small problems. */
 export function plainKernels(): MatrixKernels {

@@ -1,9 +1,10 @@
-import { relativeDistance } from '../head/columns.ts'
-import type { Detector } from '../head/head.ts'
-import type { Matrix } from '../lib/maths/matrix-kernels.ts'
-import { type DetectorFit, fitDetector } from './detector.ts'
-import { type Basis, fromBasis, fromCoordinates } from './methods/basis.ts'
-import { type Problem, scoreLinear } from './problem.ts'
+import { relativeDistance } from '../../head/columns.ts'
+import type { Detector } from '../../head/head.ts'
+import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
+import type { Problem } from '../methods/problem.ts'
+import { type Basis, fromBasis, fromCoordinates } from '../numerics/basis.ts'
+import { scoreLinear } from '../numerics/linear-fit.ts'
+import { type DetectorFit, fitDetector } from './fit-detector.ts'
 
 /** Best or near it from few rows to many (compare 0.5 and 0.9 on CLINC150). */
 const SHRINKAGE = 0.5
