@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
 import { refreshSchema } from '../../shared/contract/admin.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import type { Registry } from '../../shared/registry/types.ts'

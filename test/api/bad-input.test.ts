@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createApp } from '../../functions/api/app.ts'
-import { ERROR_STATUS } from '../../functions/api/errors.ts'
+import { ERROR_STATUS } from '../../functions/api/responses/errors.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { postJson } from '../fakes/post-json.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
 import { type ClassifyResponse, classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { modelListSchema } from '../../shared/contract/models.ts'
 import { measureDistances, stackHeads } from '../../shared/head/columns.ts'
@@ -322,6 +322,6 @@ describe('a registry without classifiers', () => {
     serve()
     const failure = await fail({ inputs: 'hi' })
     expect(failure).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' })
-    expect(failure.message).toContain('espalier train')
+    expect(failure.message).toBe('there is no classifier yet: train one and promote it')
   })
 })

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import type { LambdaEvent } from 'hono/aws-lambda'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../functions/api/app.ts'
-import { createLambdaHandlers } from '../../functions/api/lambda-handlers.ts'
+import { createLambdaHandlers } from '../../functions/api/lambda/handlers.ts'
 import { embedResponseSchema } from '../../shared/contract/embed.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
@@ -123,6 +123,15 @@ describe('handler', () => {
     )
     expect(many.statusCode).toBe(413)
     expect(many.body).toContain(`Lambda sends ${limit} at most`)
+    teiErrorBodySchema.parse(JSON.parse(many.body))
+  })
+
+  it('says so in the form of the route, behind the name of a stage as well', async () => {
+    const { handler } = open({ encoder: createFakeEncoder({ dimension: 65_536 }) })
+    const event = withBody('api-gateway-v2', '/live/embed', { inputs: Array(9).fill('a') })
+    const result = await handler(event, context)
+    expect(result.statusCode).toBe(413)
+    teiErrorBodySchema.parse(JSON.parse(result.body))
   })
 })
 

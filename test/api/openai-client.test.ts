@@ -1,7 +1,7 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
-import { loadKeys } from '../../functions/boot/guard-server.ts'
+import { loadKeys } from '../../functions/boot/guard.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
-import { stopOnSignals } from '../../functions/api/shutdown.ts'
+import { createBoot } from '../../functions/boot/boot.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 
@@ -57,6 +57,23 @@ describe('startServer', () => {
     const failed = startServer(createApiDeps({ env: { PORT: String(port) } }))
     await expect(failed).rejects.toMatchObject({ code: 'invalid_config' })
     await expect(failed).rejects.toThrow(`PORT ${port} on HOST 127.0.0.1`)
+  })
+
+  it('finds a port in use before the encoder is opened', async () => {
+    const { port } = await start()
+    const env = {
+      PORT: String(port),
+      ESPALIER_ENCODER: './no-such-encoder',
+      ESPALIER_REGISTRY: 'memory:',
+      ESPALIER_LOG_LEVEL: 'silent',
+    }
+    const root = new URL('../../', import.meta.url)
+    const boot = createBoot({ env, root, version: '0.0.0' })
+    const failed = boot.serve()
+    await expect(failed).rejects.toMatchObject({ code: 'invalid_config', param: 'PORT' })
+    await expect(failed).rejects.toThrow(`PORT ${port} on HOST 127.0.0.1 is in use`)
+    await expect(boot.serve({ host: '203.0.113.1' })).rejects.toThrow('HOST 203.0.113.1')
+    await expect(boot.serve({ port: 0 })).rejects.toMatchObject({ code: 'model_not_found' })
   })
 
   it('refuses bodies over the limit, declared or not, and serves on', async () => {
@@ -128,17 +145,16 @@ describe('stopping', () => {
     const inside = held.inside()
     const asked = embed(handle)
     await inside
-    const signals = new EventEmitter()
-    const code = stopOnSignals(handle, signals)
-    signals.emit('SIGTERM', 'SIGTERM')
+    const code = handle.stop('SIGTERM')
     expect(deps.readiness.status()).toBe('stopping')
-    signals.emit('SIGINT', 'SIGINT')
+    const again = handle.stop('SIGINT')
     held.open()
     const answer = await asked
     expect(answer.status).toBe(200)
     expect(answer.headers.get('connection')).toBe('close')
     expect(await code).toBe(0)
-    expect(signals.listenerCount('SIGTERM')).toBe(0)
+    expect(await again).toBe(0)
+    expect(await handle.stopped).toBe(0)
     await expect(
       held.encoder.encode(['a'], { truncate: true, truncationDirection: 'right', normalize: true }),
     ).rejects.toMatchObject({ code: 'shutting_down' })

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
 import { type ClassifyResponse, classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { classifierModelSchema } from '../../shared/contract/models.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'

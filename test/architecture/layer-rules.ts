@@ -108,9 +108,45 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'take the part from boot as a dependency, typed by serving',
   },
   cli: {
+    imports: { 'cli/commands': 'value', 'cli/output': 'value', boot: 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead:
+      'the door of the command line knows the process; what a command does is in cli/commands',
+  },
+  'cli/options': {
     imports: {
-      boot: 'value',
-      api: 'value',
+      cli: 'types',
+      boot: 'types',
+      encoders: 'value',
+      dataset: 'value',
+      'jobs/heads': 'types',
+      'jobs/finetune': 'types',
+      training: 'types',
+      ...lib,
+    },
+    packages: 'any',
+    builtins: true,
+    instead: 'cli/options turns options into what jobs are asked for; it prints nothing',
+  },
+  'cli/output': {
+    imports: {
+      cli: 'types',
+      versions: 'value',
+      'jobs/heads': 'types',
+      dataset: 'value',
+      ...lib,
+    },
+    packages: 'any',
+    builtins: true,
+    instead: 'cli/output turns results into lines and files; it knows no option and runs no job',
+  },
+  'cli/commands': {
+    imports: {
+      cli: 'types',
+      'cli/options': 'value',
+      'cli/output': 'value',
+      boot: 'types',
       'jobs/rows': 'value',
       'jobs/heads': 'value',
       'jobs/train': 'value',
@@ -130,6 +166,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     packages: 'any',
     builtins: true,
     instead: 'a command parses its options, gets its parts from boot and calls a job',
+  },
+  library: {
+    imports: { boot: 'value', serving: 'types', lib: 'value' },
+    packages: [],
+    builtins: false,
+    instead: 'the library turns options into settings and calls the use cases that boot opens',
   },
   contract: {
     imports: {},

@@ -101,7 +101,7 @@ describe('layer rules', () => {
     ['shared/client/a.ts', `import { type B } from '../contract/b.ts'`],
     ['shared/training/a.ts', `import { b } from '../dataset/b.ts'`],
     ['shared/jobs/train/train-head.ts', `import { fit } from '../../training/fit.ts'`],
-    ['functions/cli/a.ts', `const t = await import('../../shared/training/b.ts')`],
+    ['functions/cli/commands/a.ts', `const t = await import('../../../shared/training/b.ts')`],
   ])('%s: says how %s is allowed', (path, source) => {
     expect(check(path, source)[0]).toMatch(/ as .*, allowed is /)
   })

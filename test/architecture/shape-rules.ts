@@ -13,6 +13,7 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
   /^shared\/contract\//,
+  /^shared\/lib\/manifests\//,
   /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,
   /\.d\.ts$/,
 ]
@@ -20,5 +21,7 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 /** Small files with fewer importers that are better alone, each with the reason. */
 export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/exporter/architectures/roberta.ts': 'each architecture of the table is a file of its own',
+  'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
+  'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
   'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
 }

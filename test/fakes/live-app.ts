@@ -1,14 +1,14 @@
 import { Registry as MetricsRegistry } from 'prom-client'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
 import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
 import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import type { RegistryReader } from '../../shared/registry/types.ts'
-import { createLiveService, type LiveService } from '../../shared/serving/create-live-service.ts'
 import { openDefaultEncoder } from '../../shared/serving/live/open-default-encoder.ts'
 import { createReadiness } from '../../shared/serving/readiness.ts'
+import { createLiveService, type LiveService } from '../../shared/serving/services.ts'
 import { createMemoryLogger } from './api-deps.ts'
 
 /** An application that follows a registry, encoders and heads alike. */

@@ -1,4 +1,4 @@
-import type { FineTuneResult } from '../../finetune/fine-tune-types.ts'
+import type { FineTuneResult } from '../../finetune/types.ts'
 import type { Head } from '../../head/head.ts'
 import type { ReportFineTuning } from '../../reports/types.ts'
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'

@@ -1,4 +1,4 @@
-import type { FineTuneSettings } from '../../finetune/fine-tune-types.ts'
+import type { FineTuneSettings } from '../../finetune/types.ts'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { createStopwatch } from '../rows/stopwatch.ts'

@@ -1,5 +1,5 @@
 import type { EncoderInfo } from '../../encoder/types.ts'
-import type { FineTuneResult } from '../../finetune/fine-tune-types.ts'
+import type { FineTuneResult } from '../../finetune/types.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type {
   ReportChampion,

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type {
-  BlendResult,
   FineTuneProgress,
   FineTuneResult,
   FineTuneSettings,
-} from '../../finetune/fine-tune-types.ts'
+  Interpolation,
+} from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
 import { toLabelledTexts } from './data.ts'
@@ -102,7 +102,7 @@ function refuseUnlearnt(
 }
 
 /** Why no mix of weights is published, in one line. */
-function tellUnbeaten({ scores, rows, basis }: BlendResult): string {
+function tellUnbeaten({ scores, rows, basis }: Interpolation): string {
   const best = scores.slice(1).reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const share = (value: number) => (100 * value).toFixed(1)
   const base = scores[0]?.accuracy ?? 0

@@ -5,20 +5,24 @@ import type { RegistryMemory } from '../../following/registry-memory.ts'
 import { RegistryWatch } from '../../following/registry-watch.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { parseModelAddress } from '../../lib/text/model-address.ts'
+import { CHAMPION, parseModelAddress } from '../../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
+import { readHeadCard } from '../../versions/head-version.ts'
 import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
 import { ShadowBook } from '../shadow/shadow-book.ts'
 import { ShadowDesk } from '../shadow/shadow-desk.ts'
-import { describeClassifier } from './describe-classifier.ts'
-import { chooseServedVersion, listClassifiers } from './find-classifier.ts'
 import { HeadCache } from './head-cache.ts'
 import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
 import { HeadStack } from './head-stack.ts'
 import { leaseHeads } from './lease-heads.ts'
-import { nameParam } from './name-param.ts'
-import { type ResolveParts, resolveClassifiers } from './resolve-classifiers.ts'
-import { ServedModels } from './served-models.ts'
+import {
+  chooseServedVersion,
+  listClassifiers,
+  nameParam,
+  type ResolveParts,
+  resolveClassifiers,
+} from './resolve-classifiers.ts'
+import { type ServedModel, ServedModels } from './served-models.ts'
 
 /** Everything is read again this often, which repairs what the index hint missed. */
 const SWEEP_MS = 300_000
@@ -206,5 +210,33 @@ function createUnreadableLog() {
       logged.add(model)
       return { model, change: 'refused', reason }
     })
+  }
+}
+
+/** A served classifier as lists show it: the version that its name means, or the one chosen. */
+export async function describeClassifier(
+  { followed, state, book }: ServedModel,
+  shadows: ShadowBook,
+  chosen?: number,
+): Promise<ClassifierEntry> {
+  const { name, versions } = followed
+  const version = chosen ?? state.aliases[CHAMPION] ?? null
+  const shown = version ?? versions.at(-1)
+  const manifest = shown === undefined ? null : await book.get(shown).catch((): null => null)
+  const { traffic, shadow } = state
+  return {
+    kind: 'classifier',
+    name,
+    version,
+    versions,
+    aliases: state.aliases,
+    traffic,
+    shadow: shadow && {
+      ...shadows.summarize(name, shadow.version),
+      samplePercent: shadow.samplePercent,
+    },
+    family: manifest?.family ?? null,
+    labels: manifest ? (readHeadCard(manifest)?.labelCount ?? null) : null,
+    createdSeconds: manifest ? Math.floor(Date.parse(manifest.createdAt) / 1000) : 0,
   }
 }

@@ -1,4 +1,4 @@
-import { relativeDistance } from '../../head/distance.ts'
+import { relativeDistance } from '../../head/columns.ts'
 import type { Detector } from '../../head/head.ts'
 import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import type { Problem } from '../methods/problem.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { parseMat } from '../../../shared/dataset/mat5.ts'
+import { parseMat } from '../../../shared/dataset/arrays/mat5.ts'
 import { type Features, scaleRows } from '../../../shared/training/numerics/features.ts'
 import { sharedPath } from '../../shared-folder.ts'
 
