@@ -1,5 +1,5 @@
-import { deriveFolder } from '../../exporter/artifact/derived-folder.ts'
 import type { TransformerConfig } from '../../exporter/architectures/architecture.ts'
+import { deriveFolder } from '../../exporter/artifact/derived-folder.ts'
 import { findPrefix, storedLayerNames } from '../../exporter/source/tensor-names.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
