@@ -23,5 +23,6 @@ export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/exporter/architectures/roberta.ts': 'each architecture of the table is a file of its own',
   'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
   'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+  'shared/lib/maths/select-largest.ts': 'the plain search of the tests selects as the kernels do',
   'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
 }
