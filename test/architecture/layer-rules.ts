@@ -171,6 +171,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'jobs/heads': 'types',
       'jobs/finetune': 'types',
       training: 'types',
+      'training/catalogue': 'value',
       ...lib,
     },
     packages: 'any',
