@@ -227,7 +227,8 @@ function adviseNext({ encoder, report }: FineTuneClassifierResult, model: string
 }
 
 /** @throws EspalierError `not_better` */
-function checkPromotion({ version, encoder, promotion }: FineTuneClassifierResult): void {
+function checkPromotion({ version, encoder, promotion, refusal }: FineTuneClassifierResult): void {
+  if (refusal !== null) throw new EspalierError('not_better', refusal)
   if (version === null || promotion.status !== 'refused') return
   const model = formatModelVersion(version)
   const pair = encoder === null ? model : `${formatModelVersion(encoder)} and ${model}`
