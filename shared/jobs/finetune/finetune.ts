@@ -49,8 +49,8 @@ export async function fineTuneClassifier(
       async embed(found, { onProgress, signal }) {
         const choice = { ...request, model: request.base }
         const options = { onProgress, signal }
-        const { data, ...rows } = await embedData(encoderDeps(deps, choice), found, options)
-        return { ...rows, data: data === found ? data : divideData(data, request) }
+        const { data, ...set } = await embedData(encoderDeps(deps, choice), found, options)
+        return { ...set, data: data === found ? data : divideData(data, request) }
       },
       async fit({ data, vectors }, { kernels, watch }) {
         const tools = await loadFineTuning()
@@ -59,9 +59,9 @@ export async function fineTuneClassifier(
         const parts = { deps, request, data, settings, precisions }
         return fitTuned({ ...parts, tools, kernels, watch, scratch }, base.folder, vectors)
       },
-      publishEncoder: (_rows, fit) => publishEncoder(fit),
-      report: (_rows, fit, evaluated) => ({ fineTuning: describeFineTuning(fit, evaluated) }),
-      origin: (_rows, fit, report) => describeTuned(fit, report),
+      publishEncoder: (_set, fit) => publishEncoder(fit),
+      report: (_set, fit, evaluated) => ({ fineTuning: describeFineTuning(fit, evaluated) }),
+      origin: (_set, fit, report) => describeTuned(fit, report),
       objectTo: ({ fineTuning }) =>
         fineTuning ? objectToTuned(fineTuning.recommendation, request.precision) : null,
     })

@@ -53,19 +53,19 @@ export interface EncoderBelow {
 /** What differs between the jobs that make a head. */
 export interface HeadPlug<
   Data extends TrainingData,
-  Rows extends EmbeddedData<Data>,
+  Embedded extends EmbeddedData<Data>,
   Fit extends FittedHead,
 > {
   /** How to get test rows, for a message. */
   readonly fix: string
   read(): Promise<Data>
-  embed(data: Data, options: EmbedJobOptions, watch: Stopwatch): Promise<Rows>
-  fit(rows: Rows, job: HeadJob): Promise<Fit>
+  embed(data: Data, options: EmbedJobOptions, watch: Stopwatch): Promise<Embedded>
+  fit(set: Embedded, job: HeadJob): Promise<Fit>
   /** Publishes the encoder below the head, where that is new. */
-  publishEncoder?(rows: Rows, fit: Fit): Promise<EncoderBelow>
+  publishEncoder?(set: Embedded, fit: Fit): Promise<EncoderBelow>
   /** What the report tells beside what every report does. */
-  report?(rows: Rows, fit: Fit, evaluated: EvaluatedHead, job: HeadJob): Partial<TrainingReport>
-  origin(rows: Rows, fit: Fit, report: TrainingReport): HeadOrigin
+  report?(set: Embedded, fit: Fit, evaluated: EvaluatedHead): Partial<TrainingReport>
+  origin(set: Embedded, fit: Fit, report: TrainingReport): HeadOrigin
   /** What speaks against a promotion beside the champion. */
   objectTo?(report: TrainingReport): string | null
 }
@@ -80,12 +80,12 @@ const QUOTES = 3
  */
 export async function makeHead<
   Data extends TrainingData,
-  Rows extends EmbeddedData<Data>,
+  Embedded extends EmbeddedData<Data>,
   Fit extends FittedHead,
 >(
   deps: HeadDeps,
   request: HeadRequest,
-  plug: HeadPlug<Data, Rows, Fit>,
+  plug: HeadPlug<Data, Embedded, Fit>,
 ): Promise<TrainHeadResult & { readonly fit: Fit; readonly encoder: RegistryVersion | null }> {
   const { name, onProgress, signal } = request
   checkModelName(name)
@@ -94,16 +94,16 @@ export async function makeHead<
   const data = await plug.read()
   watch.finish('reading')
   const check = (encoder: EncoderInfo) => checkOtherName(name, encoder)
-  const rows = await plug.embed(data, { check, onProgress, signal }, watch)
+  const set = await plug.embed(data, { check, onProgress, signal }, watch)
   watch.finish('embedding')
   const kernels = await deps.openKernels()
   try {
     const job: HeadJob = { deps, request, tools: await loadTraining(), kernels, watch }
-    const fit = await plug.fit(rows, job)
+    const fit = await plug.fit(set, job)
     fit.signal?.throwIfAborted()
-    const evaluated = await evaluateHead(job, rows.data, fit, plug.fix)
+    const evaluated = await evaluateHead(job, set.data, fit, plug.fix)
     watch.finish('evaluation')
-    return { ...(await conclude(job, plug, rows, fit, evaluated)), fit }
+    return { ...(await conclude(job, plug, set, fit, evaluated)), fit }
   } finally {
     await kernels.close()
   }
@@ -130,11 +130,12 @@ async function evaluateHead(
   // Told beside the cross-validation alone.
   const isTold = crossValidation !== null
   const fitted = isTold ? await tools.evaluateHead(head, fit.learnt, kernels) : null
-  const correct = evaluation?.correct ?? new Uint8Array(0)
-  const contender = { head, test, embeddings: fit.vectors.test, correct, fix }
   const champion = await compareWithChampion(
     job,
-    { ...contender, embedFor: fit.embedFor },
+    {
+      ...{ head, test, embeddings: fit.vectors.test, embedFor: fit.embedFor, fix },
+      correct: evaluation?.correct ?? new Uint8Array(0),
+    },
     fit.signal,
   )
   return { evaluation, rivals, fittedAccuracy: fitted?.accuracy ?? 0, champion }
@@ -143,50 +144,53 @@ async function evaluateHead(
 /** Reports, publishes and promotes. */
 async function conclude<
   Data extends TrainingData,
-  Rows extends EmbeddedData<Data>,
+  Embedded extends EmbeddedData<Data>,
   Fit extends FittedHead,
 >(
   job: HeadJob,
-  plug: HeadPlug<Data, Rows, Fit>,
-  rows: Rows,
+  plug: HeadPlug<Data, Embedded, Fit>,
+  set: Embedded,
   fit: Fit,
   evaluated: EvaluatedHead,
 ): Promise<TrainHeadResult & { readonly encoder: RegistryVersion | null }> {
   const { deps, request, tools, watch } = job
   const { trained, vectors, signal } = fit
   const { evaluation, champion } = evaluated
-  const { data, embeddings } = rows
+  const { data, embeddings } = set
   const bytes = encodeHead(trained.head)
   signal?.throwIfAborted()
-  const unchanged = { model: formatModelVersion(vectors.encoder), version: null }
-  const encoder = (await plug.publishEncoder?.(rows, fit)) ?? unchanged
+  const encoder = (await plug.publishEncoder?.(set, fit)) ?? {
+    model: formatModelVersion(vectors.encoder),
+    version: null,
+  }
   const report = {
     ...assembleReport({
       ...{ request, data, encoder: vectors.encoder, model: encoder.model, trained },
       ...{ evaluation, fittedAccuracy: evaluated.fittedAccuracy, comparison: champion.comparison },
       ...{ headBytes: bytes.length, timings: watch.timings, createdMs: deps.clock.wallMs() },
     }),
-    ...plug.report?.(rows, fit, evaluated, job),
+    ...plug.report?.(set, fit, evaluated),
   }
   const mistakes = evaluation?.test.mistakes ?? []
   const thumbnails = await makeThumbnails(deps.openThumbnailer, data.test, mistakes)
   const files = tools.renderReport(report, thumbnails)
-  const told = { report, files, warnings: data.warnings, embeddings, encoder: encoder.version }
   signal?.throwIfAborted()
+  const made = { report, files, warnings: data.warnings, embeddings, encoder: encoder.version }
   if (request.dryRun || fit.refusal !== undefined) {
-    return { ...told, version: null, created: false, promotion: { status: 'none' } }
+    return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }
-  const origin = plug.origin(rows, fit, report)
-  const publishable = { request, data, trained, bytes, report, files, origin }
-  const published = await publishHead(deps.registry, publishable, signal)
-  const objection = plug.objectTo?.(report) ?? champion.objection
+  const published = await publishHead(
+    deps.registry,
+    { request, data, trained, bytes, report, files, origin: plug.origin(set, fit, report) },
+    signal,
+  )
   const promotion = await promoteHead(
     job,
     { ...published, encoder: encoder.version },
-    { ...champion, objection },
+    { ...champion, objection: plug.objectTo?.(report) ?? champion.objection },
     signal,
   )
-  return { ...told, ...published, promotion }
+  return { ...made, ...published, promotion }
 }
 
 function createStopwatch(clock: Clock): Stopwatch {

@@ -33,7 +33,7 @@ export async function trainHead(
     },
     publishEncoder: ({ layer, vectors }) => publishLayer({ deps, request }, vectors.encoder, layer),
     report: ({ layer }) => ({ layers: layer?.report }),
-    origin(_rows, _fit, { encoder }) {
+    origin(_set, _fit, { encoder }) {
       const { method, seed, folds, balance, memory } = request
       const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory }]
       return { settings: request, inputs }
