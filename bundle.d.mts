@@ -1,11 +1,22 @@
-/** Writes `cli.js` with its chunks and `encoder-worker.cjs` into a folder; other files are left alone. */
+import type { BuildResult } from 'esbuild'
+
+/**
+ * Writes the program into a folder: `cli.js`, `lambda.js` and `index.js` with their chunks, `client.js` and the
+ * workers; other files are left alone. Gives the folders of the packages that went into it.
+ */
 export function bundleProgram(
   outdir: string,
   options?: { readonly sourcemap?: boolean },
-): Promise<void>
+): Promise<readonly string[]>
 
 /** Writes the encoder worker, or another one, into one file. */
 export function bundleWorker(
   outfile: string,
   options?: { readonly entry?: string; readonly sourcemap?: boolean },
-): Promise<void>
+): Promise<BuildResult>
+
+/** Writes the client of the HTTP API into one file. */
+export function bundleClient(
+  outfile: string,
+  options?: { readonly sourcemap?: boolean },
+): Promise<BuildResult>

@@ -1,6 +1,6 @@
-// Bundles the program into a folder, packages included, so that a start reads few files. ONNX Runtime and
-// sharp stay outside: their libraries are native. The worker is an entry of its own, because a TypeScript worker
-// cannot be loaded on Node 20, and CommonJS, because a thread starts sooner without the loader of ES modules.
+// Bundles the program into a folder, packages included, so that a start reads few files. The native libraries of
+// ONNX Runtime and sharp stay outside. The worker is an entry of its own, because a TypeScript worker cannot be
+// loaded on Node 20, and CommonJS, because a thread starts sooner without the loader of ES modules.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -12,33 +12,58 @@ const shared = {
   platform: 'node',
   target: 'node20',
   minifySyntax: true,
+  metafile: true,
   logLevel: 'warning',
 }
 
-/** Writes `cli.js` and `lambda.js` with their chunks, and the workers of encoders and of fine-tuning into a folder. */
+/**
+ * Writes `cli.js`, `lambda.js` and `index.js` (the library) with their chunks, `client.js`, and the workers of encoders
+ * and of fine-tuning into a folder. Gives the packages that went into them, by folder.
+ */
 export async function bundleProgram(outdir, { sourcemap = false } = {}) {
-  await Promise.all([
+  const results = await Promise.all([
     build({
       ...shared,
-      entryPoints: { cli: 'functions/cli/main.ts', lambda: 'functions/api/lambda.ts' },
+      entryPoints: {
+        cli: 'functions/cli/main.ts',
+        lambda: 'functions/api/lambda/lambda.ts',
+        index: 'functions/library/index.ts',
+      },
       outdir,
       format: 'esm',
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
-      external: ['onnxruntime-node', 'sharp'],
-      plugins: [shakeZod, trimPromClient],
+      external: ['sharp'],
+      plugins: [shakeZod, inlineOnnxRuntime, trimPromClient],
       // CommonJS packages ask for Node's modules with `require`.
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
       },
       sourcemap,
     }),
+    bundleClient(`${outdir}/client.js`, { sourcemap }),
     bundleWorker(`${outdir}/encoder-worker.cjs`, { sourcemap }),
     bundleWorker(`${outdir}/finetune-worker.cjs`, {
       entry: 'shared/finetune/worker.ts',
       sourcemap,
     }),
   ])
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs))
+  const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
+  return [...new Set(folders.filter((folder) => folder !== undefined))].sort()
+}
+
+/** Writes the client of the HTTP API into one file, for anything that has `fetch`. */
+export async function bundleClient(outfile, { sourcemap = false } = {}) {
+  return build({
+    ...shared,
+    entryPoints: ['shared/client/client.ts'],
+    outfile,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    sourcemap,
+  })
 }
 
 /** Writes the encoder worker, or another one, into one file. */
@@ -46,7 +71,7 @@ export async function bundleWorker(
   outfile,
   { entry = 'shared/runtime/workers/worker.ts', sourcemap = false } = {},
 ) {
-  await build({
+  return build({
     ...shared,
     entryPoints: [entry],
     outfile,
@@ -71,18 +96,46 @@ const shakeZod = {
   },
 }
 
-/** Takes in the JavaScript of onnxruntime-node, thirty small files; the native binding is found by name. */
+/**
+ * Takes in the JavaScript of onnxruntime-node, thirty small files. Its native binding is that of the package where it
+ * is installed beside the program in the same version, with CUDA perhaps; else the one that the program carries.
+ */
 const inlineOnnxRuntime = {
   name: 'inline-onnxruntime',
   setup(plugin) {
+    const manifest = new URL('node_modules/onnxruntime-node/package.json', import.meta.url)
+    const { version } = JSON.parse(readFileSync(manifest, 'utf8'))
     plugin.onLoad({ filter: /onnxruntime-node[\\/]dist[\\/]binding\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(
-        'require(`../bin/',
-        'require(`onnxruntime-node/bin/',
+      contents: readFileSync(path, 'utf8').replace(/require\(`\.\.\/bin\/[^`]*`\)/, () =>
+        findBinding(version),
       ),
     }))
-    plugin.onResolve({ filter: /\.node$/ }, ({ path }) => ({ path, external: true }))
+    plugin.onResolve({ filter: /^onnxruntime-node\/package\.json$/ }, ({ path }) => ({
+      path,
+      external: true,
+    }))
   },
+}
+
+/** An expression for the native binding; infra/package carries it under `#native`. */
+function findBinding(version) {
+  return `(() => {
+    const machine = process.platform + '/' + process.arch
+    let beside
+    try { beside = require('onnxruntime-node/package.json').version } catch {}
+    if (beside === '${version}') {
+      return require(\`onnxruntime-node/bin/napi-v6/\${machine}/onnxruntime_binding.node\`)
+    }
+    try {
+      return require(\`#native/\${machine}/onnxruntime_binding.node\`)
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') throw error
+      throw new Error(
+        \`espalier carries no ONNX Runtime for \${machine}; add it with: npm install onnxruntime-node@${version}\`,
+        { cause: error },
+      )
+    }
+  })()`
 }
 
 /** Leaves out what no part of the server asks for: process metrics, the push gateway, clusters. */

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import loadWabt from 'wabt'
 
-const SOURCES = ['finetune/adamw', 'runtime/resample']
+const SOURCES = ['finetune/optimise/adamw', 'runtime/image/resample']
 
 const path = (name: string) => fileURLToPath(new URL(`../shared/${name}`, import.meta.url))
 

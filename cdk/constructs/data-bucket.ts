@@ -3,7 +3,7 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import { Bucket, BucketEncryption, type IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { acknowledgeResources } from './acknowledge.ts'
-import { createLogBucket, PRIVATE } from './private-bucket.ts'
+import { createLogBucket, LOGS_BY_POLICY, PRIVATE } from './private-bucket.ts'
 
 /** Where jobs read rows and write results. */
 export interface DataBucketProps {
@@ -22,6 +22,7 @@ export class DataBucket extends Construct {
 
   constructor(scope: Construct, id: string, props: DataBucketProps = {}) {
     super(scope, id)
+    this.node.setContext(LOGS_BY_POLICY, true)
     this.bucket =
       props.bucket ??
       new Bucket(this, 'Bucket', {

@@ -6,7 +6,7 @@ import { Bucket, BucketEncryption, type IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 import { acknowledgeResources } from './acknowledge.ts'
-import { createLogBucket, PRIVATE } from './private-bucket.ts'
+import { createLogBucket, LOGS_BY_POLICY, PRIVATE } from './private-bucket.ts'
 import { denyOverwrites } from './write-once.ts'
 
 /** How a store of models is made. */
@@ -70,6 +70,7 @@ export class ModelStore extends Construct {
     this.#key = props.encryptionKey
     this.#removers = [...(props.removers ?? [])]
     const { removalPolicy = RemovalPolicy.RETAIN } = props
+    this.node.setContext(LOGS_BY_POLICY, true)
     this.accessLogs = createLogBucket(this, 'AccessLogs', {
       removalPolicy,
       keepFor: props.accessLogsFor,

@@ -10,6 +10,12 @@ export const PRIVATE = {
   minimumTLSVersion: 1.2,
 } as const
 
+/**
+ * Has S3 write access logs by a policy of the bucket: access lists, which applications without this feature flag
+ * get, are off here. Set on a construct before it has buckets.
+ */
+export const LOGS_BY_POLICY = '@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy'
+
 /** How a bucket for access logs is made. */
 export interface LogBucketOptions {
   /**

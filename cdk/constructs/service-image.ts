@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Annotations, Arn, ArnFormat, Stack } from 'aws-cdk-lib'
 import { Repository } from 'aws-cdk-lib/aws-ecr'
@@ -27,6 +28,11 @@ export interface SourceImageProps {
    * @default none
    */
   readonly buildArgs?: Readonly<Record<string, string>>
+  /**
+   * A clone of Espalier, whose infra/docker/Dockerfile is built.
+   * @default the one that these constructs lie in; the package espalier-cdk lies in none
+   */
+  readonly folder?: string
 }
 
 interface PinnedImage {
@@ -36,6 +42,7 @@ interface PinnedImage {
   readonly digest: string
 }
 
+/** The clone that this file lies in; in the package, the package itself. */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const DOCKERFILE = 'infra/docker/Dockerfile'
 const REFERENCE =
@@ -70,7 +77,10 @@ export class ServiceImage {
     return new ServiceImage(undefined, { account, region, name, digest })
   }
 
-  /** Built and pushed by `cdk deploy`, which needs docker; `cdk synth` does not. */
+  /**
+   * Built and pushed by `cdk deploy`, which needs docker and a clone of Espalier; `cdk synth` needs the clone alone.
+   * Using it throws a SettingError where there is none.
+   */
   static fromSource(props: SourceImageProps): ServiceImage {
     return new ServiceImage(props, undefined)
   }
@@ -120,10 +130,10 @@ export class ServiceImage {
   }
 
   #build(scope: Construct): DockerImageAssetOptions & { readonly directory: string } {
-    const { target, architecture, buildArgs = {} } = this.#source!
-    if (!existsSync(`${ROOT}${DOCKERFILE}`)) {
+    const { target, architecture, buildArgs = {}, folder = ROOT } = this.#source!
+    if (!existsSync(join(folder, DOCKERFILE))) {
       throw new SettingError(
-        `there is no ${DOCKERFILE} to build the image from; name an image with -c image.${target}=…@sha256:…`,
+        `there is no ${DOCKERFILE} in ${folder} to build the image from; name an image with -c image.${target}=…@sha256:… or ServiceImage.fromDigest, or the folder of a clone`,
       )
     }
     if (Object.keys(buildArgs).length === 0) {
@@ -133,7 +143,7 @@ export class ServiceImage {
       )
     }
     return {
-      directory: ROOT,
+      directory: folder,
       file: DOCKERFILE,
       target,
       platform: architecture === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,

@@ -8,13 +8,13 @@ export interface ContextKey {
 
 /** Every value of a deployment, in the order of documentation. */
 export const CONTEXT_KEYS = [
-  { key: 'region', default: 'that of your AWS profile', doc: 'Region of AWS to deploy to.' },
+  { key: 'region', default: 'that of your AWS profile', doc: 'AWS region to deploy to.' },
   {
     key: 'stacks',
     default: 'store,cpu,ops',
-    doc: 'Stacks to deploy: store, cpu, gpu, train, bulk, ops, with commas between them.',
+    doc: 'Stacks to deploy, separated by commas: store, cpu, gpu, train, bulk, ops.',
   },
-  { key: 'name', default: 'Espalier', doc: 'What the names of the stacks open with.' },
+  { key: 'name', default: 'Espalier', doc: 'Stack name prefix.' },
   {
     key: 'image.cpu',
     default: 'built from this folder',
@@ -28,30 +28,30 @@ export const CONTEXT_KEYS = [
   {
     key: 'image.args',
     default: 'none',
-    doc: 'Arguments of a build from this folder, as infra/docker/resolve-digests.sh prints them.',
+    doc: 'Build arguments for an image built from this folder, as infra/docker/resolve-digests.sh prints them.',
   },
   {
     key: 'permissionsBoundary',
     default: 'none',
-    doc: 'ARN of a policy that bounds every role.',
+    doc: 'ARN of a permissions boundary for every role.',
   },
   {
     key: 'store.removers',
     default: 'none',
-    doc: 'ARNs of roles that may delete versions, with commas between them.',
+    doc: 'ARNs of roles that may delete versions, separated by commas.',
   },
   { key: 'cpu.jwt.issuer', default: 'none', doc: 'Issuer of the tokens of callers, an https URL.' },
   {
     key: 'cpu.jwt.audience',
     default: 'none',
-    doc: 'Whom tokens are for, with commas between them.',
+    doc: 'Token audience; several are separated by commas.',
   },
   { key: 'cpu.iam', default: 'false', doc: 'With true, callers sign with AWS credentials.' },
   { key: 'cpu.open', default: 'false', doc: 'With true, everybody may call.' },
   {
     key: 'cpu.private',
     default: 'none',
-    doc: 'Endpoint of a network (vpce-…) that alone reaches the API; goes with cpu.iam.',
+    doc: 'VPC endpoint (vpce-…) that is the only way to the API. Needs cpu.iam.',
   },
   { key: 'cpu.architecture', default: 'x86_64', doc: 'Processor of the image: x86_64 or arm64.' },
   {
@@ -63,7 +63,7 @@ export const CONTEXT_KEYS = [
   {
     key: 'cpu.concurrency',
     default: "the account's limit",
-    doc: 'Most copies of the function at once.',
+    doc: 'Reserved concurrency of the function.',
   },
   { key: 'cpu.domain', default: "API Gateway's name", doc: 'Name of the API.' },
   { key: 'cpu.certificate', default: 'none', doc: 'ARN of the certificate of cpu.domain.' },
@@ -73,12 +73,12 @@ export const CONTEXT_KEYS = [
   {
     key: 'gpu.jwt.audience',
     default: 'none',
-    doc: 'Whom tokens are for, with commas between them.',
+    doc: 'Token audience; several are separated by commas.',
   },
   {
     key: 'gpu.keys',
     default: 'none',
-    doc: 'ARN of a secret with the lines of `espalier keys create`, commas between them.',
+    doc: 'ARN of a secret with the lines of `espalier keys create`, separated by commas.',
   },
   { key: 'gpu.open', default: 'false', doc: 'With true, everybody may call.' },
   {
@@ -91,12 +91,12 @@ export const CONTEXT_KEYS = [
     default: 'instances',
     doc: 'Where the tasks run: instances; Fargate has no GPUs.',
   },
-  { key: 'gpu.types', default: 'T4,L4,A10G', doc: 'GPUs that will do: T4, L4, A10G, L40S.' },
+  { key: 'gpu.types', default: 'T4,L4,A10G', doc: 'Allowed GPUs: T4, L4, A10G, L40S.' },
   { key: 'gpu.tasks', default: '2', doc: 'Most tasks at once, each with a GPU.' },
   {
     key: 'gpu.idle',
     default: 'quiet',
-    doc: 'When there is no task: never, quiet (after gpu.quiet minutes without calls) or schedule (outside of gpu.hours).',
+    doc: 'When no task runs: never, quiet (after gpu.quiet minutes without calls) or schedule (outside of gpu.hours).',
   },
   {
     key: 'gpu.quiet',
@@ -106,29 +106,29 @@ export const CONTEXT_KEYS = [
   {
     key: 'gpu.hours',
     default: '7-19',
-    doc: 'Hours from Monday to Friday in which there is a task.',
+    doc: 'Hours from Monday to Friday in which a task runs.',
   },
   { key: 'gpu.zone', default: 'Etc/UTC', doc: 'Time zone of gpu.hours.' },
-  { key: 'train.gpu', default: 'false', doc: 'With true, there are jobs on GPUs as well.' },
-  { key: 'bulk.hardware', default: 'cpu', doc: 'What shards are computed on: cpu or gpu.' },
+  { key: 'train.gpu', default: 'false', doc: 'With true, jobs on GPUs are made as well.' },
+  { key: 'bulk.hardware', default: 'cpu', doc: 'Hardware for shards: cpu or gpu.' },
   {
     key: 'data.bucket',
     default: 'one is made for each stack',
     doc: 'Bucket for rows, shards and results.',
   },
-  { key: 'vpc.id', default: 'a network is made', doc: 'A network that is there already.' },
+  { key: 'vpc.id', default: 'a network is made', doc: 'ID of an existing network.' },
   { key: 'vpc.cidr', default: 'none', doc: 'Addresses of vpc.id, such as 10.0.0.0/16.' },
-  { key: 'vpc.zones', default: 'none', doc: 'Its availability zones, with commas between them.' },
+  { key: 'vpc.zones', default: 'none', doc: 'Its availability zones, separated by commas.' },
   { key: 'vpc.public', default: 'none', doc: 'Its public subnets, one for each zone.' },
   {
     key: 'vpc.private',
     default: 'none',
-    doc: 'Its private subnets with a way out, one for each zone.',
+    doc: 'Its private subnets with a route out, one for each zone.',
   },
-  { key: 'zone.id', default: 'none', doc: 'Zone of Route 53 in which the names are made.' },
+  { key: 'zone.id', default: 'none', doc: 'Route 53 zone in which the names are made.' },
   { key: 'zone.name', default: 'none', doc: 'Name of that zone.' },
-  { key: 'alarms.email', default: 'none', doc: 'Whom alarms tell by mail.' },
-  { key: 'alarms.topic', default: 'one is made', doc: 'ARN of a topic of SNS that alarms go to.' },
+  { key: 'alarms.email', default: 'none', doc: 'Email for alarms.' },
+  { key: 'alarms.topic', default: 'one is made', doc: 'ARN of an SNS topic for alarms.' },
 ] as const satisfies readonly ContextKey[]
 
 /** The key of a value. */

@@ -1,64 +1,41 @@
-import { every } from 'hono/combine'
 import { ApiApp } from './api-app.ts'
-import { createHttpMetrics } from './metrics.ts'
-import { admission } from './middleware/admission.ts'
-import { apiKeys } from './middleware/api-keys.ts'
-import { BoundedBodies } from './middleware/bounded-body.ts'
-import { inputContentType, jsonContentType } from './middleware/content-type.ts'
-import { draining } from './middleware/draining.ts'
-import { handleErrors } from './middleware/handle-errors.ts'
-import { inputBody } from './middleware/input-body.ts'
-import { jsonBody } from './middleware/json-body.ts'
-import { notFound } from './middleware/not-found.ts'
-import { requestLog } from './middleware/request-log.ts'
-import { requestRecord } from './middleware/request-record.ts'
-import { addTimingHeaders } from './middleware/timing-headers.ts'
-import { addAdminRoutes } from './routes/admin.ts'
-import { addClassifyRoute } from './routes/classify.ts'
-import { addCohereClassifyRoute } from './routes/cohere-classify.ts'
-import { addCohereEmbedRoute } from './routes/cohere-embed.ts'
-import { addEmbedRoute } from './routes/embed.ts'
-import { addHealthRoutes } from './routes/health.ts'
-import { addInfoRoute } from './routes/info.ts'
-import { addMetricsRoute } from './routes/metrics.ts'
-import { addModelRoutes } from './routes/models.ts'
-import { addOpenAIEmbeddingsRoute } from './routes/openai-embeddings.ts'
-import { addOpenApiRoute } from './routes/openapi.ts'
-import { addSnapshotRoutes } from './routes/snapshot.ts'
-import type { ApiDeps, ApiMiddleware } from './types.ts'
+import { createHttpMetrics } from './metrics/http.ts'
+import { apiKeys } from './middleware/access.ts'
+import { Admission, draining } from './middleware/admission.ts'
+import { handleErrors, notFound } from './middleware/failures.ts'
+import { addTimingHeaders, requestLog, requestRecord } from './middleware/record.ts'
+import { BoundedBodies } from './requests/bounded-body.ts'
+import { readInput } from './requests/read-input.ts'
+import { ROUTES } from './routes/all.ts'
+import type { ApiDeps, Route, RouteHandler } from './types.ts'
 
 /** Builds the application: every route over the parts given. It knows no port and no platform. */
 export function createApp(deps: ApiDeps): ApiApp {
   const { config, clock, log, readiness } = deps
-  const app = new ApiApp()
+  const app = new ApiApp(ROUTES)
   const sendError = handleErrors(log)
   const metrics = deps.metrics ? createHttpMetrics(deps.metrics, deps) : null
 
-  app.use(requestRecord(clock, deps.snapshot?.renewals))
+  app.use(requestRecord(app, clock, deps.snapshot?.renewals))
   app.use(requestLog(clock, log, metrics))
   app.use(addTimingHeaders(clock))
   app.use(draining(readiness))
-  if (deps.keys) app.use(apiKeys(deps.keys))
+  if (deps.keys) app.use(apiKeys(app, deps.keys))
   app.onError(sendError)
   app.notFound(notFound(app, sendError))
 
-  // The door of every inference route: a permit first, then the content type, then the bounded body.
-  const admit = admission(config.maxRequests, readiness)
+  const admission = new Admission(config.maxRequests, readiness)
   const bodies = new BoundedBodies(config)
-  const door: ApiMiddleware = every(admit, jsonContentType(), jsonBody(bodies))
-  const inputDoor = (field: 'input' | 'inputs'): ApiMiddleware =>
-    every(admit, inputContentType(), inputBody(bodies, field, config))
-  addEmbedRoute(app, deps, inputDoor('inputs'))
-  addOpenAIEmbeddingsRoute(app, deps, inputDoor('input'))
-  addClassifyRoute(app, deps, inputDoor('inputs'))
-  addCohereClassifyRoute(app, deps, door)
-  addCohereEmbedRoute(app, deps, door)
-  addModelRoutes(app, deps)
-  addInfoRoute(app, deps)
-  addAdminRoutes(app, deps)
-  addHealthRoutes(app, deps)
-  if (deps.snapshot) addSnapshotRoutes(app, deps.snapshot)
-  if (deps.metrics) addMetricsRoute(app, deps.metrics)
-  addOpenApiRoute(app, deps)
+  /** Inference takes a permit first, then looks at the content type, then reads the bounded body. */
+  const admit =
+    (route: Route, handler: RouteHandler): RouteHandler =>
+    (c) =>
+      admission.hold(() => readInput(c, route, bodies, config, async () => handler(c)))
+
+  for (const route of ROUTES) {
+    const handler = route.handler(deps, ROUTES)
+    if (handler === null) continue
+    app.addRoute(route, route.request === undefined ? handler : admit(route, handler))
+  }
   return app
 }

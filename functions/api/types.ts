@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Registry } from 'prom-client'
+import type { z } from 'zod'
 import type { KeyRing, KeyScope } from '../../shared/lib/api-keys.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
@@ -10,7 +11,7 @@ import type { EncoderDirectory } from '../../shared/serving/models.ts'
 import type { Readiness } from '../../shared/serving/readiness.ts'
 import type { Services } from '../../shared/serving/services.ts'
 import type { SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
-import type { Upload } from './uploads/read-upload.ts'
+import type { Upload } from './requests/read-upload.ts'
 
 /** Everything that the application works with; `functions/boot` builds it. */
 export interface ApiDeps {
@@ -29,6 +30,41 @@ export interface ApiDeps {
   readonly keys?: KeyRing | undefined
   /** What to do around a snapshot of the process, on hosts that take some. */
   readonly snapshot?: SnapshotHooks | undefined
+}
+
+/** How a route writes errors: our one body, or that of text-embeddings-inference. */
+export type ErrorForm = 'unified' | 'tei'
+
+/** What `/openapi.json` says of a route beside what the route itself says. */
+export interface RouteDocs {
+  readonly summary: string
+  readonly tag: 'embeddings' | 'classification' | 'models' | 'operations'
+  readonly response: z.ZodType
+  readonly headers?: z.ZodObject
+  readonly params?: z.ZodObject
+}
+
+export type RouteHandler = (c: ApiContext) => Response | Promise<Response>
+
+/** All that is known of a route; application, OpenAPI, scopes, error form and log level follow from it. */
+export interface Route {
+  readonly method: 'get' | 'post'
+  /** As the router takes it: `/v1/models/:id`. */
+  readonly path: string
+  /** What a key must open, where keys are asked for; null lets anybody in. */
+  readonly scope: KeyScope | null
+  /** @default 'unified' */
+  readonly errors?: ErrorForm
+  /** True for what probes and scrapers ask every few seconds: logged at debug. */
+  readonly quiet?: boolean
+  /** The JSON that it reads. Such a route is inference: admitted by number, its body bounded. */
+  readonly request?: z.ZodType
+  /** The field of inputs in whose place images may come as they are. */
+  readonly uploads?: 'input' | 'inputs'
+  /** Absent for routes of machines, which the document leaves out. */
+  readonly docs?: RouteDocs
+  /** Makes what answers, once; null where the application has no such part. */
+  handler(deps: ApiDeps, routes: readonly Route[]): RouteHandler | null
 }
 
 /** What one encoder read for a request. */
@@ -60,6 +96,8 @@ export interface RequestRecord {
   readonly id: string
   readonly startedMs: number
   readonly traceparent: string | undefined
+  /** The route at its path; null where there is none. */
+  readonly route: Route | null
   bodyBytes: number
   usage: Usage | null
   /** What the answer's headers say of its usage. */
@@ -88,6 +126,5 @@ export interface ApiEnv {
   }
 }
 
-export type { ApiApp } from './api-app.ts'
 export type ApiContext = Context<ApiEnv>
 export type ApiMiddleware = MiddlewareHandler<ApiEnv>

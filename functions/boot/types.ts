@@ -10,10 +10,11 @@ import type { Logger, Progress } from '../../shared/lib/logger.ts'
 import type { Modality } from '../../shared/lib/manifests/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
-import type { Thumbnailer } from '../../shared/runtime/image/image-thumbnail.ts'
+import type { Thumbnailer } from '../../shared/runtime/image/image-decoder.ts'
 import type { OwnedMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
-import type { ModelSummary } from '../../shared/versions/model-summary.ts'
+import type { ModelSummary } from '../../shared/versions/list-models.ts'
 import type { RunningApp, RunningServer } from './serve/start-server.ts'
+import type { RunningService } from './start-service.ts'
 
 /** How an encoder is opened; what is left out comes from the configuration. */
 export interface OpenOptions {
@@ -50,7 +51,7 @@ export interface Boot {
   openKernels(): Promise<OwnedMatrixKernels>
   /** Makes thumbnails of image files, for reports. */
   openThumbnailer(): Promise<Thumbnailer>
-  /** Opens the encoder that a name means, exporting it into the cache on first use. */
+  /** Opens the encoder that a name means for a job, which waits for it however long; exports it on first use. */
   openEncoder(options?: OpenOptions): Promise<Encoder>
   /** Exports a Hugging Face folder into an artifact folder. */
   exportEncoder(
@@ -73,6 +74,8 @@ export interface Boot {
   /** The network of an image encoder, with its layers; a built-in one, or a folder. */
   openNetwork(encoder: string): Promise<LayeredNetwork>
   listModels(): Promise<readonly ModelSummary[]>
+  /** The use cases without HTTP, for programs that call them in their own process. */
+  openService(options?: OpenOptions): Promise<RunningService>
   /** The application without a server, for hosts that bring requests as events. */
   openApp(): Promise<RunningApp>
   /** Where Lambda says that this process goes on from a snapshot; null where none is taken. */

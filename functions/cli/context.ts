@@ -1,10 +1,7 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot/types.ts'
-import type { ProgressDisplay } from './progress.ts'
-
-/** A stream that may be a terminal. */
-export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+import type { OutputStream, ProgressDisplay } from './output/progress.ts'
 
 /** A stream that may be a terminal. */
 export type InputStream = Readable & { readonly isTTY?: boolean }

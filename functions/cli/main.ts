@@ -1,31 +1,17 @@
 #!/usr/bin/env node
-import packageJson from '../../package.json' with { type: 'json' }
-import { startEarlyWorker } from '../boot/start-early-worker.ts'
+/**
+ * The command `espalier`. Tells an old Node that it is too old before it loads what such a Node cannot read: this
+ * file imports nothing at once, waits for nothing at the top level, and is written in words that any Node knows.
+ */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
-const { version } = packageJson
-/** The folder that holds `dist` and `infra`, also where the command is reached through a link. */
-const root = new URL('..', import.meta.url)
-const argv = process.argv.slice(2)
-// What a server waits for longest starts first, before the command line itself is loaded.
-const early = argv[0] === 'serve' ? startEarlyWorker(root) : undefined
-
-const interrupted = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // Once: the work ends in order; a second signal has its default effect and ends the process at once.
-  process.once(signal, () => interrupted.abort(signal))
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(
+    `espalier: needs Node.js 20.19 or newer, and this is ${process.version}: see https://nodejs.org\n`,
+  )
+  process.exitCode = 1
+} else {
+  void import('./start.ts').then(({ start }) => start(new URL('..', import.meta.url)))
 }
 
-const { runCli } = await import('./run-cli.ts')
-// The exit code is set and the process left to end by itself: exiting while a worker is inside ONNX
-// Runtime would crash it.
-process.exitCode = await runCli(argv, {
-  boot: async () => (await import('../boot/boot.ts')).createBoot({ root, version, early }),
-  version,
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  signal: interrupted.signal,
-})
-await early?.dispose()
-// An unread stdin would keep the process waiting.
-process.stdin.destroy()
+export {}

@@ -1,16 +1,16 @@
 import { Command } from 'commander'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot/types.ts'
-import { addAdaptCommand } from './commands/adapt.ts'
+import { addAdaptCommand } from './commands/adapt/command.ts'
 import { addAliasCommand } from './commands/alias.ts'
-import { addBulkCommand } from './commands/bulk.ts'
-import { addCompareCommand } from './commands/compare.ts'
+import { addBulkCommand } from './commands/bulk/command.ts'
+import { addCompareCommand } from './commands/compare/command.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addDiffCommand } from './commands/diff.ts'
-import { addEmbedCommand } from './commands/embed.ts'
+import { addEmbedCommand } from './commands/embed/command.ts'
 import { addEvaluateCommand } from './commands/evaluate.ts'
-import { addExportCommand } from './commands/export.ts'
-import { addFineTuneCommand } from './commands/finetune.ts'
+import { addExportCommand } from './commands/export/command.ts'
+import { addFineTuneCommand } from './commands/finetune/command.ts'
 import { addGcCommand } from './commands/gc.ts'
 import { addKeysCommand } from './commands/keys.ts'
 import { addLayersCommand } from './commands/layers.ts'
@@ -23,13 +23,19 @@ import { addServeCommand } from './commands/serve.ts'
 import { addShadowCommand } from './commands/shadow.ts'
 import { addShowCommand } from './commands/show.ts'
 import { addTrafficCommand } from './commands/traffic.ts'
-import { addTrainCommand } from './commands/train.ts'
-import { addPullCommand, addPushCommand } from './commands/transfer.ts'
+import { addTrainCommand } from './commands/train/command.ts'
+import { addPullCommand, addPushCommand } from './commands/transfer/command.ts'
 import { addVerifyCommand } from './commands/verify.ts'
-import type { CommandContext, InputStream, OutputStream } from './context.ts'
-import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED } from './exit-codes.ts'
-import { createProgress } from './progress.ts'
-import { describeFailure, toOneLine } from './report-error.ts'
+import type { CommandContext, InputStream } from './context.ts'
+import { createProgress, type OutputStream } from './output/progress.ts'
+import {
+  describeFailure,
+  EXIT_FAILURE,
+  EXIT_INTERRUPTED,
+  EXIT_OK,
+  EXIT_TERMINATED,
+  toOneLine,
+} from './output/report-error.ts'
 
 /** What the command line gets from its process. */
 export interface CliDeps {
@@ -107,7 +113,8 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   }
 }
 
-function createProgram(context: CommandContext, version: string): Command {
+/** Every command with its options and help; nothing is built and nothing runs until it is parsed. */
+export function createProgram(context: CommandContext, version: string): Command {
   const program = new Command('espalier')
     .description('Embeddings and your own classifiers on ONNX Runtime: one encoder, many heads.')
     .version(version, '-V, --version', 'print the version')

@@ -29,7 +29,7 @@ step infra/docker/steps/export.sh "$work/app" int8
 printf '\n== content of /app, MB\n'
 cd "$work/app"
 {
-  du -sb -- dist prepared infra/* node_modules/* | awk '{ printf "%8.1f  %s\n", $1 / 1e6, $2 }' | sort -rn
+  du -sb -- dist prepared native infra/* node_modules/* | awk '{ printf "%8.1f  %s\n", $1 / 1e6, $2 }' | sort -rn
 } | head -n 14
 bytes="$(du -sb . | cut -f1)"
 awk -v b="$bytes" -v m="$max_bytes" 'BEGIN { printf "%8.1f  in all, of %.0f allowed\n", b / 1e6, m / 1e6 }'

@@ -1,4 +1,4 @@
-import type { CurvePoint } from '../../shared/finetune/fine-tune-types.ts'
+import type { CurvePoint } from '../../shared/finetune/types.ts'
 import { judgeFrozen, type StudyParts, trainStudyRun } from './study-parts.ts'
 import { drawRows, type StudySet } from './study-sets.ts'
 

@@ -7,7 +7,7 @@ import type { TuningOptions } from '../../shared/jobs/finetune/request.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
-import type { ReportContender, ReportFineTuning } from '../../shared/reports/fine-tuning.ts'
+import type { ReportContender, ReportFineTuning } from '../../shared/reports/types.ts'
 import type { LabelledText } from '../quality/sets.ts'
 import type { StudyParts } from './study-parts.ts'
 

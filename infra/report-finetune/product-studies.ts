@@ -1,4 +1,4 @@
-import type { ReportContender } from '../../shared/reports/fine-tuning.ts'
+import type { ReportContender } from '../../shared/reports/types.ts'
 import { runProduct } from './product-runs.ts'
 import { judgeFrozen, type StudyParts } from './study-parts.ts'
 import { drawPerLabel, type StudySet } from './study-sets.ts'

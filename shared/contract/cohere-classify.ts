@@ -15,7 +15,7 @@ export const cohereClassifyRequestSchema = z
     examples: z
       .array(z.unknown())
       .nullish()
-      .describe('Not supported: train a classifier from them with `espalier train`.'),
+      .describe('Not supported: train a classifier from them.'),
   })
   .meta({ id: 'CohereClassifyRequest' })
 export type CohereClassifyRequest = z.infer<typeof cohereClassifyRequestSchema>

@@ -14,7 +14,9 @@ export const cohereEmbedRequestSchema = z
       .string()
       .max(40)
       .nullish()
-      .describe('Taken, and of no effect: pass `prompt_name` on /embed for encoders with prompts.'),
+      .describe(
+        'Taken, and of no effect: for encoders with prompts, the form of text-embeddings-inference has `prompt_name`.',
+      ),
     texts: z.array(z.string()).nullish(),
     images: z
       .array(z.string())

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { replaceFile } from '../lib/replace-file.ts'
 import type { ByteSink } from './byte-sink.ts'
 import { dataError } from './data-error.ts'
 
@@ -57,7 +58,7 @@ class RenamedFile implements AtomicFile {
     await this.#guard(async () => {
       if (this.#temporary !== null) await this.#handle.sync()
       await this.#close()
-      if (this.#temporary !== null) await rename(this.#temporary, this.#target)
+      if (this.#temporary !== null) await replaceFile(this.#temporary, this.#target)
       this.#committed = true
     })
   }

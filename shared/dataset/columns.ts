@@ -1,3 +1,4 @@
+import { option, say } from '../lib/wording.ts'
 import { dataError } from './data-error.ts'
 import type { DataRow, DataSource } from './types.ts'
 
@@ -122,11 +123,13 @@ function pickColumn(
   if (found !== undefined) return found
   const named = row.columns.some((column, i) => column !== String(i + 1))
   const headed = named && (source.format === 'csv' || source.format === 'tsv')
+  const orNoHeader = headed
+    ? say` (or pass ${option('no-header')} where the first row is data)`
+    : ''
   throw dataError(
     source.name,
     null,
-    `which column is the ${role}? Pass --${role}-column; the columns are ${listColumns(row)}` +
-      (headed ? ' (or pass --no-header where the first row is data)' : ''),
+    say`which column is the ${role}? Pass ${option(`${role}-column`)}; the columns are ${listColumns(row)}${orNoHeader}`,
   )
 }
 

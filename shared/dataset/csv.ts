@@ -1,8 +1,7 @@
 import { pipeline, Readable } from 'node:stream'
 import { type CsvError, type Options, Parser } from 'csv-parse'
 import { dataError, formatBytes } from './data-error.ts'
-import type { DelimitedRecord } from './delimited.ts'
-import type { RowLimits } from './types.ts'
+import type { DelimitedRecord, RowLimits } from './types.ts'
 
 interface RawRecord {
   readonly record: string[]

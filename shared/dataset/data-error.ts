@@ -1,16 +1,17 @@
 import { EspalierError } from '../lib/errors.ts'
 import { isLongerThanBytes } from '../lib/text/text.ts'
+import type { Wording } from '../lib/wording.ts'
 import type { RowLimits } from './types.ts'
 
 /** An `invalid_data` error that names the source and, where there is one, the line. */
 export function dataError(
   name: string,
   line: number | null,
-  message: string,
+  message: string | Wording,
   cause?: unknown,
 ): EspalierError {
-  const place = line === null ? name : `${name} line ${line}`
-  return new EspalierError('invalid_data', `${place}: ${message}`, { param: name, cause })
+  const place = { source: name, line: line ?? undefined }
+  return new EspalierError('invalid_data', message, { param: name, place, cause })
 }
 
 /** A number of bytes as people read it: `4 MiB`, `900 bytes`. */

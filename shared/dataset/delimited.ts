@@ -1,13 +1,7 @@
 import { readCsvRecords } from './csv.ts'
 import { dataError, findLongField } from './data-error.ts'
 import { readLines } from './lines.ts'
-import type { DataRow, RowLimits } from './types.ts'
-
-/** A record of CSV or TSV before its values have names. */
-export interface DelimitedRecord {
-  readonly line: number
-  readonly values: readonly string[]
-}
+import type { DataRow, DelimitedRecord, RowLimits } from './types.ts'
 
 /** Takes a row that cannot be used, instead of an error that ends the reading. */
 export type OnBadRow = (line: number, reason: string) => void

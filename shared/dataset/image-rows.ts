@@ -1,5 +1,6 @@
 import { forEachConcurrently } from '../lib/concurrency.ts'
 import { EspalierError } from '../lib/errors.ts'
+import { print } from '../lib/wording.ts'
 import { dataError } from './data-error.ts'
 import { type HashedImage, hashImage, type ImageFolder, openImageFolder } from './image-file.ts'
 import type { DataRow, DataSource, SkippedFile } from './types.ts'
@@ -49,7 +50,7 @@ export async function hashImages<T extends { readonly text: string; readonly lin
   })
   return found.flatMap(({ row, file, image }) => {
     if (image !== null && !(image instanceof EspalierError)) return [{ ...row, image }]
-    const why = image?.message.replace(`${file.path}: `, '') ?? ''
+    const why = image === null ? '' : print(image.wording)
     onSkip({ reason: 'unreadable_images', path: file.path, why })
     return []
   })

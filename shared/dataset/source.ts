@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, extname } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { EspalierError } from '../lib/errors.ts'
+import { option, say } from '../lib/wording.ts'
 import { dataError } from './data-error.ts'
 import { imageFolderSource } from './image-source.ts'
 import { DATA_FORMATS, type DataFormat, type DataSource } from './types.ts'
@@ -35,7 +36,7 @@ export function formatFromName(name: string): DataFormat {
   }
   throw new EspalierError(
     'invalid_request',
-    `${name}: the name does not say the format; pass --format ${DATA_FORMATS.join('|')}`,
+    say`${name}: the name does not say the format; pass ${option('format', DATA_FORMATS.join('|'))}`,
     { param: name },
   )
 }

@@ -1,3 +1,4 @@
+import { option, say } from '../lib/wording.ts'
 import { type AskedColumns, pickInputColumn } from './columns.ts'
 import { dataError } from './data-error.ts'
 import type { ImageFile, ImageFolder } from './image-file.ts'
@@ -49,8 +50,8 @@ export async function* readTexts(
         ? { index, text, row }
         : { index, text, row, image: images.find(text, row.line) }
     } else if (options.skipEmpty !== true) {
-      const fix = 'fill it in, or pass --skip-empty to leave such rows out'
-      throw dataError(source.name, row.line, `the text ("${column}") is empty; ${fix}`)
+      const fix = say`fill it in, or pass ${option('skip-empty')} to leave such rows out`
+      throw dataError(source.name, row.line, say`the text ("${column}") is empty; ${fix}`)
     }
   }
 }

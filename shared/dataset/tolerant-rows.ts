@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { isEspalierError } from '../lib/errors.ts'
+import { print } from '../lib/wording.ts'
 import { formatBytes } from './data-error.ts'
 import { type OnBadRow, readDelimited } from './delimited.ts'
 import { parseJsonRow } from './rows.ts'
@@ -53,7 +54,7 @@ function parseTolerant(
     return parseJsonRow(name, line, text, limits)
   } catch (error) {
     if (!isEspalierError(error, 'invalid_data')) throw error
-    onBad(line, error.message.replace(`${name} line ${line}: `, ''))
+    onBad(line, print(error.wording))
     return null
   }
 }

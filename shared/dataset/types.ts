@@ -56,3 +56,9 @@ export interface RowOptions {
   /** Called for each file of a folder that is no image. */
   readonly onSkip?: ((file: SkippedFile) => void) | undefined
 }
+
+/** A record of CSV or TSV before its values have names. */
+export interface DelimitedRecord {
+  readonly line: number
+  readonly values: readonly string[]
+}

@@ -14,6 +14,12 @@ export interface AdmissionLimits {
   readonly maxQueueBytes?: number | undefined
 }
 
+/** For jobs, which wait for the engine however long, and hand over a bounded number of inputs at a time. */
+export const UNBOUNDED_QUEUE: AdmissionLimits = {
+  maxQueueTokens: Number.POSITIVE_INFINITY,
+  maxQueueWaitMs: Number.POSITIVE_INFINITY,
+}
+
 /** Decides who may wait, from the length of the queue and the speed at which it drains. */
 export class Admission {
   readonly #limits: AdmissionLimits

@@ -1,16 +1,14 @@
-import { EspalierError } from '../lib/errors.ts'
 import type { GroupingLimits } from '../runtime/grouping.ts'
-import type { JobResult, WireError } from '../runtime/protocol.ts'
+import { fromWireError, type JobResult, type WireError } from '../runtime/protocol.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
-import { collectItems } from './collect-items.ts'
+import { collectItems, runItems } from './dispatch-items.ts'
 import type { InputBounds, InputKind } from './input-kind.ts'
 import { type Item, ItemTable } from './item.ts'
 import { jobBudget, jobLimit } from './plan.ts'
 import { FairQueue } from './queue.ts'
 import type { EncodeRequest } from './request.ts'
 import type { ResultCache } from './result-cache.ts'
-import { runItems } from './run-items.ts'
 
 /** Bounds of an encoder's queue and inputs. */
 export interface EncoderLimits extends AdmissionLimits, InputBounds {}
@@ -164,7 +162,7 @@ export class Dispatcher {
   #failInput(item: Item<EncodeRequest>, error: WireError): void {
     for (const { request, index } of [...item.waiters]) {
       request.failInput(index, error)
-      this.abandon(request, new EspalierError(error.code, error.message))
+      this.abandon(request, fromWireError(error))
     }
   }
 

@@ -4,7 +4,6 @@ import { type EncoderInput, type Modality, modalityOf } from '../lib/manifests/e
 import type { EncoderManifest } from '../lib/manifests/encoder-manifest.ts'
 import type { JobResult } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
-import { TokenEstimator } from './token-estimator.ts'
 
 /** What an input takes: bytes of memory, and the queue's unit of time. */
 export interface InputSize {
@@ -50,9 +49,7 @@ export function checkModality(inputs: readonly EncoderInput[], wanted: Modality)
   const index = inputs.findIndex((input) => modalityOf(input) !== wanted)
   if (index < 0) return
   const [found, reads] = wanted === 'text' ? ['an image', 'texts'] : ['a text', 'images']
-  const param = `inputs[${index}]`
-  const message = `${param} is ${found}; this model reads ${reads}`
-  throw new EspalierError('wrong_modality', message, { param })
+  throw new EspalierError('wrong_modality', `is ${found}; this model reads ${reads}`, { index })
 }
 
 class TextInputs implements InputKind {
@@ -71,9 +68,8 @@ class TextInputs implements InputKind {
   measure(input: EncoderInput, index: number, prompt: string): InputSize {
     const own = Buffer.byteLength(input as string)
     if (own > this.#maxBytes) {
-      const param = `inputs[${index}]`
-      const message = `${param} has ${own} bytes of text, at most ${this.#maxBytes} are accepted`
-      throw new EspalierError('input_too_large', message, { param })
+      const message = `has ${own} bytes of text, at most ${this.#maxBytes} are accepted`
+      throw new EspalierError('input_too_large', message, { index })
     }
     const bytes = Buffer.byteLength(prompt) + own
     return { bytes, tokens: this.#estimator.estimate(bytes) }
@@ -104,14 +100,13 @@ class ImageInputs implements InputKind {
 
   keyOf(input: EncoderInput, index: number): string {
     const bytes = input as Uint8Array
-    const param = `inputs[${index}]`
     if (bytes.length === 0) {
-      const message = `${param} is an empty file; send a JPEG, PNG or WebP image`
-      throw new EspalierError('invalid_image', message, { param })
+      const message = 'is an empty file; send a JPEG, PNG or WebP image'
+      throw new EspalierError('invalid_image', message, { index })
     }
     if (bytes.length > this.#maxBytes) {
-      const message = `${param} has ${bytes.length} bytes; an image may have ${this.#maxBytes}`
-      throw new EspalierError('image_too_large', message, { param })
+      const message = `has ${bytes.length} bytes; an image may have ${this.#maxBytes}`
+      throw new EspalierError('image_too_large', message, { index })
     }
     return hash('sha256', bytes, 'base64')
   }
@@ -121,4 +116,41 @@ class ImageInputs implements InputKind {
   }
 
   learn(): void {}
+}
+
+const SPECIAL_TOKENS = 2
+/** English in word pieces; other languages are learned. */
+const FIRST_BYTES_PER_TOKEN = 4
+const MIN_BYTES_PER_TOKEN = 1
+const MAX_BYTES_PER_TOKEN = 8
+/** Tokens after which what was learned counts half: some dozens of runs. */
+const HALF_LIFE_TOKENS = 20_000
+
+/**
+ * Guesses the tokens of a text from its size: tokenising is the workers' business. The ratio follows what
+ * they report, so that the next guesses fit the language of the traffic.
+ */
+export class TokenEstimator {
+  readonly #maxTokens: number
+  #bytesPerToken = FIRST_BYTES_PER_TOKEN
+
+  /** @param maxTokens the encoder's own length: no text counts more */
+  constructor(maxTokens: number) {
+    this.#maxTokens = maxTokens
+  }
+
+  /** Tokens of a text of that size, special tokens included. */
+  estimate(utf8Bytes: number): number {
+    const tokens = Math.ceil(utf8Bytes / this.#bytesPerToken) + SPECIAL_TOKENS
+    return Math.min(this.#maxTokens, tokens)
+  }
+
+  /** Learns from texts that were not cut: their bytes, and their tokens with the special ones. */
+  observe(texts: number, utf8Bytes: number, tokens: number): void {
+    const words = tokens - SPECIAL_TOKENS * texts
+    if (words <= 0) return
+    const weight = 1 - 0.5 ** (tokens / HALF_LIFE_TOKENS)
+    const ratio = this.#bytesPerToken + weight * (utf8Bytes / words - this.#bytesPerToken)
+    this.#bytesPerToken = Math.min(MAX_BYTES_PER_TOKEN, Math.max(MIN_BYTES_PER_TOKEN, ratio))
+  }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { hashFile, verifyFile } from '../encoder/verify-artifact.ts'
 import { isImageFolder, PREPROCESSOR_CONFIG } from '../exporter/source/is-image-folder.ts'
@@ -202,7 +202,7 @@ export async function hashFolder(folder: string): Promise<Record<string, string>
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name)
     if (!entry.isFile() || !SOURCE_EXTENSION.test(entry.name)) continue
-    hashes[relative(folder, path)] = await hashFile(path)
+    hashes[relative(folder, path).split(sep).join('/')] = await hashFile(path)
   }
   return Object.fromEntries(Object.entries(hashes).sort())
 }

@@ -9,6 +9,7 @@ import {
   type Precision,
   type TextEncoderManifest,
 } from '../lib/manifests/encoder-manifest.ts'
+import { option, say } from '../lib/wording.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { type Existing, writeFolder } from './artifact/artifact-folder.ts'
 import { EXPORTER_VERSION } from './artifact/exporter-version.ts'
@@ -217,7 +218,8 @@ async function calibrate(
   }
   const file = options.calibration ?? options.defaultCalibration
   if (file === undefined) {
-    throw new EspalierError('invalid_request', 'int8 needs calibration texts: --calibration FILE')
+    const message = say`int8 needs calibration texts: ${option('calibration', 'FILE')}`
+    throw new EspalierError('invalid_request', message)
   }
   const { tokenizer, maxTokens } = source
   const texts = await readCalibrationTexts(file, tokenizer, maxTokens)

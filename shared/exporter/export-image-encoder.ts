@@ -9,6 +9,7 @@ import {
   type ImageEncoderManifest,
   type Precision,
 } from '../lib/manifests/encoder-manifest.ts'
+import { option, say } from '../lib/wording.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { serializeModel } from '../onnx/writer.ts'
 import { type Existing, writeFolder } from './artifact/artifact-folder.ts'
@@ -120,7 +121,7 @@ function choosePrecisions(options: ExportImageEncoderOptions): readonly Precisio
   if (precisions.includes('float16')) {
     throw new EspalierError(
       'invalid_request',
-      '--precision float16: image encoders are exported in float32 and int8',
+      say`${option('precision', 'float16')}: image encoders are exported in float32 and int8`,
     )
   }
   return precisions

@@ -1,5 +1,7 @@
+import { access, constants, mkdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
-import type { FineTuneRequest, FineTuneSettings, LabelledTexts } from './fine-tune-types.ts'
+import type { FineTuneRequest, FineTuneSettings, LabelledTexts } from './types.ts'
 
 /** Fewer rows tell nothing. */
 const MIN_ROWS = 5
@@ -8,7 +10,7 @@ const MAX_CELLS = 200_000_000
 const MAX_BATCH = 1024
 const MAX_EPOCHS = 1000
 const MAX_EVALUATIONS = 100
-const MAX_REHEARSALS = 20
+const MAX_FOLDS = 20
 
 /**
  * Checks rows and settings before anything is started.
@@ -35,6 +37,31 @@ export function checkRequest(request: FineTuneRequest): void {
   if (countUsed(train) < 2) {
     throw invalidData('all rows of train have the same class: fine-tuning needs at least two')
   }
+}
+
+/**
+ * Checks before training that its result can be written.
+ * @throws EspalierError `invalid_request` where the folder exists or cannot be made
+ */
+export async function checkOutput(folder: string): Promise<void> {
+  const path = resolve(folder)
+  if (await isThere(path)) {
+    throw invalidSetting(`${folder} exists already; name another folder or remove it first`)
+  }
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    await access(dirname(path), constants.W_OK)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new EspalierError('invalid_request', `${folder} cannot be made: ${reason}`, { cause })
+  }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 function checkShape(name: string, { texts, targets, classes }: LabelledTexts): void {
@@ -90,7 +117,7 @@ function checkSettings(settings: FineTuneSettings, classes: number): void {
   wholeInRange('maxTokens', settings.maxTokens, 2, 32_768)
   wholeInRange('seed', settings.seed, 0, 0xffff_ffff)
   if (settings.alpha !== null) inRange('alpha', settings.alpha, Number.MIN_VALUE, 1)
-  wholeInRange('rehearsals', settings.rehearsals, 0, MAX_REHEARSALS)
+  wholeInRange('folds', settings.folds, 0, MAX_FOLDS)
   if (settings.patience !== null) wholeInRange('patience', settings.patience, 1, 1000)
   if (settings.budgetMs !== null) inRange('budgetMs', settings.budgetMs, 1, 1e10)
   if (loss.kind === 'cross-entropy') inRange('smoothing', loss.smoothing, 0, 0.99)

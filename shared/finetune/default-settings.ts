@@ -1,6 +1,5 @@
-import { usableCores } from '../lib/usable-cores.ts'
-import type { FineTuneSettings } from './fine-tune-types.ts'
-import type { Loss, Trainable } from './types.ts'
+import { usableCores } from '../lib/concurrency.ts'
+import type { FineTuneSettings, Loss, Trainable } from './types.ts'
 
 /** What the defaults depend on. */
 export interface DefaultsFor {
@@ -54,7 +53,7 @@ export function defaultSettings({
     evaluationsPerEpoch: modality === 'image' && !flip ? 1 : 2,
     flip,
     alpha: null,
-    rehearsals: 0,
+    folds: 0,
     seed: 42,
     threads: usableCores(),
     budgetMs: null,

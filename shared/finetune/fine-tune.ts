@@ -1,16 +1,40 @@
 import { EspalierError } from '../lib/errors.ts'
-import { fromWireError, toWireError } from '../runtime/protocol.ts'
+import { fromWireError, toWireError, type WireError } from '../runtime/protocol.ts'
 import { startThread } from '../runtime/workers/start-thread.ts'
-import { checkOutput } from './check-output.ts'
-import { checkRequest } from './check-request.ts'
-import type { FineTuneRequest, FineTuneResult } from './fine-tune-types.ts'
-import type { FineTuneInit, FromFineTuneWorker, ToFineTuneWorker, WantedImage } from './protocol.ts'
+import { checkOutput, checkRequest } from './check-request.ts'
+import type { FineTuneProgress, FineTuneRequest, FineTuneResult, WorkerRequest } from './types.ts'
 
 /** What fine-tuning needs of the process. */
 export interface FineTuneDeps {
   /** The bundled worker: `finetune-worker.cjs`. */
   readonly workerUrl: URL
 }
+
+/** What the worker starts with. */
+export interface FineTuneInit {
+  readonly request: WorkerRequest
+  /** One 32-bit word: 1 asks for an early end. */
+  readonly cancel: SharedArrayBuffer
+}
+
+/** An image of the rows that the worker asks for. */
+export interface WantedImage {
+  readonly set: 'train' | 'validation'
+  readonly row: number
+}
+
+/** The answer to a wanted image. */
+export type ToFineTuneWorker = { readonly type: 'image'; readonly wanted: WantedImage } & (
+  | { readonly file: Uint8Array }
+  | { readonly error: WireError }
+)
+
+/** What the worker tells. */
+export type FromFineTuneWorker =
+  | { readonly type: 'wanted'; readonly wanted: WantedImage }
+  | { readonly type: 'progress'; readonly progress: FineTuneProgress }
+  | { readonly type: 'done'; readonly result: FineTuneResult }
+  | { readonly type: 'failed'; readonly error: WireError }
 
 /**
  * Trains an encoder in a thread of its own and writes the best weights as a Hugging Face folder. The same

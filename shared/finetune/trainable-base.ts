@@ -1,16 +1,16 @@
-import type { JudgedRows } from './evaluate-rows.ts'
-import type { FineTuneTools } from './fine-tune-tools.ts'
-import type { GraphFolder } from './graph-folder.ts'
-import type { Trunk } from './types.ts'
+import type { GraphFolder } from './graph/graph-folder.ts'
+import type { Trunk } from './graph/types.ts'
+import type { LabelledRows } from './rows/labelled-rows.ts'
+import type { FineTuneTools } from './types.ts'
 
-/** Rows to learn from and rows to judge by, as the training graph takes them. */
-export interface EnteredRows {
-  readonly train: JudgedRows
-  readonly validation: JudgedRows
+/** Training and validation rows, as the training graph takes them. */
+export interface PreparedRows {
+  readonly train: LabelledRows
+  readonly validation: LabelledRows
 }
 
-/** What computing frozen layers needs. */
-export interface EnterTools extends FineTuneTools {
+/** What preparing rows needs. */
+export interface PrepareRowsTools extends FineTuneTools {
   readonly folder: GraphFolder
 }
 
@@ -26,10 +26,10 @@ export interface TrainableBase {
   /** Texts that were cut. */
   readonly truncated: { readonly train: number; readonly validation: number }
   /**
-   * The rows as the training graph takes them; what frozen layers make of them is computed here, once.
+   * Prepares the rows for the training graph; hidden states of frozen layers are computed here, once.
    * @throws EspalierError `request_cancelled`, `invalid_image`
    */
-  enterRows(tools: EnterTools): Promise<EnteredRows>
+  prepareRows(tools: PrepareRowsTools): Promise<PreparedRows>
   /**
    * Writes the encoder's folder with trained values, by the names of the parameters.
    * @throws EspalierError `invalid_request` where it exists or cannot be written

@@ -1,4 +1,12 @@
-import type { Graph, GraphBuilder } from '../onnx/graph.ts'
+import type { Clock } from '../lib/clock.ts'
+
+/** Texts, or images by their paths, with what is to be learnt of them. */
+export interface LabelledTexts {
+  readonly texts: readonly string[]
+  /** Shape [rows, classes]: 0 or 1; one 1 a row unless the loss is binary cross-entropy. */
+  readonly targets: Float32Array
+  readonly classes: number
+}
 
 /**
  * Which tensors are trained: every layer, the last `count` layers, those above a named layer of an image network,
@@ -10,7 +18,7 @@ export type Trainable =
   | { readonly kind: 'above'; readonly layer: string }
   | { readonly kind: 'head' }
 
-/** What is minimised; losses.ts has the formulas. */
+/** What is minimised; graph/losses.ts has the formulas. */
 export type Loss =
   /** `smoothing` moves that share of each target evenly to all classes, 0 ≤ smoothing < 1. */
   | { readonly kind: 'cross-entropy'; readonly smoothing: number }
@@ -19,98 +27,187 @@ export type Loss =
   | { readonly kind: 'cosine-softmax'; readonly scale: number }
   | { readonly kind: 'contrastive' }
 
-/** One trainable tensor; it is a graph input of its own name. */
-export interface Parameter {
-  /** Our tree path: `layers.3.qkv.weight`, `layers.3.attention_norm.gamma`, `head.bias`. */
-  readonly name: string
-  readonly dims: readonly number[]
-  readonly group: 'encoder' | 'head'
-  /** Whether weight decay applies: to matrices, not to biases and normalisations. */
-  readonly decay: boolean
-  /** A view of the encoder's own weights where those start the training; copy before changing. */
-  readonly initial: Float32Array
-}
-
-/** Scores of an embedding e: `weight`·e + `bias`, shapes [classes, dimension] and [classes]. */
-export interface AffineHead {
-  readonly weight: Float32Array
-  readonly bias: Float32Array
-}
-
-/** Where a batch enters: at token ids, at what frozen layers left, or at finished embeddings. */
-export type BatchStart =
-  /** ids int32 [batch, tokens]; mask float32 [batch, tokens], 1 for tokens and 0 for padding after them. */
-  | { readonly kind: 'ids'; readonly ids: string; readonly mask: string }
-  /** states float32 [batch, tokens, hidden], of the last frozen layer; mask as above. */
-  | { readonly kind: 'states'; readonly states: string; readonly mask: string }
-  /** features float32 [batch, …shape], of a layer of an image network. */
-  | { readonly kind: 'features'; readonly features: string; readonly shape: readonly number[] }
-  /** embeddings float32 [batch, dimension], normalised. */
-  | { readonly kind: 'embeddings'; readonly embeddings: string }
-
-/** Names of a batch's inputs. */
-export interface BatchInputs {
-  readonly start: BatchStart
+/** How an encoder is trained; `defaultSettings` has values that are known to work. */
+export interface FineTuneSettings {
+  readonly trainable: Trainable
+  readonly loss: Loss
+  /** Shape [classes]: how much a row of each class counts; null for all alike. */
+  readonly classWeights: Float32Array | null
+  /** Passes over the training rows; a part of one is allowed, 0 trains nothing. */
+  readonly epochs: number
+  readonly batchSize: number
+  /** Peak learning rate of the encoder's weights. */
+  readonly learningRate: number
+  /** Peak learning rate of the output layer. */
+  readonly headLearningRate: number
+  /** Share of the steps in which the learning rate rises from 0. */
+  readonly warmup: number
+  /** Decoupled weight decay; biases and layer normalisations have none. */
+  readonly weightDecay: number
+  /** Largest global L2 norm of the gradient; larger ones are scaled down to it. */
+  readonly clip: number
+  /** Evaluations in a row without a better one after which training stops; null never stops early. */
+  readonly patience: number | null
+  readonly evaluationsPerEpoch: number
+  /** Share of the tuned weights in the interpolation with the base's, above 0 and at most 1; null for one that is chosen. */
+  readonly alpha: number | null
   /**
-   * float32 [batch, classes]: one-hot, soft or multi-hot; contrastive: float32 [batch, batch], the wanted
-   * cosine of each pair of rows.
+   * Folds of the cross-validation that chooses alpha where rows are too few to hold some out: for each fold the
+   * encoder is trained once more, on the others. 0 for none: the validation rows choose.
    */
-  readonly targets: string
-  /** Contrastive only: float32 [batch, batch], how much each pair of rows counts, 0 for not at all. */
-  readonly pairWeights: string | null
+  readonly folds: number
+  /** Images: learn each one mirrored as well. */
+  readonly flip: boolean
+  readonly seed: number
+  readonly threads: number
+  /** Time for training and evaluation; the schedule is planned to end within it. */
+  readonly budgetMs: number | null
+  /** Null for what machine and container have free. */
+  readonly maxMemoryBytes: number | null
+  /** Longer texts are cut. */
+  readonly maxTokens: number
 }
 
-/** Names of the graph's outputs. */
-export interface TrainingOutputs {
-  /** Scalar float32: the mean over the batch, as losses.ts defines it. */
-  readonly loss: string
-  /** float32 [batch, classes]; contrastive: cosines [batch, batch]. */
-  readonly scores: string
-  /** Scalar float32: the L2 norm of all gradients together. */
-  readonly gradientNorm: string
-  /** In the order of the parameters, each of its parameter's shape; may be fetched into tensors of one's own. */
-  readonly gradients: readonly string[]
+/** Why training ended. */
+export type StopReason = 'finished' | 'patience' | 'budget' | 'cancelled' | 'diverged'
+
+/** What fine-tuning is doing. */
+export type FineTunePhase =
+  | 'reading'
+  | 'caching'
+  | 'training'
+  | 'evaluating'
+  | 'rehearsing'
+  | 'judging'
+  | 'writing'
+
+/** One evaluation. */
+export interface CurvePoint {
+  /** Steps taken before it. */
+  readonly step: number
+  /** Seconds since the start of training. */
+  readonly seconds: number
+  /** Mean over the steps since the evaluation before; null before the first step. */
+  readonly trainLoss: number | null
+  /** Null without validation rows, as is the accuracy. */
+  readonly validationLoss: number | null
+  /** Share of the rows whose labels are all right. */
+  readonly validationAccuracy: number | null
+  /** Of the encoder's weights at this step. */
+  readonly learningRate: number
 }
 
-/** Forward and backward pass in one graph, operator set 17 with ONNX Runtime's own operators. */
-export interface TrainingGraph {
-  readonly graph: Graph
-  readonly parameters: readonly Parameter[]
-  readonly batch: BatchInputs
-  readonly outputs: TrainingOutputs
+/** Where fine-tuning stands. */
+export interface FineTuneProgress {
+  readonly phase: FineTunePhase
+  readonly step: number
+  /** Steps that are planned; may shrink once the speed is known and a budget is set. */
+  readonly steps: number
+  readonly epoch: number
+  /** Mean of the last steps' losses; null before the first. */
+  readonly loss: number | null
+  /** Of the last evaluation. */
+  readonly validationAccuracy: number | null
+  readonly learningRate: number
+  /** Null before the speed is known. */
+  readonly secondsLeft: number | null
 }
 
-/** The forward pass alone, with the same inputs as the training graph. */
-export interface ScoringGraph {
-  readonly graph: Graph
-  readonly parameters: readonly Parameter[]
-  readonly batch: BatchInputs
-  readonly outputs: Pick<TrainingOutputs, 'loss' | 'scores'> & {
-    /** float32 [batch, dimension], normalised. */
-    readonly embedding: string
+/** What came of fine-tuning. The weights are in the output folder. */
+export interface FineTuneResult {
+  readonly stopped: StopReason
+  /** Steps taken. */
+  readonly steps: number
+  /** The step whose weights were kept; 0 where those of the base are best. */
+  readonly bestStep: number
+  /** How much of the tuned weights is in those that were written. */
+  readonly blend: Interpolation
+  /** Passes made over the training rows. */
+  readonly epochs: number
+  readonly curve: readonly CurvePoint[]
+  /** Trained numbers, the output layer's included. */
+  readonly trainedParameters: number
+  /** Texts cut at `maxTokens`. */
+  readonly truncated: { readonly train: number; readonly validation: number }
+  /** Growth of the process's resident memory. */
+  readonly memory: { readonly predictedBytes: number; readonly peakBytes: number }
+  readonly timings: FineTuneTimings
+  /** Scores = weight · embedding + bias, for the L2-normalised embeddings of the weights that were kept. */
+  readonly head: {
+    /** Shape [classes, dimension]. */
+    readonly weight: Float32Array
+    /** Shape [classes]. */
+    readonly bias: Float32Array
   }
 }
 
-/** The encoder below the output layer, as far as it is trained: of texts or of images. */
-export interface Trunk {
-  /** Operator set of its graphs. */
-  readonly opset: number
-  /** Numbers of one embedding. */
-  readonly dimension: number
-  /** The tensors that are trained; none where it stays as it is. */
-  readonly parameters: readonly Parameter[]
-  /** Adds the trained part: declares the batch's and the parameters' inputs, and gives embeddings [batch, dimension], normalised. */
-  addTrained(g: GraphBuilder): { readonly start: BatchStart; readonly embedding: string }
+/** The interpolation between base and tuned weights, and why alpha is what it is. */
+export interface Interpolation {
+  /** 1 for the tuned weights as they are; 0 where nothing beats the base, whose weights were written then. */
+  readonly alpha: number
+  /** `given` by the settings; `none` where nothing could be evaluated. */
+  readonly basis: 'validation' | 'cross-validation' | 'given' | 'none'
+  /** Rows that alpha was evaluated on. */
+  readonly rows: number
+  /** Ascending; empty where alpha was not chosen. */
+  readonly scores: readonly AlphaScore[]
+  /**
+   * Factor on the temperature of a head that was calibrated on learnt rows, by cross-validation; 1 where that is
+   * not known.
+   */
+  readonly cooling: number
 }
 
-/** What training and scoring graphs are made from. */
-export interface TrainingGraphOptions<T extends Trunk = Trunk> {
-  readonly trunk: T
-  readonly loss: Loss
-  /** Number of classes; of no meaning to the contrastive loss. */
-  readonly classes: number
-  /** The head that training starts from; null for the contrastive loss, which has none. */
-  readonly initialHead: AffineHead | null
-  /** One factor per class, [classes]; null for ones. */
-  readonly classWeights: Float32Array | null
+/** One alpha beside the base, on the same rows. */
+export interface AlphaScore {
+  readonly alpha: number
+  readonly accuracy: number
+  /** Accuracy less the base's, and the standard error of that paired difference. */
+  readonly gain: number
+  readonly error: number
+}
+
+/** Milliseconds of each phase. */
+export interface FineTuneTimings {
+  readonly readMs: number
+  /** Activations of frozen layers, computed once. */
+  readonly cacheMs: number
+  readonly trainMs: number
+  readonly evaluateMs: number
+  /** Choosing alpha, trainings for it included. */
+  readonly judgeMs: number
+  readonly writeMs: number
+}
+
+/** What to train, on what, and where the weights go. */
+export interface FineTuneRequest {
+  /** A Hugging Face folder of a BERT-family encoder, or that of an image network; nothing in it is changed. */
+  readonly baseFolder: string
+  /** The folder to make; it appears whole or not at all. */
+  readonly outputFolder: string
+  readonly train: LabelledTexts
+  /** May have no rows: then the last weights are kept. */
+  readonly validation: LabelledTexts
+  readonly settings: FineTuneSettings
+  /** `random` forgets what the encoder's layers have learnt, to see what pretraining is worth. @default 'pretrained' */
+  readonly initialisation?: 'pretrained' | 'random' | undefined
+  /** Most pixels of an image. @default 50 million */
+  readonly maxImagePixels?: number | undefined
+  /** Where the base is an image network: the files of the rows. */
+  readonly loadImage?: FineTuneTools['loadImage'] | undefined
+  readonly onProgress?: ((progress: FineTuneProgress) => void) | undefined
+  /** Ends training after the step under way and keeps the best weights. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What of it goes to the worker thread. */
+export type WorkerRequest = Omit<FineTuneRequest, 'onProgress' | 'signal' | 'loadImage'>
+
+/** What a run needs of the thread that it is in. */
+export interface FineTuneTools {
+  readonly clock: Clock
+  isCancelled(): boolean
+  onProgress(progress: FineTuneProgress): void
+  /** The file of an image. @throws EspalierError `invalid_data` where it can be read no more */
+  loadImage(set: 'train' | 'validation', row: number): Promise<Uint8Array>
 }

@@ -1,10 +1,9 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { fromWireError, toWireError } from '../runtime/protocol.ts'
-import type { FineTuneTools } from './fine-tune-tools.ts'
-import type { FineTuneProgress } from './fine-tune-types.ts'
-import type { FineTuneInit, FromFineTuneWorker, ToFineTuneWorker } from './protocol.ts'
-import { runFineTune } from './run-fine-tune.ts'
+import type { FineTuneInit, FromFineTuneWorker, ToFineTuneWorker } from './fine-tune.ts'
+import { runFineTune } from './run/run-fine-tune.ts'
+import type { FineTuneProgress, FineTuneTools } from './types.ts'
 
 /** Steps may take a millisecond; nobody reads faster than this. */
 const PROGRESS_MS = 100

@@ -1,8 +1,8 @@
 import { EspalierError } from '../lib/errors.ts'
 import { type HeadHeader, headHeaderSchema } from '../lib/manifests/head-header.ts'
 import { decodeFloat16 } from '../lib/maths/float16.ts'
+import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, SCHEMA } from './encode.ts'
 import type { Head } from './head.ts'
-import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, SCHEMA } from './layout.ts'
 
 /** Larger files are refused before anything is read: 10,000 labels and a million memories fit. */
 const MAX_HEAD_BYTES = 1_073_741_824

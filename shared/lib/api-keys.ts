@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { EspalierError } from './errors.ts'
+import { hint, say, task, toWording, type Wording } from './wording.ts'
 
 /** What a key may be used for: answers, changes of models, the running of the server. */
 export const KEY_SCOPES = ['infer', 'train', 'admin'] as const
@@ -57,7 +58,8 @@ function parseEntry(entry: string, which: string, source: string): ApiKey {
   const [name = '', scopes = '', digest = '', ...rest] = entry.split(':')
   if (!isKeyName(name) || !DIGEST.test(digest) || rest.length > 0) {
     const form = 'name:scope+scope:sha256, the hash as 64 hex digits'
-    throw invalid(source, `${which} is not of the form ${form}; "espalier keys create" prints one`)
+    const where = hint(say`; ${task('keys create')} prints one`)
+    throw invalid(source, say`${which} is not of the form ${form}${where}`)
   }
   const words = scopes.split('+')
   const known = words.filter((word): word is KeyScope => KEY_SCOPES.some((each) => each === word))
@@ -104,6 +106,7 @@ export function hashKey(key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }
 
-function invalid(source: string, what: string): EspalierError {
-  return new EspalierError('invalid_config', `${source} ${what}`, { param: source })
+function invalid(source: string, what: string | Wording): EspalierError {
+  const message = say`${source} ${toWording(what)}`
+  return new EspalierError('invalid_config', message, { param: source })
 }

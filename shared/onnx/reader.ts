@@ -1,5 +1,4 @@
 import { EspalierError } from '../lib/errors.ts'
-import { checkGraph } from './check-graph.ts'
 import type { Dimension, Graph, Initializer, Node, ValueInfo } from './graph.ts'
 import { constantOf, readNode } from './node-reader.ts'
 import { ProtobufReader } from './protobuf-reader.ts'
@@ -136,4 +135,33 @@ function refuseExternal(_: unknown, tensor: string): never {
 
 function unsupported(what: string): EspalierError {
   return new EspalierError('unsupported_model', `the ONNX file has ${what}; that is not supported`)
+}
+
+/**
+ * Makes sure that every value is made once and before it is read, so that a graph can be walked without doubt.
+ * @throws EspalierError `invalid_model_file` naming the value
+ */
+function checkGraph({ inputs, outputs, initializers, nodes }: Graph): void {
+  const known = new Set<string>()
+  for (const { name } of [...inputs, ...initializers]) {
+    if (name === '' || known.has(name)) throw broken(`${name || 'a nameless value'} is made twice`)
+    known.add(name)
+  }
+  for (const { op, inputs: read, outputs: made } of nodes) {
+    if (op === '') throw broken('a node has no operator')
+    const missing = read.find((name) => name !== '' && !known.has(name))
+    if (missing !== undefined) throw broken(`${op} reads ${missing}, which nothing before it makes`)
+    for (const name of made) {
+      if (name === '') continue
+      if (known.has(name)) throw broken(`${name} is made twice`)
+      known.add(name)
+    }
+  }
+  const lost = outputs.find(({ name }) => !known.has(name))
+  if (lost) throw broken(`nothing makes the output ${lost.name}`)
+  if (outputs.length === 0) throw broken('the graph has no output')
+}
+
+function broken(reason: string): EspalierError {
+  return new EspalierError('invalid_model_file', `damaged ONNX file: ${reason}`)
 }

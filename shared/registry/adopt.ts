@@ -4,20 +4,8 @@ import { forEachConcurrently } from '../lib/concurrency.ts'
 import { type PublishContext, type PublishRequest, publish } from './publish.ts'
 import { isUnreadable, READ_CONCURRENCY } from './scan.ts'
 import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
-import type { RegistryReader, RegistryVersion } from './types.ts'
+import type { Adoption, AdoptOptions, RegistryReader, RegistryVersion } from './types.ts'
 import { listNumbers, readVersion } from './versions.ts'
-
-export interface AdoptOptions extends BlobOptions {
-  /** Where files lie on their way; what is put there is removed again. */
-  readonly folder: string
-  /** Only under the number that the version has; otherwise under the next free one. */
-  readonly keepVersion?: boolean | undefined
-}
-
-/** What became of a copy: `deleted` where the target had this version and deleted it. */
-export type Adoption =
-  | { readonly status: 'copied' | 'present'; readonly version: number }
-  | { readonly status: 'deleted'; readonly version: number }
 
 /**
  * Copies a version of another registry: files, description, time and identity. Files that are there are not

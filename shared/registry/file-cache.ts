@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
+import { replaceFile } from '../lib/replace-file.ts'
 import type { ManifestFile, VersionManifest } from './records/manifest.ts'
 import { blobKey } from './records/names.ts'
 import { type BlobOptions, type BlobStore, hashMismatchError } from './stores/blob-store.ts'
@@ -50,7 +51,7 @@ async function fetchVerified(
       throw hashMismatchError(`${label} in ${store.url}`, file.sha256, found.sha256)
     }
     await ensureFolder(dirname(path))
-    await rename(temporary, path)
+    await replaceFile(temporary, path)
     await syncFolder(dirname(path))
     return path
   } finally {
@@ -99,7 +100,7 @@ async function place(blob: string, path: string, folder: string): Promise<void> 
   const temporary = await new TemporaryFolder(join(resolve(folder), '.tmp')).next()
   try {
     await link(blob, temporary).catch(() => copyFile(blob, temporary))
-    await rename(temporary, path)
+    await replaceFile(temporary, path)
   } finally {
     await rm(temporary, { force: true })
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { replaceFile } from '../lib/replace-file.ts'
 import { isModelName } from '../lib/text/model-address.ts'
 import {
   decodeManifest,
@@ -103,7 +104,7 @@ export class KnownModels {
     try {
       await writeFile(temporary, body)
       await ensureFolder(dirname(target))
-      await rename(temporary, target)
+      await replaceFile(temporary, target)
     } finally {
       await rm(temporary, { force: true })
     }

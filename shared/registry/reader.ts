@@ -2,6 +2,7 @@ import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { CHAMPION, type ModelAddress, parseModelAddress } from '../lib/text/model-address.ts'
 import { quote } from '../lib/text/text.ts'
+import { hint, say, task } from '../lib/wording.ts'
 import { fetchBlob, fetchLayout } from './file-cache.ts'
 import { readIndex } from './index-hint.ts'
 import type { ManifestFile, VersionManifest } from './records/manifest.ts'
@@ -115,9 +116,11 @@ function notFound(
   if (latest === undefined) {
     return new EspalierError('model_not_found', `no model ${quote(name)} in ${url}`)
   }
+  const promote = task('promote', `${name}@v${latest}`, { alias: wanted })
+  const fix = /^v[0-9]/.test(wanted) ? '' : hint(say`, and ${promote} would set it`)
   return new EspalierError(
     'version_not_found',
-    `${name} has no ${wanted}; its latest version is v${latest}${/^v[0-9]/.test(wanted) ? '' : `, and "espalier promote ${name}@v${latest} --alias ${wanted}" would set it`}`,
+    say`${name} has no ${wanted}; its latest version is v${latest}${fix}`,
   )
 }
 

@@ -1,6 +1,5 @@
 import type { Progress } from '../lib/logger.ts'
 import type { ModelAddress } from '../lib/text/model-address.ts'
-import type { Adoption, AdoptOptions } from './adopt.ts'
 import type { GarbageOptions, GarbageReport } from './collect-garbage.ts'
 import type { Erasure } from './delete-version.ts'
 import type { FetchOptions } from './file-cache.ts'
@@ -129,3 +128,16 @@ export interface Registry extends RegistryReader {
   rebuildIndex(options?: BlobOptions): Promise<void>
   close(): Promise<void>
 }
+
+/** How a version is taken over. */
+export interface AdoptOptions extends BlobOptions {
+  /** Where files lie on their way; what is put there is removed again. */
+  readonly folder: string
+  /** Only under the number that the version has; otherwise under the next free one. */
+  readonly keepVersion?: boolean | undefined
+}
+
+/** What became of a copy: `deleted` where the target had this version and deleted it. */
+export type Adoption =
+  | { readonly status: 'copied' | 'present'; readonly version: number }
+  | { readonly status: 'deleted'; readonly version: number }

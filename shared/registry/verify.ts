@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { forEachConcurrently } from '../lib/concurrency.ts'
 import type { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
+import { hint, say, task, type Wording } from '../lib/wording.ts'
 import { readIndex } from './index-hint.ts'
 import type { ManifestFile } from './records/manifest.ts'
 import {
@@ -32,7 +33,7 @@ export interface VerifyOptions extends BlobOptions {
 export interface Damage {
   /** What it is of: a model, a version, a file of a version, or an object of the store. */
   readonly what: string
-  readonly why: string
+  readonly why: string | Wording
 }
 
 /** What was walked, and all that is wrong with it. */
@@ -59,7 +60,7 @@ export async function verifyRegistry(
 ): Promise<VerifyReport> {
   const options = { signal }
   const damages: Damage[] = []
-  const note = (what: string, why: string): void => void damages.push({ what, why })
+  const note = (what: string, why: string | Wording): void => void damages.push({ what, why })
   /** What a reader gives, or the reason why there is nothing, as damage. */
   const attempt = async <T>(what: string, read: () => Promise<T>): Promise<T | null> => {
     try {
@@ -133,7 +134,7 @@ async function listRecords(store: BlobStore, name: string | undefined, options: 
 async function checkState(
   store: BlobStore,
   state: ModelState,
-  note: (what: string, why: string) => void,
+  note: (what: string, why: string | Wording) => void,
   options: BlobOptions,
 ): Promise<void> {
   const uses: [string, number][] = [
@@ -155,7 +156,10 @@ async function checkState(
   for (const version of state.deleted) {
     if ((await statusOf(store, state.name, version, options)) !== 'present') continue
     const label = `${state.name}@v${version}`
-    note(label, `its deletion was not finished; "espalier delete ${label}" does that`)
+    note(
+      label,
+      say`its deletion was not finished${hint(say`; ${task('delete', label)} does that`)}`,
+    )
   }
 }
 

@@ -74,6 +74,6 @@ tbody th{font-weight:400}
 .labels tr{display:grid;grid-template-columns:minmax(9rem,1fr) repeat(3,5.2rem) 4.6rem}
 @media(max-width:52rem){.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:.6rem}}
 @media(max-width:36rem){main{padding:1.2rem .8rem 3rem}section{padding:.9rem}.facts{grid-template-columns:1fr;gap:0}
-.facts dd{margin-bottom:.5rem}.labels tr{grid-template-columns:minmax(6rem,1fr) repeat(3,4.4rem) 3rem}th,td{padding:.3rem .35rem}}
+.facts dd{margin-bottom:.5rem}.labels{font-size:.82rem}.labels tr{grid-template-columns:minmax(5rem,1fr) repeat(3,3.8rem) 2.4rem}th,td{padding:.3rem .25rem}thead th{font-size:.76rem}}
 @media print{body{background:#fff}section{break-inside:avoid}.scroll{max-height:none}}
 `.trim()

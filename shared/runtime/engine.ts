@@ -1,10 +1,9 @@
 import { EspalierError } from '../lib/errors.ts'
+import type { GraphSpec } from '../lib/manifests/encoder-manifest.ts'
 import { type Stage, waitForGate } from './file-gate.ts'
-import { openImageEngine } from './image/image-engine.ts'
 import type { HeadKernels } from './kernels/head-kernels.ts'
 import type { Job, JobResult, WorkerInit } from './protocol.ts'
-import { verifyGoldens } from './self-test.ts'
-import { openTextEngine } from './text/text-engine.ts'
+import type { Device } from './session.ts'
 
 /** What a worker thread runs; its calls must not overlap. */
 export interface Engine {
@@ -14,26 +13,27 @@ export interface Engine {
 }
 
 /**
- * Loads an encoder and proves it on the manifest's golden inputs.
- * @throws EspalierError `invalid_model_file`, `invalid_config` (device), `self_test_failed`
+ * Opens the graph of a precision on a device, which whoever opens encoders has chosen: see `chooseDevice`.
+ * @throws EspalierError `invalid_config`, `invalid_model_file`
  */
-export async function createEngine(init: WorkerInit): Promise<Engine> {
-  const { manifest } = init
-  const engine = await openEngine(init)
-  try {
-    await verifyGoldens(engine, manifest, init.precision)
-    return engine
-  } catch (error) {
-    await engine.release()
-    throw error
+export async function openOnDevice<Graph>(
+  { manifest, precision, device }: WorkerInit,
+  open: (spec: GraphSpec, device: Device) => Promise<Graph>,
+): Promise<Graph> {
+  const spec = manifest.graphs[precision]
+  if (!spec) {
+    const offered = Object.keys(manifest.graphs).join(', ')
+    const message = `${manifest.name} has no ${precision} graph; it offers ${offered}`
+    throw new EspalierError('invalid_config', message)
   }
-}
-
-async function openEngine(init: WorkerInit): Promise<Engine> {
-  const { manifest } = init
-  return manifest.modality === 'text'
-    ? openTextEngine(init, manifest)
-    : openImageEngine(init, manifest)
+  if (device === 'cpu') return open(spec, device)
+  try {
+    return await open(spec, device)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const message = `device ${device} does not work here: ${reason}; use cpu or auto`
+    throw new EspalierError('invalid_config', message, { cause })
+  }
 }
 
 /** Blocks until the files of a stage are verified. @throws EspalierError `artifact_corrupt` where they are refused */

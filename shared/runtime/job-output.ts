@@ -1,5 +1,13 @@
 import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
-import type { Job, JobResult, MemoryNeighbours, ProjectionScores, WireError } from './protocol.ts'
+import type {
+  Job,
+  JobMode,
+  JobResult,
+  KnownRows,
+  MemoryNeighbours,
+  ProjectionScores,
+  WireError,
+} from './protocol.ts'
 
 /** The result of a job while it fills. */
 export class JobOutput {
@@ -84,4 +92,87 @@ function copyRows<T extends Float32Array | Int32Array>(
   members.forEach((member, row) => {
     target.set(source.subarray(row * size, (row + 1) * size), member * size)
   })
+}
+
+/** Rows of a job that share a graph run: same outputs, same projection, same memories. */
+export interface Batch {
+  readonly mode: JobMode
+  readonly members: readonly number[]
+}
+
+/** How one input of a job is to be treated. */
+export function modeAt(job: Job, index: number): JobMode {
+  return job.modes[job.modeOf[index] as number] as JobMode
+}
+
+/** The inputs that have not failed yet, by how they run. */
+export function splitByMode(job: Job, output: JobOutput): Batch[] {
+  const batches = new Map<string, { mode: JobMode; members: number[] }>()
+  for (let index = 0; index < job.inputs.length; index++) {
+    if (output.hasFailed(index)) continue
+    const mode = modeAt(job, index)
+    const key = `${mode.normalize} ${mode.projection} ${mode.memories}`
+    const batch = batches.get(key)
+    if (batch) batch.members.push(index)
+    else batches.set(key, { mode, members: [index] })
+  }
+  return [...batches.values()]
+}
+
+/** Puts the vectors that came with the job where the runs put theirs. */
+export function takeKnown(
+  { rows, vectors, norms }: KnownRows,
+  { mode, members }: Batch,
+  output: JobOutput,
+  unit: UnitRows,
+  dimension: number,
+): void {
+  const inBatch = new Set(members)
+  rows.forEach((row, at) => {
+    if (!inBatch.has(row)) return
+    const vector = vectors.subarray(at * dimension, (at + 1) * dimension)
+    output.setVectors([row], vector)
+    output.norms[row] = norms[at] as number
+    if (mode.projection !== 0) unit.set([row], vector, norms.subarray(at, at + 1))
+  })
+}
+
+/** Unit vectors of some texts of a job, gathered from the runs that made them. */
+export class UnitRows {
+  /** Shape [members, dimension]. */
+  readonly values: Float32Array
+  /** Shape [members]: what the pooled vectors' lengths were; 1 where nobody knows. */
+  readonly norms: Float32Array
+  readonly #places = new Map<number, number>()
+  readonly #dimension: number
+
+  constructor(members: readonly number[], dimension: number) {
+    this.#dimension = dimension
+    members.forEach((member, place) => {
+      this.#places.set(member, place)
+    })
+    this.values = new Float32Array(members.length * dimension)
+    this.norms = new Float32Array(members.length).fill(1)
+  }
+
+  set(members: readonly number[], vectors: Float32Array, norms?: ArrayLike<number>): void {
+    const size = this.#dimension
+    members.forEach((member, row) => {
+      const place = this.#places.get(member) as number
+      this.values.set(vectors.subarray(row * size, (row + 1) * size), place * size)
+      this.norms[place] = norms?.[row] ?? 1
+    })
+  }
+}
+
+/** Unit rows; a zero row stays zero. */
+export function normalizeRows(matrix: Float32Array, dimension: number): Float32Array {
+  const unit = new Float32Array(matrix.length)
+  for (let from = 0; from < matrix.length; from += dimension) {
+    let sum = 0
+    for (let i = from; i < from + dimension; i++) sum += (matrix[i] as number) ** 2
+    const scale = sum > 0 ? 1 / Math.sqrt(sum) : 0
+    for (let i = from; i < from + dimension; i++) unit[i] = (matrix[i] as number) * scale
+  }
+  return unit
 }

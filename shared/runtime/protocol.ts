@@ -1,6 +1,7 @@
-import { type ErrorCode, EspalierError } from '../lib/errors.ts'
+import { type ErrorCode, EspalierError, type Place } from '../lib/errors.ts'
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
+import type { Wording } from '../lib/wording.ts'
 import type { Device } from './session.ts'
 
 /** The messages between the pool and its workers. A worker answers in the order of arrival. */
@@ -53,7 +54,21 @@ export interface KnownRows {
 /** An error in a form that survives the thread boundary. */
 export interface WireError {
   readonly code: ErrorCode
+  readonly wording: Wording
+  readonly param?: string | undefined
+  readonly retryAfterSeconds?: number | undefined
+  readonly index?: number | undefined
+  readonly place?: Place | undefined
+  readonly cause?: WireCause | undefined
+}
+
+/** What an error came from: enough for a log. */
+export interface WireCause {
+  readonly name: string
   readonly message: string
+  /** A code of ours, or of the operating system. */
+  readonly code?: string | undefined
+  readonly cause?: WireCause | undefined
 }
 
 /** What a worker made of a job; rows in the order of the job's inputs. */
@@ -141,13 +156,44 @@ export type FromWorker =
   | { readonly type: 'done'; readonly id: number }
   | { readonly type: 'error'; readonly id: number; readonly error: WireError }
 
-/** Keeps code and message; an unknown failure becomes `internal`. */
+/** Causes kept of an error, each with so much of its message. */
+const MAX_CAUSES = 4
+const MAX_CAUSE_LENGTH = 2_000
+
+/** An error as it travels; an unknown failure becomes `internal`, with itself as the cause. */
 export function toWireError(error: unknown): WireError {
-  if (error instanceof EspalierError) return { code: error.code, message: error.message }
-  return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
+  if (!(error instanceof EspalierError)) {
+    const wording = [error instanceof Error ? error.message : String(error)]
+    return { code: 'internal', wording, cause: toWireCause(error, MAX_CAUSES) }
+  }
+  const { code, wording, param, retryAfterSeconds, index, place } = error
+  const cause = toWireCause(error.cause, MAX_CAUSES)
+  return { code, wording, param, retryAfterSeconds, index, place, cause }
 }
 
 /** The error that a worker reported, as one of ours. */
-export function fromWireError(error: WireError): EspalierError {
-  return new EspalierError(error.code, error.message)
+export function fromWireError({ code, wording, cause, ...about }: WireError): EspalierError {
+  return new EspalierError(code, wording, {
+    ...about,
+    ...(cause !== undefined && { cause: fromWireCause(cause) }),
+  })
+}
+
+function toWireCause(error: unknown, left: number): WireCause | undefined {
+  if (error === undefined || error === null || left === 0) return undefined
+  if (!(error instanceof Error)) {
+    return { name: 'Error', message: String(error).slice(0, MAX_CAUSE_LENGTH) }
+  }
+  const { name, message, cause } = error
+  return {
+    name,
+    message: message.slice(0, MAX_CAUSE_LENGTH),
+    code: 'code' in error && typeof error.code === 'string' ? error.code : undefined,
+    cause: toWireCause(cause, left - 1),
+  }
+}
+
+function fromWireCause({ name, message, code, cause }: WireCause): Error {
+  const options = cause === undefined ? {} : { cause: fromWireCause(cause) }
+  return Object.assign(new Error(message, options), { name }, code !== undefined && { code })
 }

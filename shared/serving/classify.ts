@@ -5,10 +5,10 @@ import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/text/model-address.ts'
 import { Turn } from '../lib/turn.ts'
-import type { InputLimits } from './check-inputs.ts'
 import type { ClassifierLease, LeasedGroup, LeasedHead, LiveModels } from './classifiers.ts'
 import { encodeAs } from './embed.ts'
 import { rankRows } from './rank-rows.ts'
+import type { InputLimits } from './read-inputs.ts'
 import { checkModality, type GivenInput, type ReadInputs, readInputs } from './read-inputs.ts'
 
 /** Labels that one answer may list: some 20 MB of JSON. */

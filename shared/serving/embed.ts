@@ -1,10 +1,15 @@
 import { findPrompt } from '../encoder/prompts.ts'
 import type { EncodedBatch, Encoder, EncoderInfo, EncoderInput } from '../encoder/types.ts'
-import { EspalierError } from '../lib/errors.ts'
+import { EspalierError, restate } from '../lib/errors.ts'
 import { quote } from '../lib/text/text.ts'
-import { type InputLimits, nameInput } from './check-inputs.ts'
 import type { EncoderDirectory } from './models.ts'
-import { checkModality, type GivenInput, readInputs } from './read-inputs.ts'
+import {
+  checkModality,
+  type GivenInput,
+  type InputLimits,
+  nameInput,
+  readInputs,
+} from './read-inputs.ts'
 
 /** What `embed` works with. */
 export interface EmbedDeps {
@@ -62,7 +67,7 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
   }
 }
 
-/** Encodes, and puts the caller's field name into an error that names `inputs[i]`. */
+/** Encodes, and names the input at fault as the caller does. */
 export async function encodeAs(
   encoder: Encoder,
   inputs: readonly EncoderInput[],
@@ -73,14 +78,8 @@ export async function encodeAs(
   try {
     return await encoder.encode(inputs, options)
   } catch (error) {
-    if (!(error instanceof EspalierError) || error.param === undefined) throw error
-    const index = /^inputs\[(\d+)\]$/.exec(error.param)?.[1]
-    if (index === undefined) throw error
-    const param = nameInput(field, Number(index), single)
-    throw new EspalierError(error.code, error.message.replace(error.param, param), {
-      cause: error,
-      param,
-    })
+    if (!(error instanceof EspalierError) || error.index === undefined) throw error
+    throw restate(error, { param: nameInput(field, error.index, single) })
   }
 }
 

@@ -1,7 +1,61 @@
 import type { EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { modalityOf } from '../lib/manifests/encoder-input.ts'
-import { checkInputCount, checkText, type InputLimits, nameInput } from './check-inputs.ts'
+import { findLoneSurrogate, isLongerThanBytes } from '../lib/text/text.ts'
+import { hint, option, say, task } from '../lib/wording.ts'
+
+/** What bounds the inputs of one request. */
+export interface InputLimits {
+  readonly maxInputs: number
+  readonly maxTextBytes: number
+  /** Images of one request. */
+  readonly maxImages: number
+  readonly maxImageBytes: number
+}
+
+/** How messages name an input: `inputs[3]`, or `inputs` where the caller gave one bare text. */
+export function nameInput(field: string, index: number, single: boolean): string {
+  return single ? field : `${field}[${index}]`
+}
+
+/**
+ * Refuses more inputs than allowed, before anything looks at each of them.
+ * @throws EspalierError `too_many_inputs`
+ */
+export function checkInputCount(count: number, field: string, { maxInputs }: InputLimits): void {
+  if (count <= maxInputs) return
+  throw new EspalierError(
+    'too_many_inputs',
+    `${field} has ${count} items; the limit is ${maxInputs} per request, send them in parts`,
+    { param: field },
+  )
+}
+
+/**
+ * Refuses a text that no encoder should see. NUL bytes and blank texts are texts.
+ * @throws EspalierError `empty_input`, `input_too_large`, `invalid_request`
+ */
+export function checkText(text: string, param: () => string, { maxTextBytes }: InputLimits): void {
+  if (text.length === 0) {
+    throw new EspalierError('empty_input', `${param()} is an empty string`, { param: param() })
+  }
+  if (isLongerThanBytes(text, maxTextBytes)) {
+    const bytes = Buffer.byteLength(text)
+    throw new EspalierError(
+      'input_too_large',
+      `${param()} has ${bytes} bytes; the limit is ${maxTextBytes} bytes per text`,
+      { param: param() },
+    )
+  }
+  const lone = findLoneSurrogate(text)
+  if (lone >= 0) {
+    throw new EspalierError(
+      'invalid_request',
+      `${param()} has a lone surrogate at character ${lone}; it is not valid Unicode`,
+      { param: param() },
+    )
+  }
+}
 
 /** An input as a caller gives it: a text, a data URI, or an image in base64 or as the bytes of its file. */
 export type GivenInput = string | { readonly image: string | Uint8Array }
@@ -73,10 +127,10 @@ export function checkModality(
     const message = `${param} is a text; ${model} reads images: ${fix}`
     throw new EspalierError('wrong_modality', message, { param })
   }
-  const fix = 'name one that reads images in "model"; /v1/models says what each reads'
-  throw new EspalierError('wrong_modality', `${param} is an image; ${model} reads texts: ${fix}`, {
-    param,
-  })
+  const list = hint(say`; ${task('models')} says what each reads`)
+  const fix = say`name one that reads images in ${option('model')}${list}`
+  const message = say`${param} is an image; ${model} reads texts: ${fix}`
+  throw new EspalierError('wrong_modality', message, { param })
 }
 
 function isList(given: GivenInput | readonly GivenInput[]): given is readonly GivenInput[] {

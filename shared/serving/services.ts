@@ -1,6 +1,75 @@
+import type { EncoderSources } from '../encoders/encoder-sources.ts'
+import type { RegistryMemory } from '../following/registry-memory.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Config } from '../lib/config/config.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { RegistryReader } from '../registry/types.ts'
 import type { LiveModels } from './classifiers.ts'
 import { type ClassifyInput, type ClassifyResult, classify } from './classify.ts'
 import { type EmbedDeps, type EmbedInput, type EmbedResult, embed } from './embed.ts'
+import { createLiveDirectory } from './live/live-directory.ts'
+import { createLiveModels } from './live/live-models.ts'
+import type { DefaultEncoder } from './live/open-default-encoder.ts'
+import type { EncoderDirectory } from './models.ts'
+import type { InputLimits } from './read-inputs.ts'
+
+/** What a server's models are made with. */
+export interface LiveServiceOptions {
+  /** Closed with the service. */
+  readonly opened: DefaultEncoder
+  readonly registry: RegistryReader
+  /** Told of all that is read; null where nothing is kept. */
+  readonly memory: RegistryMemory | null
+  readonly sources: EncoderSources
+  readonly config: Pick<Config, 'follow' | 'pollSeconds' | 'headsBytes' | 'queueTimeoutMs'> &
+    InputLimits
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Everything that answers requests, following the registry. */
+export interface LiveService {
+  readonly services: Services
+  readonly encoders: EncoderDirectory
+  readonly classifiers: LiveModels
+  /** Stops following, lets accepted work finish, closes the encoders. */
+  close(): Promise<void>
+}
+
+/** Starts to follow the registry over an open encoder. */
+export function createLiveService(options: LiveServiceOptions): LiveService {
+  const { opened, registry, sources, config, clock, log } = options
+  const { encoders: live, pools, heads, seed } = opened
+  const classifiers = createLiveModels({
+    supply: live,
+    registry,
+    memory: options.memory,
+    seed,
+    follow: config.follow,
+    pollMs: config.pollSeconds * 1000,
+    headsBytes: config.headsBytes,
+    waitMs: config.queueTimeoutMs,
+    clock,
+    log,
+  })
+  heads.bytes = () => classifiers.stats().bytes
+  const encoders = createLiveDirectory({
+    encoders: live,
+    pools,
+    sources,
+    startedSeconds: Math.floor(clock.wallMs() / 1000),
+    revalidate: () => classifiers.revalidate(),
+  })
+  return {
+    services: createServices({ encoders, classifiers, limits: config }),
+    encoders,
+    classifiers,
+    async close() {
+      await classifiers.close()
+      await live.close()
+    },
+  }
+}
 
 /** What the use cases work with. */
 export interface ServiceDeps extends EmbedDeps {

@@ -3,6 +3,7 @@ import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/text/model-address.ts'
+import { hint, say, task } from '../lib/wording.ts'
 import type { VersionManifest } from '../registry/records/manifest.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 
@@ -88,7 +89,7 @@ export function checkClassifier(version: VersionManifest): void {
   if (version.kind === 'classifier') return
   throw new EspalierError(
     'wrong_model_kind',
-    `${formatModelVersion(version)} is an encoder; name a classifier, "espalier models" lists them`,
+    say`${formatModelVersion(version)} is an encoder; name a classifier${hint(say`, ${task('models')} lists them`)}`,
   )
 }
 

@@ -1,8 +1,31 @@
-import type { ArtifactOptions } from '../encoders/encoder-artifacts.ts'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type ArtifactOptions, listBuiltins } from '../encoders/encoder-artifacts.ts'
+import { CHAMPION } from '../lib/text/model-address.ts'
 import type { ModelSummary as RegistryModel, RegistryReader } from '../registry/types.ts'
 import { readHeadCard } from './head-version.ts'
-import { summarizeBuiltins } from './list-builtins.ts'
-import type { ModelSummary } from './model-summary.ts'
+
+/** A model of the registry, or a built-in one, as lists show it without loading it. */
+export interface ModelSummary {
+  readonly name: string
+  readonly kind: 'embedding' | 'classifier'
+  readonly source: 'built-in' | 'registry'
+  /** Ascending. */
+  readonly versions: readonly number[]
+  readonly aliases: Readonly<Record<string, number>>
+  /** Shares of the requests for the bare name; null where the champion answers all. */
+  readonly traffic: readonly { readonly version: number; readonly percent: number }[] | null
+  /** The version that scores a sample of requests without answering them. */
+  readonly shadow: { readonly version: number; readonly samplePercent: number } | null
+  /** Bytes of the newest version's files. */
+  readonly bytes: number
+  readonly family: string
+  /** Encoders: the length of a vector. */
+  readonly dimension: number | null
+  /** Classifiers: how many labels there are. */
+  readonly labels: number | null
+}
 
 /** Every model that can be named: the built-in encoders, then what the registry has, by name. */
 export async function listModels(
@@ -37,4 +60,32 @@ async function summarizeModel(
     dimension: kind === 'embedding' && typeof dimension === 'number' ? dimension : null,
     labels: card?.labelCount ?? null,
   }
+}
+
+const hiddenSchema = z.looseObject({ hidden_size: z.number() })
+
+/** The built-in encoders as lists show them, read from their configuration without an export. */
+export async function summarizeBuiltins(
+  options: Pick<ArtifactOptions, 'builtinFolder'>,
+): Promise<ModelSummary[]> {
+  const builtins = await listBuiltins(options)
+  return Promise.all(
+    builtins.map(async ({ name, folder, family, bytes, dimension }) => {
+      const path = join(options.builtinFolder, folder, 'config.json')
+      const readWidth = async () => hiddenSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+      return {
+        name,
+        kind: 'embedding' as const,
+        source: 'built-in' as const,
+        versions: [1],
+        aliases: { [CHAMPION]: 1 },
+        traffic: null,
+        shadow: null,
+        bytes,
+        family,
+        dimension: dimension ?? (await readWidth()).hidden_size,
+        labels: null,
+      }
+    }),
+  )
 }

@@ -1,6 +1,7 @@
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import { CHAMPION, formatModelVersion } from '../lib/text/model-address.ts'
+import { option, say } from '../lib/wording.ts'
 import type { ModelKind } from '../registry/records/manifest.ts'
 import { checkModelName } from '../registry/records/names.ts'
 import type { ModelState } from '../registry/records/state.ts'
@@ -58,7 +59,8 @@ export async function publishModel(
   const { name: ownName, description, files } = await readPublishable(path, request.kind)
   const name = request.name ?? ownName?.toLowerCase()
   if (name === undefined) {
-    throw new EspalierError('invalid_request', `${path} is a classifier; give it a --name`)
+    const message = say`${path} is a classifier; give it a ${option('name')}`
+    throw new EspalierError('invalid_request', message)
   }
   checkModelName(name)
   const { kind } = description
@@ -67,7 +69,7 @@ export async function publishModel(
   if (kind === 'classifier' && encoders.some((encoder) => encoder.toLowerCase() === name)) {
     throw new EspalierError(
       'wrong_model_kind',
-      `${name} is a built-in encoder; give the classifier another --name`,
+      say`${name} is a built-in encoder; give the classifier another ${option('name')}`,
     )
   }
   const { version, created } = await registry.publish(

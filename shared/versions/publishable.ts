@@ -6,8 +6,9 @@ import { readManifest } from '../encoders/encoder-artifacts.ts'
 import { describeEncoder } from '../encoders/encoder-version.ts'
 import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
-import { EspalierError } from '../lib/errors.ts'
+import { EspalierError, restate } from '../lib/errors.ts'
 import { ENCODER_MANIFEST_FILE } from '../lib/manifests/encoder-manifest.ts'
+import { hint, option, say, task } from '../lib/wording.ts'
 import type { PublishFile } from '../registry/blobs.ts'
 import type { ModelKind, VersionDescription } from '../registry/records/manifest.ts'
 import { collectHeadMetrics, type MeasuredReport } from './head-metrics.ts'
@@ -66,19 +67,20 @@ export async function readPublishable(
     isFile(join(path, HEAD_FILE)),
   ])
   if (encoder && head && wanted === undefined) {
-    const message = `${path} holds an encoder and a head; say which, with --kind`
+    const message = say`${path} holds an encoder and a head; say which, with ${option('kind')}`
     throw new EspalierError('invalid_request', message)
   }
   if (encoder && wanted !== 'classifier') return readEncoderFolder(path)
   if (head && wanted !== 'embedding') return readHeadFolder(path)
   const expected = {
-    embedding: `an encoder (a folder with ${ENCODER_MANIFEST_FILE}, as "espalier export" makes it)`,
-    classifier: `a classifier (a folder with ${HEAD_FILE}, or that file)`,
+    embedding: say`an encoder (a folder with ${ENCODER_MANIFEST_FILE}${hint(say`, as ${task('export')} makes it`)})`,
+    classifier: say`a classifier (a folder with ${HEAD_FILE}, or that file)`,
   }
-  const what = wanted === undefined ? Object.values(expected).join(' nor ') : expected[wanted]
   throw new EspalierError(
     'invalid_data',
-    `${path} is ${wanted === undefined ? 'neither' : 'not'} ${what}`,
+    wanted === undefined
+      ? say`${path} is neither ${expected.embedding} nor ${expected.classifier}`
+      : say`${path} is not ${expected[wanted]}`,
   )
 }
 
@@ -182,7 +184,7 @@ function decodeNamed(path: string, bytes: Uint8Array): Head {
     return decodeHead(bytes)
   } catch (error) {
     if (!(error instanceof EspalierError)) throw error
-    throw new EspalierError(error.code, `${path}: ${error.message}`, { cause: error })
+    throw restate(error, { place: { source: path } })
   }
 }
 

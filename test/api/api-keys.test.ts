@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
-import { loadKeys } from '../../functions/boot/guard-server.ts'
+import { loadKeys } from '../../functions/boot/guard.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { createKey, describeKey, type KeyScope } from '../../shared/lib/api-keys.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 
 const ADMIN_TOKEN = 'the-admin-token-of-the-tests'
 const keys = { website: createKey(), trainer: createKey(), operator: createKey() }
@@ -18,11 +18,11 @@ const lines = (Object.keys(keys) as (keyof typeof keys)[]).map((name) =>
 )
 const settings = { ESPALIER_API_KEYS: lines.join(','), ESPALIER_ADMIN_TOKEN: ADMIN_TOKEN }
 
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 afterEach(() => deps.close())
 
 async function serve(env: Record<string, string> = settings): Promise<ApiApp> {
-  const base = createApiDeps({ env })
+  const base = await createApiDeps({ env })
   deps = Object.assign(base, { keys: await loadKeys(base.config) })
   return createApp(deps)
 }
@@ -97,6 +97,55 @@ describe('with keys', () => {
     const refused = await ask(app, path, bearer(wrong))
     expect(refused.status).toBe(403)
     expect(await refused.text()).toContain(`scope ${scope}`)
+  })
+
+  it.each([
+    '/metrics/',
+    '//metrics',
+    '/metrics//',
+    '/./metrics',
+    '/x/../metrics',
+    '/%6Detrics',
+    '/%6detrics/',
+    '/METRICS',
+    '/metrics?x=1',
+    '/metrics/x',
+    '/admin/refresh/',
+    '/admin//refresh',
+    '/admin/no/such/path',
+  ])('%s is guarded as what it stands for', async (path) => {
+    const app = await serve()
+    expect((await ask(app, path)).status).toBe(401)
+    const refused = await ask(app, path, bearer(keys.website))
+    expect(refused.status).toBe(403)
+    expect(await refused.text()).toContain('scope admin')
+  })
+
+  it.each(['/LIVEZ', '//livez', '/livez/x', '/openapi', '/admin/snapshot', '/v2', '/'])(
+    '%s is unknown, and asks for a key',
+    async (path) => {
+      const app = await serve()
+      expect((await ask(app, path)).status).toBe(401)
+      expect((await ask(app, path, bearer(keys.operator))).status).toBe(404)
+    },
+  )
+
+  it('answers a route with a slash at its end as the route itself', async () => {
+    const app = await serve()
+    expect((await ask(app, '/metrics/', bearer(keys.operator))).status).toBe(200)
+    expect((await ask(app, '/livez/')).status).toBe(200)
+    const text = { ...bearer(keys.website), 'content-type': 'text/plain' }
+    for (const [headers, status] of [[{}, 401] as const, [text, 415] as const]) {
+      const refused = await ask(app, '/embed/', headers)
+      expect(refused.status).toBe(status)
+      teiErrorBodySchema.parse(await refused.json())
+    }
+    const wrong = await app.request('/embed/', { method: 'PUT', headers: bearer(keys.website) })
+    expect(wrong.status).toBe(405)
+    teiErrorBodySchema.parse(await wrong.json())
+    const unknown = await ask(app, '/embed/x', bearer(keys.website))
+    expect(unknown.status).toBe(404)
+    errorBodySchema.parse(await unknown.json())
   })
 
   it('takes the one of the two headers that is a key', async () => {

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createApp } from '../../functions/api/app.ts'
-import { ERROR_STATUS } from '../../functions/api/errors.ts'
+import { ERROR_STATUS } from '../../functions/api/responses/errors.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { postJson } from '../fakes/post-json.ts'
 
-const deps = createApiDeps({ env: { ESPALIER_MAX_BODY_BYTES: '8388608' } })
+const deps = await createApiDeps({ env: { ESPALIER_MAX_BODY_BYTES: '8388608' } })
 const app = createApp(deps)
 
 const unknownKeys = '{"__proto__":{"inputs":"x"},"constructor":1}'

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import type { ApiApp } from '../../functions/api/types.ts'
-import { readForm } from '../../functions/api/uploads/read-form.ts'
+import { readForm } from '../../functions/api/requests/read-form.ts'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { cohereEmbedResponseSchema } from '../../shared/contract/cohere-embed.ts'
 import { embedResponseSchema } from '../../shared/contract/embed.ts'
@@ -19,13 +19,13 @@ const eyes = { name: 'eyes', modality: 'image', maxTokens: 64 } as const
 const registry = createTestRegistry()
 await publishHead(registry, 'pets', createTestHead('pet'))
 const app = createApp(
-  createApiDeps({
+  await createApiDeps({
     encoder: createFakeEncoder(eyes),
     registry,
     env: { ESPALIER_MAX_IMAGE_BYTES: '4000', ESPALIER_MAX_IMAGES: '3' },
   }),
 )
-const reader = createApp(createApiDeps())
+const reader = createApp(await createApiDeps())
 
 /** Bytes of no image: the fake encoder looks at nothing but their hash. */
 const bytes = createHash('sha512').update('an image').digest()
@@ -319,7 +319,7 @@ describe('bounds of uploads', () => {
       open = resolve
     })
     const small = createApp(
-      createApiDeps({
+      await createApiDeps({
         encoder: createFakeEncoder({ ...eyes, gate: () => gate }),
         env: { ESPALIER_MAX_HELD_BYTES: '10000' },
       }),

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ERROR_STATUS } from '../../functions/api/errors.ts'
+import { ERROR_STATUS } from '../../functions/api/responses/errors.ts'
+import { renderCliReference } from '../../infra/cli-reference.ts'
 import { CONFIG_VARIABLES } from '../../shared/lib/config/config.ts'
 import { ERROR_CODES } from '../../shared/lib/errors.ts'
 
@@ -21,6 +22,21 @@ function readRows(page: string): string[][] {
         .slice(1, -1)
         .map((cell) => cell.trim()),
     )
+}
+
+const dropCode = (page: string) => page.replace(/^```.*?^```/gms, '')
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function findAnchors(page: string): Set<string> {
+  const headings = dropCode(page).matchAll(/^#+ (.+)$/gm)
+  return new Set(
+    [...headings].map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
 }
 
 describe('docs/errors.md', () => {
@@ -56,6 +72,33 @@ describe('docs/configuration.md', () => {
   })
 })
 
+describe('docs/cli.md', () => {
+  it('says what the commands say; `npm run docs:cli` writes it', () => {
+    expect(readPage('docs/cli.md')).toBe(renderCliReference())
+  })
+})
+
+describe('docs/README.md', () => {
+  it('lists every page, and nothing that is not there', () => {
+    const listed = [...readPage('docs/README.md').matchAll(/\]\(([^)#]+)\)/g)].map(([, to]) => to)
+    const pages = readdirSync(new URL('docs/', root)).filter(
+      (name) => name.endsWith('.md') && name !== 'README.md',
+    )
+    expect(listed.filter((to) => /^[\w-]+\.md$/.test(to!)).sort()).toEqual(pages.sort())
+    expect(listed).toContain('decisions/README.md')
+  })
+})
+
+describe('docs/decisions/README.md', () => {
+  it('lists every record', () => {
+    const index = readPage('docs/decisions/README.md')
+    const records = readdirSync(new URL('docs/decisions/', root)).filter(
+      (name) => name !== 'README.md',
+    )
+    expect(records.filter((name) => !index.includes(`](${name})`))).toEqual([])
+  })
+})
+
 describe('every page', () => {
   const entries = readdirSync(root, { recursive: false, encoding: 'utf8' })
   const pages = [
@@ -64,6 +107,28 @@ describe('every page', () => {
       .filter((name) => name.endsWith('.md'))
       .map((name) => `docs/${name}`),
   ]
+
+  it.each(pages)('%s links only to what exists', (page) => {
+    const prose = dropCode(readPage(page))
+    const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, to]) => to!)
+      .filter((to) => !/^[a-z]+:/.test(to))
+    const broken = links.filter((to) => {
+      const [path = '', anchor] = to.split('#')
+      const own = new URL(page, root)
+      const target = path === '' ? own : new URL(path, own)
+      if (!existsSync(target)) return true
+      return anchor !== undefined && !findAnchors(readFileSync(target, 'utf8')).has(anchor)
+    })
+    expect(broken).toEqual([])
+  })
+
+  it.each(pages)('%s names only files and folders that exist', (page) => {
+    const named = readPage(page).match(
+      /\b(?:shared|functions|infra|test)\/[\w.-]*\w(?:\/[\w.-]*\w)*/g,
+    )
+    expect([...new Set(named)].filter((path) => !existsSync(new URL(path, root)))).toEqual([])
+  })
 
   it.each(pages)('%s names only settings that exist', (page) => {
     const known = new Set(CONFIG_VARIABLES.map(({ name }) => name))

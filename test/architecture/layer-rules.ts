@@ -19,6 +19,15 @@ export interface AreaRule {
 const lib = { lib: 'value' } as const
 const stored = { registry: 'value', 'registry/records': 'value' } as const
 
+/** The parts of training, loaded by a job when something is trained. */
+const trained = {
+  training: 'dynamic',
+  'training/catalogue': 'value',
+  'training/numerics': 'dynamic',
+  'training/evaluation': 'dynamic',
+  'training/adapt': 'dynamic',
+} as const
+
 /** What every job works with: rows, the spine, and the versions that it reads and publishes. */
 const jobParts = {
   'jobs/rows': 'value',
@@ -29,7 +38,7 @@ const jobParts = {
   head: 'value',
   dataset: 'value',
   reports: 'dynamic',
-  training: 'dynamic',
+  ...trained,
   ...lib,
 } as const
 
@@ -50,6 +59,7 @@ const bootParts = {
   ...lib,
 } as const
 
+const PURE = 'training is pure: matrix kernels and rows come in as arguments'
 const A_JOB = 'a job puts the parts of jobs/heads and jobs/rows together; it never meets serving'
 
 /** The areas and their arrows. */
@@ -61,28 +71,76 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'boot builds the parts and knows no command line; the server is loaded when asked for',
   },
   'boot/serve': {
-    imports: { ...bootParts, boot: 'value', api: 'value' },
+    imports: { ...bootParts, boot: 'value', api: 'value', 'api/metrics': 'value' },
     packages: 'any',
     builtins: true,
     instead: 'boot/serve puts the server together from the parts of boot',
   },
   'api/routes': {
     imports: {
-      api: 'value',
+      api: 'types',
+      'api/requests': 'value',
+      'api/responses': 'value',
+      'api/middleware': 'value',
       contract: 'value',
       serving: 'types',
       following: 'types',
       lib: 'value',
     },
-    packages: 'any',
+    packages: ['zod'],
     builtins: false,
     instead: 'a route parses with contract and calls a service that createApp hands to it',
+  },
+  'api/requests': {
+    imports: { api: 'types', contract: 'value', serving: 'types', lib: 'value' },
+    packages: ['zod'],
+    builtins: true,
+    instead: 'api/requests reads what comes in and calls no service',
+  },
+  'api/responses': {
+    imports: { api: 'types', contract: 'value', serving: 'types', lib: 'value' },
+    packages: ['hono', 'zod', '@asteasolutions/zod-to-openapi'],
+    builtins: true,
+    instead: 'api/responses writes what goes out; results come in as values',
+  },
+  'api/metrics': {
+    imports: { api: 'types' },
+    packages: ['prom-client'],
+    builtins: false,
+    instead: 'api/metrics counts what records and the parts of createApp say',
+  },
+  'api/middleware': {
+    imports: {
+      api: 'types',
+      'api/responses': 'value',
+      'api/metrics': 'types',
+      serving: 'types',
+      lib: 'value',
+    },
+    packages: ['hono', '@hono/node-server'],
+    builtins: true,
+    instead: 'middleware stands before every route and knows none',
+  },
+  'api/lambda': {
+    imports: {
+      api: 'types',
+      'api/requests': 'value',
+      'api/responses': 'value',
+      boot: 'value',
+      serving: 'types',
+      lib: 'value',
+    },
+    packages: ['hono', 'aws-lambda'],
+    builtins: true,
+    instead: 'api/lambda turns events into requests; the application does not know of it',
   },
   api: {
     imports: {
       'api/routes': 'value',
+      'api/requests': 'value',
+      'api/middleware': 'value',
+      'api/metrics': 'value',
       boot: 'value',
-      contract: 'value',
       serving: 'types',
       lib: 'value',
     },
@@ -91,9 +149,45 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'take the part from boot as a dependency, typed by serving',
   },
   cli: {
+    imports: { 'cli/commands': 'value', 'cli/output': 'value', boot: 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead:
+      'the door of the command line knows the process; what a command does is in cli/commands',
+  },
+  'cli/options': {
     imports: {
-      boot: 'value',
-      api: 'value',
+      cli: 'types',
+      boot: 'types',
+      encoders: 'value',
+      dataset: 'value',
+      'jobs/heads': 'types',
+      'jobs/finetune': 'types',
+      training: 'types',
+      ...lib,
+    },
+    packages: 'any',
+    builtins: true,
+    instead: 'cli/options turns options into what jobs are asked for; it prints nothing',
+  },
+  'cli/output': {
+    imports: {
+      cli: 'types',
+      versions: 'value',
+      'jobs/heads': 'types',
+      dataset: 'value',
+      ...lib,
+    },
+    packages: 'any',
+    builtins: true,
+    instead: 'cli/output turns results into lines and files; it knows no option and runs no job',
+  },
+  'cli/commands': {
+    imports: {
+      cli: 'types',
+      'cli/options': 'value',
+      'cli/output': 'value',
+      boot: 'types',
       'jobs/rows': 'value',
       'jobs/heads': 'value',
       'jobs/train': 'value',
@@ -105,6 +199,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       encoders: 'value',
       encoder: 'value',
       training: 'types',
+      'training/catalogue': 'value',
       dataset: 'value',
       contract: 'value',
       lib: 'value',
@@ -112,6 +207,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     packages: 'any',
     builtins: true,
     instead: 'a command parses its options, gets its parts from boot and calls a job',
+  },
+  library: {
+    imports: { boot: 'value', serving: 'types', lib: 'value' },
+    packages: [],
+    builtins: false,
+    instead: 'the library turns options into settings and calls the use cases that boot opens',
   },
   contract: {
     imports: {},
@@ -231,7 +332,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 's3 speaks to a bucket and knows nothing of what lies in it',
   },
   reports: {
-    imports: { dataset: 'types', ...lib },
+    imports: { dataset: 'types', 'training/catalogue': 'types', ...lib },
     packages: ['d3-scale', 'd3-shape'],
     builtins: true,
     instead:
@@ -263,13 +364,82 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'head is pure mathematics over lib',
   },
   training: {
-    imports: { head: 'value', dataset: 'types', ...lib },
-    packages: 'any',
-    builtins: true,
-    instead: 'training is pure: matrix kernels and rows come in as arguments',
+    imports: {
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      'training/detect': 'value',
+      head: 'value',
+      dataset: 'types',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/catalogue': {
+    imports: { 'training/methods': 'dynamic' },
+    packages: [],
+    builtins: false,
+    instead:
+      'the catalogue lists methods for those who do not train: it loads their code when asked',
+  },
+  'training/numerics': {
+    imports: lib,
+    packages: ['ml-matrix'],
+    builtins: false,
+    instead: 'numerics is matrices and rows alone',
+  },
+  'training/evaluation': {
+    imports: { training: 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/methods': {
+    imports: {
+      training: 'types',
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/evaluation': 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/detect': {
+    imports: { 'training/methods': 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/adapt': {
+    imports: {
+      training: 'value',
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/evaluation': 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
   },
   finetune: {
-    imports: { onnx: 'value', exporter: 'value', runtime: 'value', training: 'value', ...lib },
+    imports: {
+      onnx: 'value',
+      exporter: 'value',
+      runtime: 'value',
+      training: 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      ...lib,
+    },
     packages: 'any',
     builtins: true,
     instead: 'finetune builds gradient graphs with onnx and exporter and runs them through runtime',

@@ -9,13 +9,20 @@ export const MIN_IMPORTERS = 3
 
 /** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
 export const SMALL_BY_KIND: readonly RegExp[] = [
-  /^functions\/api\/(?:server|lambda\/lambda|lambda)\.ts$/,
+  /^functions\/api\/lambda\/lambda\.ts$/,
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
   /^shared\/contract\//,
+  /^shared\/lib\/manifests\//,
   /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,
   /\.d\.ts$/,
 ]
 
 /** Small files with fewer importers that are better alone, each with the reason. */
-export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {}
+export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
+  'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
+  'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+  'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
+  'functions/boot/start-early-worker.ts':
+    'an entry loads it alone, and starts the first worker, before everything else',
+}

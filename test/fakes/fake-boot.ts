@@ -10,11 +10,11 @@ import type { EncoderManifest } from '../../shared/lib/manifests/encoder-manifes
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { openThumbnailer } from '../../shared/runtime/image/image-thumbnail.ts'
-import { plainKernels } from '../../shared/training/plain-kernels.ts'
-import type { ModelSummary } from '../../shared/versions/model-summary.ts'
+import { openThumbnailer } from '../../shared/runtime/image/image-decoder.ts'
+import type { ModelSummary } from '../../shared/versions/list-models.ts'
 import { openPlainRegistry } from '../../shared/versions/open-model-registry.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
+import { plainKernels } from './plain-kernels.ts'
 
 type ExportRequest = Parameters<Boot['exportEncoder']>[0]
 
@@ -57,6 +57,7 @@ export function createFakeBoot({
     cacheFolder,
     snapshotRuntime: null,
     openApp: () => Promise.reject(new Error('no app of a fake boot')),
+    openService: () => Promise.reject(new Error('no service of a fake boot')),
     openRegistry: async () => registry,
     openRegistryAt: async (url) => openPlainRegistry({ url, log: silentLogger }),
     builtinEncoders: async () => ['built-in'],

@@ -1,6 +1,7 @@
 // A worker that speaks the pool's protocol without ONNX Runtime. Texts steer it: `crash` ends the thread,
-// `crash once <file>` only while the file is absent, `fail` answers with an error, others come back as their
-// length. The artifact folder names what to do at load: `fail-load`, `crash-load`, or `die-again <file>`.
+// `crash once <file>` only while the file is absent, `fail` answers with an error, `fail <json>` with that one, others come
+// back as their length. The artifact folder names what to do at load: `fail-load`, `crash-load`, or
+// `die-again <file>`.
 import { existsSync, writeFileSync } from 'node:fs'
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 
@@ -11,7 +12,7 @@ if (atLoad === 'die-again') {
   writeFileSync(mark, '')
 }
 if (atLoad === 'fail-load') {
-  const error = { code: 'invalid_model_file', message: 'model.onnx: refused' }
+  const error = { code: 'invalid_model_file', wording: ['model.onnx: refused'] }
   parentPort.postMessage({ type: 'failed', error })
   parentPort.close()
 } else {
@@ -25,7 +26,8 @@ if (atLoad === 'fail-load') {
     for (const text of job.inputs) {
       const [verb, , file] = text.split(' ')
       if (verb === 'fail') {
-        const error = { code: 'invalid_request', message: 'told to fail' }
+        const told = { code: 'invalid_request', wording: ['told to fail'] }
+        const error = text === 'fail' ? told : JSON.parse(text.slice('fail '.length))
         return parentPort.postMessage({ type: 'error', id, error })
       }
       if (verb !== 'crash' || (file && existsSync(file))) continue

@@ -66,8 +66,8 @@ export function createFakeEncoder({
         if (!options.truncate) {
           throw new EspalierError(
             'input_too_long',
-            `inputs[${i}] has ${words.length + 2} tokens; the limit is ${info.maxTokens}`,
-            { param: `inputs[${i}]` },
+            `has ${words.length + 2} tokens; the limit is ${info.maxTokens}`,
+            { index: i },
           )
         }
         truncated[i] = 1
@@ -125,9 +125,7 @@ export function createFakeEncoder({
 
 function refuseOthers(input: EncoderInput, index: number, { modality }: EncoderInfo): void {
   if (modalityOf(input) === modality) return
-  const param = `inputs[${index}]`
-  const message = `${param} is not for a model of ${modality}s`
-  throw new EspalierError('wrong_modality', message, { param })
+  throw new EspalierError('wrong_modality', `is not for a model of ${modality}s`, { index })
 }
 
 /** Scores of shape [rows, columns]. */

@@ -1,4 +1,4 @@
-import type { ApiApp } from '../../functions/api/types.ts'
+import type { ApiApp } from '../../functions/api/api-app.ts'
 
 /** Posts JSON to an application without a port; a string goes as it is. */
 export async function postJson(

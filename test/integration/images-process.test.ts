@@ -106,7 +106,7 @@ it('exports a network in int8 by a folder of images, publishes and runs it', asy
   const common = ['export', path('mixed'), '-q', '--name', 'mixed']
   const learned = ['--calibration', path('calibration'), '--publish', '--promote']
   const { stdout } = await espalier(...common, '-o', path('int8'), ...learned)
-  expect(stdout).toMatch(/12 numbers, images at layer features.*graphs: float32, int8/)
+  expect(stdout).toMatch(/12 dimensions, images at layer features.*graphs: float32, int8/)
   const embed = async (precision: string) => {
     const args = ['embed', path('calibration'), '--model', 'mixed', '-q']
     const options = { env: { ...env(), ESPALIER_PRECISION: precision } }

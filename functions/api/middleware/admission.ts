@@ -3,26 +3,46 @@ import type { Readiness } from '../../../shared/serving/readiness.ts'
 import type { ApiMiddleware } from '../types.ts'
 
 /** Lets at most `limit` inference requests in at once, before their bodies are read; none before readiness. */
-export function admission(limit: number, readiness: Readiness): ApiMiddleware {
-  let inside = 0
-  return async function admit(_c, next) {
-    if (readiness.status() === 'starting') {
+export class Admission {
+  readonly #limit: number
+  readonly #readiness: Readiness
+  #inside = 0
+
+  constructor(limit: number, readiness: Readiness) {
+    this.#limit = limit
+    this.#readiness = readiness
+  }
+
+  /**
+   * Counts a request in until its `work` has ended.
+   * @throws EspalierError `model_loading`, `overloaded`
+   */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#readiness.status() === 'starting') {
       throw new EspalierError('model_loading', 'the model is still loading', {
         retryAfterSeconds: 1,
       })
     }
-    if (inside >= limit) {
+    if (this.#inside >= this.#limit) {
       throw new EspalierError(
         'overloaded',
-        `the server holds ${limit} requests, its limit; try again shortly`,
+        `the server holds ${this.#limit} requests, its limit; try again shortly`,
         { retryAfterSeconds: 1 },
       )
     }
-    inside++
+    this.#inside++
     try {
-      await next()
+      return await work()
     } finally {
-      inside--
+      this.#inside--
     }
+  }
+}
+
+/** While the process is stopping, every answer asks the caller to take a new connection elsewhere. */
+export function draining(readiness: Readiness): ApiMiddleware {
+  return async function closeConnections(c, next) {
+    await next()
+    if (readiness.status() === 'stopping') c.header('connection', 'close')
   }
 }

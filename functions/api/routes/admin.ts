@@ -1,23 +1,26 @@
 import { type Refresh, type RefreshChange, refreshSchema } from '../../../shared/contract/admin.ts'
 import type { ModelChange } from '../../../shared/following/model-changes.ts'
-import { adminOnly } from '../admin.ts'
-import { describeRoute } from '../describe-route.ts'
-import type { ApiApp, ApiDeps } from '../types.ts'
+import { requireAdmin } from '../middleware/access.ts'
+import type { Route } from '../types.ts'
 
 /** `POST /admin/refresh`: look at the registry now, and say what changed. */
-export function addAdminRoutes(app: ApiApp, { classifiers, config }: ApiDeps): void {
-  describeRoute(app, {
-    method: 'post',
-    path: '/admin/refresh',
+export const refreshRoute: Route = {
+  method: 'post',
+  path: '/admin/refresh',
+  scope: 'admin',
+  docs: {
     summary: 'Look at the registry now and answer what changed',
     tag: 'operations',
     response: refreshSchema,
-  })
-  app.post('/admin/refresh', adminOnly(config), async (c) => {
-    const { changes, failure } = await classifiers.refresh()
-    if (failure) throw failure
-    return c.json<Refresh>({ object: 'refresh', changes: changes.map(describeChange) })
-  })
+  },
+  handler:
+    ({ classifiers, config }) =>
+    async (c) => {
+      requireAdmin(c, config)
+      const { changes, failure } = await classifiers.refresh()
+      if (failure) throw failure
+      return c.json<Refresh>({ object: 'refresh', changes: changes.map(describeChange) })
+    },
 }
 
 function describeChange(change: ModelChange): RefreshChange {

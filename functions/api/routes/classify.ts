@@ -4,28 +4,26 @@ import {
   classifyResponseSchema,
   ROUTE_KEY_HEADER,
 } from '../../../shared/contract/classify.ts'
-import { answerJson } from '../answer.ts'
-import { classificationsToJson } from '../classify-json.ts'
-import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
-import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
-import { givenInputs } from '../uploads/given-inputs.ts'
-import { recordUsage } from '../usage.ts'
+import { deadlineHeader, readDeadline } from '../requests/deadline.ts'
+import { givenInputs, parseBody } from '../requests/parse-body.ts'
+import { answerJson, recordUsage } from '../responses/answer.ts'
+import { classificationsToJson } from '../responses/classify-json.ts'
+import type { Route } from '../types.ts'
 
 /** `POST /classify`: one or more classifiers on one pass of the encoder. */
-export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
-  describeRoute(app, {
-    method: 'post',
-    path: '/classify',
+export const classifyRoute: Route = {
+  method: 'post',
+  path: '/classify',
+  scope: 'infer',
+  request: classifyRequestSchema,
+  uploads: 'inputs',
+  docs: {
     summary: 'Classify texts or images with one or more classifiers',
     tag: 'classification',
-    headers: patienceHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
-    body: classifyRequestSchema,
-    uploads: true,
+    headers: deadlineHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
     response: classifyResponseSchema,
-  })
-  app.post('/classify', door, async (c) => {
+  },
+  handler: (deps) => async (c) => {
     const body = parseBody(c, classifyRequestSchema, deps.config.maxInputs)
     const result = await deps.services.classify({
       ...givenInputs(c, 'inputs', body.inputs),
@@ -35,11 +33,11 @@ export function addClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware
       embeddings: body.return_embeddings ?? false,
       truncate: body.truncate ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
-      ...readPatience(c),
+      ...readDeadline(c),
     })
     const { tokens } = recordUsage(c, result.passes, result.answers)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const json = await classificationsToJson(result, body.return_embeddings ?? false, usage)
     return answerJson(c, json, deps.clock)
-  })
+  },
 }

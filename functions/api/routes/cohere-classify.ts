@@ -5,26 +5,25 @@ import {
   cohereClassifyResponseSchema,
 } from '../../../shared/contract/cohere-classify.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { answerJson } from '../answer.ts'
-import { cohereToJson } from '../cohere-json.ts'
-import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
-import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
-import { recordUsage } from '../usage.ts'
+import { deadlineHeader, readDeadline } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson, recordUsage } from '../responses/answer.ts'
+import { cohereToJson } from '../responses/cohere-json.ts'
+import type { Route } from '../types.ts'
 
 /** `POST /v1/classify`, in the shape of Cohere. */
-export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
-  describeRoute(app, {
-    method: 'post',
-    path: '/v1/classify',
+export const cohereClassifyRoute: Route = {
+  method: 'post',
+  path: '/v1/classify',
+  scope: 'infer',
+  request: cohereClassifyRequestSchema,
+  docs: {
     summary: 'Classify texts with one classifier, for clients of Cohere',
     tag: 'classification',
-    headers: patienceHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
-    body: cohereClassifyRequestSchema,
+    headers: deadlineHeader.extend({ [ROUTE_KEY_HEADER]: z.string().optional() }),
     response: cohereClassifyResponseSchema,
-  })
-  app.post('/v1/classify', door, async (c) => {
+  },
+  handler: (deps) => async (c) => {
     const body = parseBody(c, cohereClassifyRequestSchema, deps.config.maxInputs)
     if (body.examples && body.examples.length > 0) {
       throw new EspalierError(
@@ -43,10 +42,10 @@ export function addCohereClassifyRoute(app: ApiApp, deps: ApiDeps, door: ApiMidd
       truncate: body.truncate !== 'NONE',
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
-      ...readPatience(c),
+      ...readDeadline(c),
     })
     recordUsage(c, result.passes, result.answers)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)
     return answerJson(c, json, deps.clock)
-  })
+  },
 }

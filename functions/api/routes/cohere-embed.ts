@@ -6,26 +6,25 @@ import {
 } from '../../../shared/contract/cohere-embed.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { GivenInput } from '../../../shared/serving/read-inputs.ts'
-import { answerJson } from '../answer.ts'
-import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
-import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
-import { recordUsage } from '../usage.ts'
-import { toBase64, vectorsToJson } from '../vector-json.ts'
+import { deadlineHeader, readDeadline } from '../requests/deadline.ts'
+import { parseBody } from '../requests/parse-body.ts'
+import { answerJson, recordUsage } from '../responses/answer.ts'
+import { toBase64, vectorsToJson } from '../responses/vector-json.ts'
+import type { Route } from '../types.ts'
 
 /** `POST /v2/embed`, in the shape of Cohere: texts or images. */
-export function addCohereEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
-  describeRoute(app, {
-    method: 'post',
-    path: '/v2/embed',
+export const cohereEmbedRoute: Route = {
+  method: 'post',
+  path: '/v2/embed',
+  scope: 'infer',
+  request: cohereEmbedRequestSchema,
+  docs: {
     summary: 'Turn texts or images into vectors, for clients of Cohere',
     tag: 'embeddings',
-    headers: patienceHeader,
-    body: cohereEmbedRequestSchema,
+    headers: deadlineHeader,
     response: cohereEmbedResponseSchema,
-  })
-  app.post('/v2/embed', door, async (c) => {
+  },
+  handler: (deps) => async (c) => {
     const body = parseBody(c, cohereEmbedRequestSchema, deps.config.maxInputs)
     const { field, inputs } = findInputs(body)
     const { id } = c.get('record')
@@ -36,7 +35,7 @@ export function addCohereEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddlew
       truncate: body.truncate !== 'NONE',
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       dimensions: body.output_dimension ?? undefined,
-      ...readPatience(c),
+      ...readDeadline(c),
     })
     const { model, tokens } = recordUsage(c, [result])
     const { batch, info } = result
@@ -57,7 +56,7 @@ export function addCohereEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddlew
     const head = Buffer.from(`{"id":${JSON.stringify(id)},"embeddings":{`)
     const tail = Buffer.from(`},${JSON.stringify(rest).slice(1)}`)
     return answerJson(c, Buffer.concat([head, ...parts, tail]), deps.clock)
-  })
+  },
 }
 
 function rowsOf({ vectors, dimension }: { vectors: Float32Array; dimension: number }) {

@@ -4,29 +4,27 @@ import {
   embedResponseSchema,
   FINGERPRINT_HEADER,
 } from '../../../shared/contract/embed.ts'
-import { answerJson } from '../answer.ts'
-import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
-import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
-import { givenInputs } from '../uploads/given-inputs.ts'
-import { recordUsage } from '../usage.ts'
-import { vectorsToJson } from '../vector-json.ts'
+import { deadlineHeader, readDeadline } from '../requests/deadline.ts'
+import { givenInputs, parseBody } from '../requests/parse-body.ts'
+import { answerJson, recordUsage } from '../responses/answer.ts'
+import { vectorsToJson } from '../responses/vector-json.ts'
+import type { Route } from '../types.ts'
 
 /** `POST /embed`, in the shape of text-embeddings-inference. */
-export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
-  describeRoute(app, {
-    method: 'post',
-    path: '/embed',
+export const embedRoute: Route = {
+  method: 'post',
+  path: '/embed',
+  scope: 'infer',
+  errors: 'tei',
+  request: embedRequestSchema,
+  uploads: 'inputs',
+  docs: {
     summary: 'Turn texts or images into vectors',
     tag: 'embeddings',
-    headers: patienceHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
-    body: embedRequestSchema,
-    uploads: true,
+    headers: deadlineHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
     response: embedResponseSchema,
-    errors: 'tei',
-  })
-  app.post('/embed', door, async (c) => {
+  },
+  handler: (deps) => async (c) => {
     const body = parseBody(c, embedRequestSchema, deps.config.maxInputs)
     const result = await deps.services.embed({
       ...givenInputs(c, 'inputs', body.inputs),
@@ -37,10 +35,10 @@ export function addEmbedRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): 
       promptName: body.prompt_name ?? undefined,
       dimensions: body.dimensions ?? undefined,
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
-      ...readPatience(c),
+      ...readDeadline(c),
     })
     recordUsage(c, [result])
     const json = await vectorsToJson(result.batch)
     return answerJson(c, json, deps.clock)
-  })
+  },
 }

@@ -1,27 +1,34 @@
 import { type Health, healthSchema } from '../../../shared/contract/health.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
-import { describeRoute } from '../describe-route.ts'
-import type { ApiApp, ApiDeps } from '../types.ts'
+import type { Route } from '../types.ts'
 
-/** Paths that other servers and platforms use for the same question. */
-const READINESS_PATHS = ['/readyz', '/healthz', '/health', '/ping'] as const
+/** What every probe has in common: anybody may ask, every few seconds. */
+const probe = { method: 'get', scope: null, quiet: true } as const
 
-/** `/livez`: the process answers. `/readyz` and its aliases: the encoder is loaded and has passed its self-test. */
-export function addHealthRoutes(app: ApiApp, { readiness, encoders, classifiers }: ApiDeps): void {
-  const operations = { method: 'get', tag: 'operations', response: healthSchema } as const
-  describeRoute(app, { ...operations, path: '/livez', summary: 'Is the process alive?' })
-  app.get('/livez', (c) => c.json<Health>({ status: 'ok' }))
-
-  for (const path of READINESS_PATHS) {
-    describeRoute(app, { ...operations, path, summary: 'Are requests welcome?' })
-    app.get(path, (c) => {
-      const status = readiness.status()
-      if (status !== 'ready') return c.json<Health>({ status }, 503)
-      const { info } = encoders.resolve()
-      const { device, modality } = info
-      const { status: registry } = classifiers.registryStatus()
-      const encoder = formatModelVersion(info)
-      return c.json<Health>({ status: 'ok', encoder, device, modality, registry })
-    })
-  }
+/** `GET /livez`: the process answers. */
+export const livenessRoute: Route = {
+  ...probe,
+  path: '/livez',
+  docs: { summary: 'Is the process alive?', tag: 'operations', response: healthSchema },
+  handler: () => (c) => c.json<Health>({ status: 'ok' }),
 }
+
+/** `GET /readyz` and what other servers and platforms call it: the encoder is loaded and has passed its self-test. */
+export const readinessRoutes: readonly Route[] = ['/readyz', '/healthz', '/health', '/ping'].map(
+  (path) => ({
+    ...probe,
+    path,
+    docs: { summary: 'Are requests welcome?', tag: 'operations', response: healthSchema },
+    handler:
+      ({ readiness, encoders, classifiers }) =>
+      (c) => {
+        const status = readiness.status()
+        if (status !== 'ready') return c.json<Health>({ status }, 503)
+        const { info } = encoders.resolve()
+        const { device, modality } = info
+        const { status: registry } = classifiers.registryStatus()
+        const encoder = formatModelVersion(info)
+        return c.json<Health>({ status: 'ok', encoder, device, modality, registry })
+      },
+  }),
+)

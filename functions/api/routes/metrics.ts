@@ -1,9 +1,14 @@
-import type { Registry } from 'prom-client'
-import type { ApiApp } from '../types.ts'
+import type { Route } from '../types.ts'
 
 /** `GET /metrics`, in Prometheus' text format. */
-export function addMetricsRoute(app: ApiApp, registry: Registry): void {
-  app.get('/metrics', async (c) => {
-    return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
-  })
+export const metricsRoute: Route = {
+  method: 'get',
+  path: '/metrics',
+  scope: 'admin',
+  quiet: true,
+  handler({ metrics }) {
+    if (metrics === undefined) return null
+    return async (c) =>
+      c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType })
+  },
 }

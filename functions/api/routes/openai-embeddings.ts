@@ -4,29 +4,26 @@ import {
   openaiEmbeddingsRequestSchema,
   openaiEmbeddingsResponseSchema,
 } from '../../../shared/contract/openai-embeddings.ts'
-import { answerJson } from '../answer.ts'
-import { describeRoute } from '../describe-route.ts'
-import { parseBody } from '../parse-body.ts'
-import { patienceHeader, readPatience } from '../patience.ts'
-import { refuseTokenInput } from '../token-input.ts'
-import type { ApiApp, ApiDeps, ApiMiddleware } from '../types.ts'
-import { givenInputs } from '../uploads/given-inputs.ts'
-import { recordUsage } from '../usage.ts'
-import { embeddingsToJson } from '../vector-json.ts'
+import { deadlineHeader, readDeadline } from '../requests/deadline.ts'
+import { givenInputs, parseBody, refuseTokenInput } from '../requests/parse-body.ts'
+import { answerJson, recordUsage } from '../responses/answer.ts'
+import { embeddingsToJson } from '../responses/vector-json.ts'
+import type { Route } from '../types.ts'
 
 /** `POST /v1/embeddings`, in the shape of OpenAI. */
-export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMiddleware): void {
-  describeRoute(app, {
-    method: 'post',
-    path: '/v1/embeddings',
+export const openaiEmbeddingsRoute: Route = {
+  method: 'post',
+  path: '/v1/embeddings',
+  scope: 'infer',
+  request: openaiEmbeddingsRequestSchema,
+  uploads: 'input',
+  docs: {
     summary: 'Turn texts or images into vectors, for clients of OpenAI',
     tag: 'embeddings',
-    headers: patienceHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
-    body: openaiEmbeddingsRequestSchema,
-    uploads: true,
+    headers: deadlineHeader.extend({ [FINGERPRINT_HEADER]: z.string().optional() }),
     response: openaiEmbeddingsResponseSchema,
-  })
-  app.post('/v1/embeddings', door, async (c) => {
+  },
+  handler: (deps) => async (c) => {
     refuseTokenInput(c.get('body'))
     const body = parseBody(c, openaiEmbeddingsRequestSchema, deps.config.maxInputs)
     const result = await deps.services.embed({
@@ -36,12 +33,12 @@ export function addOpenAIEmbeddingsRoute(app: ApiApp, deps: ApiDeps, door: ApiMi
       promptName: body.prompt_name ?? undefined,
       dimensions: body.dimensions ?? undefined,
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
-      ...readPatience(c),
+      ...readDeadline(c),
     })
     const { model, tokens } = recordUsage(c, [result])
     const usage = { prompt_tokens: tokens, total_tokens: tokens }
     const tail = `,"model":${JSON.stringify(model)},"usage":${JSON.stringify(usage)}}`
     const json = await embeddingsToJson(result.batch, body.encoding_format ?? 'float', tail)
     return answerJson(c, json, deps.clock)
-  })
+  },
 }

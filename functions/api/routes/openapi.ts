@@ -1,15 +1,20 @@
-import type { ApiApp, ApiDeps } from '../types.ts'
+import type { Route } from '../types.ts'
 
 /** `GET /openapi.json`: every route, described once on first demand. */
-export function addOpenApiRoute(app: ApiApp, { version, keys, config }: ApiDeps): void {
-  let document: Promise<object> | undefined
-  const describe = async () => {
-    const { createOpenApiDocument } = await import('../openapi-document.ts')
-    const security = keys ? 'keys' : config.adminToken ? 'admin-token' : 'none'
-    return createOpenApiDocument(app.described, version, security)
-  }
-  app.get('/openapi.json', async (c) => {
-    document ??= describe()
-    return c.json(await document)
-  })
+export const openapiRoute: Route = {
+  method: 'get',
+  path: '/openapi.json',
+  scope: null,
+  handler({ version, keys, config }, routes) {
+    let document: Promise<object> | undefined
+    const describe = async () => {
+      const { createOpenApiDocument } = await import('../responses/openapi-document.ts')
+      const security = keys ? 'keys' : config.adminToken ? 'admin-token' : 'none'
+      return createOpenApiDocument(routes, version, security)
+    }
+    return async (c) => {
+      document ??= describe()
+      return c.json(await document)
+    }
+  },
 }

@@ -1,23 +1,25 @@
-import { EspalierError } from '../../../shared/lib/errors.ts'
-import type { SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
-import { isOnThisMachine } from '../admin.ts'
-import type { ApiApp, ApiMiddleware } from '../types.ts'
+import { requireThisMachine } from '../middleware/access.ts'
+import type { Route } from '../types.ts'
 
 /**
  * `POST /admin/snapshot/before` and `/after`: called by the Lambda Web Adapter around a snapshot (SnapStart), and by
- * nobody on another machine.
+ * nobody on another machine. They ask for no key.
  */
-export function addSnapshotRoutes(app: ApiApp, hooks: SnapshotHooks): void {
-  const local: ApiMiddleware = async (c, next) => {
-    if (isOnThisMachine(c)) return next()
-    throw new EspalierError('forbidden', `${c.req.path} answers to this machine alone`)
-  }
-  app.post('/admin/snapshot/before', local, async (c) => {
-    await hooks.beforeSnapshot()
-    return c.body(null, 204)
-  })
-  app.post('/admin/snapshot/after', local, async (c) => {
-    await hooks.afterRestore()
-    return c.body(null, 204)
-  })
-}
+export const snapshotRoutes: readonly Route[] = (
+  [
+    ['before', 'beforeSnapshot'],
+    ['after', 'afterRestore'],
+  ] as const
+).map(([when, hook]) => ({
+  method: 'post',
+  path: `/admin/snapshot/${when}`,
+  scope: null,
+  handler({ snapshot }) {
+    if (snapshot === undefined) return null
+    return async (c) => {
+      requireThisMachine(c)
+      await snapshot[hook]()
+      return c.body(null, 204)
+    }
+  },
+}))

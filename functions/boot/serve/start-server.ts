@@ -3,15 +3,12 @@ import { systemClock } from '../../../shared/lib/clock.ts'
 import type { Config } from '../../../shared/lib/config/config.ts'
 import type { Logger } from '../../../shared/lib/logger.ts'
 import type { Renewals } from '../../../shared/lib/renewals.ts'
-import {
-  createLiveService,
-  type LiveServiceOptions,
-} from '../../../shared/serving/create-live-service.ts'
 import { createReadiness } from '../../../shared/serving/readiness.ts'
+import { createLiveService, type LiveServiceOptions } from '../../../shared/serving/services.ts'
 import { createSnapshotHooks, type SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
 import type { ApiApp } from '../../api/api-app.ts'
 import { createApp } from '../../api/app.ts'
-import { createMetricsRegistry } from '../../api/metrics.ts'
+import { createMetricsRegistry } from '../../api/metrics/http.ts'
 import { type ServerDeps, startServer } from '../../api/server.ts'
 
 /** The application without a server, for hosts that bring requests as events. */

@@ -1,10 +1,14 @@
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { CHAMPION, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
-import { addChangeOptions, type ChangeFlags, noteChange } from '../change-options.ts'
-import { confirm } from '../confirm.ts'
 import type { CommandContext } from '../context.ts'
-import { describeOwnChange } from '../describe-change.ts'
+import {
+  addChangeOptions,
+  type ChangeFlags,
+  confirm,
+  noteChange,
+} from '../options/change-options.ts'
+import { describeOwnChange } from '../output/describe-change.ts'
 
 interface RemoveFlags extends ChangeFlags {
   readonly yes?: boolean

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
-import { confirm } from '../confirm.ts'
 import type { CommandContext } from '../context.ts'
-import { formatBytes } from '../number-format.ts'
-import { duration } from '../options.ts'
+import { confirm } from '../options/change-options.ts'
+import { duration } from '../options/parsers.ts'
+import { formatBytes } from '../output/number-format.ts'
 
 interface DeleteFlags {
   readonly yes?: boolean

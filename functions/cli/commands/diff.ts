@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { VersionDiff } from '../../../shared/versions/diff-versions.ts'
-import { parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
-import { formatTable } from '../table.ts'
+import { parseBareName } from '../options/change-options.ts'
+import { formatTable } from '../output/table.ts'
 
 const MAX_LABELS = 20
 /** Shares; all other metrics are plain numbers. */

@@ -1,7 +1,7 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { CommandContext } from '../context.ts'
-import { formatBytes, formatCount } from '../number-format.ts'
-import { duration } from '../options.ts'
+import { duration } from '../options/parsers.ts'
+import { formatBytes, formatCount } from '../output/number-format.ts'
 
 const DEFAULT_AGE = '30d'
 
@@ -20,11 +20,10 @@ export function addGcCommand(program: Command, context: CommandContext): void {
     .description(
       'Remove stored files that no version names and that are old. Safe while others publish.',
     )
-    .option(
-      '--older-than <age>',
-      `files younger than this stay, 2h at least; default: ${DEFAULT_AGE}`,
-      duration,
-      duration(DEFAULT_AGE),
+    .addOption(
+      new Option('--older-than <age>', 'files younger than this stay, 2h at least')
+        .argParser(duration)
+        .default(duration(DEFAULT_AGE), DEFAULT_AGE),
     )
     .option('--dry-run', 'say what would be removed')
     .option('--json', 'print the result as JSON, with every hash')

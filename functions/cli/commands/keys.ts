@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
   createKey,
   describeKey,
@@ -7,7 +7,7 @@ import {
   type KeyScope,
 } from '../../../shared/lib/api-keys.ts'
 import type { CommandContext } from '../context.ts'
-import { listOf } from '../options.ts'
+import { listOf } from '../options/parsers.ts'
 
 interface CreateOptions {
   readonly name: string
@@ -34,11 +34,10 @@ export function addKeysCommand(program: Command, context: CommandContext): void 
     .description(
       'Print a new random key for the caller, and the line that a server needs to know it by. The key is kept nowhere.',
     )
-    .option(
-      '--scope <list>',
-      'what it is for: infer, train, admin, separated by commas',
-      listOf(KEY_SCOPES),
-      ['infer'],
+    .addOption(
+      new Option('--scope <list>', `what it is for: ${KEY_SCOPES.join(', ')}, separated by commas`)
+        .argParser(listOf(KEY_SCOPES))
+        .default(['infer'], 'infer'),
     )
     .option('--name <name>', 'who has it, as logs name it', keyName, 'default')
     .option('--json', 'print a JSON object')

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.ts'
-import { formatTable } from '../table.ts'
+import { formatTable } from '../output/table.ts'
 
 /** `espalier layers FOLDER` */
 export function addLayersCommand(program: Command, context: CommandContext): void {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import type { ModelSummary } from '../../../shared/versions/model-summary.ts'
+import type { ModelSummary } from '../../../shared/versions/list-models.ts'
 import type { CommandContext } from '../context.ts'
-import { formatTraffic } from '../describe-change.ts'
-import { formatBytes } from '../number-format.ts'
-import { formatTable } from '../table.ts'
+import { formatTraffic } from '../output/describe-change.ts'
+import { formatBytes } from '../output/number-format.ts'
+import { formatTable } from '../output/table.ts'
 
 /** `espalier models` */
 export function addModelsCommand(program: Command, context: CommandContext): void {
@@ -38,7 +38,7 @@ function describeModel(model: ModelSummary): string[] {
   const aliases = Object.entries(model.aliases).map(([alias, version]) => `${alias}=v${version}`)
   const output =
     model.kind === 'embedding'
-      ? `${model.dimension ?? '?'} numbers`
+      ? `${model.dimension ?? '?'} dimensions`
       : `${model.labels ?? '?'} labels`
   return [
     model.name,

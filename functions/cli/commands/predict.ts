@@ -1,9 +1,24 @@
 import type { Command } from 'commander'
+import { openAtomicFile } from '../../../shared/dataset/atomic-file.ts'
+import { type ByteSink, streamSink } from '../../../shared/dataset/byte-sink.ts'
+import { findModality, readTexts } from '../../../shared/dataset/texts.ts'
+import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
-import { addInputOptions } from '../input.ts'
-import { addEncoderOptions } from '../job-parts.ts'
-import { numberBetween, wholeNumber } from '../options.ts'
-import { type PredictFileOptions, predictFile } from '../predict-file.ts'
+import { addInputOptions, type InputOptions, openInput } from '../options/input.ts'
+import { addEncoderOptions, type EncoderOptions, openHeadParts } from '../options/job-parts.ts'
+import { labelledReading } from '../options/labelled-input.ts'
+import { numberBetween, wholeNumber } from '../options/parsers.ts'
+import { formatCount } from '../output/number-format.ts'
+
+/** The options of `espalier predict`. */
+interface PredictOptions extends InputOptions, EncoderOptions {
+  readonly skipEmpty?: boolean
+  readonly output?: string
+  readonly text: boolean
+  readonly topK: number
+  readonly threshold?: number
+  readonly quiet?: boolean
+}
 
 /** `espalier predict intent FILE|-` */
 export function addPredictCommand(program: Command, context: CommandContext): void {
@@ -41,7 +56,83 @@ Examples:
   espalier predict intent@v7 questions.txt --top-k 1 --no-text
   echo "play some jazz" | espalier predict intent - --format txt`,
     )
-    .action((model: string, file: string, options: PredictFileOptions) =>
+    .action((model: string, file: string, options: PredictOptions) =>
       predictFile(context, model, file, options),
     )
+}
+
+/** Classifies the texts of a file; the model and the output are checked before the encoder is opened. */
+async function predictFile(
+  context: CommandContext,
+  model: string,
+  file: string,
+  options: PredictOptions,
+): Promise<void> {
+  const { signal } = context
+  const boot = await context.boot()
+  const source = await openInput(context, file, options.format)
+  const display = context.progress(options.quiet === true)
+  const { limits, maxImageBytes } = labelledReading(boot, options, signal)
+  const { header, textColumn, imageColumn, skipEmpty, topK, threshold } = options
+  const columns = { textColumn, imageColumn }
+  const reading = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
+  const modality = await findModality(source, reading)
+  const parts = await openHeadParts(boot, model, modality, options, signal)
+  const [{ readHead, checkFamily }, { predictRows }] = await Promise.all([
+    import('../../../shared/versions/head-version.ts'),
+    import('../../../shared/jobs/rows/predict-rows.ts'),
+  ])
+  const { version, head } = await readHead(parts.registry, model, signal)
+  const sink = await openSink(context, options)
+  try {
+    const encoder = await parts.openEncoder(display.report)
+    try {
+      checkFamily(version, head.family, encoder.info, version.lineage?.encoder)
+      const kernels = await parts.openKernels()
+      try {
+        const done = await predictRows({
+          encoder,
+          head,
+          model: formatModelVersion(version),
+          kernels,
+          rows: readTexts(source, reading),
+          sink,
+          source: source.name,
+          predict: { topK, threshold },
+          withText: options.text,
+          signal,
+          onProgress: (rows) => display.report('predicting', rows, 0),
+        })
+        await sink.commit()
+        display.stop()
+        for (const { message } of done.warnings) display.note(`warning: ${message}`)
+        display.note(describe(formatModelVersion(version), modality, done))
+      } finally {
+        await kernels.close()
+      }
+    } finally {
+      await encoder.close()
+    }
+  } finally {
+    await sink.discard()
+    display.stop()
+  }
+}
+
+async function openSink({ stdout }: CommandContext, { output }: PredictOptions): Promise<ByteSink> {
+  return output === undefined ? streamSink(stdout) : openAtomicFile(output)
+}
+
+function describe(
+  model: string,
+  modality: 'text' | 'image',
+  {
+    rows,
+    truncated,
+    outOfDistribution,
+  }: { rows: number; truncated: number; outOfDistribution: number },
+): string {
+  const cut = truncated > 0 ? `, ${truncated} cut at the encoder's limit` : ''
+  const unlike = outOfDistribution > 0 ? `, ${outOfDistribution} unlike the training data` : ''
+  return `${model}: ${formatCount(rows, modality === 'image' ? 'image' : 'text')} classified${cut}${unlike}`
 }

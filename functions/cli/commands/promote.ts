@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { CHAMPION, parseModelAddress } from '../../../shared/lib/text/model-address.ts'
-import { addChangeOptions, type ChangeFlags, noteChange } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
-import { describeOwnChange } from '../describe-change.ts'
+import { addChangeOptions, type ChangeFlags, noteChange } from '../options/change-options.ts'
+import { describeOwnChange } from '../output/describe-change.ts'
 
 /** The alias means nothing yet. */
 const NONE = 'none'

@@ -1,8 +1,13 @@
 import type { Command } from 'commander'
 import { CHAMPION } from '../../../shared/lib/text/model-address.ts'
-import { addChangeOptions, type ChangeFlags, noteChange, parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
-import { describeOwnChange } from '../describe-change.ts'
+import {
+  addChangeOptions,
+  type ChangeFlags,
+  noteChange,
+  parseBareName,
+} from '../options/change-options.ts'
+import { describeOwnChange } from '../output/describe-change.ts'
 
 interface RollbackFlags extends ChangeFlags {
   readonly alias: string

@@ -1,21 +1,18 @@
 import type { Command } from 'commander'
-import { type Precision, precisionSchema } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { CommandContext } from '../context.ts'
-import { oneOf, wholeNumber } from '../options.ts'
+import { addMainEncoderOptions, type EncoderOptions } from '../options/job-parts.ts'
+import { wholeNumber } from '../options/parsers.ts'
 
-interface ServeFlags {
+interface ServeFlags extends EncoderOptions {
   readonly host?: string
   readonly port?: number
-  readonly model?: string
-  readonly precision?: Precision
-  readonly workers?: number
   readonly offlineOk?: boolean
   readonly quiet?: boolean
 }
 
 /** `espalier serve` */
 export function addServeCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('serve')
     .summary('start the server')
     .description('Start the HTTP server. Options win over environment variables.')
@@ -25,13 +22,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
       wholeNumber(0, 65_535),
     )
     .option('--host <address>', 'address to listen on; default: HOST or 127.0.0.1')
-    .option('-m, --model <name>', 'encoder, by name or folder; default: ESPALIER_ENCODER')
-    .option(
-      '--precision <precision>',
-      'int8, float32 or float16; default: ESPALIER_PRECISION',
-      oneOf(precisionSchema.options),
-    )
-    .option('--workers <n>', 'worker threads; default: ESPALIER_WORKERS', wholeNumber(1, 256))
+  addMainEncoderOptions(command)
     .option(
       '--offline-ok',
       'start without the registry where it is away, from what the cache has; default: ESPALIER_OFFLINE_OK',
@@ -49,12 +40,16 @@ Examples:
 }
 
 /** Runs until the signal: ending a server is how it ends well, so that its exit code is the server's. */
-async function serve(context: CommandContext, { quiet, ...flags }: ServeFlags): Promise<void> {
+async function serve(
+  context: CommandContext,
+  { quiet, encoder: model, ...flags }: ServeFlags,
+): Promise<void> {
   const boot = await context.boot()
   const display = context.progress(quiet === true)
   try {
     const { url, closed } = await boot.serve({
       ...flags,
+      model,
       onProgress: display.report,
       signal: context.signal,
     })

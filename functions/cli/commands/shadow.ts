@@ -1,9 +1,14 @@
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { addChangeOptions, type ChangeFlags, noteChange, parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
-import { describeOwnChange, formatShadow } from '../describe-change.ts'
-import { numberBetween, versionNumber } from '../options.ts'
+import {
+  addChangeOptions,
+  type ChangeFlags,
+  noteChange,
+  parseBareName,
+} from '../options/change-options.ts'
+import { numberBetween, versionNumber } from '../options/parsers.ts'
+import { describeOwnChange, formatShadow } from '../output/describe-change.ts'
 
 const DEFAULT_SAMPLE_PERCENT = 5
 

@@ -2,9 +2,9 @@ import type { Command } from 'commander'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { ModelCard } from '../../../shared/versions/model-card.ts'
 import type { CommandContext } from '../context.ts'
-import { describeChange, formatShadow, formatTraffic } from '../describe-change.ts'
-import { formatBytes, formatShare } from '../number-format.ts'
-import { formatTable } from '../table.ts'
+import { describeChange, formatShadow, formatTraffic } from '../output/describe-change.ts'
+import { formatBytes, formatShare } from '../output/number-format.ts'
+import { formatTable } from '../output/table.ts'
 
 const MAX_HISTORY = 10
 
@@ -79,7 +79,10 @@ function addEncoderFacts(
 ): void {
   if (encoder === null) return
   const { architecture, dimension, maxTokens, pooling, precisions } = encoder
-  add('network', `${architecture}, ${dimension} numbers, ${maxTokens} tokens, ${pooling} pooling`)
+  add(
+    'network',
+    `${architecture}, ${dimension} dimensions, ${maxTokens} tokens, ${pooling} pooling`,
+  )
   for (const precision of precisions) {
     const bytes = encoder.bytes[precision]
     const size = bytes === undefined ? '' : `${formatBytes(bytes)}, `

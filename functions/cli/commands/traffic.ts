@@ -1,8 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { addChangeOptions, type ChangeFlags, noteChange, parseBareName } from '../change-options.ts'
 import type { CommandContext } from '../context.ts'
-import { describeOwnChange, formatTraffic } from '../describe-change.ts'
+import {
+  addChangeOptions,
+  type ChangeFlags,
+  noteChange,
+  parseBareName,
+} from '../options/change-options.ts'
+import { describeOwnChange, formatTraffic } from '../output/describe-change.ts'
 
 interface Share {
   readonly version: number

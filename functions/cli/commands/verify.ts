@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { parseBareName } from '../change-options.ts'
+import { print as printWording } from '../../../shared/lib/wording.ts'
 import type { CommandContext } from '../context.ts'
-import { formatBytes, formatCount } from '../number-format.ts'
+import { parseBareName } from '../options/change-options.ts'
+import { formatBytes, formatCount } from '../output/number-format.ts'
+import { COMMAND_LINE } from '../output/surface.ts'
 
 interface VerifyFlags {
   readonly json?: boolean
@@ -43,11 +45,15 @@ async function verify(
     const registry = await (await boot()).openRegistry()
     const report = await registry.verify({ name, onProgress: display.report, signal })
     display.stop()
-    const { models, versions, blobs, bytes, damages } = report
+    const { models, versions, blobs, bytes } = report
+    const damages = report.damages.map(({ what, why }) => ({
+      what,
+      why: printWording(why, COMMAND_LINE),
+    }))
     if (name !== undefined && models === 0 && damages.length === 0) {
       throw new EspalierError('model_not_found', `no model "${name}" in ${registry.url}`)
     }
-    if (json === true) await print(JSON.stringify(report, null, 2))
+    if (json === true) await print(JSON.stringify({ ...report, damages }, null, 2))
     else {
       for (const { what, why } of damages) await print(`${what}: ${why}`)
       await print(

@@ -10,6 +10,7 @@ cp -R infra/models infra/heads infra/calibration "$app/infra"
 cp infra/docker/healthcheck.mjs "$app"
 (cd "$app" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund)
 node infra/docker/steps/prune.mjs "$app"
+node infra/package/carry-runtime.mjs "$app"
 rm "$app/package-lock.json" "$app/.npmrc"
 # For whatever user a platform runs it as.
 chmod -R a+rX "$app"

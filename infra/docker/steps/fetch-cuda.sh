@@ -5,9 +5,6 @@
 set -eu
 folder="$(node -p "require.resolve('onnxruntime-node/package.json').replace(/package\.json$/, '')")"
 ONNXRUNTIME_NODE_INSTALL=true node "$folder/script/install.js"
-binaries="bin/napi-v6/linux/x64"
-mkdir -p "$1/node_modules/onnxruntime-node/$binaries"
 for provider in shared cuda; do
-  cp "$folder/$binaries/libonnxruntime_providers_$provider.so" \
-    "$1/node_modules/onnxruntime-node/$binaries"
+  cp "$folder/bin/napi-v6/linux/x64/libonnxruntime_providers_$provider.so" "$1/native/linux/x64"
 done

@@ -1,12 +1,10 @@
-// prune.mjs FOLDER: leaves of node_modules what the bundles ask for at run time, on this kind of machine.
+// prune.mjs FOLDER: leaves of node_modules what the bundles ask for at run time.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { arch, argv, platform } from 'node:process'
+import { argv } from 'node:process'
 
 /** The packages that bundle.mjs leaves outside, as their libraries are native. */
-const NATIVE = ['onnxruntime-node', 'sharp']
-/** What onnxruntime-node uses when it is installed, and never afterwards. */
-const INSTALL_ONLY = new Set(['adm-zip', 'global-agent'])
+const NATIVE = ['sharp']
 
 const modules = join(argv[2], 'node_modules')
 const keep = new Set()
@@ -14,7 +12,7 @@ const waiting = [...NATIVE]
 for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
   const manifest = join(modules, name, 'package.json')
   // Optional ones for other machines are not there.
-  if (keep.has(name) || INSTALL_ONLY.has(name) || !existsSync(manifest)) continue
+  if (keep.has(name) || !existsSync(manifest)) continue
   keep.add(name)
   const { dependencies, optionalDependencies } = JSON.parse(readFileSync(manifest, 'utf8'))
   waiting.push(...Object.keys({ ...dependencies, ...optionalDependencies }))
@@ -33,14 +31,4 @@ for (const entry of readdirSync(modules)) {
     rmSync(join(modules, entry), { recursive: true })
 }
 
-const binaries = join(modules, 'onnxruntime-node/bin/napi-v6')
-for (const system of readdirSync(binaries)) {
-  for (const machine of readdirSync(join(binaries, system))) {
-    if (system === platform && machine === arch) continue
-    rmSync(join(binaries, system, machine), { recursive: true })
-  }
-}
-for (const part of ['script', 'lib']) {
-  rmSync(join(modules, 'onnxruntime-node', part), { recursive: true, force: true })
-}
 console.log(`kept: ${[...keep].sort().join(', ')}`)

@@ -7,6 +7,9 @@ const PARTIAL_SUFFIX = '.partial-'
 /** A folder of an export that was killed; no export takes this long. */
 const STALE_MS = 6 * 3_600_000
 
+/** What a rename answers where a folder with content has the name. */
+const TAKEN: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST'])
+
 /** What to do when the folder exists already. */
 export type Existing = 'refuse' | 'keep'
 
@@ -45,8 +48,10 @@ async function renameFolder(
   try {
     await rename(partial, path)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    // Windows says EPERM of a folder that is there.
+    const isThere = TAKEN.has(code) || (code === 'EPERM' && (await exists(path)))
+    if (!isThere) throw error
     if (existing === 'refuse') throw alreadyThere(target)
   }
 }
@@ -80,6 +85,9 @@ async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
     await handle.sync()
+  } catch (error) {
+    // Windows syncs no folders.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
   } finally {
     await handle.close()
   }

@@ -6,8 +6,9 @@ import {
   precisionSchema,
   type TextEncoderManifest,
 } from '../../lib/manifests/encoder-manifest.ts'
-import { createEngine } from '../../runtime/engine.ts'
-import { goldenJob } from '../../runtime/self-test.ts'
+import { option, say } from '../../lib/wording.ts'
+import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
+import { fromWireError } from '../../runtime/protocol.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
 /** Different enough to exercise length, script and punctuation; ours to ship. */
@@ -80,7 +81,7 @@ async function encodeGolden(
   try {
     const result = await engine.run(goldenJob(GOLDEN_TEXTS))
     const failure = result.failures[0]
-    if (failure) throw new EspalierError(failure.error.code, failure.error.message)
+    if (failure) throw fromWireError(failure.error)
     return result.vectors
   } finally {
     await engine.release()
@@ -98,6 +99,6 @@ function checkAgreement(name: string, text: string, vectors: GoldenVectors): voi
   if (cosine >= MIN_INT8_COSINE) return
   throw new EspalierError(
     'self_test_failed',
-    `${name}: int8 moves "${text}" to cosine ${cosine.toFixed(3)} of float32; calibrate on texts like yours with --calibration FILE, or export float32 only`,
+    say`${name}: int8 moves "${text}" to cosine ${cosine.toFixed(3)} of float32; calibrate on texts like yours with ${option('calibration', 'FILE')}, or export float32 only`,
   )
 }

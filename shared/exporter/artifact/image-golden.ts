@@ -8,8 +8,9 @@ import {
   precisionSchema,
 } from '../../lib/manifests/encoder-manifest.ts'
 import { createRandom } from '../../lib/maths/random.ts'
-import { createEngine } from '../../runtime/engine.ts'
-import { goldenJob } from '../../runtime/self-test.ts'
+import { option, say } from '../../lib/wording.ts'
+import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
+import { fromWireError } from '../../runtime/protocol.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
 const VECTOR_DIGITS = 6
@@ -84,7 +85,7 @@ async function encodeGolden(
   const engine = await createEngine({ artifactDir, manifest, precision, device: 'cpu' })
   try {
     const { vectors, failures } = await engine.run(goldenJob(images))
-    if (failures[0]) throw new EspalierError(failures[0].error.code, failures[0].error.message)
+    if (failures[0]) throw fromWireError(failures[0].error)
     return vectors
   } finally {
     await engine.release()
@@ -98,7 +99,7 @@ function checkAgreement(name: string, { float32, int8 }: GoldenVectors): void {
   if (cosine >= MIN_INT8_COSINE || float32.every((value) => value === 0)) return
   throw new EspalierError(
     'self_test_failed',
-    `${name}: int8 moves an image to cosine ${cosine.toFixed(3)} of float32; calibrate on images like yours with --calibration FOLDER, or export float32 only`,
+    say`${name}: int8 moves an image to cosine ${cosine.toFixed(3)} of float32; calibrate on images like yours with ${option('calibration', 'FOLDER')}, or export float32 only`,
   )
 }
 

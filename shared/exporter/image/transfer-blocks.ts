@@ -1,6 +1,7 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { TransferLayer } from '../../lib/manifests/encoder-manifest.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
+import { hint, option, say, task } from '../../lib/wording.ts'
 
 type Layers = readonly TransferLayer[]
 
@@ -37,7 +38,7 @@ export function layerBelowBlocks(
   if (found && Number.isInteger(count) && count >= 1) return found
   throw new EspalierError(
     'invalid_request',
-    `--layers ${count}: ${blocks.length} blocks of this network can be trained; "espalier layers" counts them`,
+    say`${option('layers', count)}: ${blocks.length} blocks of this network can be trained${hint(say`; ${task('layers')} counts them`)}`,
     { param: 'layers' },
   )
 }
@@ -53,8 +54,7 @@ export function layerNamed(layers: Layers, chosen: TransferLayer, name: string):
   const last = below.slice(-5).map((layer) => layer.name)
   throw new EspalierError(
     'invalid_request',
-    `--from-layer ${name}: no layer with weights between it and ${chosen.name}; "espalier layers" lists them, ` +
-      `the last are ${last.join(', ')}`,
+    say`${option('from-layer', name)}: no layer with weights between it and ${chosen.name}; ${hint(say`${task('layers')} lists them, `)}the last are ${last.join(', ')}`,
     { param: 'from-layer' },
   )
 }

@@ -1,6 +1,7 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { TransferLayer } from '../../lib/manifests/encoder-manifest.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import { cutGraph, findBottlenecks } from '../../onnx/cut.ts'
 import type { Graph, Node } from '../../onnx/graph.ts'
 import { openSession } from '../../runtime/session.ts'
@@ -52,7 +53,7 @@ export function chooseLayer(
     const found = layers.find(({ name }) => name === wanted || name === node?.outputs[0])
     if (found) return found
     const last = layers.slice(-5).map(({ name }) => name)
-    const message = `there is no layer ${wanted}; "espalier layers" lists them, the last are ${last.join(', ')}`
+    const message = say`there is no layer ${wanted}; ${hint(say`${task('layers')} lists them, `)}the last are ${last.join(', ')}`
     throw new EspalierError('invalid_request', message)
   }
   const constants = new Set(graph.initializers.map(({ name }) => name))

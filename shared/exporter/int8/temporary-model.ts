@@ -14,6 +14,7 @@ export async function withModelFile<T>(
     await writeModel(graph, folder, 'model')
     return await use(join(folder, 'model.onnx'))
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    // A few attempts: Windows frees a file a little later than whoever had it open.
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
-import { EspalierError } from '../../lib/errors.ts'
+import { EspalierError, restate } from '../../lib/errors.ts'
 import type { Graph } from '../../onnx/graph.ts'
 import { parseModel } from '../../onnx/reader.ts'
 import type { ExternalPart } from '../../onnx/tensor-reader.ts'
@@ -22,7 +22,7 @@ export async function readOnnxFile(path: string): Promise<Graph> {
     })
   } catch (error) {
     if (!(error instanceof EspalierError)) throw error
-    throw new EspalierError(error.code, `${path}: ${error.message}`, { cause: error })
+    throw restate(error, { place: { source: path } })
   }
 }
 

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
 import { MODEL_NAME_PATTERN } from '../../lib/text/model-address.ts'
+import { option, say } from '../../lib/wording.ts'
 import { loadTokenizer, type Tokenizer } from '../../runtime/text/tokenizer.ts'
 import { sha256 } from '../artifact/fingerprint.ts'
 import { findForeignModel } from './foreign-onnx.ts'
@@ -97,7 +98,7 @@ export function chooseName(folder: string, wanted: string | undefined): string {
   if (MODEL_NAME_PATTERN.test(name) && !name.includes('..')) return name
   throw new EspalierError(
     'invalid_name',
-    `${name} cannot be a model name (a-z, 0-9, ".", "_", "-"; at most 63); give one with --name`,
+    say`${name} cannot be a model name (a-z, 0-9, ".", "_", "-"; at most 63); give one with ${option('name')}`,
   )
 }
 

@@ -2,8 +2,8 @@ import type { Head } from '../../head/head.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { AdaptedHead } from '../../training/adapt/adapt.ts'
-import type { AdaptMethod } from '../../training/adapt/types.ts'
-import type { Features } from '../../training/features.ts'
+import type { AdaptMethod } from '../../training/catalogue/adapt-methods.ts'
+import type { Features } from '../../training/numerics/features.ts'
 import { loadTraining, type TrainingTools } from '../heads/tools.ts'
 import { createHeadRunner } from '../rows/apply-head.ts'
 import { takeRows } from '../rows/take-rows.ts'
@@ -72,7 +72,7 @@ export async function loadAdapting() {
   const [tools, { adaptHeads }, { scaleRows }] = await Promise.all([
     loadTraining(),
     import('../../training/adapt/adapt.ts'),
-    import('../../training/features.ts'),
+    import('../../training/numerics/features.ts'),
   ])
   return { ...tools, adaptHeads, scaleRows }
 }

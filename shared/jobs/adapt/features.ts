@@ -1,5 +1,5 @@
+import type { FeatureSet } from '../../dataset/arrays/feature-file.ts'
 import { dataError } from '../../dataset/data-error.ts'
-import type { FeatureSet } from '../../dataset/feature-file.ts'
 import type { Head } from '../../head/head.ts'
 import type { OpenKernels } from '../heads/tools.ts'
 import {

@@ -1,6 +1,6 @@
 import { dataError } from '../../dataset/data-error.ts'
 import type { LabelledExample } from '../../dataset/examples.ts'
-import type { LabelledTexts } from '../../finetune/fine-tune-types.ts'
+import type { LabelledTexts } from '../../finetune/types.ts'
 import { readTrainingData, type TrainingData } from '../heads/data.ts'
 import { splitExamples } from '../rows/split-examples.ts'
 import type { FineTuneClassifierRequest } from './request.ts'

@@ -1,4 +1,4 @@
-import type { FineTuneSettings } from '../../finetune/fine-tune-types.ts'
+import type { FineTuneSettings } from '../../finetune/types.ts'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import type { HeadJob } from '../heads/request.ts'
 import { loadTraining } from '../heads/tools.ts'

@@ -3,7 +3,7 @@ import type {
   ReportContender,
   ReportFineTuning,
   ReportRecommendation,
-} from '../../reports/fine-tuning.ts'
+} from '../../reports/types.ts'
 import type { Evaluation } from '../heads/evaluation.ts'
 import type { EvaluatedHead, FittedHead } from '../heads/make-head.ts'
 import type { FineTunedHead } from './fit.ts'

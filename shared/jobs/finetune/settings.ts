@@ -1,5 +1,4 @@
-import type { FineTuneSettings } from '../../finetune/fine-tune-types.ts'
-import type { Loss } from '../../finetune/types.ts'
+import type { FineTuneSettings, Loss } from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { balanceClasses, type FineTuneData } from './data.ts'
 import type { FineTuningTools } from './job.ts'
@@ -47,7 +46,7 @@ export function chooseSettings(
     learningRate: tuning.learningRate ?? defaults.learningRate,
     headLearningRate: tuning.headLearningRate ?? defaults.headLearningRate,
     alpha: alpha === 'auto' ? null : alpha,
-    rehearsals: data.few && alpha === 'auto' && trainable.kind !== 'head' ? FOLDS : 0,
+    folds: data.few && alpha === 'auto' && trainable.kind !== 'head' ? FOLDS : 0,
     seed,
     threads: tuning.threads,
     budgetMs: tuning.budgetMs ?? null,
@@ -73,7 +72,7 @@ export function describeSettings(settings: FineTuneSettings, modality: 'text' | 
     'Warm-up': settings.warmup,
     'Largest gradient norm': settings.clip,
     Alpha: settings.alpha ?? 'chosen',
-    Rehearsals: settings.rehearsals,
+    Rehearsals: settings.folds,
     ...(modality === 'text' && { 'Longest text in tokens': settings.maxTokens }),
     'Time allowed in seconds': settings.budgetMs === null ? null : settings.budgetMs / 1000,
     Threads: settings.threads,

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type {
-  BlendResult,
   FineTuneProgress,
   FineTuneResult,
   FineTuneSettings,
-} from '../../finetune/fine-tune-types.ts'
+  Interpolation,
+} from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
 import { toLabelledTexts } from './data.ts'
@@ -103,7 +103,7 @@ function explainUnlearnt(
 }
 
 /** Why no interpolated weights are published, in one line. */
-function explainUnbeaten({ scores, rows, basis }: BlendResult): string {
+function explainUnbeaten({ scores, rows, basis }: Interpolation): string {
   const best = scores.slice(1).reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const share = (value: number) => (100 * value).toFixed(1)
   const base = scores[0]?.accuracy ?? 0

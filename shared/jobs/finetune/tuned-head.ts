@@ -1,6 +1,6 @@
-import type { FineTuneResult } from '../../finetune/fine-tune-types.ts'
+import type { FineTuneResult } from '../../finetune/types.ts'
 import type { Head } from '../../head/head.ts'
-import type { ReportFineTuning } from '../../reports/fine-tuning.ts'
+import type { ReportFineTuning } from '../../reports/types.ts'
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { fitHead } from '../heads/tools.ts'
 import type { FineTuneJob } from './job.ts'

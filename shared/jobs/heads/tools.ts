@@ -13,7 +13,7 @@ export async function loadTraining() {
       import('../../training/evaluation/evaluate.ts'),
       import('../../training/evaluation/compare.ts'),
       import('../../training/evaluation/score-answers.ts'),
-      import('../../training/score-layer.ts'),
+      import('../../training/evaluation/logme.ts'),
       import('../../reports/render-markdown.ts'),
       import('../../reports/render-html.ts'),
       import('../../reports/to-json.ts'),

@@ -1,7 +1,7 @@
+import type { VectorWriter } from '../../dataset/arrays/vector-writer.ts'
 import { placeOf } from '../../dataset/image-rows.ts'
 import { type DatasetWarning, describeWarnings, WarningCounter } from '../../dataset/summary.ts'
 import type { TextRow } from '../../dataset/texts.ts'
-import type { VectorWriter } from '../../dataset/vector-writer.ts'
 import type { EncodeOptions, Encoder } from '../../encoder/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'

@@ -49,7 +49,7 @@ const configSchema = z.object({
     variable: 'ESPALIER_PREPARED',
     unit: '',
     allowed: 'a folder',
-    doc: 'A cache filled before, as in a container image: looked into first, and only read.',
+    doc: 'A cache that was filled earlier, as in a container image. It is searched first and only read.',
     defaultText: 'none',
   }),
   encoder: z.string().max(4096).default('all-MiniLM-L6-v2').register(variables, {
@@ -62,7 +62,7 @@ const configSchema = z.object({
     variable: 'ESPALIER_PRECISION',
     unit: '',
     allowed: `one of ${precisionSchema.options.join(', ')}`,
-    doc: 'Which graph of the weights runs: int8 and float32 on CPUs, float16 on GPUs.',
+    doc: 'Precision of the graph that runs: int8 or float32 on CPUs, float16 on GPUs.',
     defaultText: 'int8 on CPUs, float16 on GPUs',
   }),
   workers: whole(1, 256).optional().register(variables, {
@@ -74,24 +74,24 @@ const configSchema = z.object({
   }),
   device: choice(['cpu', 'cuda', 'webgpu', 'auto'], 'cpu', {
     variable: 'ESPALIER_DEVICE',
-    doc: 'Where encoders run; auto takes CUDA where it works, else the CPU, and says so in the log.',
+    doc: 'Device of the encoders. auto takes CUDA if it works, else the CPU, and logs which.',
   }),
   logLevel: choice(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     variable: 'ESPALIER_LOG_LEVEL',
-    doc: 'Least severe log line that is written.',
+    doc: 'Least severe level that is logged.',
   }),
   follow: choice(['timer', 'request'], 'timer', {
     variable: 'ESPALIER_FOLLOW',
-    doc: 'When a server looks at the registry: by a timer, or as requests come, on hosts that stop timers in between.',
+    doc: 'When a server reads the registry: by a timer, or when a request comes, for hosts that stop timers between requests.',
   }),
   pollSeconds: decimal(0.1, 3600, 2, {
     variable: 'ESPALIER_POLL_SECONDS',
     unit: 'seconds',
-    doc: 'How old the last look at the registry may be: how soon promoted and rolled back versions are live.',
+    doc: 'Registry polling interval.',
   }),
   offlineOk: choice(['0', '1'], '0', {
     variable: 'ESPALIER_OFFLINE_OK',
-    doc: 'With 1, a server starts without its registry, from what its cache has, and takes it up when it answers.',
+    doc: 'With 1, a server starts without its registry, from its cache, and follows the registry when that answers.',
   }),
   adminToken: z
     .string()
@@ -101,7 +101,7 @@ const configSchema = z.object({
       variable: 'ESPALIER_ADMIN_TOKEN',
       unit: '',
       allowed: '16 to 512 letters, digits and . _ ~ + / = -',
-      doc: 'Bearer token of the admin routes; without one they answer to this machine alone.',
+      doc: 'Bearer token of the admin routes. Without one they answer to this machine only.',
       defaultText: 'none',
       secret: true,
     }),
@@ -109,7 +109,7 @@ const configSchema = z.object({
     variable: 'ESPALIER_API_KEYS',
     unit: '',
     allowed: 'name:scope+scope:sha256 entries with commas between them',
-    doc: 'Keys that callers must have, as sha256 with their scopes: infer, train, admin.',
+    doc: 'API keys of callers, as sha256 with their scopes: infer, train, admin.',
     defaultText: 'none',
     secret: true,
   }),
@@ -117,32 +117,32 @@ const configSchema = z.object({
     variable: 'ESPALIER_API_KEYS_FILE',
     unit: '',
     allowed: 'a file of at most 1 MiB',
-    doc: 'File of further keys, one a line; lines that open with # are left out.',
+    doc: 'File of further keys, one a line. Lines that begin with # are ignored.',
     defaultText: 'none',
   }),
   open: choice(['0', '1'], '0', {
     variable: 'ESPALIER_OPEN',
-    doc: 'With 1, a server without API keys may listen beyond this machine: where a gateway in front checks callers.',
+    doc: 'With 1, a server without API keys may listen beyond this machine. For use behind a gateway that checks callers.',
   }),
   headsBytes: integer(MIB, 64 * GIB, 256 * MIB, {
     variable: 'ESPALIER_HEADS_BYTES',
     unit: 'bytes',
-    doc: 'Memory that loaded classifier heads may take; the least used go first.',
+    doc: 'Memory for loaded heads. The least recently used are closed first.',
   }),
   modelsBytes: integer(MIB, 1024 * GIB, 2 * GIB, {
     variable: 'ESPALIER_MODELS_BYTES',
     unit: 'bytes',
-    doc: 'Memory that encoders and heads may take together; encoders beside the default one close, the least used first.',
+    doc: 'Memory for encoders and heads together. Encoders other than the default one are closed, the least recently used first.',
   }),
   resultCacheBytes: integer(0, 64 * GIB, 0, {
     variable: 'ESPALIER_RESULT_CACHE_BYTES',
     unit: 'bytes',
-    doc: 'Memory for vectors of texts seen before, the least used forgotten first; 0 keeps none.',
+    doc: 'Memory for vectors of texts seen before. The least recently used are dropped first; 0 keeps none.',
   }),
   maxInputs: integer(1, 65_536, 2048, {
     variable: 'ESPALIER_MAX_INPUTS',
     unit: 'inputs',
-    doc: 'Most inputs of one request.',
+    doc: 'Most inputs in one request.',
   }),
   maxBodyBytes: integer(KIB, 512 * MIB, 16 * MIB, {
     variable: 'ESPALIER_MAX_BODY_BYTES',
@@ -157,7 +157,7 @@ const configSchema = z.object({
   maxImages: integer(1, 65_536, 256, {
     variable: 'ESPALIER_MAX_IMAGES',
     unit: 'images',
-    doc: 'Most images of one request.',
+    doc: 'Most images in one request.',
   }),
   maxImageBytes: integer(1, 256 * MIB, 10 * MIB, {
     variable: 'ESPALIER_MAX_IMAGE_BYTES',
@@ -167,22 +167,22 @@ const configSchema = z.object({
   maxImagePixels: integer(1, 1_000_000_000, MAX_IMAGE_PIXELS, {
     variable: 'ESPALIER_MAX_IMAGE_PIXELS',
     unit: 'pixels',
-    doc: 'Most pixels of a single image, width times height; it is refused before it is decoded.',
+    doc: 'Most pixels of a single image, width times height. It is checked before decoding.',
   }),
   maxRequests: integer(1, 65_536, 512, {
     variable: 'ESPALIER_MAX_REQUESTS',
     unit: 'requests',
-    doc: 'Most inference requests held at once; further ones get 429.',
+    doc: 'Most inference requests held at once. Further ones get 429.',
   }),
   maxHeldBytes: integer(KIB, 64 * GIB, 256 * MIB, {
     variable: 'ESPALIER_MAX_HELD_BYTES',
     unit: 'bytes',
-    doc: 'Most bytes of bodies held at once by all requests; further ones get 429.',
+    doc: 'Most bytes of all request bodies held at once. Further requests get 429.',
   }),
   maxQueueTokens: integer(1, 1_000_000_000, 1_048_576, {
     variable: 'ESPALIER_MAX_QUEUE_TOKENS',
     unit: 'tokens',
-    doc: 'Tokens that may wait for a worker; requests beyond get 429.',
+    doc: 'Most tokens that may wait for a worker. Further requests get 429.',
   }),
   queueTimeoutMs: integer(1, HOUR_MS, 60_000, {
     variable: 'ESPALIER_QUEUE_TIMEOUT_MS',
@@ -192,7 +192,7 @@ const configSchema = z.object({
   shutdownTimeoutMs: integer(0, HOUR_MS, 25_000, {
     variable: 'ESPALIER_SHUTDOWN_TIMEOUT_MS',
     unit: 'milliseconds',
-    doc: 'How long accepted requests may take to finish after SIGTERM before they are cut off.',
+    doc: 'Time for accepted requests to finish after SIGTERM before they are cut off.',
   }),
   requestTimeoutMs: integer(1, HOUR_MS, 60_000, {
     variable: 'ESPALIER_REQUEST_TIMEOUT_MS',
@@ -208,20 +208,20 @@ const configSchema = z.object({
     variable: 'AWS_BATCH_JOB_ARRAY_INDEX',
     unit: '',
     allowed: 'a whole number from 0 to 9999',
-    doc: 'Which shards `espalier bulk` takes, set by AWS Batch for each child of an array job.',
+    doc: 'Which shards a bulk job takes, set by AWS Batch for each child of an array job.',
     defaultText: 'none',
   }),
   arraySize: whole(1, 10_000).optional().register(variables, {
     variable: 'AWS_BATCH_JOB_ARRAY_SIZE',
     unit: '',
     allowed: 'a whole number from 1 to 10000',
-    doc: 'How many children share the shards, set by AWS Batch beside the index.',
+    doc: 'Number of children that share the shards, set by AWS Batch beside the index.',
     defaultText: 'none',
   }),
   keepAliveTimeoutMs: integer(1, HOUR_MS, 65_000, {
     variable: 'ESPALIER_KEEP_ALIVE_TIMEOUT_MS',
     unit: 'milliseconds',
-    doc: 'How long an idle connection stays open; longer than that of the load balancer in front.',
+    doc: 'Time that an idle connection stays open. Set it longer than that of the load balancer in front.',
   }),
 })
 

@@ -40,3 +40,14 @@ export function createRandom(seed: number): Random {
     },
   }
 }
+
+/** Fills with normal numbers (Box and Muller, 1958). */
+export function drawNormal(values: Float32Array, deviation: number, random: Random): Float32Array {
+  for (let i = 0; i < values.length; i += 2) {
+    const radius = deviation * Math.sqrt(-2 * Math.log(1 - random.next()))
+    const angle = 2 * Math.PI * random.next()
+    values[i] = radius * Math.cos(angle)
+    if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle)
+  }
+  return values
+}

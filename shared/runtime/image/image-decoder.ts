@@ -1,9 +1,7 @@
 import type { default as createSharp, OutputInfo, Sharp } from 'sharp'
 import { EspalierError } from '../../lib/errors.ts'
 import type { ImagePreprocessing } from '../../lib/manifests/image-preprocessing.ts'
-import { recognizeImage } from './image-format.ts'
-import { planGeometry, type Size } from './image-geometry.ts'
-import { createResample, type Resample } from './image-resample.ts'
+import { createResample, planGeometry, type Resample, type Size } from './image-resample.ts'
 
 /** Longer than any photograph; beyond it the resized image grows without bound. */
 const MAX_ASPECT = 100
@@ -130,4 +128,66 @@ function checkSize({ width, height }: Size, maxPixels: number): Size {
   if (Math.max(width, height) <= MAX_ASPECT * Math.min(width, height)) return { width, height }
   const message = `has ${width} x ${height} pixels; one side may be ${MAX_ASPECT} times the other`
   throw new EspalierError('invalid_image', message)
+}
+
+/** A format by its first bytes; `name` is what people call it. */
+interface Signature {
+  readonly name: string
+  readonly at: number
+  readonly bytes: string
+}
+
+const SUPPORTED: readonly Signature[] = [
+  { name: 'JPEG', at: 0, bytes: '\xff\xd8\xff' },
+  { name: 'PNG', at: 0, bytes: '\x89PNG\r\n\x1a\n' },
+  { name: 'WebP', at: 8, bytes: 'WEBP' },
+]
+const OTHERS: readonly Signature[] = [
+  { name: 'GIF', at: 0, bytes: 'GIF8' },
+  { name: 'TIFF', at: 0, bytes: 'II*\0' },
+  { name: 'TIFF', at: 0, bytes: 'MM\0*' },
+  { name: 'BMP', at: 0, bytes: 'BM' },
+  { name: 'AVIF', at: 4, bytes: 'ftypavif' },
+  { name: 'HEIF', at: 4, bytes: 'ftyp' },
+  { name: 'JPEG XL', at: 0, bytes: '\xff\n' },
+  { name: 'JPEG XL', at: 4, bytes: 'JXL ' },
+  { name: 'PDF', at: 0, bytes: '%PDF' },
+  { name: 'SVG or other XML', at: 0, bytes: '<' },
+  { name: 'SVG or other XML', at: 0, bytes: '\xef\xbb\xbf<' },
+]
+/** All signatures lie within these first bytes. */
+const LOOK_BYTES = 16
+
+/** What a file is by its first bytes, whatever it is called; null where nothing fits. */
+export function recognizeImage(file: Uint8Array): { name: string; supported: boolean } | null {
+  const start = Buffer.from(file.subarray(0, LOOK_BYTES)).toString('latin1')
+  const fits = ({ at, bytes }: Signature) => start.startsWith(bytes, at)
+  const supported = SUPPORTED.find(fits)
+  if (supported) return { name: supported.name, supported: true }
+  const other = OTHERS.find(fits)
+  return other ? { name: other.name, supported: false } : null
+}
+
+/** Makes a small image of an image file: a data URI of WebP, 96 x 96 pixels, some 2 KB. */
+export type Thumbnailer = (file: Uint8Array) => Promise<string>
+
+const SIDE = 96
+const QUALITY = 60
+
+/**
+ * Loads sharp with all its loaders but three shut.
+ * @param maxPixels most pixels of an image
+ */
+export async function openThumbnailer(maxPixels: number): Promise<Thumbnailer> {
+  const { default: sharp } = await import('sharp')
+  sharp.block({ operation: ['VipsForeignLoad'] })
+  sharp.unblock({ operation: ['Jpeg', 'Png', 'Webp'].map((name) => `VipsForeignLoad${name}`) })
+  return async (file) => {
+    const webp = await sharp(file, { failOn: 'error', limitInputPixels: maxPixels })
+      .autoOrient()
+      .resize(SIDE, SIDE, { fit: 'cover' })
+      .webp({ quality: QUALITY })
+      .toBuffer()
+    return `data:image/webp;base64,${webp.toString('base64')}`
+  }
 }

@@ -1,8 +1,6 @@
 import { EspalierError } from '../../lib/errors.ts'
-import type { Batch } from '../job-batches.ts'
-import type { JobOutput } from '../job-output.ts'
+import type { Batch, JobOutput, UnitRows } from '../job-output.ts'
 import type { WireMemory, WireProjection } from '../protocol.ts'
-import type { UnitRows } from '../unit-rows.ts'
 import { createMemoryKernel, type MemoryKernel } from './memory.ts'
 import { createProjectionKernel, type ProjectionKernel } from './projection.ts'
 

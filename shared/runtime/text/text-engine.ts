@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import type { EncoderInput } from '../../lib/manifests/encoder-input.ts'
 import type { TextEncoderManifest } from '../../lib/manifests/encoder-manifest.ts'
-import { openOnDevice } from '../device.ts'
-import { awaitVerified, type Engine } from '../engine.ts'
+import { awaitVerified, type Engine, openOnDevice } from '../engine.ts'
 import {
   alignForeignLength,
   type Group,
@@ -11,10 +10,15 @@ import {
   groupByLength,
   groupingFor,
 } from '../grouping.ts'
-import { modeAt, splitByMode } from '../job-batches.ts'
-import { JobOutput } from '../job-output.ts'
+import {
+  JobOutput,
+  modeAt,
+  normalizeRows,
+  splitByMode,
+  takeKnown,
+  UnitRows,
+} from '../job-output.ts'
 import { HeadKernels } from '../kernels/head-kernels.ts'
-import { takeKnown } from '../known-rows.ts'
 import {
   type Job,
   type JobMode,
@@ -22,7 +26,6 @@ import {
   toWireError,
   type WorkerInit,
 } from '../protocol.ts'
-import { normalizeRows, UnitRows } from '../unit-rows.ts'
 import { openTextGraph, type TextGraph } from './text-graph.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
 

@@ -1,10 +1,7 @@
-import { EspalierError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from '../protocol.ts'
 import type { Device } from '../session.ts'
 import type { EarlyWorker } from './early-worker.ts'
-import { startWorkerThread, WorkerPool } from './worker-pool.ts'
-import { isWorkerCrash, type WorkerThread } from './worker-thread.ts'
 
 /** What a pool needs. */
 export interface PoolOptions {
@@ -43,31 +40,4 @@ export interface Pool {
   dropMemory(id: number): Promise<void>
   /** Lets running jobs end, releases the sessions, ends the threads. */
   close(): Promise<void>
-}
-
-/**
- * Resolves when the first worker has loaded and passed its self-test; the others join as they are ready. All
- * but one start in parallel: with a worker for each core, this leaves a core to what else has to be loaded.
- * @throws EspalierError the first failure when no worker can be started
- */
-export async function createPool(options: PoolOptions): Promise<Pool> {
-  const atOnce = Math.max(1, options.workers - 1)
-  const threads = Array.from({ length: atOnce }, () => startWorkerThread(options))
-  const first = await Promise.any(
-    threads.map(async (thread) => {
-      await thread.ready
-      return thread
-    }),
-  ).catch(async () => {
-    await Promise.all(threads.map((thread) => thread.stop()))
-    const [settled] = await Promise.allSettled([(threads[0] as WorkerThread).ready])
-    const reason = settled?.status === 'rejected' ? settled.reason : new Error('no workers')
-    if (!isWorkerCrash(reason)) throw reason
-    throw new EspalierError('internal', reason.message, { cause: reason })
-  })
-  const pool = new WorkerPool(options)
-  pool.adopt(first)
-  for (const thread of threads) if (thread !== first) pool.await(thread)
-  for (let i = atOnce; i < options.workers; i++) pool.await(startWorkerThread(options))
-  return pool
 }

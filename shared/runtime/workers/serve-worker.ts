@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
-import { createEngine, type Engine } from '../engine.ts'
+import type { Engine } from '../engine.ts'
+import { createEngine } from '../open-engine.ts'
 import {
   type FromWorker,
   type JobResult,

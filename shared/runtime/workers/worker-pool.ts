@@ -145,7 +145,7 @@ export class WorkerPool implements Pool {
     } catch (error) {
       if (isWorkerCrash(error)) {
         this.#lose(thread)
-        // Behind the job in which the thread ended: as good as never sent.
+        // This job was still queued when the worker crashed: send it again.
         if (tasks[0] !== task) return this.#start(task)
         return task.reject(error)
       }
@@ -215,4 +215,31 @@ export class WorkerPool implements Pool {
     this.#watch(thread)
     this.#offer()
   }
+}
+
+/**
+ * Resolves when the first worker has loaded and passed its self-test; the others join as they are ready. All
+ * but one start in parallel: with a worker for each core, this leaves a core to what else has to be loaded.
+ * @throws EspalierError the first failure when no worker can be started
+ */
+export async function createPool(options: PoolOptions): Promise<Pool> {
+  const atOnce = Math.max(1, options.workers - 1)
+  const threads = Array.from({ length: atOnce }, () => startWorkerThread(options))
+  const first = await Promise.any(
+    threads.map(async (thread) => {
+      await thread.ready
+      return thread
+    }),
+  ).catch(async () => {
+    await Promise.all(threads.map((thread) => thread.stop()))
+    const [settled] = await Promise.allSettled([(threads[0] as WorkerThread).ready])
+    const reason = settled?.status === 'rejected' ? settled.reason : new Error('no workers')
+    if (!isWorkerCrash(reason)) throw reason
+    throw new EspalierError('internal', reason.message, { cause: reason })
+  })
+  const pool = new WorkerPool(options)
+  pool.adopt(first)
+  for (const thread of threads) if (thread !== first) pool.await(thread)
+  for (let i = atOnce; i < options.workers; i++) pool.await(startWorkerThread(options))
+  return pool
 }

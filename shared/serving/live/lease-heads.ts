@@ -5,8 +5,8 @@ import type { ShadowDesk } from '../shadow/shadow-desk.ts'
 import type { CachedHead, HeadCache } from './head-cache.ts'
 import type { HeadLane, HeadLanes, LaneLease } from './head-lanes.ts'
 import type { StackLayout, StackLease } from './head-stack.ts'
-import { nameParam } from './name-param.ts'
 import type { ResolvedClassifier } from './resolve-classifiers.ts'
+import { nameParam } from './resolve-classifiers.ts'
 
 /** What heads are leased with. */
 export interface LeaseParts {

@@ -1,7 +1,7 @@
 import type { Encoder } from '../../encoder/types.ts'
 import type { EncoderLease, EncoderPools, EncoderSource } from '../../encoders/encoder-pools.ts'
 import type { EncoderSources } from '../../encoders/encoder-sources.ts'
-import { findWantedEncoder, unpromoted } from '../../encoders/wanted-encoder.ts'
+import { findWantedEncoder, unpromoted } from '../../encoders/resolve-encoder.ts'
 import { EncoderBooks } from '../../following/encoder-books.ts'
 import type { ModelChange } from '../../following/model-changes.ts'
 import type { FollowedModel } from '../../following/registry-follower.ts'
@@ -12,6 +12,7 @@ import { versionOfAlias } from '../../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import { checkFamily } from '../../versions/head-version.ts'
 import type { EncoderSupply, EncoderUsers } from './head-lanes.ts'
+import { isPassing } from './served-models.ts'
 
 /** What live encoders work with. */
 export interface LiveEncodersOptions {
@@ -137,7 +138,7 @@ export class LiveEncoders implements EncoderSupply {
     const source = found ? sources.ofVersion(found) : await sources.ofFamily(family)
     if (source) return this.acquire(source)
     checkFamily(version, family, this.current.info, version.lineage?.encoder)
-    throw new Error('the family of the default encoder was looked for elsewhere')
+    throw new Error('no encoder was found for a family that the default encoder has')
   }
 
   /** Opens an encoder beside the default one, within the budget. */
@@ -246,10 +247,4 @@ export class LiveEncoders implements EncoderSupply {
     const open = new Set(this.#options.pools.open())
     for (const encoder of this.#retired) if (!open.has(encoder)) this.#retired.delete(encoder)
   }
-}
-
-function isPassing(error: Error): boolean {
-  return (['registry_unavailable', 'overloaded', 'shutting_down'] as const).some((code) =>
-    isEspalierError(error, code),
-  )
 }

@@ -5,20 +5,24 @@ import type { RegistryMemory } from '../../following/registry-memory.ts'
 import { RegistryWatch } from '../../following/registry-watch.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { parseModelAddress } from '../../lib/text/model-address.ts'
+import { CHAMPION, parseModelAddress } from '../../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
+import { readHeadCard } from '../../versions/head-version.ts'
 import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
 import { ShadowBook } from '../shadow/shadow-book.ts'
 import { ShadowDesk } from '../shadow/shadow-desk.ts'
-import { describeClassifier } from './describe-classifier.ts'
-import { chooseServedVersion, listClassifiers } from './find-classifier.ts'
 import { HeadCache } from './head-cache.ts'
-import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
+import { type EncoderSupply, HeadLanes } from './head-lanes.ts'
 import { HeadStack } from './head-stack.ts'
 import { leaseHeads } from './lease-heads.ts'
-import { nameParam } from './name-param.ts'
-import { type ResolveParts, resolveClassifiers } from './resolve-classifiers.ts'
-import { ServedModels } from './served-models.ts'
+import {
+  chooseServedVersion,
+  listClassifiers,
+  nameParam,
+  type ResolveParts,
+  resolveClassifiers,
+} from './resolve-classifiers.ts'
+import { type ServedModel, ServedModels } from './served-models.ts'
 
 /** Everything is read again this often, which repairs what the index hint missed. */
 const SWEEP_MS = 300_000
@@ -27,9 +31,8 @@ const MAX_STACK_COLUMNS = 2_048
 
 /** What live models are made with. */
 export interface LiveModelsOptions {
-  readonly encoder: Encoder
-  /** Where heads of other families find theirs, and whence the default one may change. @default that encoder alone */
-  readonly supply?: EncoderSupply | undefined
+  /** The default encoder, which may change, and where heads of other families find theirs. */
+  readonly supply: EncoderSupply
   readonly registry: RegistryReader
   /** What was known of the registry before, to serve where it cannot be read at first; told of all that is read. */
   readonly memory?: RegistryMemory | null | undefined
@@ -48,13 +51,12 @@ export interface LiveModelsOptions {
 
 /** Starts to follow a registry; heads are loaded as they are asked for. */
 export function createLiveModels(options: LiveModelsOptions): LiveModels {
-  const { encoder, registry, clock, log } = options
-  const supply = options.supply ?? supplyOf(encoder)
+  const { supply, registry, clock, log } = options
   const maxColumns = options.maxStackColumns ?? MAX_STACK_COLUMNS
   const counts = { loaded: 0, evicted: 0 }
   const cache: HeadCache = new HeadCache({
     registry,
-    workers: encoder.info.workers,
+    workers: supply.current.info.workers,
     maxBytes: options.headsBytes,
     onLoad: () => counts.loaded++,
     onEvict: () => counts.evicted++,
@@ -206,5 +208,33 @@ function createUnreadableLog() {
       logged.add(model)
       return { model, change: 'refused', reason }
     })
+  }
+}
+
+/** A served classifier as lists show it: the version that its name means, or the one chosen. */
+export async function describeClassifier(
+  { followed, state, book }: ServedModel,
+  shadows: ShadowBook,
+  chosen?: number,
+): Promise<ClassifierEntry> {
+  const { name, versions } = followed
+  const version = chosen ?? state.aliases[CHAMPION] ?? null
+  const shown = version ?? versions.at(-1)
+  const manifest = shown === undefined ? null : await book.get(shown).catch((): null => null)
+  const { traffic, shadow } = state
+  return {
+    kind: 'classifier',
+    name,
+    version,
+    versions,
+    aliases: state.aliases,
+    traffic,
+    shadow: shadow && {
+      ...shadows.summarize(name, shadow.version),
+      samplePercent: shadow.samplePercent,
+    },
+    family: manifest?.family ?? null,
+    labels: manifest ? (readHeadCard(manifest)?.labelCount ?? null) : null,
+    createdSeconds: manifest ? Math.floor(Date.parse(manifest.createdAt) / 1000) : 0,
   }
 }

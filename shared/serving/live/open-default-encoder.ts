@@ -3,8 +3,9 @@ import type { EncoderSources } from '../../encoders/encoder-sources.ts'
 import type { FollowedModel } from '../../following/registry-follower.ts'
 import type { RegistryMemory } from '../../following/registry-memory.ts'
 import type { Config } from '../../lib/config/config.ts'
-import { EspalierError, isEspalierError } from '../../lib/errors.ts'
+import { isEspalierError, restate } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
+import { option, say } from '../../lib/wording.ts'
 import type { RegistryReader } from '../../registry/types.ts'
 import type { LiveEncoders } from './live-encoders.ts'
 
@@ -86,10 +87,7 @@ async function probeRegistry(
       log.warn(fields, 'started without the registry: serving what the cache has')
       return models
     }
-    throw new EspalierError(
-      'registry_unavailable',
-      `${error.message}; --offline-ok (ESPALIER_OFFLINE_OK=1) starts with what the cache has`,
-      { cause: error },
-    )
+    const fix = say`${option('offline-ok')} (ESPALIER_OFFLINE_OK=1) starts with what the cache has`
+    throw restate(error, { wording: say`${error.wording}; ${fix}` })
   }
 }

@@ -157,7 +157,9 @@ export class ServedModels {
   }
 }
 
-/** True for what may be over with the next try: a store that is away, a queue that is full. */
-function isPassing(error: unknown): error is EspalierError {
-  return isEspalierError(error, 'registry_unavailable') || isEspalierError(error, 'overloaded')
+/** True for what may be over with the next try: a store that is away, a queue that is full, a process that ends. */
+export function isPassing(error: unknown): error is EspalierError {
+  return (['registry_unavailable', 'overloaded', 'shutting_down'] as const).some((code) =>
+    isEspalierError(error, code),
+  )
 }

@@ -12,7 +12,7 @@ import type { RegistryVersion } from '../../registry/types.ts'
 import type { CachedHead, HeadCache } from '../live/head-cache.ts'
 import type { HeadLane, HeadLanes } from '../live/head-lanes.ts'
 import type { StackLayout } from '../live/head-stack.ts'
-import type { ServedModel } from '../live/served-models.ts'
+import { isPassing, type ServedModel } from '../live/served-models.ts'
 import { type HeadSeat, type RankOptions, rankRows } from '../rank-rows.ts'
 import type { ShadowBook, SkipReason } from './shadow-book.ts'
 
@@ -222,8 +222,4 @@ export class ShadowDesk {
   #skip(name: string, versions: Job['versions'], reason: SkipReason): void {
     this.#options.book.skip(name, versions.shadow, reason)
   }
-}
-
-function isPassing(error: unknown): boolean {
-  return isEspalierError(error, 'registry_unavailable') || isEspalierError(error, 'overloaded')
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readNpy } from '../../../shared/dataset/npy-file.ts'
+import { readNpy } from '../../../shared/dataset/arrays/npy-file.ts'
 import { createFakeBoot, type FakeBootOptions } from '../../fakes/fake-boot.ts'
 import { runCommand } from './run.ts'
 

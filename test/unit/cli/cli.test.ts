@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { EXIT_CODES } from '../../../functions/cli/exit-codes.ts'
+import { EXIT_CODES } from '../../../functions/cli/output/report-error.ts'
 import { ERROR_CODES, EspalierError } from '../../../shared/lib/errors.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { runCommand } from './run.ts'
@@ -54,6 +54,14 @@ describe('usage', () => {
     expect(stdout).toContain(`espalier ${verb}`)
   })
 
+  it.each(VERBS)('gives no option of %s two defaults', async (verb) => {
+    const { stdout } = await runCommand([verb, '--help'], { boot })
+    const [options = ''] = stdout.split('Examples:')
+    const blocks = options.split(/\n(?= {2}-)/).slice(1)
+    expect(blocks.length).toBeGreaterThan(0)
+    expect(blocks.filter((block) => block.split('default:').length > 2)).toEqual([])
+  })
+
   it('has every command that the pages show', () => {
     const docs = new URL('../../../docs/', import.meta.url)
     const names = readdirSync(docs).filter((name) => name.endsWith('.md'))
@@ -89,6 +97,12 @@ describe('usage', () => {
       ['embed', 'a.csv', '--precision', 'int4'],
       "espalier: option '--precision <precision>' argument 'int4' is invalid. It must be one of float32, float16, int8.\n",
     ],
+    [
+      ['train', 'a.csv', '--nmae', 'a'],
+      "espalier: unknown option '--nmae' (Did you mean --name?)\n",
+    ],
+    [['train', 'a.csv'], "espalier: required option '--name <name>' not specified\n"],
+    [['bulk', 'a'], "espalier: required option '-o, --output <place>' not specified\n"],
     [['embed', '-'], 'espalier: stdin: say what comes in, with --format csv|tsv|jsonl|txt\n'],
     [
       ['embed', '-', '--to', 'npy'],
@@ -175,9 +189,9 @@ describe('models', () => {
     const { stdout } = await runCommand(['models'], { boot: createFakeBoot({ models }) })
     expect(stdout).toBe(
       [
-        'NAME              KIND        VERSIONS   ALIASES                    TRAFFIC                OUTPUT       SIZE     SOURCE',
-        'all-MiniLM-L6-v2  embedding   v1         champion=v1                -                      384 numbers  46.0 MB  built-in',
-        'intent            classifier  v1…v5 (3)  champion=v2 challenger=v5  v2=90 v5=10 shadow v1  7 labels     50.0 KB  registry',
+        'NAME              KIND        VERSIONS   ALIASES                    TRAFFIC                OUTPUT          SIZE     SOURCE',
+        'all-MiniLM-L6-v2  embedding   v1         champion=v1                -                      384 dimensions  46.0 MB  built-in',
+        'intent            classifier  v1…v5 (3)  champion=v2 challenger=v5  v2=90 v5=10 shadow v1  7 labels        50.0 KB  registry',
         '',
       ].join('\n'),
     )
@@ -212,7 +226,7 @@ describe('export', () => {
     })
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toBe(
-      'folder-encoder: mine (bert, 8 numbers, 16 tokens, mean pooling), graphs: int8, float32\n',
+      'folder-encoder: mine (bert, 8 dimensions, 16 tokens, mean pooling), graphs: int8, float32\n',
     )
     const json = await runCommand(['export', 'f', '-o', 'out', '--json'], { boot: fake })
     expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'embedding' })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { readNpy } from '../../../shared/dataset/npy-file.ts'
+import { readNpy } from '../../../shared/dataset/arrays/npy-file.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
 import { runCommand } from './run.ts'
@@ -52,7 +52,7 @@ describe('output', () => {
       })),
     )
     expect(run.stderr).toMatch(
-      /^3 texts embedded in [\d.]+ s \(10 tokens\): fake-encoder@v1, float32, 8 numbers each\n$/,
+      /^3 texts embedded in [\d.]+ s \(10 tokens\): fake-encoder@v1, float32, 8 dimensions\n$/,
     )
     expect(boot.openEncoders()).toBe(0)
   })

@@ -72,7 +72,7 @@ describe('publishing an encoder', () => {
     const loaded = version.files.slice(1).reduce((sum, { bytes }) => sum + bytes, 0)
     expect(version.metadata.bytes).toEqual({ float32: loaded })
     const { stdout } = await run('show', 'tiny')
-    expect(stdout).toMatch(/^network +bert, 8 numbers, 16 tokens, mean pooling$/m)
+    expect(stdout).toMatch(/^network +bert, 8 dimensions, 16 tokens, mean pooling$/m)
     expect(stdout).toMatch(/^float32 +[\d.]+ KB, fingerprint a{64}$/m)
     expect(stdout).toMatch(/^by +ann$/m)
   })

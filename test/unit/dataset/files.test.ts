@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeNpyHeader, parseNpyHeader } from '../../../shared/dataset/arrays/npy.ts'
+import { openNpyWriter, readNpy } from '../../../shared/dataset/arrays/npy-file.ts'
+import { createJsonVectorWriter } from '../../../shared/dataset/arrays/vector-writer.ts'
 import { openAtomicFile } from '../../../shared/dataset/atomic-file.ts'
 import { streamSink } from '../../../shared/dataset/byte-sink.ts'
 import { readLabelled } from '../../../shared/dataset/labelled.ts'
-import { encodeNpyHeader, parseNpyHeader } from '../../../shared/dataset/npy.ts'
-import { openNpyWriter, readNpy } from '../../../shared/dataset/npy-file.ts'
 import { readRows } from '../../../shared/dataset/rows.ts'
 import { formatFromName, openFileSource, streamSource } from '../../../shared/dataset/source.ts'
-import { createJsonVectorWriter } from '../../../shared/dataset/vector-writer.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
 import { collect, dataFault } from './helpers.ts'
 
@@ -29,7 +29,7 @@ describe('sources', () => {
     expect(formatFromName('x.ndjson')).toBe('jsonl')
     expect(() => formatFromName('data.json')).toThrow('data.json: a JSON document is not read')
     expect(() => formatFromName('data.xls')).toThrow(
-      'data.xls: the name does not say the format; pass --format csv|tsv|jsonl|txt',
+      'data.xls: the name does not say the format; pass format csv|tsv|jsonl|txt',
     )
   })
 

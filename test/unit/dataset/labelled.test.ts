@@ -46,13 +46,13 @@ describe('readLabelled', () => {
       'text column',
       'a,label\n1,2\n',
       {},
-      'data.csv: which column is the text? Pass --text-column; the columns are "a", "label"',
+      'data.csv: which column is the text? Pass text-column; the columns are "a", "label"',
     ],
     [
       'label column',
       'text,b\n1,2\n',
       {},
-      'data.csv: which column is the label? Pass --label-column; the columns are "text", "b"',
+      'data.csv: which column is the label? Pass label-column; the columns are "text", "b"',
     ],
     [
       'named column',
@@ -198,7 +198,7 @@ describe('readTexts', () => {
   it('refuses or leaves out empty texts', async () => {
     const source = bytesSource('text,n\na,1\n ,2\nb,3\n', 'csv')
     expect(await dataFault(collect(readTexts(source)))).toBe(
-      'data.csv line 3: the text ("text") is empty; fill it in, or pass --skip-empty to leave such rows out',
+      'data.csv line 3: the text ("text") is empty; fill it in, or pass skip-empty to leave such rows out',
     )
     const rows = await collect(readTexts(source, { skipEmpty: true }))
     expect(rows.map(({ index, text }) => [index, text])).toEqual([

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseMat } from '../../../shared/dataset/mat5.ts'
+import { parseMat } from '../../../shared/dataset/arrays/mat5.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
 import { readGolden } from '../training/adapt-golden.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { TokenEstimator } from '../../../shared/encoder/token-estimator.ts'
+import { TokenEstimator } from '../../../shared/encoder/input-kind.ts'
 
 test('guesses grow with the bytes up to the length of the encoder', () => {
   const estimator = new TokenEstimator(256)

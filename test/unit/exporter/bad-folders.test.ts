@@ -190,7 +190,7 @@ describe('exportEncoder on folders that it cannot export', () => {
 
   it('asks for calibration texts where int8 has none', async () => {
     await expect(exportEncoder({ folder, output, precisions: ['int8'] })).rejects.toMatchObject({
-      message: expect.stringContaining('--calibration FILE'),
+      message: expect.stringContaining('calibration FILE'),
     })
     const few = join(work, 'few.txt')
     writeFileSync(few, 'one\ntwo\n')

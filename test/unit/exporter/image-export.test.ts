@@ -14,8 +14,7 @@ import {
 import type { ImageEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { parseModel } from '../../../shared/onnx/reader.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
-import { createEngine } from '../../../shared/runtime/engine.ts'
-import { goldenJob } from '../../../shared/runtime/self-test.ts'
+import { createEngine, goldenJob } from '../../../shared/runtime/open-engine.ts'
 import {
   buildTinyImageNetwork,
   tinyImageConfig,

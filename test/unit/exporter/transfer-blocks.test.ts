@@ -66,14 +66,14 @@ describe('blocks of a network', () => {
 
   it.each([0, -1, 1.5])('are not %d', (count) => {
     const layers = layersOf([4, 3, 2])
-    expect(() => layerBelowBlocks(layers, layers[2]!, count)).toThrow(`--layers ${count}: 2 blocks`)
+    expect(() => layerBelowBlocks(layers, layers[2]!, count)).toThrow(`layers ${count}: 2 blocks`)
   })
 
   it('have no layer of another name, nor the embedding itself', () => {
     const layers = layersOf([4, 3, 2])
     for (const name of ['layer2', 'nowhere']) {
       expect(() => layerNamed(layers, layers[2]!, name)).toThrow(
-        `--from-layer ${name}: no layer with weights between it and layer2; "espalier layers" lists them, the last are layer0, layer1`,
+        `from-layer ${name}: no layer with weights between it and layer2; the last are layer0, layer1`,
       )
     }
   })

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import loadWabt from 'wabt'
-import { type AdamWStep, createAdamW } from '../../../shared/finetune/adamw.ts'
-import { ADAMW_CODE } from '../../../shared/finetune/adamw-code.ts'
-import type { Parameter } from '../../../shared/finetune/types.ts'
+import type { Parameter } from '../../../shared/finetune/graph/types.ts'
+import { type AdamWStep, createAdamW } from '../../../shared/finetune/optimise/adamw.ts'
+import { ADAMW_CODE } from '../../../shared/finetune/optimise/adamw-code.ts'
 import golden from '../../golden/adamw.json' with { type: 'json' }
 
 function parameter(values: readonly number[], part: Partial<Parameter> = {}): Parameter {
@@ -15,7 +15,7 @@ function parameter(values: readonly number[], part: Partial<Parameter> = {}): Pa
 test('the committed code is what adamw.wat assembles to', async () => {
   const wabt = await loadWabt()
   const source = readFileSync(
-    new URL('../../../shared/finetune/adamw.wat', import.meta.url),
+    new URL('../../../shared/finetune/optimise/adamw.wat', import.meta.url),
     'utf8',
   )
   const { buffer } = wabt.parseWat('adamw.wat', source, { simd: true }).toBinary({})

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { planEpoch, planPass, widthOf } from '../../../shared/finetune/batches.ts'
+import { planEpoch, planPass } from '../../../shared/finetune/rows/batches.ts'
+import { widthOf } from '../../../shared/finetune/text/token-rows.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const lengthsArbitrary = fc

@@ -5,8 +5,8 @@ import type {
   FineTuneRequest,
   FineTuneSettings,
   LabelledTexts,
-} from '../../../shared/finetune/fine-tune-types.ts'
-import type { Loss } from '../../../shared/finetune/types.ts'
+  Loss,
+} from '../../../shared/finetune/types.ts'
 
 const crossEntropy: Loss = { kind: 'cross-entropy', smoothing: 0 }
 

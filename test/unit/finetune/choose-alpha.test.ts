@@ -1,20 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { chooseAlpha, type JudgedAlpha } from '../../../shared/finetune/choose-alpha.ts'
+import {
+  chooseAlpha,
+  type EvaluatedAlpha,
+} from '../../../shared/finetune/interpolate/choose-alpha.ts'
 
 const ROWS = 100
 
-/** A blend that is right on the first so many of 100 rows, but for some of them. */
-function right(alpha: number, count: number, ...but: number[]): JudgedAlpha {
+/** Answers of an alpha that is right on the first so many of 100 rows, but for some of them. */
+function right(alpha: number, count: number, ...but: number[]): EvaluatedAlpha {
   const rows = new Uint8Array(ROWS).fill(1, 0, count)
   for (const row of but) rows[row] = 0
   return { alpha, right: rows }
 }
 
 describe('on many rows', () => {
-  const choose = (judged: readonly JudgedAlpha[]) => chooseAlpha(judged, { cautious: false }).alpha
+  const choose = (evaluated: readonly EvaluatedAlpha[]) =>
+    chooseAlpha(evaluated, { cautious: false }).alpha
 
-  test('the most accurate blend is kept', () => {
+  test('the most accurate alpha is kept', () => {
     expect(choose([right(0, 80), right(0.5, 83), right(1, 82)])).toBe(0.5)
   })
 
@@ -25,7 +29,8 @@ describe('on many rows', () => {
 })
 
 describe('on few rows', () => {
-  const choose = (judged: readonly JudgedAlpha[]) => chooseAlpha(judged, { cautious: true }).alpha
+  const choose = (evaluated: readonly EvaluatedAlpha[]) =>
+    chooseAlpha(evaluated, { cautious: true }).alpha
 
   test('the base stays unless it is beaten by two standard errors', () => {
     // Three of 100 rows gained and none lost: 0.03, and 0.0171 twice is more.
@@ -36,7 +41,7 @@ describe('on few rows', () => {
     expect(choose([right(0, 80), right(1, 92, 0, 1, 2, 3, 4, 5, 6, 7)])).toBe(0)
   })
 
-  test('then the smallest blend within a standard error of the best', () => {
+  test('then the smallest alpha within a standard error of the best', () => {
     // Behind by one row of 100 that differs: 0.01, and its standard error is as large.
     expect(choose([right(0, 60), right(0.25, 70), right(0.5, 89), right(1, 90)])).toBe(0.5)
     expect(choose([right(0, 60), right(0.25, 70), right(0.5, 80), right(1, 90)])).toBe(1)
@@ -56,11 +61,11 @@ test('what is chosen never is less accurate than the base', () => {
   const rows = fc.array(fc.boolean(), { minLength: 30, maxLength: 30 })
   fc.assert(
     fc.property(fc.tuple(rows, rows, rows), fc.boolean(), (answers, cautious) => {
-      const judged = answers.map((own, at) => ({
+      const evaluated = answers.map((own, at) => ({
         alpha: at / 2,
         right: Uint8Array.from(own, Number),
       }))
-      const { alpha, scores } = chooseAlpha(judged, { cautious })
+      const { alpha, scores } = chooseAlpha(evaluated, { cautious })
       const chosen = scores.find((each) => each.alpha === alpha)
       if (alpha !== 0 && !cautious) expect(chosen?.gain).toBeGreaterThan(0)
       const best = Math.max(...scores.map(({ accuracy }) => accuracy))

@@ -9,8 +9,9 @@ import type {
   FineTuneProgress,
   FineTuneRequest,
   FineTuneResult,
-} from '../../../shared/finetune/fine-tune-types.ts'
-import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
+  Loss,
+  Trainable,
+} from '../../../shared/finetune/types.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 import { checkpoint, toyRows, toySettings } from './toy-task.ts'
 
@@ -123,7 +124,7 @@ test('no step leaves the encoder as it was', async () => {
   expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
 })
 
-describe('a mix of tuned and base weights', () => {
+describe('interpolation of base and tuned weights', () => {
   const weightsOf = async (folder: string) => {
     const { network, sentence } = await readSourceFolder(folder, { name: 'x' })
     if (network.kind !== 'weights') throw new Error('no weights')
@@ -155,7 +156,7 @@ describe('a mix of tuned and base weights', () => {
 
   test('is chosen by cross-validation where there are none, and changes no step of the training', async () => {
     const progress: FineTuneProgress[] = []
-    const settings = toySettings({ rehearsals: 3 })
+    const settings = toySettings({ folds: 3 })
     // Of a random encoder's first state alone, a classifier reads little.
     const task = { ...few, baseFolder: checkpoint('distilbert-cls') }
     const onProgress = (p: FineTuneProgress) => progress.push(p)
@@ -169,17 +170,17 @@ describe('a mix of tuned and base weights', () => {
   })
 
   test('is the base where training teaches nothing', async () => {
-    const settings = toySettings({ rehearsals: 3, learningRate: 1e-9 })
+    const settings = toySettings({ folds: 3, learningRate: 1e-9 })
     const result = await run({ ...few, settings })
     expect(result.blend.alpha).toBe(0)
     expect(await digestOf(result.folder)).toBe(await digestOf(checkpoint('bert-mean')))
   })
 
-  test('stays unjudged where Ctrl-C ends the first rehearsal', async () => {
+  test('evaluates no alpha where Ctrl-C ends the first fold', async () => {
     const controller = new AbortController()
     const result = await run({
       ...few,
-      settings: toySettings({ rehearsals: 2, epochs: 30 }),
+      settings: toySettings({ folds: 2, epochs: 30 }),
       signal: controller.signal,
       onProgress: ({ phase }) => phase === 'rehearsing' && controller.abort(),
     })

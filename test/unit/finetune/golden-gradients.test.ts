@@ -3,18 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readTransformerConfig } from '../../../shared/exporter/source/source-config.ts'
 import { loadWeights } from '../../../shared/exporter/source/weights.ts'
+import { buildTrainingGraph } from '../../../shared/finetune/graph/training-graph.ts'
+import type { TrainingGraph, TrainingGraphOptions } from '../../../shared/finetune/graph/types.ts'
 import {
   createTextTrunk,
   type LowerGraph,
   type TextTrunk,
-} from '../../../shared/finetune/text-trunk.ts'
-import { buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
-import type {
-  Loss,
-  Trainable,
-  TrainingGraph,
-  TrainingGraphOptions,
-} from '../../../shared/finetune/types.ts'
+} from '../../../shared/finetune/text/text-trunk.ts'
+import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
 import type { Graph } from '../../../shared/onnx/graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'

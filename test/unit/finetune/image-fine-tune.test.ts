@@ -8,8 +8,9 @@ import type {
   FineTuneProgress,
   FineTuneRequest,
   FineTuneResult,
-} from '../../../shared/finetune/fine-tune-types.ts'
-import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
+  Loss,
+  Trainable,
+} from '../../../shared/finetune/types.ts'
 import { writeTinyImageFolder } from '../../fakes/tiny-image-network.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 import { drawTints, type ImageTask } from './image-task.ts'

@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import type { LabelledTexts } from '../../../shared/finetune/fine-tune-types.ts'
+import type { LabelledTexts } from '../../../shared/finetune/types.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const SIDE = 12

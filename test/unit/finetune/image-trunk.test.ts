@@ -5,9 +5,13 @@ import {
 } from '../../../shared/exporter/image/image-encoder-graph.ts'
 import type { ImageNetwork } from '../../../shared/exporter/image/image-network.ts'
 import { chooseLayer, listTransferLayers } from '../../../shared/exporter/image/transfer-layers.ts'
-import { createImageTrunk, type ImageTrunk } from '../../../shared/finetune/image-trunk.ts'
-import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
-import type { Loss, TrainingGraphOptions } from '../../../shared/finetune/types.ts'
+import {
+  buildScoringGraph,
+  buildTrainingGraph,
+} from '../../../shared/finetune/graph/training-graph.ts'
+import type { TrainingGraphOptions } from '../../../shared/finetune/graph/types.ts'
+import { createImageTrunk, type ImageTrunk } from '../../../shared/finetune/image/image-trunk.ts'
+import type { Loss } from '../../../shared/finetune/types.ts'
 import { bypassIdentities } from '../../../shared/onnx/cut.ts'
 import { type Graph, GraphBuilder } from '../../../shared/onnx/graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'

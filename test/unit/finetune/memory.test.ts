@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { peakActivations } from '../../../shared/finetune/peak-activations.ts'
-import { assertFits, planMemory } from '../../../shared/finetune/predict-memory.ts'
-import { createTextTrunk } from '../../../shared/finetune/text-trunk.ts'
-import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
-import type { TrainingGraphOptions } from '../../../shared/finetune/types.ts'
+import {
+  buildScoringGraph,
+  buildTrainingGraph,
+} from '../../../shared/finetune/graph/training-graph.ts'
+import type { TrainingGraphOptions } from '../../../shared/finetune/graph/types.ts'
+import { peakActivations } from '../../../shared/finetune/memory/peak-activations.ts'
+import { assertFits, planMemory } from '../../../shared/finetune/memory/predict-memory.ts'
+import { createTextTrunk } from '../../../shared/finetune/text/text-trunk.ts'
 import { GraphBuilder } from '../../../shared/onnx/graph.ts'
 import { randomWeights } from '../../fakes/random-weights.ts'
 
@@ -55,7 +58,7 @@ describe('a plan', () => {
       training: buildTrainingGraph(options).graph,
       scoring: buildScoringGraph(options).graph,
       trainedNumbers: 10_000_000,
-      mixes: true,
+      interpolates: true,
       weightBytes: 90e6,
       rowBytes: 1e6,
       batch,

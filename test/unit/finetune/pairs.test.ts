@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createPairSampler } from '../../../shared/finetune/pairs.ts'
+import { createPairSampler } from '../../../shared/finetune/rows/pairs.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const groupsArbitrary = fc

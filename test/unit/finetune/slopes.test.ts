@@ -1,18 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { outputDimension } from '../../../shared/finetune/affine-head.ts'
+import {
+  buildScoringGraph,
+  buildTrainingGraph,
+} from '../../../shared/finetune/graph/training-graph.ts'
+import type { TrainingGraph, TrainingGraphOptions } from '../../../shared/finetune/graph/types.ts'
 import {
   createTextTrunk,
   type LowerGraph,
+  outputDimension,
   type TextTrunk,
   type TextTrunkOptions,
-} from '../../../shared/finetune/text-trunk.ts'
-import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
-import type {
-  Loss,
-  Trainable,
-  TrainingGraph,
-  TrainingGraphOptions,
-} from '../../../shared/finetune/types.ts'
+} from '../../../shared/finetune/text/text-trunk.ts'
+import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
 import type { Graph } from '../../../shared/onnx/graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
 import { openSession } from '../../../shared/runtime/session.ts'

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defaultSettings } from '../../../shared/finetune/default-settings.ts'
-import type { FineTuneSettings, LabelledTexts } from '../../../shared/finetune/fine-tune-types.ts'
+import type { FineTuneSettings, LabelledTexts } from '../../../shared/finetune/types.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 
 const WORDS = [

@@ -2,10 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { buildEncoderGraph } from '../../../shared/exporter/text/encoder-graph.ts'
 import { createFloatDialect } from '../../../shared/exporter/text/float-dialect.ts'
 import { createNumerics } from '../../../shared/exporter/text/numerics.ts'
-import { toAffineHead } from '../../../shared/finetune/affine-head.ts'
-import { createTextTrunk, type TextTrunk } from '../../../shared/finetune/text-trunk.ts'
-import { buildScoringGraph, buildTrainingGraph } from '../../../shared/finetune/training-graph.ts'
-import type { Loss, Trainable, TrainingGraphOptions } from '../../../shared/finetune/types.ts'
+import {
+  buildScoringGraph,
+  buildTrainingGraph,
+} from '../../../shared/finetune/graph/training-graph.ts'
+import type { TrainingGraphOptions } from '../../../shared/finetune/graph/types.ts'
+import { toAffineHead } from '../../../shared/finetune/optimise/output-layer.ts'
+import { createTextTrunk, type TextTrunk } from '../../../shared/finetune/text/text-trunk.ts'
+import type { Loss, Trainable } from '../../../shared/finetune/types.ts'
 import type { Graph } from '../../../shared/onnx/graph.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'
 import { type NamedTensor, openSession } from '../../../shared/runtime/session.ts'

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import type { Evaluation } from '../../../shared/finetune/best-weights.ts'
+import type { Evaluation } from '../../../shared/finetune/evaluate/evaluate-rows.ts'
 import {
-  type Learner,
   type LoopOptions,
   type LoopProgress,
   runTraining,
-} from '../../../shared/finetune/training-loop.ts'
+  type TrainingSession,
+} from '../../../shared/finetune/optimise/training-loop.ts'
 
-/** A learner whose weight is the number of its steps; losses, accuracies and times are given. */
-function fakeLearner(
+/** A session whose weight is the number of its steps; losses, accuracies and times are given. */
+function fakeSession(
   given: {
     readonly loss?: (step: number) => number
     readonly accuracy?: (step: number) => number | null
@@ -20,7 +20,7 @@ function fakeLearner(
   let weight = 0
   let kept = 0
   const factors: number[] = []
-  const learner: Learner<number> = {
+  const session: TrainingSession<number> = {
     async step(_batch, factor) {
       now += given.stepMs ?? 10
       factors.push(factor)
@@ -40,7 +40,7 @@ function fakeLearner(
     },
   }
   return {
-    learner,
+    session,
     factors,
     clock: { wallMs: () => now, monotonicMs: () => now },
     weight: () => weight,
@@ -48,7 +48,7 @@ function fakeLearner(
 }
 
 function run(
-  fake: ReturnType<typeof fakeLearner>,
+  fake: ReturnType<typeof fakeSession>,
   part: Partial<LoopOptions<number>> = {},
   isCancelled: () => boolean = () => false,
 ) {
@@ -69,12 +69,12 @@ function run(
     isCancelled,
     onProgress: (p: LoopProgress) => progress.push(p),
   }
-  return runTraining(fake.learner, options, tools).then((result) => ({ result, progress }))
+  return runTraining(fake.session, options, tools).then((result) => ({ result, progress }))
 }
 
 describe('a whole schedule', () => {
   test('rises over a tenth, falls to 0 and evaluates on the way', async () => {
-    const fake = fakeLearner()
+    const fake = fakeSession()
     const { result, progress } = await run(fake)
     expect(result).toMatchObject({ stopped: 'finished', steps: 100, bestStep: 100, trainMs: 1000 })
     expect(fake.factors.slice(0, 11)).toEqual([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1])
@@ -89,7 +89,7 @@ describe('a whole schedule', () => {
   })
 
   test('without validation rows the last weights stay', async () => {
-    const fake = fakeLearner({ accuracy: () => null })
+    const fake = fakeSession({ accuracy: () => null })
     const { result } = await run(fake, { patience: 1 })
     expect(result).toMatchObject({ stopped: 'finished', bestStep: 100 })
     expect(result.curve.at(-1)).toMatchObject({ validationLoss: null, validationAccuracy: null })
@@ -97,7 +97,7 @@ describe('a whole schedule', () => {
   })
 
   test('no epoch at all leaves the weights as they are', async () => {
-    const fake = fakeLearner()
+    const fake = fakeSession()
     const { result } = await run(fake, { epochs: 0 })
     expect(result).toMatchObject({ stopped: 'finished', steps: 0, bestStep: 0 })
     expect(fake.weight()).toBe(0)
@@ -106,28 +106,28 @@ describe('a whole schedule', () => {
 
 describe('an early end', () => {
   test('patience: so many evaluations without a better one, then the best weights', async () => {
-    const fake = fakeLearner({ accuracy: (step) => (step <= 30 ? step / 100 : 0.1) })
+    const fake = fakeSession({ accuracy: (step) => (step <= 30 ? step / 100 : 0.1) })
     const { result } = await run(fake, { patience: 3 })
     expect(result).toMatchObject({ stopped: 'patience', steps: 60, bestStep: 30 })
     expect(fake.weight()).toBe(30)
   })
 
   test('cancelled: evaluated once more, the best weights kept', async () => {
-    const fake = fakeLearner()
+    const fake = fakeSession()
     const { result } = await run(fake, {}, () => fake.weight() >= 37)
     expect(result).toMatchObject({ stopped: 'cancelled', steps: 37, bestStep: 37 })
     expect(fake.weight()).toBe(37)
   })
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])('diverged: a loss of %s', async (bad) => {
-    const fake = fakeLearner({ loss: (step) => (step === 25 ? bad : 1) })
+    const fake = fakeSession({ loss: (step) => (step === 25 ? bad : 1) })
     const { result } = await run(fake)
     expect(result).toMatchObject({ stopped: 'diverged', steps: 25, bestStep: 20 })
     expect(fake.weight()).toBe(20)
   })
 
   test('diverged: a loss that stays far above the first', async () => {
-    const fake = fakeLearner({ loss: (step) => (step < 30 ? 1 : 9), accuracy: () => 0.5 })
+    const fake = fakeSession({ loss: (step) => (step < 30 ? 1 : 9), accuracy: () => 0.5 })
     const { result } = await run(fake)
     expect(result.stopped).toBe('diverged')
     expect(result.bestStep).toBe(0)
@@ -137,7 +137,7 @@ describe('an early end', () => {
 
 describe('a budget', () => {
   test('shrinks the schedule so that the rate reaches 0 when time is over', async () => {
-    const fake = fakeLearner({ stepMs: 20, evaluateMs: 30 })
+    const fake = fakeSession({ stepMs: 20, evaluateMs: 30 })
     const { result, progress } = await run(fake, { budgetMs: 1000 })
     expect(result.stopped).toBe('budget')
     expect(result.steps).toBeLessThan(50)
@@ -149,13 +149,13 @@ describe('a budget', () => {
   })
 
   test('changes nothing where there is time enough', async () => {
-    const fake = fakeLearner()
+    const fake = fakeSession()
     const { result } = await run(fake, { budgetMs: 10_000 })
     expect(result).toMatchObject({ stopped: 'finished', steps: 100 })
   })
 
   test('that is spent already allows no step', async () => {
-    const { result } = await run(fakeLearner(), { budgetMs: -1 })
+    const { result } = await run(fakeSession(), { budgetMs: -1 })
     expect(result).toMatchObject({ stopped: 'budget', steps: 0 })
   })
 })

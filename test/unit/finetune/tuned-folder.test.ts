@@ -7,9 +7,9 @@ import { deriveFolder } from '../../../shared/exporter/artifact/derived-folder.t
 import { openSafetensors } from '../../../shared/exporter/source/safetensors.ts'
 import { readSourceFolder } from '../../../shared/exporter/source/source-folder.ts'
 import { loadWeights } from '../../../shared/exporter/source/weights.ts'
-import { listParameters } from '../../../shared/finetune/parameters.ts'
-import { createTextTrunk } from '../../../shared/finetune/text-trunk.ts'
-import { writeRandomFolder, writeTunedFolder } from '../../../shared/finetune/tuned-folder.ts'
+import { listParameters } from '../../../shared/finetune/graph/training-graph.ts'
+import { createTextTrunk } from '../../../shared/finetune/text/text-trunk.ts'
+import { writeRandomFolder, writeTunedFolder } from '../../../shared/finetune/text/tuned-folder.ts'
 
 const folders = fileURLToPath(new URL('../../golden/checkpoints/', import.meta.url))
 const names = readdirSync(folders)

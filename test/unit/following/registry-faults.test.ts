@@ -111,7 +111,7 @@ describe('a registry that cannot be reached at the start', () => {
     away = true
     await expect(serve()).rejects.toMatchObject({
       code: 'registry_unavailable',
-      message: expect.stringMatching(/connection refused; --offline-ok \(ESPALIER_OFFLINE_OK=1\)/),
+      message: expect.stringMatching(/connection refused; offline-ok \(ESPALIER_OFFLINE_OK=1\)/),
     })
   })
 

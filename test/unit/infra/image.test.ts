@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -112,10 +113,22 @@ describe('what goes into the image', () => {
     const outside = [...bundle.matchAll(/external: \[([^\]]*)\]/g)].flatMap(([, list]) =>
       list!.split(',').map((name) => name.trim().replaceAll("'", '')),
     )
-    expect(outside).toContain('onnxruntime-node')
+    expect(outside).toContain('sharp')
     const prune = readFileSync(join(docker, 'steps/prune.mjs'), 'utf8')
     const kept = /NATIVE = \[([^\]]*)\]/.exec(prune)![1]!
     for (const name of outside) expect(kept).toContain(`'${name}'`)
+  })
+
+  it('has the native libraries of this machine, and no other', () => {
+    const target = join(work, 'carried')
+    execFileSync(process.execPath, [join(root, 'infra/package/carry-runtime.mjs'), target])
+    expect(readdirSync(join(target, 'native')).sort()).toEqual(
+      [process.platform, 'onnxruntime-LICENSE.txt', 'onnxruntime-ThirdPartyNotices.txt'].sort(),
+    )
+    const machine = join(target, 'native', process.platform, process.arch)
+    expect(readdirSync(machine)).toContain('onnxruntime_binding.node')
+    const assemble = readFileSync(join(docker, 'steps/assemble.sh'), 'utf8')
+    expect(assemble).toContain('carry-runtime.mjs "$app"')
   })
 
   it('is made of sources alone, without tests, pages and what was built before', () => {

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isNestedDeeper } from '../../../shared/lib/json/json-depth.ts'
-import { findJsonFault } from '../../../shared/lib/json/json-fault.ts'
+import { findJsonFault, isNestedDeeper } from '../../../shared/lib/json/json-fault.ts'
 
 function parses(text: string): boolean {
   try {

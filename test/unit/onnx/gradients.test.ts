@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addGradients } from '../../../shared/onnx/autodiff.ts'
-import { GRADIENT_RULES } from '../../../shared/onnx/gradients.ts'
+import { addGradients, GRADIENT_RULES } from '../../../shared/onnx/autodiff.ts'
 import { GraphBuilder } from '../../../shared/onnx/graph.ts'
 import { inferShapes } from '../../../shared/onnx/infer-shapes.ts'
 import { serializeModel } from '../../../shared/onnx/writer.ts'

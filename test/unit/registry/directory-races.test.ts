@@ -2,14 +2,17 @@ import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
-import { type Script, startScript } from './run-script.ts'
+import { type Script, startPlainScript, startScript } from './run-script.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 
 const LIMIT = { maxBytes: 1024 }
 
 /** Starts processes, lets them go at the same moment and returns what each printed. */
 async function race(processes: number, ...args: string[]): Promise<string[][]> {
-  const scripts = Array.from({ length: processes }, () => startScript('race.ts', ...args))
+  return release(Array.from({ length: processes }, () => startScript('race.ts', ...args)))
+}
+
+async function release(scripts: readonly Script[]): Promise<string[][]> {
   for (const script of scripts) expect(await script.nextLine()).toBe('ready')
   for (const { child } of scripts) child.stdin!.end('go\n')
   return Promise.all(scripts.map((script) => script.end()))
@@ -47,36 +50,54 @@ describe('directory store between processes', () => {
     expect(await readNumber(folder)).toBe(100)
   })
 
-  it('loses no acknowledged swap and no lock to kill -9', async () => {
+  it('counts right without symbolic links and /proc, beside processes that have them', async () => {
     const folder = await scratch()
     await openDirectoryStore(folder).put('counter', bytesOf('0'))
-    let acknowledged = 0
-    let unknown = 0
-    for (let round = 0; round < 4; round++) {
-      const scripts: Script[] = Array.from({ length: 3 }, () =>
-        startScript('race.ts', folder, 'count', '100000'),
-      )
-      for (const script of scripts) await script.nextLine()
-      for (const { child } of scripts) child.stdin!.end('go\n')
-      for (const [at, script] of scripts.entries()) {
-        // Each falls at another point of its work; the others go on and inherit its lock.
-        for (let lines = 0; lines < 3 + 5 * at + round; lines++) {
-          await script.nextLine()
-          acknowledged++
+    const scripts = [startPlainScript, startScript, startPlainScript, startPlainScript].map(
+      (start) => start('race.ts', folder, 'count', '10'),
+    )
+    await release(scripts)
+    expect(await readNumber(folder)).toBe(40)
+    expect(await readdir(join(folder, '.locks'))).toEqual([])
+  })
+
+  it.each([
+    ['with', startScript],
+    ['without', startPlainScript],
+  ])(
+    'loses no acknowledged swap and no lock to kill -9, %s /proc',
+    async (_what, start) => {
+      const folder = await scratch()
+      await openDirectoryStore(folder).put('counter', bytesOf('0'))
+      let acknowledged = 0
+      let unknown = 0
+      for (let round = 0; round < 4; round++) {
+        const scripts: Script[] = Array.from({ length: 3 }, () =>
+          start('race.ts', folder, 'count', '100000'),
+        )
+        for (const script of scripts) await script.nextLine()
+        for (const { child } of scripts) child.stdin!.end('go\n')
+        for (const [at, script] of scripts.entries()) {
+          // Each falls at another point of its work; the others go on and inherit its lock.
+          for (let lines = 0; lines < 3 + 5 * at + round; lines++) {
+            await script.nextLine()
+            acknowledged++
+          }
+          const killed = script.kill()
+          while ((await script.nextLine()) !== null) acknowledged++
+          await killed
+          unknown++
         }
-        const killed = script.kill()
-        while ((await script.nextLine()) !== null) acknowledged++
-        await killed
-        unknown++
       }
-    }
-    const counted = await readNumber(folder)
-    expect(counted).toBeGreaterThanOrEqual(acknowledged)
-    expect(counted).toBeLessThanOrEqual(acknowledged + unknown)
-    expect((await collect(openDirectoryStore(folder).list(''))).map(({ key }) => key)).toEqual([
-      'counter',
-    ])
-  }, 120_000)
+      const counted = await readNumber(folder)
+      expect(counted).toBeGreaterThanOrEqual(acknowledged)
+      expect(counted).toBeLessThanOrEqual(acknowledged + unknown)
+      expect((await collect(openDirectoryStore(folder).list(''))).map(({ key }) => key)).toEqual([
+        'counter',
+      ])
+    },
+    120_000,
+  )
 
   it('removes temporary files that a dead process left, and spares fresh ones', async () => {
     const folder = await scratch()

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
-import { mayHaveModel } from '../../../shared/registry/stores/folder-url.ts'
+import { mayHaveModel } from '../../../shared/registry/stores/open-store.ts'
 import { createTestHead, publishHead } from '../../fakes/heads.ts'
 import { useScratch } from './scratch.ts'
 

@@ -15,8 +15,18 @@ export interface Script {
 
 /** Starts a script of `scripts/` in a Node process of its own. */
 export function startScript(name: string, ...args: string[]): Script {
+  return run(name, [], args)
+}
+
+/** As `startScript`, on a system without symbolic links and /proc. */
+export function startPlainScript(name: string, ...args: string[]): Script {
+  const plain = new URL('./scripts/plain-system.mjs', import.meta.url).href
+  return run(name, ['--import', plain], args)
+}
+
+function run(name: string, flags: readonly string[], args: readonly string[]): Script {
   const path = fileURLToPath(new URL(`./scripts/${name}`, import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', path, ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...flags, path, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   let errors = ''

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { COMMAND_LINE } from '../../../functions/cli/output/surface.ts'
+import { print } from '../../../shared/lib/wording.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import type { BlobStore } from '../../../shared/registry/stores/blob-store.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
@@ -28,7 +30,10 @@ describe('verify', () => {
     ])
     await registry.setShadow('intent', { version: 2, samplePercent: 5 })
   })
-  const damages = async (name?: string) => (await registry.verify({ name })).damages
+  const damages = async (name?: string) => {
+    const { damages } = await registry.verify({ name })
+    return damages.map(({ what, why }) => ({ what, why: print(why, COMMAND_LINE) }))
+  }
   const changeState = async (change: (state: Record<string, unknown>) => void) => {
     const found = await store.get(STATE, { maxBytes: 1 << 20 })
     if (found.status !== 'found') throw new Error(found.status)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { renderHtml } from '../../../shared/reports/render-html.ts'
+import { STYLES } from '../../../shared/reports/styles.ts'
 import type { ReportTest, TrainingReport } from '../../../shared/reports/types.ts'
 import { checkXml, extractSvg } from './check-xml.ts'
 import { sampleReport } from './sample-report.ts'
@@ -183,4 +184,17 @@ describe('cases at the edge', () => {
     expect(page).toContain('<dd>–</dd>')
     expect(page).not.toMatch(/NaN|Infinity|undefined/)
   })
+})
+
+test('the columns of labels fit a screen of 390 px beside the margins of page and section', () => {
+  const [, narrow = ''] = STYLES.split('@media(max-width:36rem)')
+  const [, label, share, rows] =
+    /\.labels tr\{grid-template-columns:minmax\(([\d.]+)rem,1fr\) repeat\(3,([\d.]+)rem\) ([\d.]+)rem\}/
+      .exec(narrow)!
+      .map(Number) as [number, number, number, number]
+  const [, page] = /main\{padding:[\d.]+rem ([\d.]+)rem/.exec(narrow)!.map(Number)
+  const [, section] = /section\{padding:([\d.]+)rem\}/.exec(narrow)!.map(Number)
+  const borders = 2
+  const free = 390 - borders - 16 * 2 * (page! + section!)
+  expect(16 * (label + 3 * share + rows)).toBeLessThanOrEqual(free)
 })

@@ -16,7 +16,7 @@ const interpolations = ['linear', 'cubic', 'lanczos3'] as const
 test('the committed code is what resample.wat assembles to', async () => {
   const wabt = await loadWabt()
   const source = readFileSync(
-    new URL('../../../shared/runtime/resample.wat', import.meta.url),
+    new URL('../../../shared/runtime/image/resample.wat', import.meta.url),
     'utf8',
   )
   const { buffer } = wabt.parseWat('resample.wat', source, { simd: true }).toBinary({})

@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exportEncoder } from '../../../shared/exporter/export-encoder.ts'
-import { roundUpSize, shapeRun } from '../../../shared/runtime/text/shape-buckets.ts'
-import { openTextGraph } from '../../../shared/runtime/text/text-graph.ts'
+import { openTextGraph, roundUpSize, shapeRun } from '../../../shared/runtime/text/text-graph.ts'
 
 const work = mkdtempSync(join(tmpdir(), 'espalier-buckets-'))
 afterAll(() => rmSync(work, { recursive: true, force: true }))

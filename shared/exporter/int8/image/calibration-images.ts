@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EspalierError } from '../../../lib/errors.ts'
+import { EspalierError, restate } from '../../../lib/errors.ts'
 import type { ImagePreprocessing } from '../../../lib/manifests/image-preprocessing.ts'
 import { openImageDecoder } from '../../../runtime/image/image-decoder.ts'
 import { createTensorFiller } from '../../../runtime/image/image-tensor.ts'
@@ -62,7 +62,7 @@ export async function readCalibrationImages(
       images.push(await decoder.decode(await readFile(path)))
     } catch (cause) {
       if (!(cause instanceof EspalierError)) throw cause
-      throw new EspalierError('invalid_data', `${path} ${cause.message}`, { cause })
+      throw restate(cause, { code: 'invalid_data', index: i, place: { source: path } })
     }
   }
   return collect(images, preprocessing)

@@ -25,36 +25,53 @@ function readOrEmpty(read: () => string): string {
 }
 
 /** State letter and start time (field 22 of `/proc/<pid>/stat`); empty where there is no such file. */
-function readProcess(pid: number): { state: string; start: string } {
-  const line = readOrEmpty(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+function readProcess(pid: number, proc: string): { state: string; start: string } {
+  const line = readOrEmpty(() => readFileSync(`${proc}/${pid}/stat`, 'utf8'))
   // The second field is the command in brackets and may hold spaces and brackets itself.
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
   return { state: fields[0] ?? '', start: fields[19] ?? '' }
 }
 
-/** The identity of this process. */
-export function identifyProcess(): ProcessIdentity {
+/**
+ * The identity of this process.
+ * @param proc where Linux tells of processes; other systems have no such folder, and then only the host, the
+ *   number and the start of this process itself are known
+ */
+export function identifyProcess(proc = '/proc'): ProcessIdentity {
   return {
     host: hostname(),
-    boot: readOrEmpty(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
-    namespace: readOrEmpty(() => readlinkSync('/proc/self/ns/pid')),
+    boot: readOrEmpty(() => readFileSync(`${proc}/sys/kernel/random/boot_id`, 'utf8')),
+    namespace: readOrEmpty(() => readlinkSync(`${proc}/self/ns/pid`)),
     pid: process.pid,
-    start: readProcess(process.pid).start,
+    // The start of this thread is as good: only the owner itself compares it.
+    start: readProcess(process.pid, proc).start || String(Math.round(performance.timeOrigin)),
   }
 }
 
-/** Whether the process still runs, as far as `self` can see. */
-export function checkLiveness(other: ProcessIdentity, self: ProcessIdentity): Liveness {
+/**
+ * Whether the process still runs, as far as `self` can see. Where the start times of others are not to be had, a
+ * number that is in use says nothing certain: it may be that of a later process.
+ */
+export function checkLiveness(
+  other: ProcessIdentity,
+  self: ProcessIdentity,
+  proc = '/proc',
+): Liveness {
+  if (other.pid === 0) return 'dead'
   if (other.host !== self.host) return 'unknown'
-  if (other.boot !== self.boot) return 'dead'
+  if (other.boot === '' || self.boot === '') {
+    if (other.boot !== self.boot) return 'unknown'
+  } else if (other.boot !== self.boot) return 'dead'
   if (other.namespace !== self.namespace) return 'unknown'
+  if (other.pid === self.pid && other.start === self.start) return 'alive'
   try {
     process.kill(other.pid, 0)
   } catch (error) {
     // EPERM: it runs, as another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return 'dead'
   }
-  const { state, start } = readProcess(other.pid)
+  const { state, start } = readProcess(other.pid, proc)
   if (state === 'Z' || state === 'X') return 'dead'
-  return start === '' || other.start === '' || start === other.start ? 'alive' : 'dead'
+  if (start === '' || other.start === '') return 'unknown'
+  return start === other.start ? 'alive' : 'dead'
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { link, rename, rm, stat } from 'node:fs/promises'
+import { link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../../../lib/errors.ts'
+import { replaceFile } from '../../../lib/replace-file.ts'
 import {
   type BlobEntry,
   type BlobInfo,
@@ -31,8 +32,7 @@ import { nullIfMissing, readWhole, tagOf } from './read-object.ts'
 /**
  * Opens a store in a local folder, one file per key. Writes go to a temporary file that is synced before it
  * appears under its name in one step; a process that dies leaves nothing half-visible. Conditional writes hold
- * between processes of one machine. The file system needs hard and symbolic links; the folder is made by the
- * first write.
+ * between processes of one machine. The file system needs hard links; the folder is made by the first write.
  */
 export function openDirectoryStore(root: string, url = `file:${root}`): BlobStore {
   return new DirectoryStore(resolve(root), url)
@@ -121,7 +121,7 @@ class DirectoryStore implements BlobStore {
           if (present === null) return { status: 'missing' }
           if (present.etag !== etag) return { status: 'changed' }
           checkHeld()
-          await rename(temporary, path)
+          await replaceFile(temporary, path)
           return { status: 'replaced', etag: `"${hashBytes(body)}"` }
         })
         if (result.status === 'replaced') await syncFolder(dirname(path))
@@ -181,7 +181,7 @@ class DirectoryStore implements BlobStore {
       try {
         await this.#locked(key, options, async (checkHeld) => {
           checkHeld()
-          await rename(temporary, path)
+          await replaceFile(temporary, path)
         })
       } finally {
         await rm(temporary, { force: true })

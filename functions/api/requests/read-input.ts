@@ -1,0 +1,96 @@
+import { isUtf8 } from 'node:buffer'
+import { IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
+import { findJsonFault, isNestedDeeper } from '../../../shared/lib/json/json-fault.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
+import type { ApiContext, Route } from '../types.ts'
+import type { BoundedBodies } from './bounded-body.ts'
+import { isUpload, readUpload, type UploadLimits } from './read-upload.ts'
+
+const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i
+/** No request of ours nests deeper than a handful. */
+const MAX_DEPTH = 64
+
+/**
+ * Reads the body of a route into the context, then does the `work`, while the body counts as held: JSON, and where
+ * the route takes images also a form with images, or an image itself. What stands beside images in a form is left
+ * in the context as JSON would be.
+ * @throws EspalierError `unsupported_media_type`, `invalid_json`, and whatever reading bodies and images can throw
+ */
+export async function readInput<T>(
+  c: ApiContext,
+  { uploads }: Pick<Route, 'uploads'>,
+  bodies: BoundedBodies,
+  limits: UploadLimits,
+  work: () => Promise<T>,
+): Promise<T> {
+  const type = c.req.header('content-type') ?? ''
+  const isJson = JSON_TYPE.test(type)
+  if (!isJson && (uploads === undefined || !isUpload(type))) throw wrongType(c, uploads)
+  checkEncoding(c)
+  return bodies.use(c, (bytes) => {
+    if (isJson) c.set('body', parseJson(bytes))
+    else
+      takeUpload(
+        c,
+        uploads as NonNullable<typeof uploads>,
+        readUpload(type, bytes, c.req.queries(), limits),
+      )
+    return work()
+  })
+}
+
+function takeUpload(
+  c: ApiContext,
+  field: 'input' | 'inputs',
+  { fields, ...upload }: ReturnType<typeof readUpload>,
+): void {
+  if (fields[field] !== undefined) {
+    const message = `${field} and images in one form; send one or the other`
+    throw new EspalierError('invalid_request', message, { param: field })
+  }
+  c.set('upload', upload)
+  c.set('body', { ...fields, [field]: [] })
+}
+
+function wrongType(c: ApiContext, uploads: Route['uploads']): EspalierError {
+  const type = c.req.header('content-type')
+  const given = type === undefined ? 'missing' : quote(type)
+  const images = `multipart/form-data, ${IMAGE_TYPES.join(' or ')}`
+  const fix =
+    uploads === undefined
+      ? 'send "content-type: application/json"'
+      : `send "content-type: application/json", or for images ${images}`
+  const message = `content-type is ${given}; ${fix}`
+  return new EspalierError('unsupported_media_type', message, { param: 'content-type' })
+}
+
+function checkEncoding(c: ApiContext): void {
+  const encoding = c.req.header('content-encoding')
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return
+  throw new EspalierError(
+    'unsupported_media_type',
+    `content-encoding is ${quote(encoding)}; send the body uncompressed`,
+    { param: 'content-encoding' },
+  )
+}
+
+/** @throws EspalierError `invalid_json` naming the place */
+function parseJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) throw new EspalierError('invalid_json', 'the body is empty; send JSON')
+  if (!isUtf8(bytes)) throw new EspalierError('invalid_json', 'the body is not valid UTF-8')
+  if (isNestedDeeper(bytes, MAX_DEPTH)) {
+    throw new EspalierError('invalid_json', `the body nests deeper than ${MAX_DEPTH} levels`)
+  }
+  const text = bytes.toString('utf8')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const fault = findJsonFault(text)
+    const line = text.slice(0, fault?.position).split('\n')
+    const where = fault
+      ? `line ${line.length}, column ${line.at(-1)!.length + 1} (position ${fault.position}): expected ${fault.expected}`
+      : 'at an unknown place'
+    throw new EspalierError('invalid_json', `the body is not JSON: ${where}`, { cause: error })
+  }
+}

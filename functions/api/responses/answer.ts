@@ -1,0 +1,100 @@
+import { FINGERPRINT_HEADER, MODEL_HEADER } from '../../../shared/contract/embed.ts'
+import type { Clock } from '../../../shared/lib/clock.ts'
+import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
+import type { EmbedResult } from '../../../shared/serving/embed.ts'
+import type { ApiContext, RequestRecord, Usage } from '../types.ts'
+
+/** Puts what an inference cost and who answered into the record of its request, and which encoders ran into the headers. */
+export function recordUsage(
+  c: ApiContext,
+  passes: readonly [EmbedResult, ...EmbedResult[]],
+  answers: readonly { readonly model: string }[] = [],
+): Usage {
+  const models = passes.map(({ info, batch }) => ({
+    model: formatModelVersion(info),
+    inputs: batch.tokens.length,
+    tokens: batch.tokens.reduce((sum, count) => sum + count, 0),
+    truncated: batch.truncated.reduce((sum, cut) => sum + cut, 0),
+  }))
+  const sumOf = (stage: 'queueMs' | 'tokenizeMs' | 'runMs') =>
+    roundMs(passes.reduce((sum, { batch }) => sum + batch.timings[stage], 0))
+  const cut = passes[0].batch.truncated.map((_, row) =>
+    Math.max(...passes.map(({ batch }) => batch.truncated[row]!)),
+  )
+  const usage: Usage = {
+    model: models.map(({ model }) => model).join(', '),
+    ...(answers.length > 0 ? { heads: answers.map(({ model }) => model).join(', ') } : {}),
+    models,
+    inputs: passes[0].batch.tokens.length,
+    tokens: models.reduce((sum, { tokens }) => sum + tokens, 0),
+    truncated: cut.reduce((sum, each) => sum + each, 0),
+    queueMs: sumOf('queueMs'),
+    tokenizeMs: sumOf('tokenizeMs'),
+    runMs: sumOf('runMs'),
+  }
+  const record = c.get('record')
+  record.usage = usage
+  record.usageHeaders = {
+    [MODEL_HEADER]: usage.model,
+    [FINGERPRINT_HEADER]: passes.map(({ info }) => info.fingerprint).join(', '),
+    'x-compute-type': passes.every(({ info }) => info.device === 'cpu') ? 'cpu' : 'gpu',
+    'x-compute-tokens': String(usage.tokens),
+    'x-truncated': String(usage.truncated),
+  }
+  return usage
+}
+
+/** To whole microseconds. */
+function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}
+
+/**
+ * The answer of an inference route, with all its headers at once: a header set on a finished response
+ * makes Hono build the response anew, which cost more than everything else in a short request.
+ */
+export function answerJson(c: ApiContext, json: Uint8Array<ArrayBuffer>, clock: Clock): Response {
+  const record = c.get('record')
+  record.answered = true
+  return new Response(json, {
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': record.id,
+      ...record.usageHeaders,
+      ...timingHeaders(record, clock),
+    },
+  })
+}
+
+/** Where the time went: `Server-Timing` for browsers, `x-…-time` in whole milliseconds as TEI does. */
+export function timingHeaders(
+  { usage, startedMs }: RequestRecord,
+  clock: Clock,
+): Record<string, string> {
+  const totalMs = clock.monotonicMs() - startedMs
+  const total = `total;dur=${totalMs.toFixed(2)}`
+  if (!usage) return { 'server-timing': total }
+  const { queueMs, tokenizeMs, runMs } = usage
+  const stages = [
+    total,
+    stage('queue', queueMs),
+    stage('tokenize', tokenizeMs),
+    stage('run', runMs),
+  ]
+  return {
+    'x-compute-time': toWhole(tokenizeMs + runMs),
+    'x-total-time': toWhole(totalMs),
+    'x-queue-time': toWhole(queueMs),
+    'x-tokenization-time': toWhole(tokenizeMs),
+    'x-inference-time': toWhole(runMs),
+    'server-timing': stages.join(', '),
+  }
+}
+
+function stage(name: string, ms: number): string {
+  return `${name};dur=${ms.toFixed(2)}`
+}
+
+function toWhole(ms: number): string {
+  return String(Math.round(ms))
+}

@@ -1,0 +1,77 @@
+import type { BulkPlace } from '../../../../shared/bulk/place.ts'
+import type { BulkEngine } from '../../../../shared/bulk/shard.ts'
+import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
+import type { Boot } from '../../../boot/types.ts'
+import { openJobParts } from '../../options/job-parts.ts'
+import type { ProgressDisplay } from '../../output/progress.ts'
+import type { BulkOptions } from './options.ts'
+
+/**
+ * Opens the encoder and, where asked for, a classifier: the version that the output was begun with, whatever its
+ * name means by now.
+ */
+export async function openBulkEngine(
+  boot: Boot,
+  given: {
+    readonly output: BulkPlace
+    readonly options: BulkOptions
+    readonly display: ProgressDisplay
+    readonly signal: AbortSignal
+  },
+) {
+  const { output, options, display, signal } = given
+  const { to, topK, prompt, normalize, textColumn, idColumn } = options
+  const parts = await openJobParts(boot, options, signal)
+  const { readJob } = await import('../../../../shared/bulk/job-file.ts')
+  const begun = await readJob(output, signal)
+  const loaded = await loadClassifier(parts.registry, options.classifier, begun?.model, signal)
+  const encoder = await parts.openEncoder(display.report)
+  try {
+    const { info } = encoder
+    const { fingerprint } = info
+    const settings = {
+      prompt: prompt ?? null,
+      normalize,
+      topK: loaded === null ? null : topK,
+      textColumn: textColumn ?? null,
+      idColumn: idColumn ?? null,
+    }
+    const job = { schema: 1 as const, model: formatModelVersion(info), fingerprint, to, settings }
+    if (loaded === null) {
+      const engine: BulkEngine = { encoder, classifier: null }
+      return { engine, job, close: () => encoder.close() }
+    }
+    const { version, head, checkFamily } = loaded
+    checkFamily(version, head.family, info, version.lineage?.encoder)
+    const kernels = await parts.openKernels()
+    const model = formatModelVersion(version)
+    const engine: BulkEngine = { encoder, classifier: { head, model, kernels, topK } }
+    return {
+      engine,
+      job: { ...job, model },
+      async close() {
+        await kernels.close()
+        await encoder.close()
+      },
+    }
+  } catch (error) {
+    await encoder.close()
+    throw error
+  }
+}
+
+async function loadClassifier(
+  registry: Awaited<ReturnType<typeof openJobParts>>['registry'],
+  asked: string | undefined,
+  begun: string | undefined,
+  signal: AbortSignal,
+) {
+  if (asked === undefined) return null
+  const { readHead, checkFamily } = await import('../../../../shared/versions/head-version.ts')
+  // A name moves while the children of a job start one by one; all take the version of the first.
+  const [name] = asked.split('@')
+  const isVersion = /@v\d+$/.test(asked)
+  const address = !isVersion && begun?.startsWith(`${name}@`) ? begun : asked
+  const { version, head } = await readHead(registry, address, signal)
+  return { version, head, checkFamily }
+}

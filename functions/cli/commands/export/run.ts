@@ -1,0 +1,95 @@
+import { basename, resolve } from 'node:path'
+import { EspalierError } from '../../../../shared/lib/errors.ts'
+import type {
+  EncoderManifest,
+  Precision,
+} from '../../../../shared/lib/manifests/encoder-manifest.ts'
+import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
+import type { Boot } from '../../../boot/types.ts'
+import type { CommandContext } from '../../context.ts'
+import { parseBareName } from '../../options/change-options.ts'
+import type { ProgressDisplay } from '../../output/progress.ts'
+import { checkPublication, publishPath } from '../publish.ts'
+import type { ExportOptions } from './options.ts'
+
+const TEXT_PRECISIONS: readonly Precision[] = ['float32', 'int8']
+
+/** Exports a folder, publishes the artifact where that is asked for, and says what was made. */
+export async function exportFolder(
+  context: CommandContext,
+  folder: string,
+  { json, quiet, ...options }: ExportOptions,
+): Promise<void> {
+  checkOptions(folder, options)
+  const output = options.output ?? `${basename(resolve(folder))}-encoder`
+  const display = context.progress(quiet === true)
+  try {
+    const boot = await context.boot()
+    const manifest = await runExport(context, boot, folder, output, options, display)
+    const { lines, result } =
+      options.publish === true
+        ? await publishPath(context, boot, output, options, display)
+        : { lines: [], result: null }
+    display.stop()
+    if (json === true) {
+      const model = result && formatModelVersion(result.version)
+      const shown = { ...manifest, ...(model && { model }) }
+      return await context.print(JSON.stringify(shown, null, 2))
+    }
+    const graphs = Object.keys(manifest.graphs).join(', ')
+    const reads =
+      manifest.modality === 'text'
+        ? `${manifest.maxTokens} tokens, ${manifest.pooling} pooling`
+        : `images at layer ${manifest.layer}, ${manifest.pooling} pooling`
+    await context.print(
+      `${output}: ${manifest.name} (${manifest.architecture}, ${manifest.dimension} dimensions, ` +
+        `${reads}), graphs: ${graphs}`,
+    )
+    for (const line of lines) await context.print(line)
+  } finally {
+    display.stop()
+  }
+}
+
+/** Exports by the modality that is asked for, or that the folder is of. */
+async function runExport(
+  { signal }: CommandContext,
+  boot: Boot,
+  folder: string,
+  output: string,
+  options: ExportOptions,
+  { report: onProgress }: ProgressDisplay,
+): Promise<EncoderManifest> {
+  const { name, layer, calibration, pooling, maxTokens, precision } = options
+  const common = { folder, output, name, onProgress, signal }
+  const modality = options.modality ?? (await boot.modalityOf(folder))
+  if (modality === 'text') {
+    if (layer !== undefined) throw forOthers('--layer', 'image')
+    const precisions = precision ?? TEXT_PRECISIONS
+    return boot.exportEncoder({ ...common, calibration, pooling, maxTokens, precisions })
+  }
+  const given = Object.entries({ pooling, maxTokens })
+  const misplaced = given.find(([, value]) => value !== undefined)?.[0]
+  if (misplaced)
+    throw forOthers(`--${misplaced === 'maxTokens' ? 'max-tokens' : misplaced}`, 'text')
+  return boot.exportImageEncoder({ ...common, layer, calibration, precisions: precision })
+}
+
+function forOthers(option: string, modality: string): EspalierError {
+  const message = `${option} is of use with ${modality} encoders only`
+  return new EspalierError('invalid_request', message)
+}
+
+/** What could not be published is told before the export, which takes minutes. */
+function checkOptions(folder: string, options: ExportOptions): void {
+  const { publish, promote, idempotencyKey, by } = options
+  if (publish === true) {
+    checkPublication(options)
+    parseBareName(options.name ?? basename(resolve(folder)), 'export --publish', 'set --name')
+    return
+  }
+  if (promote === true || idempotencyKey !== undefined || by !== undefined) {
+    const message = '--promote, --idempotency-key and --by are of use with --publish only'
+    throw new EspalierError('invalid_request', message)
+  }
+}

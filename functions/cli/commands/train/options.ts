@@ -1,0 +1,42 @@
+import type { Command } from 'commander'
+import { addOldName } from '../../options/declare.ts'
+import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
+import { addLabelledOptions, type LabelledInputOptions } from '../../options/labelled-input.ts'
+import { nameList } from '../../options/parsers.ts'
+import {
+  addFitOptions,
+  addOutcomeOptions,
+  type FitOptions,
+  type OutcomeOptions,
+} from '../../options/training.ts'
+
+/** The options of `espalier train`. */
+export interface TrainOptions
+  extends LabelledInputOptions,
+    EncoderOptions,
+    FitOptions,
+    OutcomeOptions {
+  readonly name: string
+  readonly layer?: readonly string[]
+  readonly thumbnails: boolean
+}
+
+/** Adds the options of `TrainOptions` but the name. */
+export function addTrainOptions(command: Command): Command {
+  addEncoderOptions(addFitOptions(addLabelledOptions(command))).option(
+    '--layer <names>',
+    'images: layer of the encoder to train on, as "espalier layers" lists them; of several, separated by commas, ' +
+      'cross-validation and LogME choose one; auto: of the last of each shape',
+    nameList,
+  )
+  command.option('--no-thumbnails', 'show no misclassified test images in the report')
+  addOldName(command, '--layers <names>', 'layer')
+  return addOutcomeOptions(command, {
+    promote: 'make it the champion, unless it is worse than the present one',
+    force: 'also if it is worse',
+    key: 'training the same again with this key gives the same version',
+    by: 'who trains it, for its card and the history',
+    description: 'what it is, for its card',
+    quoteTexts: 'quote misclassified test texts in the report, which the version keeps',
+  })
+}

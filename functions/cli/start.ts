@@ -1,0 +1,35 @@
+import packageJson from '../../package.json' with { type: 'json' }
+import { startEarlyWorker } from '../boot/start-early-worker.ts'
+
+const { version } = packageJson
+
+/**
+ * Runs the command line of this process and sets its exit code.
+ * @param root the folder that holds `dist` and `infra`, also where the command is reached through a link
+ */
+export async function start(root: URL): Promise<void> {
+  const argv = process.argv.slice(2)
+  // What a server waits for longest starts first, before the command line itself is loaded.
+  const early = argv[0] === 'serve' ? startEarlyWorker(root) : undefined
+
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Once: the work ends in order; a second signal has its default effect and ends the process at once.
+    process.once(signal, () => interrupted.abort(signal))
+  }
+
+  const { runCli } = await import('./run-cli.ts')
+  // The exit code is set and the process left to end by itself: exiting while a worker is inside ONNX
+  // Runtime would crash it.
+  process.exitCode = await runCli(argv, {
+    boot: async () => (await import('../boot/boot.ts')).createBoot({ root, version, early }),
+    version,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: interrupted.signal,
+  })
+  await early?.dispose()
+  // An unread stdin would keep the process waiting.
+  process.stdin.destroy()
+}

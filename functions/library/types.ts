@@ -1,0 +1,148 @@
+/** The public types of the library. They import nothing: the declarations of the package are made from this file. */
+
+/** A text, or an image as the bytes of a JPEG, PNG or WebP file, or as those in base64. */
+export type Input = string | { readonly image: Uint8Array | string }
+
+/** How the library is opened; everything has a default. */
+export interface EspalierOptions {
+  /**
+   * Where versions and aliases of models are kept: `file:./registry`, `s3://bucket/prefix`, or `memory:` for none but
+   * the built-in ones. A promoted version is used from then on, as by a server.
+   * @default 'file:./registry', which need not exist
+   */
+  readonly registry?: string | undefined
+  /** The default encoder: a built-in or registered name, or a folder. @default 'all-MiniLM-L6-v2' */
+  readonly encoder?: string | undefined
+  /** Which graph of the weights runs. @default 'int8' on CPUs, 'float16' on GPUs */
+  readonly precision?: 'float32' | 'float16' | 'int8' | undefined
+  /** Where encoders run; GPUs need onnxruntime-node beside this package. @default 'cpu' */
+  readonly device?: 'cpu' | 'cuda' | 'webgpu' | 'auto' | undefined
+  /** Worker threads, one core each. @default the usable cores; 1 on a GPU */
+  readonly workers?: number | undefined
+  /** Folder for exported graphs and verified files. @default $XDG_CACHE_HOME/espalier, else ~/.cache/espalier */
+  readonly cache?: string | undefined
+  /** How old the last look at the registry may be, in seconds. @default 2 */
+  readonly pollSeconds?: number | undefined
+  /** Start from the cache where the registry does not answer. @default false */
+  readonly offlineOk?: boolean | undefined
+  /** Least severe line that is logged, as JSON on stderr. @default 'silent' */
+  readonly logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined
+  /** Ends the opening; later it means nothing. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Ends the call with `request_cancelled`. */
+  readonly signal?: AbortSignal | undefined
+  /** Milliseconds in which the answer must be there, else `deadline_exceeded`. @default no limit */
+  readonly timeoutMs?: number | undefined
+  /** Cut texts longer than the encoder reads; false refuses them. @default true */
+  readonly truncate?: boolean | undefined
+}
+
+/** How texts or images are embedded. */
+export interface EmbedOptions extends CallOptions {
+  /** An encoder: `name`, `name@alias` or `name@v7`. @default the default encoder */
+  readonly model?: string | undefined
+  /** L2-normalise the vectors. @default true */
+  readonly normalize?: boolean | undefined
+  /** A prompt of the encoder, put before each text. */
+  readonly promptName?: string | undefined
+}
+
+/** Vectors, and what made them. */
+export interface Embeddings {
+  /** The version that answered, `name@v1`. */
+  readonly model: string
+  /** Equal fingerprints give equal bits on the same kind of CPU. */
+  readonly fingerprint: string
+  /** Length of each vector. */
+  readonly dimensions: number
+  /** One vector per input, in order. */
+  readonly embeddings: readonly Float32Array[]
+  /** Tokens that the encoder read. */
+  readonly tokens: number
+  /** Inputs that were cut. */
+  readonly truncated: number
+}
+
+/** How texts or images are classified. */
+export interface ClassifyOptions extends CallOptions {
+  /** A classifier: `name`, `name@alias` or `name@v7`. @default the only one there is */
+  readonly model?: string | undefined
+  /** Labels to list with each prediction. @default 5 */
+  readonly topK?: number | undefined
+  /** Score that a label must reach; else `label` is null. @default that of the classifier */
+  readonly threshold?: number | undefined
+  /** Calls with the same key get the same version of a traffic split. */
+  readonly routeKey?: string | undefined
+}
+
+/** A label with its probability. */
+export interface LabelScore {
+  readonly label: string
+  readonly score: number
+}
+
+/** What a classifier says of one input. */
+export interface Prediction {
+  /** The best label; null where none reaches its threshold. */
+  readonly label: string | null
+  /** The best label's probability. */
+  readonly score: number
+  /** Best first. */
+  readonly labels: readonly LabelScore[]
+  /** False for inputs unlike the training data; null without a detector. */
+  readonly inDistribution: boolean | null
+  /** Distance from the training data: relative Mahalanobis, higher is further. */
+  readonly oodScore: number | null
+}
+
+/** What one classifier says of all inputs. */
+export interface Classification {
+  /** The version that answered, `name@v1`. */
+  readonly model: string
+  /** True where an input may have several labels. */
+  readonly multiLabel: boolean
+  /** Every label that the classifier knows. */
+  readonly labels: readonly string[]
+  /** One per input, in order. */
+  readonly predictions: readonly Prediction[]
+}
+
+/** A model that can be named. */
+export interface ModelEntry {
+  readonly name: string
+  readonly kind: 'embedding' | 'classifier'
+  /** What the bare name means; null for a classifier without a champion. */
+  readonly version: number | null
+  readonly versions: readonly number[]
+  readonly aliases: Readonly<Record<string, number>>
+}
+
+/** An open encoder with its classifiers. Its worker threads keep the process alive until it is closed. */
+export interface Espalier {
+  /**
+   * Turns texts or images into vectors. Calls may overlap: they share the workers.
+   * @throws EspalierError such as `empty_input`, `input_too_long` (param `inputs[3]`), `model_not_found`
+   */
+  embed(inputs: Input | readonly Input[], options?: EmbedOptions): Promise<Embeddings>
+  /**
+   * Classifies texts or images.
+   * @throws EspalierError as `embed`, and `wrong_model_kind` for an encoder
+   */
+  classify(inputs: Input | readonly Input[], options?: ClassifyOptions): Promise<Classification>
+  /** Asks several classifiers, in one pass of each encoder that they read; answers in the order of `models`. */
+  classifyWith(
+    models: readonly string[],
+    inputs: Input | readonly Input[],
+    options?: Omit<ClassifyOptions, 'model'>,
+  ): Promise<readonly Classification[]>
+  /** The models that can be named, encoders first. */
+  models(): Promise<readonly ModelEntry[]>
+  /** Lets accepted calls finish and ends the worker threads; further calls fail. */
+  close(): Promise<void>
+  /** As `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
