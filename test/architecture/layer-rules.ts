@@ -560,7 +560,7 @@ export const PACKAGE_HOMES: readonly {
   },
   {
     name: /^@aws-sdk\//,
-    homes: ['shared/s3', 'shared/registry/stores/s3', 'shared/bulk'],
+    homes: ['shared/s3', 'shared/registry/stores/s3'],
     instead:
       'use the BlobStore of shared/registry; the SDK lives in shared/s3 and what stands on it',
   },

@@ -1,16 +1,33 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
-import { dataError } from '../dataset/data-error.ts'
-import { formatFromName } from '../dataset/source.ts'
-import type { DataFormat } from '../dataset/types.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
-import { connectToS3, type S3Connection, type S3StoreOptions } from '../s3/client.ts'
-import { isMissingObject } from '../s3/errors.ts'
-import { retryDelayMs, statusOf } from '../s3/retry.ts'
-import { explain, type ObjectPlace } from './objects-errors.ts'
-import { createObject } from './objects-write.ts'
-import { type BulkFile, type BulkPlace, MAX_FILES, MAX_TEXT_BYTES } from './place.ts'
+import { connectToS3, type S3Connection, type S3StoreOptions } from './client.ts'
+import { explainObjectFailure, isMissingObject, type ObjectPlace } from './errors.ts'
+import { retryDelayMs, statusOf } from './retry.ts'
+import { createObject, type ObjectSink } from './upload.ts'
+
+/** An object as a listing names it. */
+export interface ObjectEntry {
+  readonly key: string
+  readonly bytes: number
+}
+
+/** The objects of a bucket, by their keys. */
+export interface S3Objects {
+  readonly bucket: string
+  /** What the URL's keys begin with: empty, or ending in a slash. */
+  readonly prefix: string
+  /** The size of an object; null where there is none. */
+  head(key: string, signal: AbortSignal): Promise<{ readonly bytes: number } | null>
+  /** Objects whose keys begin so, in the order in which S3 gives them. */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectEntry>
+  /** The bytes of an object, which must stay the same meanwhile. */
+  read(key: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>
+  /** `once` leaves it to S3 to refuse a second object of this key. */
+  create(key: string, options: { readonly once: boolean; readonly signal: AbortSignal }): ObjectSink
+  close(): void
+}
 
 /** An object is read in ranges of this size, one ahead: no connection waits while its rows are computed. */
 const RANGE_BYTES = 8 * 1024 * 1024
@@ -20,51 +37,22 @@ const MAX_READINGS = 4
 /** A job outlives an outage that a request would not: requests in all, and the time after which none is sent again. */
 const RETRY = { attempts: 12, budgetMs: 180_000 } as const
 
-/** Opens a prefix on S3, or a single object whose name has the extension of rows. */
-export async function openBulkObjects(
-  url: string,
-  format: DataFormat | undefined,
-  options: S3StoreOptions = {},
-): Promise<BulkPlace> {
+/**
+ * Opens the objects that an `s3://` URL names, for jobs.
+ * @throws EspalierError `invalid_request` for a URL that is none, and where no region is known
+ */
+export async function openS3Objects(url: string, options: S3StoreOptions = {}): Promise<S3Objects> {
   const connection = await connect(url, { retry: RETRY, ...options })
-  const { client, location } = connection
-  const { bucket, prefix } = location
+  const { bucket, prefix } = connection.location
   const place = { connection, url }
-  const single = prefix.slice(0, -1)
-  let isSingle = false
   return {
-    url,
-    async list(signal) {
-      if (single !== '' && hasExtension(single)) {
-        const found = await lookUp(place, single, signal)
-        isSingle = found !== null
-        if (found !== null) {
-          return [{ name: single.slice(single.lastIndexOf('/') + 1), bytes: found.bytes }]
-        }
-      }
-      return listObjects(place, prefix, signal)
-    },
-    open(file) {
-      const key = isSingle ? single : prefix + file.name
-      const name = `s3://${bucket}/${key}`
-      return {
-        name,
-        format: format ?? formatFromName(file.name),
-        repeatable: true,
-        open: (signal) => readRanges(place, key, name, signal),
-      }
-    },
-    has: async (name, signal) => (await lookUp(place, prefix + name, signal)) !== null,
-    readText: (name, signal) => readText(place, prefix + name, signal),
-    async createText(name, text, signal) {
-      const sink = await createObject(place, prefix + name, { once: true, signal })
-      await sink.write(Buffer.from(text))
-      return sink.commit()
-    },
-    create: (name, created) => createObject(place, prefix + name, created),
-    async close() {
-      client.destroy()
-    },
+    bucket,
+    prefix,
+    head: (key, signal) => lookUp(place, key, signal),
+    list: (below, signal) => listObjects(place, below, signal),
+    read: (key, signal) => readRanges(place, key, signal),
+    create: (key, created) => createObject(place, key, created),
+    close: () => connection.client.destroy(),
   }
 }
 
@@ -78,10 +66,6 @@ async function connect(url: string, options: S3StoreOptions): Promise<S3Connecti
   }
 }
 
-function hasExtension(key: string): boolean {
-  return /\.(csv|tsv|tab|jsonl|ndjson|txt)$/i.test(key)
-}
-
 async function lookUp(place: ObjectPlace, key: string, signal: AbortSignal | undefined) {
   const { client, location } = place.connection
   try {
@@ -90,17 +74,16 @@ async function lookUp(place: ObjectPlace, key: string, signal: AbortSignal | und
     return { bytes: answer.ContentLength ?? 0, etag: answer.ETag }
   } catch (error) {
     if (isMissingObject(error)) return null
-    throw explain(place, 'look up', key, error)
+    throw explainObjectFailure(place, 'look up', key, error)
   }
 }
 
-async function listObjects(
+async function* listObjects(
   place: ObjectPlace,
   prefix: string,
   signal: AbortSignal,
-): Promise<BulkFile[]> {
+): AsyncGenerator<ObjectEntry> {
   const { client, location } = place.connection
-  const files: BulkFile[] = []
   let token: string | undefined
   do {
     const command = new ListObjectsV2Command({
@@ -109,44 +92,23 @@ async function listObjects(
       ContinuationToken: token,
     })
     const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
-      throw explain(place, 'list', prefix, error)
+      throw explainObjectFailure(place, 'list', prefix, error)
     })
     for (const { Key: key, Size: bytes = 0 } of answer.Contents ?? []) {
-      if (key === undefined || key === prefix || key.endsWith('/')) continue
-      if (files.length === MAX_FILES) {
-        throw dataError(place.url, null, `more than ${MAX_FILES} files`)
-      }
-      files.push({ name: key.slice(prefix.length), bytes })
+      if (key !== undefined) yield { key, bytes }
     }
     token = answer.IsTruncated === true ? answer.NextContinuationToken : undefined
   } while (token !== undefined)
-  return files.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function readText(
-  place: ObjectPlace,
-  key: string,
-  signal: AbortSignal,
-): Promise<string | null> {
-  const found = await lookUp(place, key, signal)
-  if (found === null) return null
-  if (found.bytes > MAX_TEXT_BYTES) {
-    throw dataError(`s3://${place.connection.location.bucket}/${key}`, null, 'not ours: too large')
-  }
-  if (found.bytes === 0) return ''
-  const bytes = await readRange(place, key, { from: 0, to: found.bytes - 1, signal })
-  return Buffer.from(bytes).toString('utf8')
-}
-
-/** The bytes of an object, which must stay the same meanwhile. */
 async function* readRanges(
   place: ObjectPlace,
   key: string,
-  name: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const found = await lookUp(place, key, signal)
-  if (found === null) throw dataError(name, null, 'no such object')
+  const name = `s3://${place.connection.location.bucket}/${key}`
+  if (found === null) throw objectError(name, 'no such object')
   const { bytes, etag } = found
   const start = (from: number): Promise<Uint8Array> | null => {
     if (from >= bytes) return null
@@ -192,10 +154,10 @@ async function readRange(
       throw new Error(`the body has ${bytes.length} bytes instead of ${to - from + 1}`)
     } catch (error) {
       signal?.throwIfAborted()
-      if (statusOf(error) === 412) throw dataError(key, null, 'changed while it was read')
+      if (statusOf(error) === 412) throw objectError(key, 'changed while it was read')
       // The SDK repeats requests, and never bodies.
       const isBody = statusOf(error) === undefined
-      if (!isBody || reading >= MAX_READINGS) throw explain(place, 'read', key, error)
+      if (!isBody || reading >= MAX_READINGS) throw explainObjectFailure(place, 'read', key, error)
       await sleep(retryDelayMs(connection.retry, reading), undefined, signal && { signal })
     }
   }
@@ -211,4 +173,9 @@ async function readWhole(body: Readable): Promise<Uint8Array> {
   } finally {
     body.destroy()
   }
+}
+
+/** What is wrong with an object as data. */
+function objectError(name: string, message: string): EspalierError {
+  return new EspalierError('invalid_data', `${name}: ${message}`, { param: name })
 }

@@ -2,7 +2,7 @@ import type { FineTuneResult } from '../../finetune/types.ts'
 import type { Head } from '../../head/head.ts'
 import type { ReportFineTuning } from '../../reports/types.ts'
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
-import type { FineTuneData } from './data.ts'
+import { fitHead } from '../heads/tools.ts'
 import type { FineTuneJob } from './job.ts'
 
 /** A head on the tuned vectors. */
@@ -20,11 +20,6 @@ export interface TunedVectors {
   readonly validation: TrainingSet
 }
 
-/** What `auto` starts from, as `espalier train` does. */
-export function standardMethod({ modality }: Pick<FineTuneData, 'modality'>) {
-  return modality === 'image' ? 'softmax' : 'softmax+lda'
-}
-
 /**
  * Fits a head anew on the tuned vectors, calibrates it on the validation rows, and takes the output layer that
  * was trained with the encoder instead where that is likelier to be right on them.
@@ -35,12 +30,8 @@ export async function fitTunedHead(
   result: Pick<FineTuneResult, 'head' | 'blend'>,
   signal: AbortSignal | undefined,
 ): Promise<TunedHead> {
-  const { method, seed, folds, balance, memory, onProgress } = request
-  const trained = await tools.trainHead(
-    learnt,
-    { family, method, seed, folds, balance, memory, standard: standardMethod(data) },
-    { kernels, onProgress, signal },
-  )
+  const fitting = { ...request, signal }
+  const trained = await fitHead({ tools, kernels }, learnt, family, fitting, data.modality)
   const rows = validation.embeddings.length / validation.dimension
   if (rows === 0) {
     const { cooling, basis } = result.blend
@@ -53,9 +44,9 @@ export async function fitTunedHead(
     return { head, method: trained.method, choice: { chosen: 'refitted', why } }
   }
   const refitted = await tools.recalibrateHead(trained.head, validation, kernels)
-  // The output layer knows the tuned weights as they were, not mixed with the base's.
-  const isMixed = result.blend.alpha !== 1
-  const own = isMixed ? null : takeOutputLayer(trained, result, learnt.dimension)
+  // The output layer was trained with the tuned weights as they were, not interpolated with the base's.
+  const isInterpolated = result.blend.alpha !== 1
+  const own = isInterpolated ? null : takeOutputLayer(trained, result, learnt.dimension)
   if (own === null) {
     const why = `${trained.method} on the tuned vectors, calibrated on ${rows} validation rows`
     return { head: refitted, method: trained.method, choice: { chosen: 'refitted', why } }

@@ -16,8 +16,10 @@ export interface TunedWeights {
   readonly folder: string
   readonly result: FineTuneResult
   readonly notes: readonly string[]
-  /** Ctrl-C ended the training: what follows must not take it for a wish to end too. */
+  /** Ctrl-C ended the training: what follows must not end too. */
   readonly cancelled: boolean
+  /** Why the tuned weights do not pay, as a sentence; the folder then has those of the base. */
+  readonly refusal?: string | undefined
 }
 
 /**
@@ -43,8 +45,8 @@ export async function trainWeights(
   })
   const cancelled = result.stopped === 'cancelled'
   if (cancelled && signal?.reason !== 'SIGINT') signal?.throwIfAborted()
-  refuseUnlearnt(result, settings)
-  return { folder, result, notes: noteEnd(result, settings), cancelled }
+  const refusal = explainUnlearnt(result, settings)
+  return { folder, result, notes: noteEnd(result, settings), cancelled, refusal }
 }
 
 /** @throws EspalierError `invalid_data` where it cannot be read any more */
@@ -73,11 +75,12 @@ function formatSeconds(seconds: number): string {
     : `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, '0')}s`
 }
 
-function refuseUnlearnt(
+/** Why nothing was learnt that pays; undefined where something was. */
+function explainUnlearnt(
   { stopped, bestStep, steps, blend }: FineTuneResult,
   settings: FineTuneSettings,
-): void {
-  if (bestStep > 0 && blend.alpha > 0) return
+): string | undefined {
+  if (bestStep > 0 && blend.alpha > 0) return undefined
   if (stopped === 'diverged' && bestStep === 0) {
     throw new EspalierError(
       'invalid_request',
@@ -92,17 +95,15 @@ function refuseUnlearnt(
       'interrupted before anything was learnt: nothing is published',
     )
   }
-  const why = blend.scores.length > 0 ? tellUnbeaten(blend) : null
-  throw new EspalierError(
-    'not_better',
-    why ??
-      `after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; ` +
-        'try another --learning-rate or more --epochs, or "espalier train"',
+  if (blend.scores.length > 0) return explainUnbeaten(blend)
+  return (
+    `after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; ` +
+    'try another --learning-rate or more --epochs, or "espalier train"'
   )
 }
 
-/** Why no mix of weights is published, in one line. */
-function tellUnbeaten({ scores, rows, basis }: Interpolation): string {
+/** Why no interpolated weights are published, in one line. */
+function explainUnbeaten({ scores, rows, basis }: Interpolation): string {
   const best = scores.slice(1).reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const share = (value: number) => (100 * value).toFixed(1)
   const base = scores[0]?.accuracy ?? 0

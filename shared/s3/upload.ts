@@ -8,10 +8,20 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { EspalierError } from '../lib/errors.ts'
-import { isMissingObject } from '../s3/errors.ts'
-import { statusOf } from '../s3/retry.ts'
-import { explain, type ObjectPlace } from './objects-errors.ts'
-import type { BulkSink } from './place.ts'
+import { explainObjectFailure, isMissingObject, type ObjectPlace } from './errors.ts'
+import { statusOf } from './retry.ts'
+
+/** An object under way; nothing shows under its key before `commit`. */
+export interface ObjectSink {
+  /** Resolves when the bytes are handed on, which is the back-pressure: their buffer may be used again then. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Overwrites some bytes of the first part. */
+  patch(bytes: Uint8Array, position: number): Promise<void>
+  /** `exists` where another writer was first, and its object stays. */
+  commit(): Promise<'created' | 'exists'>
+  /** Drops what was written; does nothing after `commit`. */
+  discard(): Promise<void>
+}
 
 /** S3 takes this many parts of an object. */
 const MAX_PARTS = 10_000
@@ -23,15 +33,15 @@ const SLOWEST_BYTES_PER_MS = 250
  * the end, so that a header can be patched in; another part goes up while the next one fills. `once` leaves it to
  * S3 to refuse a second object of this name, at the last request.
  */
-export async function createObject(
+export function createObject(
   target: ObjectPlace,
   key: string,
   { once, signal }: { readonly once: boolean; readonly signal: AbortSignal },
-): Promise<BulkSink> {
-  return new ObjectSink(target, key, once, signal)
+): ObjectSink {
+  return new PartSink(target, key, once, signal)
 }
 
-class ObjectSink implements BulkSink {
+class PartSink implements ObjectSink {
   readonly #target: ObjectPlace
   readonly #key: string
   readonly #once: boolean
@@ -76,7 +86,7 @@ class ObjectSink implements BulkSink {
       this.#isDone = true
       return result
     } catch (error) {
-      throw explain(this.#target, 'write', this.#key, error)
+      throw explainObjectFailure(this.#target, 'write', this.#key, error)
     }
   }
 
@@ -127,7 +137,7 @@ class ObjectSink implements BulkSink {
     const answer = await client
       .send(command, { abortSignal: this.#signal })
       .catch((error: unknown) => {
-        throw explain(this.#target, 'write', this.#key, error)
+        throw explainObjectFailure(this.#target, 'write', this.#key, error)
       })
     return answer.UploadId!
   }
@@ -143,7 +153,7 @@ class ObjectSink implements BulkSink {
     const requestTimeout = requestTimeoutMs + part.length / SLOWEST_BYTES_PER_MS
     const options = { abortSignal: this.#signal, requestTimeout }
     const answer = await client.send(command, options).catch((error: unknown) => {
-      throw explain(this.#target, 'write', this.#key, error)
+      throw explainObjectFailure(this.#target, 'write', this.#key, error)
     })
     const { ETag, ChecksumSHA256 } = answer
     this.#arrived.set(number, { PartNumber: number, ETag, ChecksumSHA256 })
