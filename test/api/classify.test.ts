@@ -5,11 +5,12 @@ import { type ClassifyResponse, classifyResponseSchema } from '../../shared/cont
 import { modelListSchema } from '../../shared/contract/models.ts'
 import { measureDistances, stackHeads } from '../../shared/head/columns.ts'
 import type { Head } from '../../shared/head/head.ts'
-import { findNeighbours, quantizeRows } from '../../shared/head/neighbours.ts'
+import { quantizeRows } from '../../shared/head/neighbours.ts'
 import { predict } from '../../shared/head/predict.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
+import { findNeighbours } from '../fakes/find-neighbours.ts'
 import {
   createTestDetector,
   createTestHead,

@@ -17,6 +17,12 @@ export interface AreaRule {
 }
 
 const lib = { lib: 'value' } as const
+/** Exports, and what is read of a model's folder before one. */
+const exported = {
+  exporter: 'value',
+  'exporter/source': 'value',
+  'exporter/image': 'value',
+} as const
 const stored = { registry: 'value', 'registry/records': 'value' } as const
 
 /** The parts of training, loaded by a job when something is trained. */
@@ -52,13 +58,14 @@ const bootParts = {
   bulk: 'value',
   registry: 'value',
   'registry/stores': 'value',
-  exporter: 'value',
+  ...exported,
   runtime: 'value',
   encoder: 'value',
   dataset: 'value',
   ...lib,
 } as const
 
+const EXPORT = 'the exporter builds graphs with onnx and runs them through runtime'
 const PURE = 'training is pure: matrix kernels and rows come in as arguments'
 const A_JOB = 'a job puts the parts of jobs/heads and jobs/rows together; it never meets serving'
 
@@ -262,7 +269,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'versions publishes, reads and compares versions of the registry',
   },
   encoders: {
-    imports: { ...stored, exporter: 'value', encoder: 'value', ...lib },
+    imports: { ...stored, ...exported, encoder: 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'encoders finds and opens encoders; who may use them is decided above',
@@ -287,7 +294,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       ...jobParts,
       encoders: 'value',
       encoder: 'value',
-      exporter: 'value',
+      ...exported,
       finetune: 'dynamic',
     },
     packages: 'any',
@@ -340,10 +347,82 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   },
   onnx: { imports: lib, packages: [], builtins: true, instead: 'onnx is a pure leaf over lib' },
   exporter: {
-    imports: { onnx: 'value', runtime: 'value', ...lib },
-    packages: 'any',
+    imports: {
+      'exporter/source': 'value',
+      'exporter/text': 'value',
+      'exporter/image': 'value',
+      'exporter/int8': 'value',
+      'exporter/int8/image': 'value',
+      'exporter/artifact': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: ['zod'],
     builtins: true,
-    instead: 'the exporter builds graphs with onnx and runs them through runtime',
+    instead: EXPORT,
+  },
+  'exporter/architectures': {
+    imports: lib,
+    packages: ['zod'],
+    builtins: false,
+    instead:
+      'an architecture is data: its configuration, the names of its tensors, its kind of layer',
+  },
+  'exporter/source': {
+    imports: { 'exporter/architectures': 'value', onnx: 'value', runtime: 'value', ...lib },
+    packages: ['zod'],
+    builtins: true,
+    instead: 'source reads and writes the files of models, and knows no graph of ours',
+  },
+  'exporter/text': {
+    imports: {
+      'exporter/architectures': 'value',
+      'exporter/source': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: true,
+    instead: EXPORT,
+  },
+  'exporter/image': {
+    imports: { 'exporter/source': 'value', onnx: 'value', runtime: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: EXPORT,
+  },
+  'exporter/int8': {
+    imports: {
+      'exporter/source': 'value',
+      'exporter/text': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: ['zod'],
+    builtins: true,
+    instead: EXPORT,
+  },
+  'exporter/int8/image': {
+    imports: {
+      'exporter/int8': 'value',
+      'exporter/image': 'types',
+      'exporter/source': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: ['zod', 'sharp'],
+    builtins: true,
+    instead: EXPORT,
+  },
+  'exporter/artifact': {
+    imports: { 'exporter/source': 'value', runtime: 'value', ...lib },
+    packages: ['zod', 'sharp'],
+    builtins: true,
+    instead: 'artifact writes folders, names their versions and proves them by vectors',
   },
   runtime: {
     imports: { onnx: 'value', ...lib },
@@ -432,7 +511,10 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   finetune: {
     imports: {
       onnx: 'value',
-      exporter: 'value',
+      ...exported,
+      'exporter/architectures': 'types',
+      'exporter/text': 'value',
+      'exporter/artifact': 'value',
       runtime: 'value',
       training: 'value',
       'training/numerics': 'value',

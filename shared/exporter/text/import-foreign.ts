@@ -5,12 +5,11 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { GraphSpec } from '../../lib/manifests/encoder-manifest.ts'
 import { GraphBuilder } from '../../onnx/graph.ts'
 import { type NamedTensor, openSession, type Session } from '../../runtime/session.ts'
-import { addPooling, buildPoolingGraph } from '../text/pooling-graph.ts'
-import { type FileEntry, hashFile, writeModel } from './model-file.ts'
-import type { Pooling } from './source-config.ts'
-import type { EncoderWeights } from './weights.ts'
+import { type FileEntry, hashFile, writeModel } from '../source/model-file.ts'
+import type { Pooling } from '../source/source-config.ts'
+import type { EncoderWeights } from '../source/weights.ts'
+import { addPooling, buildPoolingGraph } from './pooling-graph.ts'
 
-const CANDIDATES = ['onnx/model.onnx', 'model.onnx']
 const ROLES = { input_ids: 'ids', attention_mask: 'mask', token_type_ids: 'types' } as const
 const INPUT_TYPES = ['int32', 'int64', 'float32'] as const
 /** Tokens of the trial run that finds out what a graph gives. */
@@ -22,11 +21,6 @@ export interface ForeignEncoder {
   readonly spec: Omit<GraphSpec, 'fingerprint'>
   readonly dimension: number
   readonly files: Readonly<Record<string, FileEntry>>
-}
-
-/** The ONNX file of a Hugging Face folder, or null. */
-export function findForeignModel(folder: string): string | null {
-  return CANDIDATES.map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null
 }
 
 /**
