@@ -5,6 +5,7 @@ import { openFileSource } from '../../shared/dataset/source.ts'
 import { fineTuneClassifier } from '../../shared/jobs/finetune/finetune.ts'
 import type { TuningOptions } from '../../shared/jobs/finetune/request.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { print } from '../../shared/lib/wording.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { ReportContender, ReportFineTuning } from '../../shared/reports/types.ts'
@@ -82,5 +83,10 @@ export async function runProduct(parts: StudyParts, run: ProductRun): Promise<Pr
   const { fineTuning } = report
   if (fineTuning === undefined) throw new Error('the report tells nothing of a fine-tuning')
   const seconds = (systemClock.monotonicMs() - startedMs) / 1000
-  return { contenders: fineTuning.contenders, fineTuning, refusal, seconds }
+  return {
+    contenders: fineTuning.contenders,
+    fineTuning,
+    refusal: refusal && print(refusal),
+    seconds,
+  }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { EspalierError } from '../lib/errors.ts'
+import { option, say } from '../lib/wording.ts'
 import type { BulkPlace } from './place.ts'
 
 /** Lies beside the results and says what all of them are made with. */
@@ -30,7 +31,7 @@ export async function readJob(output: BulkPlace, signal: AbortSignal): Promise<B
   } catch (cause) {
     throw new EspalierError(
       'invalid_data',
-      `${output.url}: ${JOB_FILE} cannot be read; choose another --output`,
+      say`${output.url}: ${JOB_FILE} cannot be read; choose another ${option('output')}`,
       { cause },
     )
   }
@@ -56,7 +57,7 @@ export async function agreeOnJob(
   if (differs === null) return
   throw new EspalierError(
     'invalid_request',
-    `${output.url} was begun with ${differs}; use the same, or choose another --output`,
+    say`${output.url} was begun with ${differs}; use the same, or choose another ${option('output')}`,
   )
 }
 

@@ -64,7 +64,7 @@ const SENTENCES: Record<
     `${plural(n, 'row repeats', 'rows repeat')} an earlier ${noun} and label (${cases})`,
   contradictions: (n, cases, noun) =>
     `${plural(n, `${noun} has`, `${noun}s have`)} different labels in different rows (${cases}); ` +
-    `correct them, or pass --multi-label where a ${noun} may have several labels`,
+    `correct them, or train with several labels a ${noun} (multi-label)`,
   merged_rows: (n, cases, noun) =>
     `${plural(n, 'row was', 'rows were')} merged into an earlier row of the same ${noun} (${cases})`,
   similar_labels: (n, cases) =>

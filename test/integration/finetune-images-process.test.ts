@@ -104,7 +104,7 @@ it('trains the last blocks of the built-in network, publishes the pair, and a se
 describe('a network of somebody else', () => {
   const tiny = (...argv: string[]) =>
     finetune(
-      ...[path('shapes'), '--name', 'tiny-shapes', '--base', path('tiny'), '-q', '--epochs', '2'],
+      ...[path('shapes'), '--name', 'tiny-shapes', '--encoder', path('tiny'), '-q', '--epochs', '2'],
       ...['--learning-rate', '0.01', ...argv],
     )
 
@@ -118,7 +118,7 @@ describe('a network of somebody else', () => {
     const network = (name: string) => readFile(path(name, 'model.onnx'))
     expect((await network('tuned-a')).equals(await network('tuned-b'))).toBe(true)
     const more = ['--from-layer', 'relu', '--flip']
-    const again = await tiny(...dry, '--base', path('tuned-a'), ...more)
+    const again = await tiny(...dry, '--encoder', path('tuned-a'), ...more)
     expect([again.code, again.stderr]).toEqual([0, ''])
   }, 120_000)
 
@@ -143,9 +143,9 @@ describe('a network of somebody else', () => {
     ['too little memory', ['--max-memory', '1MB'], 2, /needs about \d+ MB .* may take 1 MB/],
     [
       'an encoder of texts',
-      ['--base', 'all-minilm-l6-v2'],
+      ['--encoder', 'all-minilm-l6-v2'],
       1,
-      /shapes holds images, --base all-minilm-l6-v2 is an encoder of texts: name one of images/,
+      /shapes holds images, --encoder all-minilm-l6-v2 is an encoder of texts: name one of images/,
     ],
   ])(
     'is told: %s',
@@ -163,8 +163,8 @@ describe('a network of somebody else', () => {
     const one = await finetune(path('one'), '--name', 'tiny-shapes', '-q')
     expect([one.code, one.stderr]).toEqual([1, expect.stringMatching(/two classes are needed/)])
     await writeFile(path('words.csv'), toCsv(makeWordRows(30)))
-    const texts = await finetune(path('words.csv'), '--name', 'tiny-shapes', '--base', path('tiny'))
-    expect(texts.stderr).toMatch(/words\.csv holds texts, --base .*tiny is an encoder of images/)
+    const texts = await finetune(path('words.csv'), '--name', 'tiny-shapes', '--encoder', path('tiny'))
+    expect(texts.stderr).toMatch(/words\.csv holds texts, --encoder .*tiny is an encoder of images/)
     expect(texts.code).toBe(1)
   }, 60_000)
 })

@@ -204,25 +204,25 @@ describe('what cannot be fine-tuned', () => {
   it.each<[string, string[], number, RegExp]>([
     [
       'a foreign graph',
-      ['--base', checkpoint('onnx-mean')],
+      ['--encoder', checkpoint('onnx-mean')],
       1,
       /onnx-mean: a foreign ONNX file has no gradients.*"espalier train"/,
     ],
     [
       'an unknown base',
-      ['--base', 'nowhere'],
+      ['--encoder', 'nowhere'],
       1,
-      /--base nowhere: neither a built-in encoder \(all-minilm/,
+      /--encoder nowhere: neither a built-in encoder \(all-minilm/,
     ],
     [
       'an encoder of images for texts',
-      ['--base', 'efficientnet-lite0'],
+      ['--encoder', 'efficientnet-lite0'],
       1,
-      /words\.csv holds texts, --base efficientnet-lite0 is an encoder of images: name one of texts/,
+      /words\.csv holds texts, --encoder efficientnet-lite0 is an encoder of images: name one of texts/,
     ],
     [
       'an encoder of the registry',
-      ['--base', 'graphs'],
+      ['--encoder', 'graphs'],
       1,
       /graphs is a version of the registry, which holds graphs/,
     ],

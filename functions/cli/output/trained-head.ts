@@ -1,10 +1,12 @@
 import { join } from 'node:path'
-import type { TrainHeadResult } from '../../../shared/jobs/heads/request.ts'
+import type { Promotion, TrainHeadResult } from '../../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
+import { print as printWording, say, task } from '../../../shared/lib/wording.ts'
 import { REPORT_FILES } from '../../../shared/versions/head-version.ts'
 import type { CommandContext } from '../context.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
+import { COMMAND_LINE } from './report-error.ts'
 
 /** The result for `--json`. */
 export function toJson({
@@ -19,13 +21,19 @@ export function toJson({
   return {
     model: version && formatModelVersion(version),
     created,
-    promotion,
+    promotion: promotionToJson(promotion),
     accuracy: report.test?.accuracy ?? null,
     warnings,
     embeddings,
     version,
     report: JSON.parse(files.json) as unknown,
   }
+}
+
+/** What became of the promotion, the reason of a refusal as the command line says it. */
+export function promotionToJson(promotion: Promotion) {
+  if (promotion.status !== 'refused') return promotion
+  return { ...promotion, reason: printWording(promotion.reason, COMMAND_LINE) }
 }
 
 /** The result for people, and what to do next. */
@@ -113,6 +121,6 @@ export function checkPromotion({ version, promotion }: TrainHeadResult): void {
   const model = formatModelVersion(version)
   throw new EspalierError(
     'not_better',
-    `${model} is published but not promoted: ${promotion.reason}; "espalier promote ${model}" does it all the same`,
+    say`${model} is published but not promoted: ${promotion.reason}; ${task('promote', model)} does it all the same`,
   )
 }

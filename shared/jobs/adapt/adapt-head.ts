@@ -1,4 +1,5 @@
 import type { EncoderInfo } from '../../encoder/types.ts'
+import { option, say } from '../../lib/wording.ts'
 import { checkAllReadable, inputOf } from '../heads/leave-out-unreadable.ts'
 import { makeHead } from '../heads/make-head.ts'
 import type { HeadRequest, TrainHeadDeps, TrainHeadResult } from '../heads/request.ts'
@@ -40,7 +41,7 @@ export async function adaptHead(
     fit,
     ...result
   } = await makeHead(deps, request, {
-    fix: 'pass --target-labels COLUMN',
+    fix: say`pass ${option('target-labels', 'COLUMN')}`,
     read: () => readDomains(request),
     embed: (data, options) => embedDomains(deps, data, options),
     async fit({ data, vectors, target: targetVectors }, { kernels, watch }) {

@@ -8,6 +8,7 @@ import { readSourceFolder } from '../../exporter/source/source-folder.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { ENCODER_MANIFEST_FILE } from '../../lib/manifests/encoder-manifest.ts'
 import { isModelName } from '../../lib/text/model-address.ts'
+import { hint, option, say, task, type Wording } from '../../lib/wording.ts'
 import type { RegistryReader } from '../../registry/types.ts'
 import type { TrainableLayers } from './request.ts'
 
@@ -37,7 +38,10 @@ export type BaseFolder = TextBaseFolder | ImageBaseFolder
 /** More take longer and were no better on the validation rows of a thousand cats and dogs. */
 const DEFAULT_BLOCKS = 3
 
-const ALTERNATIVE = '"espalier train" trains a classifier on its vectors as they are'
+const ALTERNATIVE = hint(
+  say`${task('train')} trains a classifier on its vectors as they are`,
+  'a classifier can be trained on its vectors as they are',
+)
 
 /**
  * Finds the weights of a built-in encoder or of a folder.
@@ -54,8 +58,8 @@ export async function findBaseFolder(
   if (network.kind === 'onnx') {
     throw new EspalierError(
       'unsupported_model',
-      `${base}: a foreign ONNX file has no gradients, so that it cannot be fine-tuned; ${ALTERNATIVE}`,
-      { param: 'base' },
+      say`${base}: a foreign ONNX file has no gradients, so that it cannot be fine-tuned; ${ALTERNATIVE}`,
+      { param: 'encoder' },
     )
   }
   return { modality: 'text', folder, layers: network.config.layers, maxTokens }
@@ -72,18 +76,18 @@ export function chooseTrainable(
 ): TrainableLayers {
   if (found.modality === 'image') return found.choose(base, asked)
   const { layers: available } = found
-  const refuse = (message: string, param: string): never => {
+  const refuse = (message: Wording, param: string): never => {
     throw new EspalierError('invalid_request', message, { param })
   }
   if (asked?.kind === 'above') {
     refuse(
-      '--from-layer is for networks of images; with an encoder of texts, --layers counts them',
+      say`${option('from-layer')} is for networks of images; with an encoder of texts, ${option('layers')} counts them`,
       'from-layer',
     )
   }
   if (asked?.kind === 'layers' && asked.count > available) {
     refuse(
-      `--layers ${asked.count}: ${base} has ${available} layers; --full trains them all`,
+      say`${option('layers', asked.count)}: ${base} has ${available} layers; ${option('full')} trains them all`,
       'layers',
     )
   }
@@ -107,18 +111,16 @@ async function findFolder(
   const known = builtins.map((each) => each.name).join(', ')
   throw new EspalierError(
     'model_not_found',
-    `--base ${base}: neither a built-in encoder (${known}) nor a Hugging Face folder with config.json, nor the ` +
-      'folder of an image network',
-    { param: 'base' },
+    say`${option('encoder', base)}: neither a built-in encoder (${known}) nor a Hugging Face folder with config.json, nor the folder of an image network`,
+    { param: 'encoder' },
   )
 }
 
 function withoutWeights(base: string, what: string): EspalierError {
   return new EspalierError(
     'unsupported_model',
-    `--base ${base} is ${what}, which holds graphs but no weights to train: name the Hugging Face folder ` +
-      `that it was made from, such as "espalier finetune --output" keeps; ${ALTERNATIVE}`,
-    { param: 'base' },
+    say`${option('encoder', base)} is ${what}, which holds graphs but no weights to train: name the Hugging Face folder that it was made from, such as ${option('output')} of a fine-tuning keeps; ${ALTERNATIVE}`,
+    { param: 'encoder' },
   )
 }
 
@@ -136,8 +138,7 @@ async function readImageBase(folder: string): Promise<ImageBaseFolder> {
       if (asked.kind !== 'all') return asked
       throw new EspalierError(
         'invalid_request',
-        `--full: all of an image network takes too long and too much memory; train the last blocks of ${base} with ` +
-          `--layers N, 1 to ${blocks.length}, or what is above a layer with --from-layer NAME`,
+        say`${option('full')}: all of an image network takes too long and too much memory; train the last blocks of ${base} with ${option('layers', 'N')}, 1 to ${blocks.length}, or what is above a layer with ${option('from-layer', 'NAME')}`,
         { param: 'full' },
       )
     },

@@ -1,6 +1,7 @@
 import { dataError } from '../../dataset/data-error.ts'
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { LabelledTexts } from '../../finetune/types.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import { readTrainingData, type TrainingData } from '../heads/data.ts'
 import { splitExamples } from '../rows/split-examples.ts'
 import type { FineTuneClassifierRequest } from './request.ts'
@@ -47,8 +48,7 @@ export function divideData(
     throw dataError(
       data.summary.source,
       null,
-      `${train.length} training ${train.length === 1 ? 'row' : 'rows'}: fine-tuning an encoder takes at least ` +
-        `${FEWEST_ROWS}; "espalier train" trains a classifier on fewer`,
+      say`${train.length} training ${train.length === 1 ? 'row' : 'rows'}: fine-tuning an encoder takes at least ${FEWEST_ROWS}${hint(say`; ${task('train')} trains a classifier on fewer`)}`,
     )
   }
   const isPaired = request.tuning.loss === 'contrastive'

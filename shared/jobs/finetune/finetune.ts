@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
+import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
 import { makeHead } from '../heads/make-head.ts'
@@ -38,7 +39,7 @@ export async function fineTuneClassifier(
   const scratch = join(deps.scratchFolder, randomUUID())
   try {
     const { fit, ...result } = await makeHead(deps, request, {
-      fix: 'pass --test FILE',
+      fix: say`pass ${option('test', 'FILE')}`,
       async read() {
         const data = await readFineTuneData(request)
         checkModality(request, data, base)
@@ -80,17 +81,21 @@ async function checkRequest(
   checkModelName(name)
   checkModelName(encoderName)
   const encoders = (await deps.builtinEncoders()).map((encoder) => encoder.toLowerCase())
-  const refuse = (message: string): never => {
+  const refuse = (message: Wording): never => {
     throw new EspalierError('wrong_model_kind', message)
   }
   if (name === encoderName) {
-    refuse(`${name} cannot be both classifier and encoder; give the encoder another --encoder-name`)
+    refuse(
+      say`${name} cannot be both classifier and encoder; give the encoder another ${option('encoder-name')}`,
+    )
   }
   if (encoders.includes(name)) {
-    refuse(`${name} is a built-in encoder; give the classifier another --name`)
+    refuse(say`${name} is a built-in encoder; give the classifier another ${option('name')}`)
   }
   if (encoders.includes(encoderName)) {
-    refuse(`${encoderName} is a built-in encoder; give the tuned one another --encoder-name`)
+    refuse(
+      say`${encoderName} is a built-in encoder; give the tuned one another ${option('encoder-name')}`,
+    )
   }
   await checkTargetKind(deps.registry, encoderName, 'embedding', signal)
   return findBaseFolder(deps, base)
@@ -115,8 +120,7 @@ function checkModality(
 ): void {
   if (modality === found.modality) return
   const nouns = { text: 'texts', image: 'images' } as const
-  const message =
-    `${summary.source} holds ${nouns[modality]}, --base ${base} is an encoder of ${nouns[found.modality]}: ` +
-    `name one of ${nouns[modality]}`
-  throw new EspalierError('wrong_modality', message, { param: 'base' })
+  const encoder = option('encoder', base)
+  const message = say`${summary.source} holds ${nouns[modality]}, ${encoder} is an encoder of ${nouns[found.modality]}: name one of ${nouns[modality]}`
+  throw new EspalierError('wrong_modality', message, { param: 'encoder' })
 }

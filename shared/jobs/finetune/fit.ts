@@ -2,6 +2,7 @@ import { findPrompt } from '../../encoder/prompts.ts'
 import type { FineTuneResult } from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { precisionSchema } from '../../lib/manifests/encoder-manifest.ts'
+import type { Wording } from '../../lib/wording.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import type { ReportFineTuning } from '../../reports/types.ts'
 import type { FittedHead } from '../heads/make-head.ts'
@@ -23,7 +24,7 @@ export interface FineTunedHead extends FittedHead {
   readonly base: RowVectors
   readonly result: FineTuneResult
   /** What went differently from what was asked for, in sentences. */
-  readonly notes: readonly string[]
+  readonly notes: readonly Wording[]
   /** The artifact folder of the tuned encoder; null where the base stays as it was. */
   readonly folder: string | null
   /** Where the head comes from. */

@@ -1,4 +1,5 @@
 import { formatModelVersion } from '../../lib/text/model-address.ts'
+import { print } from '../../lib/wording.ts'
 import type {
   ReportContender,
   ReportFineTuning,
@@ -72,7 +73,8 @@ function recommend(
   contenders: readonly ReportContender[],
 ): ReportRecommendation {
   if (refusal === undefined) return tools.recommend(contenders, request.precision)
-  const why = `${refusal.charAt(0).toUpperCase()}${refusal.slice(1)}.`
+  const text = print(refusal)
+  const why = `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
   return { promote: 'frozen', precision: null, why }
 }
 

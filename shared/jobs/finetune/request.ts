@@ -3,6 +3,7 @@ import type { ExportEncoderOptions } from '../../exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../exporter/export-image-encoder.ts'
 import type { Logger, Progress } from '../../lib/logger.ts'
 import type { EncoderManifest, Precision } from '../../lib/manifests/encoder-manifest.ts'
+import type { Wording } from '../../lib/wording.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import type { HeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
 
@@ -87,7 +88,7 @@ export interface FineTuneClassifierResult extends TrainHeadResult {
   /** Null where nothing was published, and where the encoder itself stayed as it was. */
   readonly encoder: RegistryVersion | null
   /** What went differently from what was asked for, in sentences. */
-  readonly notes: readonly string[]
+  readonly notes: readonly Wording[]
   /** Why tuning does not pay, so that nothing is published; the report is then of the frozen head. Null where it does. */
-  readonly refusal: string | null
+  readonly refusal: Wording | null
 }

@@ -1,5 +1,6 @@
 import type { FineTuneSettings, Loss } from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
+import { option, say } from '../../lib/wording.ts'
 import { balanceClasses, type FineTuneData } from './data.ts'
 import type { FineTuningTools } from './job.ts'
 import type { FineTuneClassifierRequest, LossName, TrainableLayers } from './request.ts'
@@ -31,10 +32,14 @@ export function chooseSettings(
   const { modality = 'text' } = data
   const flip = tuning.flip === true
   if (flip && modality === 'text') {
-    throw new EspalierError('invalid_request', '--flip is for images', { param: 'flip' })
+    throw new EspalierError('invalid_request', say`${option('flip')} is for images`, {
+      param: 'flip',
+    })
   }
   if (tuning.maxTokens !== undefined && modality === 'image') {
-    throw new EspalierError('invalid_request', '--max-tokens is for texts', { param: 'max-tokens' })
+    throw new EspalierError('invalid_request', say`${option('max-tokens')} is for texts`, {
+      param: 'max-tokens',
+    })
   }
   const rows = data.learnt.length
   const defaults = defaultSettings({ trainable, loss, rows, modality, flip })
@@ -92,15 +97,15 @@ function chooseLoss(name: LossName | undefined, smoothing: number, multiLabel: b
     throw new EspalierError(
       'invalid_request',
       multiLabel
-        ? `--loss ${wanted} is for one label a text; with several, use binary`
-        : '--loss binary is for several labels a text: see --label-separator and --multi-label',
+        ? say`${option('loss', wanted)} is for one label a text; with several, use binary`
+        : say`${option('loss', 'binary')} is for several labels a text: see ${option('label-separator')} and ${option('multi-label')}`,
       { param: 'loss' },
     )
   }
   if (smoothing > 0 && wanted !== 'cross-entropy') {
     throw new EspalierError(
       'invalid_request',
-      '--label-smoothing is of use with cross-entropy only',
+      say`${option('label-smoothing')} is of use with cross-entropy only`,
     )
   }
   switch (wanted) {

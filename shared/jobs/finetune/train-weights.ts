@@ -8,6 +8,7 @@ import type {
 } from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
+import { hint, option, say, task, type Wording } from '../../lib/wording.ts'
 import { toLabelledTexts } from './data.ts'
 import type { FineTuneJob } from './job.ts'
 
@@ -15,11 +16,11 @@ import type { FineTuneJob } from './job.ts'
 export interface TunedWeights {
   readonly folder: string
   readonly result: FineTuneResult
-  readonly notes: readonly string[]
+  readonly notes: readonly Wording[]
   /** Ctrl-C ended the training: what follows must not end too. */
   readonly cancelled: boolean
   /** Why the tuned weights do not pay, as a sentence; the folder then has those of the base. */
-  readonly refusal?: string | undefined
+  readonly refusal?: Wording | undefined
 }
 
 /**
@@ -79,14 +80,12 @@ function formatSeconds(seconds: number): string {
 function explainUnlearnt(
   { stopped, bestStep, steps, blend }: FineTuneResult,
   settings: FineTuneSettings,
-): string | undefined {
+): Wording | undefined {
   if (bestStep > 0 && blend.alpha > 0) return undefined
   if (stopped === 'diverged' && bestStep === 0) {
     throw new EspalierError(
       'invalid_request',
-      `training diverged: the loss was no number after ${steps} steps, before anything was learnt, and nothing is ` +
-        `published; lower --learning-rate (${settings.learningRate}) or --head-learning-rate ` +
-        `(${settings.headLearningRate})`,
+      say`training diverged: the loss was no number after ${steps} steps, before anything was learnt, and nothing is published; lower ${option('learning-rate')} (${settings.learningRate}) or ${option('head-learning-rate')} (${settings.headLearningRate})`,
     )
   }
   if (stopped === 'cancelled' && bestStep === 0) {
@@ -96,42 +95,37 @@ function explainUnlearnt(
     )
   }
   if (blend.scores.length > 0) return explainUnbeaten(blend)
-  return (
-    `after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; ` +
-    'try another --learning-rate or more --epochs, or "espalier train"'
-  )
+  const alternative = hint(say`, or ${task('train')}`)
+  return say`after ${steps} steps the weights of the base are still the best on the validation rows: nothing is published; try another ${option('learning-rate')} or more ${option('epochs')}${alternative}`
 }
 
 /** Why no interpolated weights are published, in one line. */
-function explainUnbeaten({ scores, rows, basis }: Interpolation): string {
+function explainUnbeaten({ scores, rows, basis }: Interpolation): Wording {
   const best = scores.slice(1).reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
   const share = (value: number) => (100 * value).toFixed(1)
   const base = scores[0]?.accuracy ?? 0
   const isCrossed = basis === 'cross-validation'
-  return (
-    `no tuned weights ${isCrossed ? 'clearly ' : ''}beat the base's: a classifier is right on ${share(base)} % of ` +
-    `${rows} ${isCrossed ? 'rows by cross-validation' : 'validation rows'} with the base, on at most ` +
-    `${share(best.accuracy)} % with tuned weights (alpha ${best.alpha}); no encoder is published: use "espalier train"`
-  )
+  const where = isCrossed ? 'rows by cross-validation' : 'validation rows'
+  const alternative = hint(say`: use ${task('train')}`)
+  return say`no tuned weights ${isCrossed ? 'clearly ' : ''}beat the base's: a classifier is right on ${share(base)} % of ${rows} ${where} with the base, on at most ${share(best.accuracy)} % with tuned weights (alpha ${best.alpha}); no encoder is published${alternative}`
 }
 
 function noteEnd(
   { stopped, steps, bestStep, truncated }: FineTuneResult,
   settings: FineTuneSettings,
 ) {
-  const notes: string[] = []
+  const notes: Wording[] = []
   const kept = `the weights of step ${bestStep} were kept`
   if (stopped === 'diverged') {
     notes.push(
-      `training diverged after ${steps} steps (the loss was no number); ${kept}: lower --learning-rate ` +
-        `(${settings.learningRate})`,
+      say`training diverged after ${steps} steps (the loss was no number); ${kept}: lower ${option('learning-rate')} (${settings.learningRate})`,
     )
   }
-  if (stopped === 'cancelled') notes.push(`interrupted after ${steps} steps; ${kept}`)
+  if (stopped === 'cancelled') notes.push(say`interrupted after ${steps} steps; ${kept}`)
   const cut = truncated.train + truncated.validation
   if (cut > 0) {
     const texts = cut === 1 ? '1 text was' : `${cut} texts were`
-    notes.push(`${texts} cut at ${settings.maxTokens} tokens while training`)
+    notes.push(say`${texts} cut at ${settings.maxTokens} tokens while training`)
   }
   return notes
 }

@@ -2,6 +2,7 @@ import type { LabelledExample } from '../../dataset/examples.ts'
 import type { Head } from '../../head/head.ts'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
 import { CHAMPION, formatModelVersion } from '../../lib/text/model-address.ts'
+import { say, type Wording } from '../../lib/wording.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { ReportChampion } from '../../reports/types.ts'
 import { type LoadedHead, readHead } from '../../versions/head-version.ts'
@@ -15,7 +16,7 @@ export interface ChampionCheck {
   readonly champion: RegistryVersion | null
   readonly comparison: ReportChampion | null
   /** Why the new head must not replace it, as a sentence; null where it may. */
-  readonly objection: string | null
+  readonly objection: string | Wording | null
 }
 
 /** A head with what it got right on the test rows. */
@@ -28,7 +29,7 @@ export interface Contender {
   /** The test rows' vectors for a champion of another family; null where they cannot be had. */
   readonly embedFor?: ((champion: RegistryVersion) => Promise<Float32Array | null>) | undefined
   /** How to get test rows. */
-  readonly fix: string
+  readonly fix: Wording
 }
 
 /** Compares a new head with the present champion on the same test rows. */
@@ -41,11 +42,15 @@ export async function compareWithChampion(
   if (present === null) return { champion: null, comparison: null, objection: null }
   const { version } = present
   const model = formatModelVersion(version)
-  const refuse = (objection: string) => ({ champion: version, comparison: null, objection })
+  const refuse = (objection: string | Wording) => ({
+    champion: version,
+    comparison: null,
+    objection,
+  })
   if (present.head === null) return refuse(`the champion cannot be read: ${present.reason}`)
   if (contender.test.length === 0) {
     return refuse(
-      `no rows were held out to compare it with the champion ${model}; ${contender.fix}`,
+      say`no rows were held out to compare it with the champion ${model}; ${contender.fix}`,
     )
   }
   const embeddings =

@@ -3,6 +3,7 @@ import { encodeHead } from '../../head/encode.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
+import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
@@ -28,7 +29,7 @@ export interface FittedHead {
   readonly rivals?: readonly Pick<FittedHead, 'trained' | 'vectors'>[]
   readonly embedFor?: Contender['embedFor']
   /** Why it is not published, as a sentence; its report is made all the same. */
-  readonly refusal?: string | undefined
+  readonly refusal?: Wording | undefined
   /** Of the stages that follow. */
   readonly signal: AbortSignal | undefined
 }
@@ -57,7 +58,7 @@ export interface HeadPlug<
   Fit extends FittedHead,
 > {
   /** How to get test rows, for a message. */
-  readonly fix: string
+  readonly fix: Wording
   read(): Promise<Data>
   embed(data: Data, options: EmbedJobOptions, watch: Stopwatch): Promise<Embedded>
   fit(set: Embedded, job: HeadJob): Promise<Fit>
@@ -113,7 +114,7 @@ async function evaluateHead(
   job: HeadJob,
   { test, modality }: TrainingData,
   fit: FittedHead,
-  fix: string,
+  fix: Wording,
 ): Promise<EvaluatedHead> {
   const { request, tools, kernels } = job
   const options = {
@@ -210,6 +211,6 @@ function checkOtherName(name: string, encoder: EncoderInfo): void {
   if (name !== encoder.name) return
   throw new EspalierError(
     'wrong_model_kind',
-    `${formatModelVersion(encoder)} is the encoder itself; give the classifier another --name`,
+    say`${formatModelVersion(encoder)} is the encoder itself; give the classifier another ${option('name')}`,
   )
 }

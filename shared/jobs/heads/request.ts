@@ -3,6 +3,7 @@ import type { Encoder } from '../../encoder/types.ts'
 import type { LayeredNetwork } from '../../encoders/layer-encoders.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Progress } from '../../lib/logger.ts'
+import type { Wording } from '../../lib/wording.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import type { Method } from '../../training/types.ts'
@@ -93,7 +94,7 @@ export type Promotion =
   /** An earlier try under the same key did it; what was promoted since stays. */
   | { readonly status: 'promoted-before' }
   /** The version exists, but the alias stays where it is; the reason is a whole sentence. */
-  | { readonly status: 'refused'; readonly reason: string }
+  | { readonly status: 'refused'; readonly reason: string | Wording }
 
 /** The report as the files of a version. */
 export interface ReportFiles {

@@ -2,6 +2,7 @@ import type { Encoder, EncoderInfo } from '../../encoder/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
+import { option, say } from '../../lib/wording.ts'
 import type { ReportLayer } from '../../reports/types.ts'
 import { publishModel } from '../../versions/publish-model.ts'
 import type { TrainingData } from '../heads/data.ts'
@@ -40,7 +41,7 @@ export async function chooseLayer(
   data: TrainingData,
 ): Promise<ChosenLayer> {
   if (data.modality !== 'image') {
-    const message = 'layers are those of image encoders, and the data are texts; leave --layer out'
+    const message = say`layers are those of image encoders, and the data are texts; leave ${option('layer')} out`
     throw new EspalierError('wrong_modality', message)
   }
   const [only, ...more] = layers

@@ -1,3 +1,4 @@
+import { option, say } from '../../lib/wording.ts'
 import { readTrainingData } from '../heads/data.ts'
 import { makeHead } from '../heads/make-head.ts'
 import type { TrainHeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
@@ -18,7 +19,7 @@ export async function trainHead(
     encoder: _encoder,
     ...result
   } = await makeHead(deps, request, {
-    fix: 'pass --test FILE',
+    fix: say`pass ${option('test', 'FILE')}`,
     read: () => readTrainingData(request),
     async embed(data, options, watch) {
       const layer = deps.layers && (await chooseLayer({ deps, request }, deps.layers, data))

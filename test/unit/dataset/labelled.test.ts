@@ -115,7 +115,7 @@ describe('readLabelled', () => {
         'contradictions',
         1,
         '1 text has different labels in different rows (line 5: "Play Music" and "weather"); ' +
-          'correct them, or pass --multi-label where a text may have several labels',
+          'correct them, or train with several labels a text (multi-label)',
       ],
       [
         'similar_labels',

@@ -2,9 +2,12 @@ import { join } from 'node:path'
 import type { FineTuneClassifierResult } from '../../../../shared/jobs/finetune/request.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
+import { print, say, task } from '../../../../shared/lib/wording.ts'
 import { REPORT_FILES } from '../../../../shared/versions/head-version.ts'
 import { formatBytes, formatCount, formatShare } from '../../output/number-format.ts'
+import { COMMAND_LINE } from '../../output/report-error.ts'
 import { formatTable } from '../../output/table.ts'
+import { promotionToJson } from '../../output/trained-head.ts'
 import type { FineTuneOptions } from './options.ts'
 
 /** The result for `--json`. */
@@ -14,11 +17,11 @@ export function toJson(result: FineTuneClassifierResult) {
     model: version && formatModelVersion(version),
     encoder: encoder && formatModelVersion(encoder),
     created,
-    promotion,
+    promotion: promotionToJson(promotion),
     recommendation: report.fineTuning?.recommendation ?? null,
     accuracy: report.test?.accuracy ?? null,
     warnings,
-    notes,
+    notes: notes.map((note) => print(note, COMMAND_LINE)),
     version,
     report: JSON.parse(files.json) as unknown,
   }
@@ -96,6 +99,6 @@ export function checkPromotion({
   const pair = encoder === null ? model : `${formatModelVersion(encoder)} and ${model}`
   throw new EspalierError(
     'not_better',
-    `${pair}: published but not promoted: ${promotion.reason}; "espalier promote" does it all the same`,
+    say`${pair}: published but not promoted: ${promotion.reason}; ${task('promote')} does it all the same`,
   )
 }

@@ -1,11 +1,13 @@
 import { findModality } from '../../../../shared/dataset/texts.ts'
 import type { TrainableLayers, TuningOptions } from '../../../../shared/jobs/finetune/request.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
+import { print } from '../../../../shared/lib/wording.ts'
 import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { IMAGE_ENCODER, openFineTuneParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
+import { COMMAND_LINE } from '../../output/report-error.ts'
 import { writeReport } from '../../output/write-report.ts'
 import type { FineTuneOptions } from './options.ts'
 import { checkPromotion, describeResult, toJson } from './print.ts'
@@ -40,7 +42,7 @@ export async function fineTuneFile(
     if (options.report !== undefined) await writeReport(options.report, result.files)
     const { warnings, notes } = result
     for (const { message } of warnings) display.note(`warning: ${message}`)
-    for (const note of notes) display.note(`warning: ${note}`)
+    for (const note of notes) display.note(`warning: ${print(note, COMMAND_LINE)}`)
     if (options.json === true) await context.print(JSON.stringify(toJson(result), null, 2))
     else await context.print(describeResult(result, options))
     checkPromotion(result)
