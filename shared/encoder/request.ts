@@ -1,6 +1,6 @@
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
-import { type JobMode, type JobResult, type WireError, fromWireError } from '../runtime/protocol.ts'
+import { fromWireError, type JobMode, type JobResult, type WireError } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 import type { Queueable } from './queue.ts'
 import type { CachedRow } from './result-cache.ts'

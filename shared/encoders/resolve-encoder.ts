@@ -1,8 +1,14 @@
 import type { Encoder } from '../encoder/types.ts'
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
-import { CHAMPION, formatModelVersion, isModelName, type ModelAddress, parseModelAddress } from '../lib/text/model-address.ts'
-import { emptyState, type ModelState, versionOfAlias } from '../registry/records/state.ts'
+import {
+  CHAMPION,
+  formatModelVersion,
+  isModelName,
+  type ModelAddress,
+  parseModelAddress,
+} from '../lib/text/model-address.ts'
 import { hint, say, task } from '../lib/wording.ts'
+import { emptyState, type ModelState, versionOfAlias } from '../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 import type { EncoderSources } from './encoder-sources.ts'
 

@@ -3,8 +3,8 @@
  * own names for them, or none.
  */
 export const OPTIONS = [
-  'base',
   'calibration',
+  'encoder',
   'encoder-name',
   'epochs',
   'features',
@@ -23,7 +23,6 @@ export const OPTIONS = [
   'learning-rate',
   'loss',
   'max-tokens',
-  'model',
   'multi-label',
   'name',
   'no-header',

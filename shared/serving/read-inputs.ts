@@ -128,7 +128,7 @@ export function checkModality(
     throw new EspalierError('wrong_modality', message, { param })
   }
   const list = hint(say`; ${task('models')} says what each reads`)
-  const fix = say`name one that reads images in ${option('model')}${list}`
+  const fix = say`name one that reads images in ${option('encoder')}${list}`
   const message = say`${param} is an image; ${model} reads texts: ${fix}`
   throw new EspalierError('wrong_modality', message, { param })
 }

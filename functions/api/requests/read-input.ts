@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { isNestedDeeper, findJsonFault } from '../../../shared/lib/json/json-fault.ts'
+import { findJsonFault, isNestedDeeper } from '../../../shared/lib/json/json-fault.ts'
 import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiContext, Route } from '../types.ts'
 import type { BoundedBodies } from './bounded-body.ts'

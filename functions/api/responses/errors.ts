@@ -76,7 +76,7 @@ export const ERROR_STATUS = {
 
 /** How answers name things: by the fields of a request and by the routes that there are. */
 const HTTP: Surface = {
-  option: (option) => (option.name === 'model' ? '"model"' : PLAIN.option(option)),
+  option: (option) => (option.name === 'encoder' ? '"model"' : PLAIN.option(option)),
   task: ({ name }) => (name === 'models' ? 'GET /v1/models' : null),
 }
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import { print as printWording } from '../../../shared/lib/wording.ts'
 import type { CommandContext } from '../context.ts'
 import { parseBareName } from '../options/change-options.ts'
 import { formatBytes, formatCount } from '../output/number-format.ts'
-import { print as printWording } from '../../../shared/lib/wording.ts'
 import { COMMAND_LINE } from '../output/surface.ts'
 
 interface VerifyFlags {

@@ -1,6 +1,7 @@
-import { printError, type ErrorCode, isEspalierError } from '../../../shared/lib/errors.ts'
-import { COMMAND_LINE } from './surface.ts'
 import { CommanderError } from 'commander'
+import { type ErrorCode, isEspalierError, printError } from '../../../shared/lib/errors.ts'
+import { explainRefusal } from '../../../shared/lib/system-errors.ts'
+import { COMMAND_LINE } from './surface.ts'
 
 export const EXIT_OK = 0
 export const EXIT_FAILURE = 1
@@ -68,7 +69,13 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) return describeUsage(error)
   const message = describeError(error)
   if (isEspalierError(error)) return { message, exitCode: EXIT_CODES[error.code] }
+  const refusal = explainRefusal(error)
+  if (refusal !== null) return { message: `${placeOf(error)}${refusal}`, exitCode: EXIT_FAILURE }
   return { message: `unexpected failure: ${message}`, exitCode: EXIT_FAILURE }
+}
+
+function placeOf(error: unknown): string {
+  return error instanceof Error && 'path' in error ? `${error.path}: ` : ''
 }
 
 /** The message of whatever was thrown, with options and commands as the command line names them. */

@@ -1,9 +1,13 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
-import { type Precision, precisionSchema, type TextEncoderManifest } from '../../lib/manifests/encoder-manifest.ts'
-import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
+import {
+  type Precision,
+  precisionSchema,
+  type TextEncoderManifest,
+} from '../../lib/manifests/encoder-manifest.ts'
 import { option, say } from '../../lib/wording.ts'
+import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
 import { fromWireError } from '../../runtime/protocol.ts'
 import { readJsonFile } from '../source/json-file.ts'
 

@@ -1,11 +1,15 @@
-import sharp from 'sharp'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
-import { type ImageEncoderManifest, type Precision, precisionSchema } from '../../lib/manifests/encoder-manifest.ts'
+import {
+  type ImageEncoderManifest,
+  type Precision,
+  precisionSchema,
+} from '../../lib/manifests/encoder-manifest.ts'
 import { createRandom } from '../../lib/maths/random.ts'
-import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
 import { option, say } from '../../lib/wording.ts'
+import { createEngine, goldenJob } from '../../runtime/open-engine.ts'
 import { fromWireError } from '../../runtime/protocol.ts'
 import { readJsonFile } from '../source/json-file.ts'
 
