@@ -3,10 +3,10 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts'
+import { usableCores } from '../../shared/lib/concurrency.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { type Logger, silentLogger } from '../../shared/lib/logger.ts'
 import { Renewals } from '../../shared/lib/renewals.ts'
-import { usableCores } from '../../shared/lib/concurrency.ts'
 import type { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
 import { createEncoderParts } from './encoders.ts'
 import { createJobParts } from './jobs.ts'
@@ -81,7 +81,8 @@ function createLazyLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   if (logLevel === 'silent') return silentLogger
   let lines: Promise<Logger> | undefined
   const open = async (): Promise<Logger> => {
-    const { pino } = await import('pino')
+    // By its default export: the bundle of a CommonJS package has no others.
+    const { default: pino } = await import('pino')
     const logger: Logger = pino({ level: logLevel, base: null }, pino.destination(2))
     return logger
   }

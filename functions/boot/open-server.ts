@@ -34,7 +34,13 @@ export function createServerParts(
     },
     async openService(serve = {}) {
       const load = () => import('./start-service.ts')
-      return open(options, serve, undefined, async (parts) => (await load()).openService(parts), load)
+      return open(
+        options,
+        serve,
+        undefined,
+        async (parts) => (await load()).openService(parts),
+        load,
+      )
     },
     async serve(serve = {}) {
       const { host = config.host, port = config.port } = serve

@@ -2,7 +2,7 @@
 // folder as a stranger does, and runs the examples there: the library, the command and the client. Checks that nothing
 // was downloaded beside packages and that the types stand alone. With --node and --npm other versions do it, which come
 // from the registry as packages. Asks the network for packages of the registry alone. Ends with 1 where it fails.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   cpSync,
@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -158,8 +159,21 @@ async function proveServer(node) {
   }
 }
 
+/** A machine that the package carries no libraries for, as it meets a user. */
+function proveMissing(node) {
+  const native = join(app, 'node_modules/espalier/native')
+  writeFileSync(join(app, 'text.txt'), 'a text\n')
+  renameSync(native, `${native}-away`)
+  const args = [join(app, 'node_modules/espalier/dist/cli.js'), 'embed', 'text.txt']
+  const { stderr } = spawnSync(node, args, { cwd: app, env, timeout: LONGEST_STEP_MS })
+  renameSync(`${native}-away`, native)
+  check(/npm install onnxruntime-node@/.test(stderr), 'it says what is missing elsewhere')
+}
+
 try {
-  await proveServer(prove())
+  const node = prove()
+  await proveServer(node)
+  if (!isWindows) proveMissing(node)
   console.log('proved: the package')
 } catch (error) {
   console.error(error, error.stdout ?? '', error.stderr ?? '')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createRandom } from '../../shared/lib/maths/random.ts'
-import type { ReportFineTuning } from '../../shared/reports/fine-tuning.ts'
+import type { ReportFineTuning } from '../../shared/reports/types.ts'
 
 const execute = promisify(execFile)
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))

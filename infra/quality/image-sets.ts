@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type LabelledDataset, readLabelled } from '../../shared/dataset/labelled.ts'
 import { openFileSource } from '../../shared/dataset/source.ts'
-import type { Features } from '../../shared/training/features.ts'
+import type { Features } from '../../shared/training/numerics/features.ts'
 import type { TrainingSet } from '../../shared/training/types.ts'
 
 /** Labelled images as vectors, and the images themselves. */

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
-import { LAMBDAS } from '../../shared/training/methods/linear-methods.ts'
+import { LAMBDAS } from '../../shared/training/methods/softmax.ts'
 import { trainHead } from '../../shared/training/train-head.ts'
 
 const folder = process.argv[2] ?? '.'

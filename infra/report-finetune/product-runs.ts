@@ -7,7 +7,7 @@ import type { TuningOptions } from '../../shared/jobs/finetune/request.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
-import type { ReportContender, ReportFineTuning } from '../../shared/reports/fine-tuning.ts'
+import type { ReportContender, ReportFineTuning } from '../../shared/reports/types.ts'
 import type { LabelledText } from '../quality/sets.ts'
 import type { StudyParts } from './study-parts.ts'
 
@@ -23,6 +23,8 @@ export interface ProductRun {
 export interface ProductResult {
   readonly contenders: readonly ReportContender[]
   readonly fineTuning: ReportFineTuning
+  /** Why tuning does not pay, so that the frozen encoder is kept; null where it does. */
+  readonly refusal: string | null
   readonly seconds: number
 }
 
@@ -35,7 +37,7 @@ export async function runProduct(parts: StudyParts, run: ProductRun): Promise<Pr
     return openFileSource(path, undefined)
   }
   const startedMs = systemClock.monotonicMs()
-  const { report } = await fineTuneClassifier(
+  const { report, refusal } = await fineTuneClassifier(
     {
       ...boot.fineTuning,
       registry: openRegistry(openMemoryStore()),
@@ -80,5 +82,5 @@ export async function runProduct(parts: StudyParts, run: ProductRun): Promise<Pr
   const { fineTuning } = report
   if (fineTuning === undefined) throw new Error('the report tells nothing of a fine-tuning')
   const seconds = (systemClock.monotonicMs() - startedMs) / 1000
-  return { contenders: fineTuning.contenders, fineTuning, seconds }
+  return { contenders: fineTuning.contenders, fineTuning, refusal, seconds }
 }

@@ -1,5 +1,4 @@
-import { isEspalierError } from '../../shared/lib/errors.ts'
-import type { ReportContender } from '../../shared/reports/fine-tuning.ts'
+import type { ReportContender } from '../../shared/reports/types.ts'
 import { runProduct } from './product-runs.ts'
 import { judgeFrozen, type StudyParts } from './study-parts.ts'
 import { drawPerLabel, type StudySet } from './study-sets.ts'
@@ -60,14 +59,9 @@ export async function studyFewShot(
       const train = drawPerLabel(set.train, PER_LABEL, seed)
       const tuning = { loss: 'contrastive' } as const
       const { test, labels } = set
-      const result = await runProduct(parts, { train, test, seed, tuning }).catch(
-        (error: unknown) => {
-          if (!isEspalierError(error, 'not_better')) throw error
-          parts.log(`${set.name}, draw ${seed}: ${error.message}`)
-          return null
-        },
-      )
-      if (result === null) {
+      const result = await runProduct(parts, { train, test, seed, tuning })
+      if (result.refusal !== null) {
+        parts.log(`${set.name}, draw ${seed}: ${result.refusal}`)
         // The command keeps the frozen encoder where training finds nothing better.
         const kept = await judgeFrozen(parts, { train, test, labels, seed, precision: 'int8' })
         draws.push({ frozen: kept, tuned: kept, int8: kept, alpha: 0 })

@@ -5,8 +5,7 @@ import type { Health as WireHealth } from '../contract/health.ts'
 import type { Info as WireInfo } from '../contract/info.ts'
 import type { ModelList, Model as WireModel } from '../contract/models.ts'
 import type { OpenAIEmbeddingsResponse } from '../contract/openai-embeddings.ts'
-import { decodeFloats } from './base64.ts'
-import { type Batch, cutBatches, runBatches } from './batches.ts'
+import { type Batch, cutBatches, decodeFloats, runBatches } from './batches.ts'
 import { createSend, type Send } from './http.ts'
 import type {
   CallOptions,

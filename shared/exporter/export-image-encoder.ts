@@ -13,8 +13,7 @@ import { option, say } from '../lib/wording.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { serializeModel } from '../onnx/writer.ts'
 import { type Existing, writeArtifact } from './artifact/artifact-folder.ts'
-import { EXPORTER_VERSION } from './artifact/exporter-version.ts'
-import { computeFingerprint, computeImageFamily, sha256 } from './artifact/fingerprint.ts'
+import { computeFingerprint, computeImageFamily, EXPORTER_VERSION } from './artifact/fingerprint.ts'
 import { measureImageGolden, minImageCosines, readImageGolden } from './artifact/image-golden.ts'
 import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image/image-encoder-graph.ts'
 import { type ImageNetwork, readImageNetwork } from './image/image-network.ts'
@@ -22,7 +21,7 @@ import { chooseLayer, listTransferLayers } from './image/transfer-layers.ts'
 import { CONVOLUTION_SCHEME } from './int8/image/convolution-int8.ts'
 import { quantizeImageGraph } from './int8/image/image-int8.ts'
 import { readImageFolder } from './source/image-folder.ts'
-import { type FileEntry, writeHashedFile, writeModel } from './source/model-file.ts'
+import { type FileEntry, sha256, writeHashedFile, writeModel } from './source/model-file.ts'
 
 /** What an image counts in the queue: as a full run of texts, which takes about as long. */
 const IMAGE_TOKENS = 512

@@ -19,7 +19,7 @@ export const REDUCTION_GRADIENTS: Readonly<Record<string, GradientRule>> = {
     const share =
       typeof count === 'number'
         ? g.op('Mul', [dy, q.scalar(1 / count)])
-        : g.op('Div', [dy, countElements(q)])
+        : g.op('Div', [dy, addCount(q)])
     q.give(0, q.expandLike(share, input(q)))
   },
   /** dx = dy x / y */
@@ -71,7 +71,7 @@ function keptAxes(q: GradientQuery, value: string): string {
 }
 
 /** How many elements went into each one of the output, as float32. */
-function countElements(q: GradientQuery): string {
+function addCount(q: GradientQuery): string {
   const { g } = q
   const size = (value: string) =>
     g.op('Cast', [g.op('Size', [value])], { to: ELEMENT_TYPES.float32 })

@@ -1,4 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
+import { countElements } from '../lib/maths/count-elements.ts'
 import { ELEMENT_BYTES, ELEMENT_TYPES, type ElementType, type Initializer } from './graph.ts'
 import type { ProtobufReader } from './protobuf-reader.ts'
 
@@ -58,7 +59,7 @@ export function readTensor(reader: ProtobufReader, readExternal: ReadExternal): 
     else reader.skip()
   }
   const element = elementTypeOf(type, `tensor ${name}`)
-  const elements = countElements(dims, name)
+  const elements = countOfTensor(dims, name)
   if (isExternal) raw = readExternal(externalPart(external, name), name)
   if (raw) return { name, type: element, dims, data: fromBytes(raw, element, elements, name) }
   const typed = { float32: floats, float64: doubles, int64: bigIntegers }
@@ -70,9 +71,8 @@ export function readTensor(reader: ProtobufReader, readExternal: ReadExternal): 
 }
 
 /** Elements of a shape. @throws EspalierError `invalid_model_file` for one that no tensor has */
-export function countElements(dims: readonly number[], name: string): number {
-  let elements = 1
-  for (const dim of dims) elements *= dim
+function countOfTensor(dims: readonly number[], name: string): number {
+  const elements = countElements(dims)
   const isShape = dims.length <= MAX_RANK && dims.every((dim) => dim >= 0)
   if (isShape && Number.isSafeInteger(elements)) return elements
   throw broken(name, `has the shape [${dims.slice(0, MAX_RANK).join(', ')}]`)

@@ -1,4 +1,4 @@
-import { nameRecommendation, type ReportFineTuning } from './fine-tuning.ts'
+import { nameRecommendation } from './fine-tuning.ts'
 import {
   formatBytes,
   formatCount,
@@ -7,6 +7,7 @@ import {
   formatPercent,
   formatPoints,
 } from './format.ts'
+import type { ReportFineTuning } from './types.ts'
 
 /** Points of the curve that a table lists; longer ones are thinned evenly. */
 const MAX_POINTS = 20
@@ -66,7 +67,7 @@ const BASES = {
   none: 'there was nothing to choose it by',
 } as const
 
-/** How much of the tuned weights was kept, and what each mix with the base's was right on. */
+/** Which interpolation of base and tuned weights was kept, and the accuracy at each alpha. */
 export function tellBlend({ blend }: Pick<ReportFineTuning, 'blend'>): string {
   const { alpha, basis, rows, scores } = blend
   if (scores.length === 0) return `alpha ${alpha}: ${BASES[basis]}`
@@ -87,11 +88,11 @@ export function listFineTuning(report: ReportFineTuning): [string, string][] {
       key,
       formatParameter(value),
     ]),
-    ['Trained numbers', formatCount(report.trainedParameters)],
+    ['Trained parameters', formatCount(report.trainedParameters)],
     ['Rows', `${formatCount(rows.train)} to learn, ${formatCount(rows.validation)} to validate`],
     ['Ended', `${stopped} after ${formatCount(steps)} steps, ${formatNumber(epochs, 1)} epochs`],
     ['Weights kept', `of step ${formatCount(bestStep)}`],
-    ['Tuned weights in the mix', tellBlend(report)],
+    ['Interpolation', tellBlend(report)],
     ['Head', `${report.head.chosen}: ${report.head.why}`],
     [
       'Memory',

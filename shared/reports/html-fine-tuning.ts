@@ -1,5 +1,4 @@
 import { type Curve, drawCurves } from './curve-chart.ts'
-import type { ReportFineTuning } from './fine-tuning.ts'
 import {
   listFineTuning,
   tabulateContenders,
@@ -9,8 +8,9 @@ import {
 import { formatNumber, formatPercent, shorten } from './format.ts'
 import { scrollTable, section, tableFallback } from './html-results.ts'
 import { element, type Markup } from './markup.ts'
+import type { ReportFineTuning } from './types.ts'
 
-const VERDICTS = { tuned: 'better', frozen: 'even', unknown: 'even' } as const
+const STYLES = { tuned: 'better', frozen: 'even', unknown: 'even' } as const
 const MAX_VALUE = 600
 
 /** Recommendation, comparison, curves and settings of a fine-tuning; null where there was none. */
@@ -23,7 +23,7 @@ export function renderFineTuning(report: ReportFineTuning | undefined): Markup |
     {},
     element(
       'section',
-      { class: VERDICTS[report.recommendation.promote] },
+      { class: STYLES[report.recommendation.promote] },
       element('p', {}, element('strong', {}, `${title}.`)),
       element('p', { class: 'soft' }, why),
       rows.length === 0 ? null : scrollTable(header, rows, { label: 'Comparison' }),

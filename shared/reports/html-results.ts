@@ -10,7 +10,7 @@ import {
 } from './format.ts'
 import { type Child, element, type Markup } from './markup.ts'
 import { drawReliability } from './reliability-chart.ts'
-import { describeChampion, describeSplit, judgeChampion } from './summary.ts'
+import { compareChampion, describeChampion, describeSplit } from './summary.ts'
 import type { ReportTest, TrainingReport } from './types.ts'
 
 const MAX_CANDIDATES = 24
@@ -109,7 +109,7 @@ export function renderChampion({ champion }: TrainingReport): Markup | null {
   if (champion === null) return null
   return element(
     'section',
-    { class: judgeChampion(champion) },
+    { class: compareChampion(champion) },
     element('p', {}, element('strong', {}, `${describeChampion(champion, champion.model)}.`)),
     element(
       'p',

@@ -1,6 +1,5 @@
 import { adviseOn, describeWarnings } from './advice.ts'
 import { escapeMarkdown, toCodeSpan, toFence } from './escape.ts'
-import type { ReportFineTuning } from './fine-tuning.ts'
 import {
   listFineTuning,
   tabulateContenders,
@@ -19,7 +18,7 @@ import {
 } from './format.ts'
 import { LAYER_COLUMNS, layerRow } from './html-images.ts'
 import { describeChampion, describeSplit, orderByF1 } from './summary.ts'
-import type { ReportTest, TrainingReport } from './types.ts'
+import type { ReportFineTuning, ReportTest, TrainingReport } from './types.ts'
 
 const MAX_CLASSES = 30
 const MAX_CONFUSIONS = 10

@@ -36,15 +36,15 @@ export function orderByF1(classes: readonly ReportClass[]): ReportClass[] {
 }
 
 /** What the comparison with the champion comes to. */
-export type Verdict = 'better' | 'worse' | 'even'
+export type ChampionComparison = 'better' | 'worse' | 'even'
 
 /** Better or worse only where the whole interval says so. */
-export function judgeChampion({ low, high }: ReportChampion): Verdict {
+export function compareChampion({ low, high }: ReportChampion): ChampionComparison {
   if (low > 0) return 'better'
   return high < 0 ? 'worse' : 'even'
 }
 
-const VERDICTS: Readonly<Record<Verdict, string>> = {
+const COMPARISONS: Readonly<Record<ChampionComparison, string>> = {
   better: 'Better than',
   worse: 'Worse than',
   even: 'No clear difference from',
@@ -54,7 +54,7 @@ const VERDICTS: Readonly<Record<Verdict, string>> = {
 export function describeChampion(champion: ReportChampion, model: string): string {
   const { difference, low, high } = champion
   return (
-    `${VERDICTS[judgeChampion(champion)]} the champion ${model} on the same test rows: ` +
+    `${COMPARISONS[compareChampion(champion)]} the champion ${model} on the same test rows: ` +
     `${formatPoints(difference)} points of accuracy (95 % interval ${formatPoints(low)} to ${formatPoints(high)})`
   )
 }

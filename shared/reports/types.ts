@@ -1,5 +1,4 @@
 import type { DatasetSummary } from '../dataset/labelled.ts'
-import type { ReportFineTuning } from './fine-tuning.ts'
 
 /** Number of the report's JSON form; a change that a reader could trip over raises it. */
 export const REPORT_SCHEMA = 1
@@ -171,4 +170,77 @@ export interface ReportSizes {
   readonly headBytes: number
   /** Training rows kept for the neighbour search. */
   readonly neighbourRows: number
+}
+
+/** What fine-tuning the encoder did and brought, beside the frozen encoder on the same test rows. */
+export interface ReportFineTuning {
+  /** The encoder that was started from. */
+  readonly base: ReportEncoder
+  /** What was trained and how: plain settings, in the order in which they are shown. */
+  readonly settings: Readonly<Record<string, number | string | boolean | null>>
+  readonly rows: { readonly train: number; readonly validation: number }
+  /** Why training ended, as a few words. */
+  readonly stopped: string
+  readonly steps: number
+  /** The step whose weights were kept. */
+  readonly bestStep: number
+  /** How much of the tuned weights is in the mix with the base's that is published. */
+  readonly blend: ReportBlend
+  /** Passes made over the training rows. */
+  readonly epochs: number
+  readonly trainedParameters: number
+  readonly curve: readonly ReportCurvePoint[]
+  /** The frozen head first; all on the same test rows. Empty where none were held out. */
+  readonly contenders: readonly ReportContender[]
+  /** Where the published head comes from. */
+  readonly head: { readonly chosen: 'refitted' | 'output layer'; readonly why: string }
+  readonly recommendation: ReportRecommendation
+  readonly memory: { readonly predictedBytes: number; readonly peakBytes: number }
+}
+
+/** The mix of tuned and base weights, and what it was chosen from. */
+export interface ReportBlend {
+  /** 1 for the tuned weights as they are. */
+  readonly alpha: number
+  readonly basis: 'validation' | 'cross-validation' | 'given' | 'none'
+  /** Rows that the mixes were evaluated on. */
+  readonly rows: number
+  /** Gains are over the base (alpha 0) on the same rows, each with its standard error. */
+  readonly scores: readonly {
+    readonly alpha: number
+    readonly accuracy: number
+    readonly gain: number
+    readonly error: number
+  }[]
+}
+
+/** One evaluation during training; losses are in nats. */
+export interface ReportCurvePoint {
+  readonly step: number
+  readonly seconds: number
+  readonly trainLoss: Measure
+  readonly validationLoss: Measure
+  readonly validationAccuracy: Measure
+}
+
+/** A head on one encoder and precision, evaluated on the test rows. */
+export interface ReportContender {
+  readonly name: string
+  readonly tuned: boolean
+  readonly precision: string
+  readonly accuracy: Measure
+  readonly interval: { readonly low: number; readonly high: number } | null
+  readonly macroF1: Measure
+  readonly ece: Measure
+  /** Accuracy less that of the frozen head, with its paired bootstrap interval; null for the frozen head. */
+  readonly gain: { readonly difference: number; readonly low: number; readonly high: number } | null
+}
+
+/** What the comparison says to do. */
+export interface ReportRecommendation {
+  readonly promote: 'tuned' | 'frozen' | 'unknown'
+  /** The precision to serve the tuned encoder at; null unless it is recommended. */
+  readonly precision: string | null
+  /** A whole sentence. */
+  readonly why: string
 }

@@ -79,6 +79,28 @@ export function explainFailure(
   )
 }
 
+/** Where objects are, and what the user calls it. */
+export interface ObjectPlace {
+  readonly connection: S3Connection
+  readonly url: string
+}
+
+/** The error of a failed request for an object, in words about a URL instead of a registry. */
+export function explainObjectFailure(
+  { connection, url }: ObjectPlace,
+  verb: S3Verb,
+  key: string,
+  error: unknown,
+): unknown {
+  if (error instanceof EspalierError) return error
+  if (error instanceof Error && error.name === 'AbortError') return error
+  const explained = explainFailure(connection, verb, key, error)
+  const message = explained.message
+    .replace('or correct ESPALIER_REGISTRY', 'or correct the URL')
+    .replace(connection.url, url.split('?')[0]!)
+  return new EspalierError('registry_unavailable', message, { cause: explained.cause })
+}
+
 /** The SDK's errors carry the answer's fields, and S3 answers a wrong signature with the session token in them. */
 function withoutSecrets(failure: Failure, error: unknown): Error {
   const cause = new Error(failure.message)

@@ -1,7 +1,6 @@
 import type { Encoder, EncoderInfo } from '../encoder/types.ts'
 import type { EncoderLease } from '../encoders/encoder-pools.ts'
 import { EspalierError } from '../lib/errors.ts'
-import { CHAMPION, formatModelVersion, parseModelAddress } from '../lib/text/model-address.ts'
 import { nearestName } from '../lib/text/nearest.ts'
 
 /** A served encoder as lists show it. */
@@ -16,8 +15,8 @@ export interface EncoderEntry {
 
 /** What is open, for metrics. */
 export interface EncoderStats {
-  /** Memory that the open encoders take; null where nobody keeps count. */
-  readonly bytes: number | null
+  /** Memory that the open encoders take. */
+  readonly bytes: number
   /** New versions that were refused, so far. */
   readonly refused: number
 }
@@ -58,45 +57,4 @@ export function findModel<T extends { readonly info: { readonly name: string } }
     `there is no model "${name}"${hint}; there is: ${names.slice(0, 20).join(', ') || 'none'}`,
     { param: 'model' },
   )
-}
-
-/** A directory of encoders loaded once at start; each has one version, which is its champion. */
-export function createStaticDirectory(
-  encoders: readonly [Encoder, ...Encoder[]],
-  createdSeconds: number,
-): EncoderDirectory {
-  const entries = encoders.map((encoder) => ({
-    kind: 'embedding' as const,
-    encoder,
-    info: encoder.info,
-    versions: [encoder.info.version],
-    aliases: { [CHAMPION]: encoder.info.version },
-    createdSeconds,
-  }))
-
-  const directory: EncoderDirectory = {
-    async acquire(address) {
-      return { encoder: directory.resolve(address), release: () => {} }
-    },
-    resolve(address) {
-      if (address === undefined) return encoders[0]
-      const { name, selector } = parseModelAddress(address)
-      const { encoder } = findModel(entries, name)
-      const { version } = encoder.info
-      const matches =
-        selector.kind === 'default' ||
-        (selector.kind === 'version' && selector.version === version) ||
-        (selector.kind === 'alias' && selector.alias === CHAMPION)
-      if (matches) return encoder
-      throw new EspalierError(
-        'version_not_found',
-        `there is no "${address}"; "${name}" has ${formatModelVersion(encoder.info)} (${CHAMPION})`,
-        { param: 'model' },
-      )
-    },
-    list: () => entries,
-    open: () => encoders,
-    stats: () => ({ bytes: null, refused: 0 }),
-  }
-  return directory
 }

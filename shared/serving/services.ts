@@ -41,7 +41,6 @@ export function createLiveService(options: LiveServiceOptions): LiveService {
   const { opened, registry, sources, config, clock, log } = options
   const { encoders: live, pools, heads, seed } = opened
   const classifiers = createLiveModels({
-    encoder: live.current,
     supply: live,
     registry,
     memory: options.memory,

@@ -1,7 +1,8 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Matrix } from '../lib/maths/matrix-kernels.ts'
-import type { Problem } from './problem.ts'
-import { oneHot } from './rows.ts'
+import { METHOD_TABLE, METHODS } from './catalogue/methods.ts'
+import type { Problem } from './methods/problem.ts'
+import { oneHot } from './numerics/rows.ts'
 import type { TrainingSet, TrainOptions } from './types.ts'
 
 /** Targets are kept as a dense matrix: 800 MB at this many cells. */
@@ -21,6 +22,7 @@ export interface CheckedSet extends Pick<Problem, 'rows' | 'targets' | 'groups' 
  */
 export function checkSet(set: TrainingSet, options: TrainOptions): CheckedSet {
   const { embeddings, dimension, labels, targets, labelSets } = set
+  checkMethod(options.method, labelSets !== null)
   const folds = options.folds ?? 5
   if (!Number.isInteger(folds) || folds < 2 || folds > MAX_FOLDS) {
     throw new EspalierError('invalid_request', `folds: ${folds} is not between 2 and ${MAX_FOLDS}`)
@@ -45,6 +47,19 @@ export function checkSet(set: TrainingSet, options: TrainOptions): CheckedSet {
   const rows = { data: embeddings, rows: count, columns: dimension }
   if (targets) return checkSingle(rows, targets, labels)
   return checkMulti(rows, labelSets ?? [], labels)
+}
+
+/** Callers in JavaScript may ask for anything, whatever the type says. */
+function checkMethod(method: string, severalLabels: boolean): void {
+  const fail = (message: string): EspalierError =>
+    new EspalierError('invalid_request', message, { param: 'method' })
+  if (!METHODS.some((name) => name === method)) {
+    throw fail(`method ${method}: there is ${METHODS.join(', ')}`)
+  }
+  const able = METHODS.filter((name) => name === 'auto' || METHOD_TABLE[name].severalLabels)
+  if (severalLabels && !able.some((name) => name === method)) {
+    throw fail(`method ${method} needs one label a row: use ${able.join(' or ')} for several`)
+  }
 }
 
 function checkSingle(rows: Matrix, targets: Int32Array, labels: readonly string[]): CheckedSet {

@@ -3,16 +3,17 @@ import { quantizeRows } from '../head/neighbours.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Matrix } from '../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../lib/maths/random.ts'
+import { FITTED_METHODS } from './catalogue/methods.ts'
 import { type CheckedSet, checkSet } from './check-set.ts'
-import { trainDetector } from './detect.ts'
+import { trainDetector } from './detect/train-detector.ts'
+import { chooseThresholds } from './evaluation/calibration.ts'
 import { calibrationError, confidencesOf, reliabilityBins } from './evaluation/metrics.ts'
-import { chooseThresholds } from './evaluation/thresholds.ts'
-import { sampleRows } from './folds.ts'
 import type { Candidate } from './methods/candidates.ts'
-import type { LinearFit } from './methods/logistic.ts'
+import { createProblem, type Problem } from './methods/problem.ts'
 import { selectMethod } from './methods/select-method.ts'
-import { createProblem, type Problem } from './problem.ts'
-import { takeRows, takeValues } from './rows.ts'
+import { sampleRows } from './numerics/folds.ts'
+import type { LinearFit } from './numerics/linear-fit.ts'
+import { takeRows, takeValues } from './numerics/rows.ts'
 import type { TrainedHead, TrainingSet, TrainOptions, TrainTools } from './types.ts'
 
 /** Settings are chosen on at most this many rows; the final fit uses all. */
@@ -21,8 +22,8 @@ const MAX_SELECTION_ROWS = 30_000
 const MAX_MEMORY_ROWS = 50_000
 const DEFAULT_SEED = 42
 const DEFAULT_FOLDS = 5
-/** Steps that are reported: up to five methods, the final fit, the detector. */
-const STEPS = 7
+/** Steps that are reported: up to all methods, the final fit, the detector. */
+const STEPS = FITTED_METHODS.length + 2
 
 /**
  * Trains a head: chooses method and settings by stratified cross-validation, fits all rows, calibrates on
@@ -36,13 +37,6 @@ export async function trainHead(
   tools: TrainTools,
 ): Promise<TrainedHead> {
   const checked = checkSet(set, options)
-  if (checked.activation === 'sigmoid' && !['auto', 'softmax'].includes(options.method)) {
-    throw new EspalierError(
-      'invalid_request',
-      `method ${options.method} needs one label a row: use auto or softmax for several`,
-      { param: 'method' },
-    )
-  }
   let done = 0
   const step = (name: string): void => {
     if (tools.signal?.aborted)

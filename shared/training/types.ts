@@ -1,5 +1,8 @@
 import type { Head } from '../head/head.ts'
 import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
+import type { Method } from './catalogue/methods.ts'
+
+export type { Method }
 
 /** Embedded rows with what is known of them. Exactly one of `targets` and `labelSets` is set. */
 export interface TrainingSet {
@@ -12,10 +15,6 @@ export interface TrainingSet {
   /** Indices of all labels of each row, possibly none; makes a multi-label head. */
   readonly labelSets: readonly (readonly number[])[] | null
 }
-
-/** The methods a user may ask for. */
-export const METHODS = ['auto', 'softmax', 'lda', 'ncm', 'ridge', 'knn'] as const
-export type Method = (typeof METHODS)[number]
 
 export interface TrainOptions {
   /** The encoder family of the embeddings. */

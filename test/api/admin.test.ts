@@ -4,13 +4,13 @@ import { createApp } from '../../functions/api/app.ts'
 import { refreshSchema } from '../../shared/contract/admin.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
 import { postJson } from '../fakes/post-json.ts'
 
 const TOKEN = 'a-token-for-the-tests'
 let registry: Registry
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 let app: ApiApp
 
 beforeEach(() => {
@@ -18,8 +18,8 @@ beforeEach(() => {
 })
 afterEach(() => deps.close())
 
-function serve(options: Parameters<typeof createApiDeps>[0] = {}): void {
-  deps = createApiDeps({ registry, ...options })
+async function serve(options: Parameters<typeof createApiDeps>[0] = {}): Promise<void> {
+  deps = await createApiDeps({ registry, ...options })
   app = createApp(deps)
 }
 
@@ -39,7 +39,7 @@ const changes = async () => {
 describe('POST /admin/refresh', () => {
   it('moves names now, and says what changed', async () => {
     await publishHead(registry, 'intent', createTestHead('first'))
-    serve()
+    await serve()
     expect(await changes()).toEqual([
       { model: 'intent', change: 'added' },
       { model: 'intent', change: 'alias', alias: 'champion', from: null, to: 1 },
@@ -67,7 +67,7 @@ describe('POST /admin/refresh', () => {
 
   it('names the versions that it does not take, and why', async () => {
     await publishHead(registry, 'intent', createTestHead('first'))
-    serve()
+    await serve()
     await changes()
     const bytes = Uint8Array.of(1, 2, 3)
     await publishHead(registry, 'intent', createTestHead('bad'), { bytes })
@@ -92,7 +92,7 @@ describe('POST /admin/refresh', () => {
         return models
       },
     }
-    serve({ registry: slow })
+    await serve({ registry: slow })
     await reached.promise
     // Too late for the look that has listed the models already.
     await publishHead(registry, 'intent', createTestHead('first'))
@@ -103,7 +103,7 @@ describe('POST /admin/refresh', () => {
 
   it('says that the registry does not answer', async () => {
     const away = new EspalierError('registry_unavailable', 'the store does not answer')
-    serve({ registry: { ...registry, listModels: () => Promise.reject(away) } })
+    await serve({ registry: { ...registry, listModels: () => Promise.reject(away) } })
     const { status, body } = await refresh('127.0.0.1')
     expect(status).toBe(503)
     expect(body).toMatchObject({ error: { code: 'registry_unavailable' } })
@@ -116,7 +116,7 @@ describe('who may call', () => {
   it.each(['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1'])(
     '%s without a token',
     async (peer) => {
-      serve()
+      await serve()
       expect((await refresh(peer)).status).toBe(200)
     },
   )
@@ -124,7 +124,7 @@ describe('who may call', () => {
   it.each(['10.0.0.1', '128.0.0.1', '::2', '::ffff:10.0.0.1', '127.0.0.1.evil', '', null])(
     'not %s without a token',
     async (peer) => {
-      serve()
+      await serve()
       expect(await refresh(peer)).toMatchObject(forbidden)
     },
   )
@@ -135,14 +135,14 @@ describe('who may call', () => {
     ['a web page', { origin: 'http://evil.example' }],
     ['a web page without an origin', { 'sec-fetch-site': 'cross-site' }],
   ])('not %s on this machine without a token', async (_who, headers) => {
-    serve()
+    await serve()
     const answer = await refresh('127.0.0.1', headers)
     expect(answer).toMatchObject(forbidden)
     expect(JSON.stringify(answer.body)).toContain('ESPALIER_ADMIN_TOKEN')
   })
 
   it('anybody with the token, and nobody without it once there is one', async () => {
-    serve({ env: { ESPALIER_ADMIN_TOKEN: TOKEN } })
+    await serve({ env: { ESPALIER_ADMIN_TOKEN: TOKEN } })
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
     expect((await refresh('10.0.0.1', bearer(TOKEN))).status).toBe(200)
     expect((await refresh(null, { authorization: `bearer ${TOKEN}` })).status).toBe(200)

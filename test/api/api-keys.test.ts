@@ -4,7 +4,7 @@ import { createApp } from '../../functions/api/app.ts'
 import { loadKeys } from '../../functions/boot/guard.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { createKey, describeKey, type KeyScope } from '../../shared/lib/api-keys.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 
 const ADMIN_TOKEN = 'the-admin-token-of-the-tests'
 const keys = { website: createKey(), trainer: createKey(), operator: createKey() }
@@ -18,11 +18,11 @@ const lines = (Object.keys(keys) as (keyof typeof keys)[]).map((name) =>
 )
 const settings = { ESPALIER_API_KEYS: lines.join(','), ESPALIER_ADMIN_TOKEN: ADMIN_TOKEN }
 
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 afterEach(() => deps.close())
 
 async function serve(env: Record<string, string> = settings): Promise<ApiApp> {
-  const base = createApiDeps({ env })
+  const base = await createApiDeps({ env })
   deps = Object.assign(base, { keys: await loadKeys(base.config) })
   return createApp(deps)
 }

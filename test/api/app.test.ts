@@ -8,7 +8,7 @@ import { createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 import { postJson } from '../fakes/post-json.ts'
 
-const deps = createApiDeps()
+const deps = await createApiDeps()
 const app = createApp(deps)
 
 describe('models', () => {
@@ -63,7 +63,7 @@ describe('health', () => {
   const readinessPaths = ['/readyz', '/healthz', '/health', '/ping']
 
   it('follows the readiness of the process', async () => {
-    const own = createApiDeps({ starting: true })
+    const own = await createApiDeps({ starting: true })
     const server = createApp(own)
     const ask = async (path: string) => {
       const answer = await server.request(path)
@@ -147,7 +147,7 @@ describe('faults of our own', () => {
         throw new Error('secret detail')
       },
     })
-    const own = createApiDeps({ encoder })
+    const own = await createApiDeps({ encoder })
     const answer = await postJson(createApp(own), '/v1/embeddings', { input: 'a' })
     expect(answer.status).toBe(500)
     const text = await answer.text()
@@ -162,7 +162,7 @@ describe('faults of our own', () => {
 })
 
 /** An application whose encoder holds every request until opened; `full` tells that `count` are inside. */
-function createHeldApp(count: number, env: Record<string, string>) {
+async function createHeldApp(count: number, env: Record<string, string>) {
   const opened = withResolvers()
   const full = withResolvers()
   let inside = 0
@@ -173,7 +173,7 @@ function createHeldApp(count: number, env: Record<string, string>) {
     },
   })
   return {
-    app: createApp(createApiDeps({ encoder, env })),
+    app: createApp(await createApiDeps({ encoder, env })),
     full: full.promise,
     open: opened.resolve,
   }
@@ -181,7 +181,7 @@ function createHeldApp(count: number, env: Record<string, string>) {
 
 describe('admission', () => {
   it('holds a bounded number of requests', async () => {
-    const held = createHeldApp(2, { ESPALIER_MAX_REQUESTS: '2' })
+    const held = await createHeldApp(2, { ESPALIER_MAX_REQUESTS: '2' })
     const asked = [1, 2].map(() => postJson(held.app, '/embed', { inputs: 'a' }))
     await held.full
     const refused = await postJson(held.app, '/embed', { inputs: 'a' })
@@ -195,7 +195,7 @@ describe('admission', () => {
   })
 
   it('holds a bounded number of bytes, and lets a lone large body in', async () => {
-    const held = createHeldApp(1, { ESPALIER_MAX_HELD_BYTES: '2048' })
+    const held = await createHeldApp(1, { ESPALIER_MAX_HELD_BYTES: '2048' })
     const large = { inputs: 'x'.repeat(4000) }
     const asked = postJson(held.app, '/embed', large)
     await held.full
@@ -213,7 +213,7 @@ describe('admission', () => {
 
 describe('x-espalier-timeout-ms', () => {
   it('answers 504 when the time is up, in the form of the route', async () => {
-    const held = createHeldApp(1, {})
+    const held = await createHeldApp(1, {})
     const hasty = { 'x-espalier-timeout-ms': '1' }
     const tei = await postJson(held.app, '/embed', { inputs: 'a' }, hasty)
     expect(tei.status).toBe(504)
@@ -242,7 +242,7 @@ describe('x-espalier-timeout-ms', () => {
 
 describe('GET /metrics', () => {
   it('counts requests, tokens and errors under few labels', async () => {
-    const own = createApp(createApiDeps())
+    const own = createApp(await createApiDeps())
     await postJson(own, '/embed', { inputs: ['a', 'b c'] })
     await postJson(own, '/embed', { inputs: '' })
     await own.request('/v1/models/fake-encoder')

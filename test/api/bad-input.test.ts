@@ -6,7 +6,7 @@ import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { postJson } from '../fakes/post-json.ts'
 
-const deps = createApiDeps({ env: { ESPALIER_MAX_BODY_BYTES: '8388608' } })
+const deps = await createApiDeps({ env: { ESPALIER_MAX_BODY_BYTES: '8388608' } })
 const app = createApp(deps)
 
 const unknownKeys = '{"__proto__":{"inputs":"x"},"constructor":1}'

@@ -5,11 +5,12 @@ import { type ClassifyResponse, classifyResponseSchema } from '../../shared/cont
 import { modelListSchema } from '../../shared/contract/models.ts'
 import { measureDistances, stackHeads } from '../../shared/head/columns.ts'
 import type { Head } from '../../shared/head/head.ts'
-import { findNeighbours, quantizeRows } from '../../shared/head/neighbours.ts'
+import { quantizeRows } from '../../shared/head/neighbours.ts'
 import { predict } from '../../shared/head/predict.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
+import { findNeighbours } from '../fakes/find-neighbours.ts'
 import {
   createTestDetector,
   createTestHead,
@@ -19,7 +20,7 @@ import {
 import { postJson } from '../fakes/post-json.ts'
 
 let registry: Registry
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 let app: ApiApp
 
 beforeEach(() => {
@@ -28,8 +29,8 @@ beforeEach(() => {
 
 afterEach(() => deps.close())
 
-function serve(options: Parameters<typeof createApiDeps>[0] = {}): void {
-  deps = createApiDeps({ registry, ...options })
+async function serve(options: Parameters<typeof createApiDeps>[0] = {}): Promise<void> {
+  deps = await createApiDeps({ registry, ...options })
   app = createApp(deps)
 }
 
@@ -81,7 +82,7 @@ describe('POST /classify', () => {
   it('answers with the only classifier where none is named', async () => {
     const head = createTestHead('intent', { detector: createTestDetector() })
     await publishHead(registry, 'intent', head)
-    serve()
+    await serve()
     const { data, object, usage } = await classify({ inputs: 'play some music' })
     const expected = await expectPrediction(head, 'play some music')
     expect(object).toBe('list')
@@ -111,7 +112,7 @@ describe('POST /classify', () => {
       }
       await publishHead(registry, name, createTestHead(name, extras, 3 + (i % 4)))
     }
-    serve()
+    await serve()
     const inputs = ['one', 'two words', 'and three words']
     const together = await classify({ inputs, model: names, top_k: 10 })
     for (const [i, name] of names.entries()) {
@@ -125,7 +126,7 @@ describe('POST /classify', () => {
 
   it('writes into the log line which versions answered', async () => {
     for (const name of ['one', 'two']) await publishHead(registry, name, createTestHead(name))
-    serve()
+    await serve()
     await classify({ inputs: ['a text'], model: ['one', 'two'] })
     const line = deps.log.lines.find(({ fields }) => fields.path === '/classify')
     expect(line?.fields).toMatchObject({ model: 'fake-encoder@v1', heads: 'one@v1, two@v1' })
@@ -134,7 +135,7 @@ describe('POST /classify', () => {
   it('blends in the neighbours of a memory', async () => {
     const head = createTestHead('blend', { memory: createMemory() })
     await publishHead(registry, 'blend', head)
-    serve()
+    await serve()
     const { data } = await classify({ inputs: ['a text'] })
     const expected = await expectPrediction(head, 'a text')
     expect(data[0]!.predictions[0]!.label).toBe(expected.label)
@@ -143,7 +144,7 @@ describe('POST /classify', () => {
 
   it('lists top_k labels, five by default, and returns embeddings when asked', async () => {
     await publishHead(registry, 'wide', createTestHead('wide', {}, 9))
-    serve()
+    await serve()
     const lengthOf = async (body: object) =>
       (await classify({ inputs: 'hi', ...body })).data[0]!.predictions[0]!.labels.length
     expect(await lengthOf({})).toBe(5)
@@ -156,7 +157,7 @@ describe('POST /classify', () => {
   it('gives no label where none reaches the threshold', async () => {
     await publishHead(registry, 'intent', createTestHead('intent'))
     await publishHead(registry, 'tags', createTestHead('tags', { activation: 'sigmoid' }))
-    serve()
+    await serve()
     const none = await classify({ inputs: 'hi', model: ['intent', 'tags'], threshold: 1 })
     for (const { label, labels } of none.data[0]!.predictions) {
       expect({ label, labels }).toEqual({ label: null, labels: [] })
@@ -167,7 +168,7 @@ describe('POST /classify', () => {
 
   it('answers the largest request in order', async () => {
     await publishHead(registry, 'intent', createTestHead('intent', {}, 77))
-    serve()
+    await serve()
     const inputs = Array.from({ length: 2048 }, (_, i) => `text ${i}`)
     const { data } = await classify({ inputs })
     expect(data.map(({ index }) => index)).toEqual(inputs.map((_, i) => i))
@@ -181,7 +182,7 @@ describe('names', () => {
     await publishHead(registry, 'intent', createTestHead('intent'))
     await publishHead(registry, 'intent', createTestHead('other'), { alias: 'challenger' })
     await publishHead(registry, 'topic', createTestHead('topic'))
-    serve()
+    await serve()
   })
 
   it.each([
@@ -318,7 +319,7 @@ describe('names', () => {
 
 describe('a registry without classifiers', () => {
   it('says how to get one', async () => {
-    serve()
+    await serve()
     const failure = await fail({ inputs: 'hi' })
     expect(failure).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' })
     expect(failure.message).toBe('there is no classifier yet: train one and promote it')

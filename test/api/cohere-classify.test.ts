@@ -2,18 +2,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
 import { cohereClassifyResponseSchema } from '../../shared/contract/cohere-classify.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
 import { postJson } from '../fakes/post-json.ts'
 
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 let app: ApiApp
 
 beforeEach(async () => {
   const registry = createTestRegistry()
   await publishHead(registry, 'intent', createTestHead('intent', {}, 7))
   await publishHead(registry, 'tags', createTestHead('tags', { activation: 'sigmoid' }))
-  deps = createApiDeps({ registry })
+  deps = await createApiDeps({ registry })
   app = createApp(deps)
 })
 

@@ -7,7 +7,7 @@ import { createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 import { postJson } from '../fakes/post-json.ts'
 
-const app = createApp(createApiDeps())
+const app = createApp(await createApiDeps())
 
 describe('POST /embed', () => {
   it('answers one vector for a text and one per text of a list', async () => {
@@ -78,7 +78,7 @@ describe('POST /embed', () => {
 
   it('answers the largest request in order', async () => {
     const dimension = 384
-    const large = createApp(createApiDeps({ encoder: createFakeEncoder({ dimension }) }))
+    const large = createApp(await createApiDeps({ encoder: createFakeEncoder({ dimension }) }))
     const inputs = Array.from({ length: 2048 }, (_, i) => `text ${i}`)
     const answer = await postJson(large, '/embed', { inputs })
     const rows = (await answer.json()) as number[][]

@@ -19,13 +19,13 @@ const eyes = { name: 'eyes', modality: 'image', maxTokens: 64 } as const
 const registry = createTestRegistry()
 await publishHead(registry, 'pets', createTestHead('pet'))
 const app = createApp(
-  createApiDeps({
+  await createApiDeps({
     encoder: createFakeEncoder(eyes),
     registry,
     env: { ESPALIER_MAX_IMAGE_BYTES: '4000', ESPALIER_MAX_IMAGES: '3' },
   }),
 )
-const reader = createApp(createApiDeps())
+const reader = createApp(await createApiDeps())
 
 /** Bytes of no image: the fake encoder looks at nothing but their hash. */
 const bytes = createHash('sha512').update('an image').digest()
@@ -319,7 +319,7 @@ describe('bounds of uploads', () => {
       open = resolve
     })
     const small = createApp(
-      createApiDeps({
+      await createApiDeps({
         encoder: createFakeEncoder({ ...eyes, gate: () => gate }),
         env: { ESPALIER_MAX_HELD_BYTES: '10000' },
       }),

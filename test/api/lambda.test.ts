@@ -8,7 +8,7 @@ import { embedResponseSchema } from '../../shared/contract/embed.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 import { postJson } from '../fakes/post-json.ts'
 
@@ -22,14 +22,14 @@ const EVENTS = [
 const INPUTS = ['A cat sleeps on the mat.', 'Der Zug kommt um acht – pünktlich.']
 const context = { awsRequestId: 'invocation', getRemainingTimeInMillis: () => 30_000 }
 
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 afterEach(async () => {
   vi.unstubAllGlobals()
   await deps.close()
 })
 
-function open(options: Parameters<typeof createApiDeps>[0] = {}) {
-  deps = createApiDeps(options)
+async function open(options: Parameters<typeof createApiDeps>[0] = {}) {
+  deps = await createApiDeps(options)
   const app = createApp(deps)
   return { app, ...createLambdaHandlers(app) }
 }
@@ -49,7 +49,7 @@ function withBody(name: (typeof EVENTS)[number], path: string, body: unknown): L
 
 describe('handler', () => {
   it.each(EVENTS)('answers an event of %s as the server answers the request', async (name) => {
-    const { app, handler } = open()
+    const { app, handler } = await open()
     const result = await handler(readEvent(name), context)
     expect(result).toMatchObject({ statusCode: 200, isBase64Encoded: false })
     const answer = embedResponseSchema.parse(JSON.parse(result.body))
@@ -64,7 +64,7 @@ describe('handler', () => {
   })
 
   it.each(EVENTS)('answers errors of %s in the form of the surface', async (name) => {
-    const { handler } = open()
+    const { handler } = await open()
     const tei = await handler(withBody(name, '/embed', { inputs: [''] }), context)
     expect(tei.statusCode).toBe(400)
     expect(teiErrorBodySchema.parse(JSON.parse(tei.body)).error).toContain('inputs[0]')
@@ -76,20 +76,20 @@ describe('handler', () => {
   })
 
   it('refuses a base64 body that is no JSON', async () => {
-    const { handler } = open()
+    const { handler } = await open()
     const body = Buffer.from([0xff, 0x00]).toString('base64')
     const result = await handler(readEvent('api-gateway-v2', { body }), context)
     expect(result.statusCode).toBe(400)
   })
 
   it.each(EVENTS)('gives no event of %s the rights of a caller on this machine', async (name) => {
-    const { handler } = open()
+    const { handler } = await open()
     const result = await handler(withBody(name, '/admin/refresh', {}), context)
     expect(result.statusCode).toBe(403)
   })
 
   it.each(EVENTS)('ends a request of %s before Lambda ends the function', async (name) => {
-    const { handler } = open({ encoder: createHurriedEncoder() })
+    const { handler } = await open({ encoder: createHurriedEncoder() })
     const soon = { ...context, getRemainingTimeInMillis: () => 260 }
     const result = await handler(readEvent(name), soon)
     expect(result.statusCode).toBe(504)
@@ -111,7 +111,7 @@ describe('handler', () => {
     ['load-balancer', 1024 ** 2],
     ['function-url', 6 * 1024 ** 2],
   ] as const)('says what is wrong where an answer is too large for a %s', async (name, limit) => {
-    const { handler } = open({
+    const { handler } = await open({
       encoder: createFakeEncoder({ dimension: 64 }),
       env: { ESPALIER_MAX_INPUTS: '65536' },
     })
@@ -127,7 +127,7 @@ describe('handler', () => {
   })
 
   it('says so in the form of the route, behind the name of a stage as well', async () => {
-    const { handler } = open({ encoder: createFakeEncoder({ dimension: 65_536 }) })
+    const { handler } = await open({ encoder: createFakeEncoder({ dimension: 65_536 }) })
     const event = withBody('api-gateway-v2', '/live/embed', { inputs: Array(9).fill('a') })
     const result = await handler(event, context)
     expect(result.statusCode).toBe(413)
@@ -137,11 +137,11 @@ describe('handler', () => {
 
 describe('streamHandler', () => {
   it('is there where the runtime streams, and streams the same answers', async () => {
-    expect(open().streamHandler).toBeUndefined()
+    expect((await open()).streamHandler).toBeUndefined()
     await deps.close()
     const { metadata, stream, stub } = createStreamRuntime()
     vi.stubGlobal('awslambda', stub)
-    const { app, streamHandler } = open()
+    const { app, streamHandler } = await open()
     const invoke = streamHandler as unknown as (...args: unknown[]) => Promise<void>
     await invoke(readEvent('api-gateway-v2'), stream, context)
     expect(metadata()).toMatchObject({
@@ -155,7 +155,7 @@ describe('streamHandler', () => {
   it('ends a request before Lambda ends the function', async () => {
     const { metadata, stream, stub } = createStreamRuntime()
     vi.stubGlobal('awslambda', stub)
-    const { streamHandler } = open({ encoder: createHurriedEncoder() })
+    const { streamHandler } = await open({ encoder: createHurriedEncoder() })
     const invoke = streamHandler as unknown as (...args: unknown[]) => Promise<void>
     const soon = { ...context, getRemainingTimeInMillis: () => 260 }
     await invoke(readEvent('function-url'), stream, soon)

@@ -9,7 +9,7 @@ let handle: ServerHandle
 let client: OpenAI
 
 beforeAll(async () => {
-  handle = await startServer(createApiDeps())
+  handle = await startServer(await createApiDeps())
   client = new OpenAI({ baseURL: `${handle.url}/v1`, apiKey: 'none', maxRetries: 0 })
 })
 
@@ -48,7 +48,7 @@ describe('the openai client', () => {
   it('sends its key, and names what is wrong with it', async () => {
     const right = createKey()
     const env = { ESPALIER_API_KEYS: describeKey('website', ['infer'], right) }
-    const deps = createApiDeps({ env })
+    const deps = await createApiDeps({ env })
     const guarded = await startServer({ ...deps, keys: await loadKeys(deps.config) })
     const ask = (apiKey: string, baseURL = `${guarded.url}/v1`) =>
       new OpenAI({ baseURL, apiKey, maxRetries: 0 })

@@ -8,7 +8,7 @@ import { createApiDeps } from '../fakes/api-deps.ts'
 it('serves the document that docs/openapi.json holds; "npm run docs:openapi" renews it', async () => {
   const line = describeKey('reader', ['infer'], createKey())
   const keys = new KeyRing(parseApiKeys(line, 'the test'))
-  const app = createApp({ ...createApiDeps(), version: packageJson.version, keys })
+  const app = createApp({ ...(await createApiDeps()), version: packageJson.version, keys })
   const served: unknown = await (await app.request('/openapi.json')).json()
   const stored = readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')
   expect(served).toEqual(JSON.parse(stored))

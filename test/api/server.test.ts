@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
 import { createBoot } from '../../functions/boot/boot.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 
 const started: ServerHandle[] = []
@@ -12,8 +12,8 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((handle) => handle.stop('test ends')))
 })
 
-async function start(deps = createApiDeps()): Promise<ServerHandle> {
-  const handle = await startServer(deps)
+async function start(deps?: ApiTestDeps): Promise<ServerHandle> {
+  const handle = await startServer(deps ?? (await createApiDeps()))
   started.push(handle)
   return handle
 }
@@ -54,7 +54,7 @@ describe('startServer', () => {
 
   it('names the setting where the port is taken', async () => {
     const { port } = await start()
-    const failed = startServer(createApiDeps({ env: { PORT: String(port) } }))
+    const failed = startServer(await createApiDeps({ env: { PORT: String(port) } }))
     await expect(failed).rejects.toMatchObject({ code: 'invalid_config' })
     await expect(failed).rejects.toThrow(`PORT ${port} on HOST 127.0.0.1`)
   })
@@ -78,7 +78,7 @@ describe('startServer', () => {
 
   it('refuses bodies over the limit, declared or not, and serves on', async () => {
     const env = { PORT: '0', ESPALIER_MAX_BODY_BYTES: '4096' }
-    const handle = await start(createApiDeps({ env }))
+    const handle = await start(await createApiDeps({ env }))
     const declared = await embed(handle, `{"inputs":"${'x'.repeat(5000)}"}`)
     expect(declared.status).toBe(413)
     expect(await declared.text()).toContain('the limit is 4096 bytes')
@@ -94,7 +94,7 @@ describe('startServer', () => {
   })
 
   it('survives callers who leave in the middle of a body', async () => {
-    const deps = createApiDeps()
+    const deps = await createApiDeps()
     const handle = await start(deps)
     const socket = connect(handle.port, '127.0.0.1')
     socket.write(
@@ -109,7 +109,7 @@ describe('startServer', () => {
 
   it('drops work of callers who leave while waiting', async () => {
     const held = createHeldEncoder()
-    const deps = createApiDeps({ encoder: held.encoder })
+    const deps = await createApiDeps({ encoder: held.encoder })
     const handle = await start(deps)
     const inside = held.inside()
     const controller = new AbortController()
@@ -140,7 +140,7 @@ describe('startServer', () => {
 describe('stopping', () => {
   it('finishes every accepted request, then releases the encoder, then ends with 0', async () => {
     const held = createHeldEncoder()
-    const deps = createApiDeps({ encoder: held.encoder })
+    const deps = await createApiDeps({ encoder: held.encoder })
     const handle = await start(deps)
     const inside = held.inside()
     const asked = embed(handle)
@@ -173,7 +173,7 @@ describe('stopping', () => {
   it('cuts off what is not done at the deadline, and ends with 1', async () => {
     const held = createHeldEncoder()
     const env = { ESPALIER_SHUTDOWN_TIMEOUT_MS: '20' }
-    const handle = await start(createApiDeps({ encoder: held.encoder, env }))
+    const handle = await start(await createApiDeps({ encoder: held.encoder, env }))
     const inside = held.inside()
     const asked = embed(handle)
     await inside
@@ -184,7 +184,7 @@ describe('stopping', () => {
   })
 
   it('ends with 1 where releasing the parts fails', async () => {
-    const deps = createApiDeps()
+    const deps = await createApiDeps()
     const handle = await start({ ...deps, close: () => Promise.reject(new Error('stuck')) })
     expect(await handle.stop('enough')).toBe(1)
     expect(deps.log.lines.some(({ message }) => message === 'closing failed')).toBe(true)

@@ -8,7 +8,7 @@ import type { Head } from '../../shared/head/head.ts'
 import { quantizeRows } from '../../shared/head/neighbours.ts'
 import { routePosition } from '../../shared/registry/records/traffic.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
 import { postJson } from '../fakes/post-json.ts'
@@ -16,7 +16,7 @@ import { postJson } from '../fakes/post-json.ts'
 const TOKEN = 'a-token-for-the-tests'
 const TEXTS = Array.from({ length: 40 }, (_, i) => `text number ${i}`)
 let registry: Registry
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 let app: ApiApp
 
 beforeEach(() => {
@@ -35,7 +35,7 @@ async function serve(
   const candidate = { ...champion, weights, ...shadow }
   await publishHead(registry, 'intent', candidate, { alias: null, ...(bytes && { bytes }) })
   await registry.setShadow('intent', { version: 2, samplePercent: percent })
-  deps = createApiDeps({
+  deps = await createApiDeps({
     registry,
     env: { ESPALIER_ADMIN_TOKEN: TOKEN },
     ...(encoder && { encoder }),

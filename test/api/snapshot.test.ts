@@ -5,17 +5,17 @@ import { loadKeys } from '../../functions/boot/guard.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { Renewals } from '../../shared/lib/renewals.ts'
 import { createSnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
 import { postJson } from '../fakes/post-json.ts'
 
 const registry = createTestRegistry()
 const renewals = new Renewals()
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 afterEach(() => deps.close())
 
 async function serve(env: Record<string, string> = {}): Promise<ApiApp> {
-  const base = createApiDeps({ env, registry })
+  const base = await createApiDeps({ env, registry })
   const snapshot = createSnapshotHooks({ renewals, models: base.classifiers, log: base.log })
   deps = Object.assign(base, { snapshot, keys: await loadKeys(base.config) })
   return createApp(deps)

@@ -125,7 +125,7 @@ describe('every page', () => {
 
   it.each(pages)('%s names only files and folders that exist', (page) => {
     const named = readPage(page).match(
-      /\b(?:shared|functions|infra|test|cdk)\/[\w.-]*\w(?:\/[\w.-]*\w)*/g,
+      /\b(?:shared|functions|infra|test)\/[\w.-]*\w(?:\/[\w.-]*\w)*/g,
     )
     expect([...new Set(named)].filter((path) => !existsSync(new URL(path, root)))).toEqual([])
   })

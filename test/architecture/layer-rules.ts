@@ -17,7 +17,22 @@ export interface AreaRule {
 }
 
 const lib = { lib: 'value' } as const
+/** Exports, and what is read of a model's folder before one. */
+const exported = {
+  exporter: 'value',
+  'exporter/source': 'value',
+  'exporter/image': 'value',
+} as const
 const stored = { registry: 'value', 'registry/records': 'value' } as const
+
+/** The parts of training, loaded by a job when something is trained. */
+const trained = {
+  training: 'dynamic',
+  'training/catalogue': 'value',
+  'training/numerics': 'dynamic',
+  'training/evaluation': 'dynamic',
+  'training/adapt': 'dynamic',
+} as const
 
 /** What every job works with: rows, the spine, and the versions that it reads and publishes. */
 const jobParts = {
@@ -29,7 +44,7 @@ const jobParts = {
   head: 'value',
   dataset: 'value',
   reports: 'dynamic',
-  training: 'dynamic',
+  ...trained,
   ...lib,
 } as const
 
@@ -43,13 +58,15 @@ const bootParts = {
   bulk: 'value',
   registry: 'value',
   'registry/stores': 'value',
-  exporter: 'value',
+  ...exported,
   runtime: 'value',
   encoder: 'value',
   dataset: 'value',
   ...lib,
 } as const
 
+const EXPORT = 'the exporter builds graphs with onnx and runs them through runtime'
+const PURE = 'training is pure: matrix kernels and rows come in as arguments'
 const A_JOB = 'a job puts the parts of jobs/heads and jobs/rows together; it never meets serving'
 
 /** The areas and their arrows. */
@@ -61,28 +78,76 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'boot builds the parts and knows no command line; the server is loaded when asked for',
   },
   'boot/serve': {
-    imports: { ...bootParts, boot: 'value', api: 'value' },
+    imports: { ...bootParts, boot: 'value', api: 'value', 'api/metrics': 'value' },
     packages: 'any',
     builtins: true,
     instead: 'boot/serve puts the server together from the parts of boot',
   },
   'api/routes': {
     imports: {
-      api: 'value',
+      api: 'types',
+      'api/requests': 'value',
+      'api/responses': 'value',
+      'api/middleware': 'value',
       contract: 'value',
       serving: 'types',
       following: 'types',
       lib: 'value',
     },
-    packages: 'any',
+    packages: ['zod'],
     builtins: false,
     instead: 'a route parses with contract and calls a service that createApp hands to it',
+  },
+  'api/requests': {
+    imports: { api: 'types', contract: 'value', serving: 'types', lib: 'value' },
+    packages: ['zod'],
+    builtins: true,
+    instead: 'api/requests reads what comes in and calls no service',
+  },
+  'api/responses': {
+    imports: { api: 'types', contract: 'value', serving: 'types', lib: 'value' },
+    packages: ['hono', 'zod', '@asteasolutions/zod-to-openapi'],
+    builtins: true,
+    instead: 'api/responses writes what goes out; results come in as values',
+  },
+  'api/metrics': {
+    imports: { api: 'types' },
+    packages: ['prom-client'],
+    builtins: false,
+    instead: 'api/metrics counts what records and the parts of createApp say',
+  },
+  'api/middleware': {
+    imports: {
+      api: 'types',
+      'api/responses': 'value',
+      'api/metrics': 'types',
+      serving: 'types',
+      lib: 'value',
+    },
+    packages: ['hono', '@hono/node-server'],
+    builtins: true,
+    instead: 'middleware stands before every route and knows none',
+  },
+  'api/lambda': {
+    imports: {
+      api: 'types',
+      'api/requests': 'value',
+      'api/responses': 'value',
+      boot: 'value',
+      serving: 'types',
+      lib: 'value',
+    },
+    packages: ['hono', 'aws-lambda'],
+    builtins: true,
+    instead: 'api/lambda turns events into requests; the application does not know of it',
   },
   api: {
     imports: {
       'api/routes': 'value',
+      'api/requests': 'value',
+      'api/middleware': 'value',
+      'api/metrics': 'value',
       boot: 'value',
-      contract: 'value',
       serving: 'types',
       lib: 'value',
     },
@@ -106,6 +171,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'jobs/heads': 'types',
       'jobs/finetune': 'types',
       training: 'types',
+      'training/catalogue': 'value',
       ...lib,
     },
     packages: 'any',
@@ -141,6 +207,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       encoders: 'value',
       encoder: 'value',
       training: 'types',
+      'training/catalogue': 'value',
       dataset: 'value',
       contract: 'value',
       lib: 'value',
@@ -203,7 +270,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'versions publishes, reads and compares versions of the registry',
   },
   encoders: {
-    imports: { ...stored, exporter: 'value', encoder: 'value', ...lib },
+    imports: { ...stored, ...exported, encoder: 'value', ...lib },
     packages: 'any',
     builtins: true,
     instead: 'encoders finds and opens encoders; who may use them is decided above',
@@ -228,7 +295,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       ...jobParts,
       encoders: 'value',
       encoder: 'value',
-      exporter: 'value',
+      ...exported,
       finetune: 'dynamic',
     },
     packages: 'any',
@@ -273,7 +340,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 's3 speaks to a bucket and knows nothing of what lies in it',
   },
   reports: {
-    imports: { dataset: 'types', ...lib },
+    imports: { dataset: 'types', 'training/catalogue': 'types', ...lib },
     packages: ['d3-scale', 'd3-shape'],
     builtins: true,
     instead:
@@ -281,10 +348,82 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   },
   onnx: { imports: lib, packages: [], builtins: true, instead: 'onnx is a pure leaf over lib' },
   exporter: {
-    imports: { onnx: 'value', runtime: 'value', ...lib },
-    packages: 'any',
+    imports: {
+      'exporter/source': 'value',
+      'exporter/text': 'value',
+      'exporter/image': 'value',
+      'exporter/int8': 'value',
+      'exporter/int8/image': 'value',
+      'exporter/artifact': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: ['zod'],
     builtins: true,
-    instead: 'the exporter builds graphs with onnx and runs them through runtime',
+    instead: EXPORT,
+  },
+  'exporter/architectures': {
+    imports: lib,
+    packages: ['zod'],
+    builtins: false,
+    instead:
+      'an architecture is data: its configuration, the names of its tensors, its kind of layer',
+  },
+  'exporter/source': {
+    imports: { 'exporter/architectures': 'value', onnx: 'value', runtime: 'value', ...lib },
+    packages: ['zod'],
+    builtins: true,
+    instead: 'source reads and writes the files of models, and knows no graph of ours',
+  },
+  'exporter/text': {
+    imports: {
+      'exporter/architectures': 'value',
+      'exporter/source': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: true,
+    instead: EXPORT,
+  },
+  'exporter/image': {
+    imports: { 'exporter/source': 'value', onnx: 'value', runtime: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: EXPORT,
+  },
+  'exporter/int8': {
+    imports: {
+      'exporter/source': 'value',
+      'exporter/text': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: ['zod'],
+    builtins: true,
+    instead: EXPORT,
+  },
+  'exporter/int8/image': {
+    imports: {
+      'exporter/int8': 'value',
+      'exporter/image': 'types',
+      'exporter/source': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
+    packages: ['zod', 'sharp'],
+    builtins: true,
+    instead: EXPORT,
+  },
+  'exporter/artifact': {
+    imports: { 'exporter/source': 'value', runtime: 'value', ...lib },
+    packages: ['zod', 'sharp'],
+    builtins: true,
+    instead: 'artifact writes folders, names their versions and proves them by vectors',
   },
   runtime: {
     imports: { onnx: 'value', ...lib },
@@ -305,13 +444,85 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'head is pure mathematics over lib',
   },
   training: {
-    imports: { head: 'value', dataset: 'types', ...lib },
-    packages: 'any',
-    builtins: true,
-    instead: 'training is pure: matrix kernels and rows come in as arguments',
+    imports: {
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      'training/detect': 'value',
+      head: 'value',
+      dataset: 'types',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/catalogue': {
+    imports: { 'training/methods': 'dynamic' },
+    packages: [],
+    builtins: false,
+    instead:
+      'the catalogue lists methods for those who do not train: it loads their code when asked',
+  },
+  'training/numerics': {
+    imports: lib,
+    packages: ['ml-matrix'],
+    builtins: false,
+    instead: 'numerics is matrices and rows alone',
+  },
+  'training/evaluation': {
+    imports: { training: 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/methods': {
+    imports: {
+      training: 'types',
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/evaluation': 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/detect': {
+    imports: { 'training/methods': 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/adapt': {
+    imports: {
+      training: 'value',
+      'training/catalogue': 'value',
+      'training/numerics': 'value',
+      'training/evaluation': 'value',
+      head: 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
   },
   finetune: {
-    imports: { onnx: 'value', exporter: 'value', runtime: 'value', training: 'value', ...lib },
+    imports: {
+      onnx: 'value',
+      ...exported,
+      'exporter/architectures': 'types',
+      'exporter/text': 'value',
+      'exporter/artifact': 'value',
+      runtime: 'value',
+      training: 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      ...lib,
+    },
     packages: 'any',
     builtins: true,
     instead: 'finetune builds gradient graphs with onnx and exporter and runs them through runtime',
@@ -349,7 +560,7 @@ export const PACKAGE_HOMES: readonly {
   },
   {
     name: /^@aws-sdk\//,
-    homes: ['shared/s3', 'shared/registry/stores/s3', 'shared/bulk'],
+    homes: ['shared/s3', 'shared/registry/stores/s3'],
     instead:
       'use the BlobStore of shared/registry; the SDK lives in shared/s3 and what stands on it',
   },

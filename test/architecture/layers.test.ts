@@ -72,6 +72,11 @@ describe('layer rules', () => {
       `import { b } from '../../../shared/encoder/b.ts'`,
       'encoder/b.ts',
     ],
+    [
+      'functions/api/requests/a.ts',
+      `import { b } from '../responses/b.ts'`,
+      'functions/api/responses/b.ts',
+    ],
     ['functions/cli/a.ts', `import { b } from '../../shared/runtime/b.ts'`, 'shared/runtime/b.ts'],
     ['cdk/a.ts', `import { b } from '../shared/serving/b.ts'`, 'shared/serving/b.ts'],
   ])('%s: refuses %s', (path, source, target) => {
@@ -89,7 +94,8 @@ describe('layer rules', () => {
     ['shared/training/a.ts', `import type { Row } from '../dataset/b.ts'`],
     ['shared/jobs/train/train-head.ts', `const t = await import('../../training/fit.ts')`],
     ['shared/jobs/train/train-head.ts', `import type { Fit } from '../../training/fit.ts'`],
-    ['functions/api/routes/a.ts', `import type { B } from '../../../shared/serving/b.ts'`],
+    ['functions/api/requests/a.ts', `import type { B } from '../../../shared/serving/b.ts'`],
+    ['functions/api/routes/a.ts', `import { b } from '../responses/b.ts'`],
     ['functions/cli/commands/a.ts', `import type { B } from '../../../shared/training/b.ts'`],
     ['functions/boot/boot.ts', `import { b } from '../../shared/runtime/b.ts'`],
   ])('%s: allows %s', (path, source) => {

@@ -17,7 +17,7 @@ const NOT_YET = [
   'shared/bulk/',
   // Their sentences travel through jobs.
   'shared/dataset/summary.ts',
-  'shared/reports/fine-tuning-advice.ts',
+  'shared/reports/advice.ts',
 ]
 
 /** What only a surface knows, and how shared says it instead. Custom properties of CSS look like options, but for what follows. */

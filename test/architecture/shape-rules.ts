@@ -9,7 +9,7 @@ export const MIN_IMPORTERS = 3
 
 /** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
 export const SMALL_BY_KIND: readonly RegExp[] = [
-  /^functions\/api\/(?:server|lambda\/lambda|lambda)\.ts$/,
+  /^functions\/api\/lambda\/lambda\.ts$/,
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
   /^shared\/contract\//,
@@ -22,4 +22,11 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
   'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+  'shared/exporter/architectures/roberta.ts': 'each architecture of the table is a file of its own',
+  'functions/boot/start-service.ts': 'the library loads it without the parts of HTTP',
+  'shared/client/client-error.ts': 'declarations of the client are made from it alone',
+  'shared/lib/maths/select-largest.ts': 'the plain search of the tests selects as the kernels do',
+  'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
+  'functions/boot/start-early-worker.ts':
+    'an entry loads it alone, and starts the first worker, before everything else',
 }

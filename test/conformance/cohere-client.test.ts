@@ -1,10 +1,10 @@
 import { CohereClient, CohereError } from 'cohere-ai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
 
-let deps: ReturnType<typeof createApiDeps>
+let deps: ApiTestDeps
 let handle: ServerHandle
 let client: CohereClient
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
   const registry = createTestRegistry()
   await publishHead(registry, 'intent', createTestHead('intent', {}, 7))
   await publishHead(registry, 'tags', createTestHead('tags', { activation: 'sigmoid' }))
-  deps = createApiDeps({ registry })
+  deps = await createApiDeps({ registry })
   handle = await startServer(deps)
   client = new CohereClient({ environment: handle.url, token: 'none' })
 })

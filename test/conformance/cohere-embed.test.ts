@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { CohereClientV2 } from 'cohere-ai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
-import { createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 
 const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true } as const
@@ -13,7 +13,7 @@ const images = ['a', 'b'].map((name) => createHash('sha512').update(name).digest
 const uris = images.map((bytes) => `data:image/png;base64,${bytes.toString('base64')}`)
 
 interface Running {
-  readonly deps: ReturnType<typeof createApiDeps>
+  readonly deps: ApiTestDeps
   readonly handle: ServerHandle
   readonly client: CohereClientV2
 }
@@ -21,7 +21,7 @@ let reader: Running
 let viewer: Running
 
 async function start(encoder = createFakeEncoder()): Promise<Running> {
-  const deps = createApiDeps({ encoder })
+  const deps = await createApiDeps({ encoder })
   const handle = await startServer(deps)
   const client = new CohereClientV2({ environment: handle.url, token: 'none', maxRetries: 0 })
   return { deps, handle, client }

@@ -1,17 +1,22 @@
 import { Registry } from 'prom-client'
 import type { ServerDeps } from '../../functions/api/server.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
+import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
+import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { RegistryReader } from '../../shared/registry/types.ts'
-import { createLiveModels, type LiveModelsOptions } from '../../shared/serving/live/live-models.ts'
-import { createStaticDirectory } from '../../shared/serving/models.ts'
+import { openDefaultEncoder } from '../../shared/serving/live/open-default-encoder.ts'
 import { createReadiness } from '../../shared/serving/readiness.ts'
-import { createServices } from '../../shared/serving/services.ts'
+import { createLiveService } from '../../shared/serving/services.ts'
 import { createFakeEncoder } from './fake-encoder.ts'
+import { createFakeSources } from './fake-sources.ts'
+
+/** When the test servers say that they started. */
+const STARTED_MS = 1_700_000_000_000
 
 /** A log line as a test sees it. */
 export interface LogLine {
@@ -35,46 +40,47 @@ export function createMemoryLogger(): Logger & { readonly lines: LogLine[] } {
   }
 }
 
-/** Parts of a server around a fake encoder and an empty registry; ready unless told otherwise. */
-export function createApiDeps(
+/** Parts of a server, and what it has logged. */
+export type ApiTestDeps = ServerDeps & { readonly log: ReturnType<typeof createMemoryLogger> }
+
+/**
+ * Parts of a server around a fake encoder and an empty registry, as boot puts them together; ready unless told
+ * otherwise. It looks at the registry when a test says so.
+ */
+export async function createApiDeps(
   options: {
-    encoder?: Encoder
-    env?: Record<string, string>
-    starting?: boolean
-    registry?: RegistryReader
-    live?: Partial<LiveModelsOptions>
+    readonly encoder?: Encoder
+    /** Other encoders; needs the `name` of the one to begin with. */
+    readonly sources?: EncoderSources
+    readonly name?: string
+    readonly env?: Record<string, string>
+    readonly starting?: boolean
+    readonly registry?: RegistryReader
+    readonly memory?: RegistryMemory | null
   } = {},
-): ServerDeps & { readonly log: ReturnType<typeof createMemoryLogger> } {
-  const encoder = options.encoder ?? createFakeEncoder()
-  const config = parseConfig({ PORT: '0', ...options.env })
-  const encoders = createStaticDirectory([encoder], 1_700_000_000)
+): Promise<ApiTestDeps> {
+  const { encoder = createFakeEncoder(), registry = openRegistry(openMemoryStore()) } = options
+  const { sources = sourcesOf(encoder), name = encoder.info.name, memory = null } = options
+  const env = { PORT: '0', ESPALIER_FOLLOW: 'request', ESPALIER_POLL_SECONDS: '3600' }
+  const config = parseConfig({ ...env, ...options.env })
   const log = createMemoryLogger()
-  const classifiers = createLiveModels({
-    encoder,
-    registry: options.registry ?? openRegistry(openMemoryStore()),
-    follow: 'request',
-    pollMs: 3_600_000,
-    headsBytes: config.headsBytes,
-    waitMs: config.queueTimeoutMs,
-    clock: systemClock,
-    log,
-    ...options.live,
+  const clock = { ...systemClock, wallMs: () => STARTED_MS }
+  const parts = { registry, memory, sources, config, clock, log }
+  const opened = await openDefaultEncoder({
+    ...parts,
+    encoder: name,
+    openRegistry: async () => registry,
+    ahead: null,
   })
+  const live = createLiveService({ ...parts, opened })
   const readiness = createReadiness()
   if (!options.starting) readiness.markReady()
-  return {
-    services: createServices({ encoders, classifiers, limits: config }),
-    encoders,
-    classifiers,
-    config,
-    log,
-    clock: systemClock,
-    readiness,
-    version: '0.0.0',
-    metrics: new Registry(),
-    async close() {
-      await classifiers.close()
-      await encoder.close()
-    },
-  }
+  return { ...live, config, log, clock, readiness, version: '0.0.0', metrics: new Registry() }
+}
+
+/** A machine that has one encoder, open already. */
+function sourcesOf(encoder: Encoder): EncoderSources {
+  const { name } = encoder.info
+  const source = { key: name, label: name, bytes: 0, open: async () => ({ encoder, bytes: 0 }) }
+  return { ...createFakeSources(), ofLocal: () => source }
 }

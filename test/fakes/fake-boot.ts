@@ -11,10 +11,10 @@ import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 import { openThumbnailer } from '../../shared/runtime/image/image-decoder.ts'
-import { plainKernels } from '../../shared/training/plain-kernels.ts'
 import type { ModelSummary } from '../../shared/versions/list-models.ts'
 import { openPlainRegistry } from '../../shared/versions/open-model-registry.ts'
 import { createFakeEncoder, type FakeEncoderOptions } from './fake-encoder.ts'
+import { plainKernels } from './plain-kernels.ts'
 
 type ExportRequest = Parameters<Boot['exportEncoder']>[0]
 

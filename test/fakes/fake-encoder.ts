@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { EncodedBatch, Encoder, EncoderInfo, Projection } from '../../shared/encoder/types.ts'
 import { measureDistances } from '../../shared/head/columns.ts'
-import { findNeighbours } from '../../shared/head/neighbours.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { type EncoderInput, modalityOf } from '../../shared/lib/manifests/encoder-input.ts'
 import type { NearestRows } from '../../shared/lib/maths/matrix-kernels.ts'
+import { findNeighbours } from './find-neighbours.ts'
 
 /** What a test may choose about the fake. */
 export interface FakeEncoderOptions extends Partial<EncoderInfo> {

@@ -1,4 +1,4 @@
-import type { Activation } from '../../shared/exporter/source/source-config.ts'
+import type { Activation } from '../../shared/exporter/architectures/architecture.ts'
 import type { EncoderWeights, Linear, Norm } from '../../shared/exporter/source/weights.ts'
 
 type Dense = NonNullable<EncoderWeights['dense']>

@@ -143,16 +143,28 @@ describe('espalier finetune', () => {
     expect((await openFolder('even').readState('words-encoder')).status).toBe('missing')
   }, 120_000)
 
-  it('publishes no encoder where no mix of weights beats the base, and says so', async () => {
-    const made = await finetune('same', '--learning-rate', '1e-9', '--alpha', 'auto')
+  it('publishes nothing where no tuned weights beat the base, says so, and reports it', async () => {
+    const argv = ['--learning-rate', '1e-9', '--alpha', 'auto', '--report', path('unbeaten')]
+    const made = await finetune('same', ...argv)
     expect(made.code).toBe(1)
     expect(made.stderr).toMatch(
       /^espalier: no tuned weights beat the base's: a classifier is right on \d+\.\d % of 22 validation rows with the base, .*no encoder is published: use "espalier train"\n$/,
     )
     expect(await openFolder('same').listModels()).toEqual([])
+    const report = JSON.parse(await readFile(path('unbeaten/report.json'), 'utf8'))
+    expect(report).toMatchObject({
+      encoder: { model: 'bert-mean@v1' },
+      test: { rows: 54 },
+      fineTuning: {
+        blend: { alpha: 0, basis: 'validation', rows: 22 },
+        contenders: [{ name: 'frozen, int8', gain: null, accuracy: report.test.accuracy }],
+        recommendation: { promote: 'frozen', precision: null },
+      },
+    })
+    expect(await readFile(path('unbeaten/report.md'), 'utf8')).toContain('Keep the frozen encoder')
   }, 120_000)
 
-  it('chooses the mix by cross-validation where rows are few', async () => {
+  it('chooses alpha by cross-validation where rows are few', async () => {
     await writeFile(path('few.csv'), toCsv(rows.slice(0, 150)))
     const argv = ['--name', 'few', ...QUICK, '-q', '--json', '--seed', '7']
     const made = await run('few', 'finetune', path('few.csv'), ...argv)

@@ -80,7 +80,7 @@ async function interruptedBy(reason: string): Promise<FineTuneClassifierRequest>
   const { tuning, ...request } = await describeRequest()
   return {
     ...request,
-    // How much is learnt by then is a matter of time: the mix must not hang on it.
+    // How much is learnt by then is a matter of time: alpha must not hang on it.
     tuning: { ...tuning, epochs: 900, alpha: 1 },
     signal: interrupted.signal,
     onProgress(stage, done, _total, detail) {

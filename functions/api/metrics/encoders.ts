@@ -85,13 +85,12 @@ function addOpenMetrics(registry: Registry, encoders: ApiDeps['encoders']): void
       this.inc(encoders.stats().refused)
     },
   })
-  if (encoders.stats().bytes === null) return
   new Gauge({
     name: 'espalier_encoders_bytes',
     help: 'Memory that open encoders are reckoned to take.',
     registers,
     collect() {
-      this.set(encoders.stats().bytes ?? 0)
+      this.set(encoders.stats().bytes)
     },
   })
 }

@@ -4,7 +4,7 @@ import { print as printWording } from '../../../shared/lib/wording.ts'
 import type { CommandContext } from '../context.ts'
 import { parseBareName } from '../options/change-options.ts'
 import { formatBytes, formatCount } from '../output/number-format.ts'
-import { COMMAND_LINE } from '../output/surface.ts'
+import { COMMAND_LINE } from '../output/report-error.ts'
 
 interface VerifyFlags {
   readonly json?: boolean

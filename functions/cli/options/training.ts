@@ -1,20 +1,9 @@
 import type { Command } from 'commander'
 import type { TrainHeadRequest } from '../../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import type { Method } from '../../../shared/training/types.ts'
+import { METHODS, type Method } from '../../../shared/training/catalogue/methods.ts'
 import type { CommandContext } from '../context.ts'
 import { numberBetween, oneOf, wholeNumber } from './parsers.ts'
-
-/** Every method by name: a new one that is missing here does not compile. */
-const METHODS: Readonly<Record<Method, true>> = {
-  auto: true,
-  softmax: true,
-  lda: true,
-  ncm: true,
-  ridge: true,
-  knn: true,
-}
-const METHOD_NAMES = Object.keys(METHODS) as readonly Method[]
 
 /** Options of every command that fits and evaluates a classifier on labelled rows. */
 export interface FitOptions {
@@ -39,8 +28,8 @@ export function addFitOptions(command: Command): Command {
     )
     .option(
       '--method <method>',
-      `how the classifier is fitted: ${METHOD_NAMES.join(', ')}; auto chooses by cross-validation`,
-      oneOf(METHOD_NAMES),
+      `how the classifier is fitted: ${METHODS.join(', ')}; auto chooses by cross-validation`,
+      oneOf(METHODS),
       'auto',
     )
     .option('--seed <n>', 'all randomness is derived from it', wholeNumber(0, 2 ** 31 - 1), 42)

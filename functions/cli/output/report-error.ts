@@ -1,7 +1,18 @@
 import { CommanderError } from 'commander'
 import { type ErrorCode, isEspalierError, printError } from '../../../shared/lib/errors.ts'
 import { explainRefusal } from '../../../shared/lib/system-errors.ts'
-import { COMMAND_LINE } from './surface.ts'
+import type { Surface } from '../../../shared/lib/wording.ts'
+
+/** How the command line names things: `--name`, `"espalier promote intent@v7 --alias champion"`. */
+export const COMMAND_LINE: Surface = {
+  option: ({ name, value }) => (value === undefined ? `--${name}` : `--${name} ${value}`),
+  task: ({ name, target, options = {} }) => {
+    const given = Object.entries(options).map(([option, value]) =>
+      value === true ? `--${option}` : `--${option} ${value}`,
+    )
+    return `"${['espalier', name, ...(target === undefined ? [] : [target]), ...given].join(' ')}"`
+  },
+}
 
 export const EXIT_OK = 0
 export const EXIT_FAILURE = 1

@@ -1,6 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import type { ImagePreprocessing } from '../../lib/manifests/image-preprocessing.ts'
+import { sha256 } from '../source/model-file.ts'
+
+/** Bumped when artifacts of an older export should be made again. */
+export const EXPORTER_VERSION = 'espalier-export-1'
 
 /** Raised whenever the float graphs change in a way that moves vectors. */
 const GRAPH_REVISION = 2
@@ -40,11 +43,6 @@ export function computeFingerprint(
   quantization: { readonly scheme: string; readonly calibration: string } | null,
 ): string {
   return hashJson({ family, precision, quantization, revision: GRAPH_REVISION })
-}
-
-/** Hex sha256 of bytes or text. */
-export function sha256(content: Uint8Array | string): string {
-  return createHash('sha256').update(content).digest('hex')
 }
 
 function flatten({ resize, ...rest }: ImagePreprocessing): [string, unknown][] {

@@ -5,7 +5,7 @@ import { hint, say, task } from '../../lib/wording.ts'
 import { cutGraph, findBottlenecks } from '../../onnx/cut.ts'
 import type { Graph, Node } from '../../onnx/graph.ts'
 import { openSession } from '../../runtime/session.ts'
-import { withModelFile } from '../int8/temporary-model.ts'
+import { withModelFile } from '../source/model-file.ts'
 import type { ImageNetwork } from './image-network.ts'
 
 /** Longer vectors are no embeddings any more; the manifest has the same bound. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
 import type { EncoderWeights } from '../source/weights.ts'
-import type { Site, SiteKind } from '../text/encoder-graph.ts'
+import type { Site, SiteKind } from '../text/dialect.ts'
 import type { Ranges } from './quantize.ts'
 
 /** Digits kept of a range: far above float64 noise, far below what int8 can resolve. */

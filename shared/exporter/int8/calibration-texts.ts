@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Tokenizer } from '../../runtime/text/tokenizer.ts'
-import { sha256 } from '../artifact/fingerprint.ts'
+import { sha256 } from '../source/model-file.ts'
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024
 /** A few hundred texts settle the ranges; more only take longer. */

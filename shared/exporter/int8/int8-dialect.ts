@@ -1,6 +1,6 @@
 import { ELEMENT_TYPES, type GraphBuilder, MICROSOFT_DOMAIN } from '../../onnx/graph.ts'
 import type { EncoderWeights } from '../source/weights.ts'
-import type { Dialect, Site } from '../text/encoder-graph.ts'
+import type { Dialect, Site } from '../text/dialect.ts'
 import { createNumerics } from '../text/numerics.ts'
 import { siteKey } from './calibration-file.ts'
 import { type QuantizedLinear, quantizeRows } from './quantize.ts'

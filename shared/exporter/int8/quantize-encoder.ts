@@ -1,6 +1,6 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { EncoderWeights, LayerWeights, Linear } from '../source/weights.ts'
-import type { Site } from '../text/encoder-graph.ts'
+import type { Site } from '../text/dialect.ts'
 import { measureRanges } from './calibrate.ts'
 import {
   type Calibration,

@@ -2,12 +2,13 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { Progress } from '../../lib/logger.ts'
 import type { Graph, GraphBuilder, ValueInfo } from '../../onnx/graph.ts'
 import { openSession } from '../../runtime/session.ts'
+import { withModelFile } from '../source/model-file.ts'
 import type { EncoderWeights, Linear } from '../source/weights.ts'
-import { buildEncoderGraph, type Dialect, GRAPH_NAMES, type Site } from '../text/encoder-graph.ts'
+import type { Dialect, Site } from '../text/dialect.ts'
+import { buildEncoderGraph, GRAPH_NAMES } from '../text/encoder-graph.ts'
 import { createFloatDialect } from '../text/float-dialect.ts'
 import { createFloat64Numerics } from '../text/numerics.ts'
 import { siteKey } from './calibration-file.ts'
-import { withModelFile } from './temporary-model.ts'
 
 /** Tokens of one run: enough to fill a core, few enough for small memory. */
 const RUN_TOKENS = 1024

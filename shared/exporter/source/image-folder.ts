@@ -6,9 +6,9 @@ import {
   type ImagePreprocessing,
   imagePreprocessingSchema,
 } from '../../lib/manifests/image-preprocessing.ts'
-import { findForeignModel } from './foreign-onnx.ts'
 import { OWN_IMAGE_CONFIG, PREPROCESSOR_CONFIG } from './is-image-folder.ts'
 import { readJsonFile } from './json-file.ts'
+import { findForeignModel } from './onnx-file.ts'
 import { fromPreprocessorConfig, preprocessorConfigSchema } from './preprocessor-config.ts'
 import { chooseName } from './source-folder.ts'
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { EspalierError, restate } from '../../lib/errors.ts'
@@ -6,8 +6,14 @@ import type { Graph } from '../../onnx/graph.ts'
 import { parseModel } from '../../onnx/reader.ts'
 import type { ExternalPart } from '../../onnx/tensor-reader.ts'
 
+const CANDIDATES = ['onnx/model.onnx', 'model.onnx']
 /** The bound of protobuf itself; larger weights lie in files beside the graph. */
 const MAX_MODEL_BYTES = 2 ** 31 - 1
+
+/** The ONNX file of a Hugging Face folder, or null. */
+export function findForeignModel(folder: string): string | null {
+  return CANDIDATES.map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null
+}
 
 /**
  * Reads an ONNX file, with the weights that lie in files of the same folder and nowhere else.

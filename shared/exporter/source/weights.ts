@@ -1,9 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
-import { openSafetensors, type SafetensorsFile } from './safetensors.ts'
+import type { TensorLayout, TransformerConfig } from '../architectures/architecture.ts'
+import { ARCHITECTURES } from '../architectures/table.ts'
+import { openSafetensors } from './safetensors.ts'
 import type { DenseConfig } from './sentence-config.ts'
-import type { Architecture, TransformerConfig } from './source-config.ts'
+import { findPrefix, WORD_TABLE } from './tensor-names.ts'
+import { TensorReader } from './tensor-reader.ts'
 
 /** y = x·weightᵀ + bias, weight of shape [outputs, inputs] as PyTorch stores it. */
 export interface Linear {
@@ -44,133 +47,6 @@ export interface EncoderWeights {
   readonly digest: string
 }
 
-/** Where an architecture keeps its tensors, relative to the model's prefix. */
-interface TensorNames {
-  readonly layer: string
-  readonly attention: readonly [string, string, string, string]
-  readonly attentionNorm: string
-  readonly ffn: readonly [string, string]
-  readonly outputNorm: string
-  readonly types: boolean
-}
-
-const BERT_NAMES: TensorNames = {
-  layer: 'encoder.layer.',
-  attention: [
-    'attention.self.query',
-    'attention.self.key',
-    'attention.self.value',
-    'attention.output.dense',
-  ],
-  attentionNorm: 'attention.output.LayerNorm',
-  ffn: ['intermediate.dense', 'output.dense'],
-  outputNorm: 'output.LayerNorm',
-  types: true,
-}
-
-const TENSOR_NAMES: Readonly<Record<Architecture, TensorNames>> = {
-  bert: BERT_NAMES,
-  roberta: BERT_NAMES,
-  distilbert: {
-    layer: 'transformer.layer.',
-    attention: ['attention.q_lin', 'attention.k_lin', 'attention.v_lin', 'attention.out_lin'],
-    attentionNorm: 'sa_layer_norm',
-    ffn: ['ffn.lin1', 'ffn.lin2'],
-    outputNorm: 'output_layer_norm',
-    types: false,
-  },
-}
-
-/** A trainable tensor of ours as the file keeps it: the names of the parts that it stacks, in row order. */
-export type StoredNames = ReadonlyMap<string, readonly string[]>
-
-/**
- * Where `model.safetensors` keeps the tensors of the layers, by our names (`layers.3.qkv.weight`) and relative
- * to the file's prefix.
- */
-export function storedLayerNames(config: TransformerConfig): StoredNames {
-  const names = TENSOR_NAMES[config.architecture]
-  const [query, key, value, out] = names.attention
-  const found = new Map<string, readonly string[]>()
-  for (let index = 0; index < config.layers; index++) {
-    const at = `${names.layer}${index}.`
-    const add = (ours: string, parts: readonly string[], ends: readonly [string, string]): void => {
-      for (const [end, stored] of [
-        [ends[0], 'weight'],
-        [ends[1], 'bias'],
-      ] as const) {
-        const stack = parts.map((part) => `${at}${part}.${stored}`)
-        found.set(`layers.${index}.${ours}.${end}`, stack)
-      }
-    }
-    add('qkv', [query, key, value], ['weight', 'bias'])
-    add('out', [out], ['weight', 'bias'])
-    add('attention_norm', [names.attentionNorm], ['gamma', 'beta'])
-    add('ffn_in', [names.ffn[0]], ['weight', 'bias'])
-    add('ffn_out', [names.ffn[1]], ['weight', 'bias'])
-    add('output_norm', [names.outputNorm], ['gamma', 'beta'])
-  }
-  return found
-}
-
-/** What the names of a file's tensors begin with; null where it holds no encoder. */
-export function findPrefix(names: readonly string[]): string | null {
-  return PREFIXES.find((candidate) => names.includes(candidate + WORD_TABLE)) ?? null
-}
-
-const WORD_TABLE = 'embeddings.word_embeddings.weight'
-const PREFIXES = ['', 'bert.', 'roberta.', 'distilbert.', 'model.', 'encoder.']
-
-/** Reads tensors by name, checks their shapes and folds them into a digest. */
-class TensorReader {
-  readonly #file: SafetensorsFile
-  readonly #prefix: string
-  readonly #hash: Hash
-
-  constructor(file: SafetensorsFile, prefix: string, hash: Hash) {
-    this.#file = file
-    this.#prefix = prefix
-    this.#hash = hash
-  }
-
-  async tensor(name: string, shape: readonly number[]): Promise<Float32Array> {
-    const actual = this.#file.shape(this.#prefix + name)
-    if (actual && actual.join() !== shape.join()) {
-      throw new EspalierError(
-        'invalid_model_file',
-        `tensor ${this.#prefix}${name} is [${actual.join(', ')}]; the configuration asks for [${shape.join(', ')}]`,
-      )
-    }
-    const values = await this.#file.read(this.#prefix + name)
-    this.#hash.update(`${name}[${shape.join()}]`)
-    this.#hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-    return values
-  }
-
-  /** Row 0 of the type table, whatever its height: single texts have type 0 throughout. */
-  async typeRow(size: number): Promise<Float32Array> {
-    const name = 'embeddings.token_type_embeddings.weight'
-    const rows = this.#file.shape(this.#prefix + name)?.[0] ?? 1
-    return (await this.tensor(name, [rows, size])).subarray(0, size)
-  }
-
-  async linear(name: string, inputs: number, outputs: number, bias = true): Promise<Linear> {
-    return {
-      inputs,
-      outputs,
-      weight: await this.tensor(`${name}.weight`, [outputs, inputs]),
-      bias: bias ? await this.tensor(`${name}.bias`, [outputs]) : new Float32Array(outputs),
-    }
-  }
-
-  async norm(name: string, size: number): Promise<Norm> {
-    return {
-      gamma: await this.tensor(`${name}.weight`, [size]),
-      beta: await this.tensor(`${name}.bias`, [size]),
-    }
-  }
-}
-
 /**
  * Loads the weights that a graph needs and nothing else.
  * @throws EspalierError `invalid_model_file` for missing tensors and wrong shapes
@@ -191,12 +67,12 @@ export async function loadWeights(
       )
     }
     const reader = new TensorReader(file, prefix, hash)
-    const names = TENSOR_NAMES[config.architecture]
+    const layout = ARCHITECTURES[config.architecture].tensors
     const words = await reader.tensor(WORD_TABLE, [config.vocabulary, config.hidden])
-    const positions = await readPositions(reader, config, names.types)
+    const positions = await readPositions(reader, config, layout.types)
     const embeddingNorm = await reader.norm('embeddings.LayerNorm', config.hidden)
     const layers: LayerWeights[] = []
-    for (let i = 0; i < config.layers; i++) layers.push(await readLayer(reader, config, names, i))
+    for (let i = 0; i < config.layers; i++) layers.push(await readLayer(reader, config, layout, i))
     const dense = denseConfig && (await readDense(denseConfig, config.hidden, hash))
     const positionCount = config.positions - config.positionOffset
     const digest = hash.digest('hex')
@@ -227,11 +103,11 @@ async function readPositions(
 async function readLayer(
   reader: TensorReader,
   { hidden, intermediate }: TransformerConfig,
-  names: TensorNames,
+  layout: TensorLayout,
   index: number,
 ): Promise<LayerWeights> {
-  const at = `${names.layer}${index}.`
-  const [query, key, value, out] = names.attention
+  const at = `${layout.layer}${index}.`
+  const [query, key, value, out] = layout.attention
   const parts = [
     await reader.linear(at + query, hidden, hidden),
     await reader.linear(at + key, hidden, hidden),
@@ -240,10 +116,10 @@ async function readLayer(
   return {
     qkv: stackLinears(parts),
     out: await reader.linear(at + out, hidden, hidden),
-    attentionNorm: await reader.norm(at + names.attentionNorm, hidden),
-    ffnIn: await reader.linear(at + names.ffn[0], hidden, intermediate),
-    ffnOut: await reader.linear(at + names.ffn[1], intermediate, hidden),
-    outputNorm: await reader.norm(at + names.outputNorm, hidden),
+    attentionNorm: await reader.norm(at + layout.attentionNorm, hidden),
+    ffnIn: await reader.linear(at + layout.ffn[0], hidden, intermediate),
+    ffnOut: await reader.linear(at + layout.ffn[1], intermediate, hidden),
+    outputNorm: await reader.norm(at + layout.outputNorm, hidden),
   }
 }
 

@@ -1,6 +1,8 @@
 import { type Graph, GraphBuilder } from '../../onnx/graph.ts'
+import type { Block } from '../architectures/architecture.ts'
+import { ARCHITECTURES } from '../architectures/table.ts'
 import type { Pooling } from '../source/source-config.ts'
-import type { EncoderWeights, LayerWeights, Linear, Norm } from '../source/weights.ts'
+import type { EncoderWeights } from '../source/weights.ts'
 import {
   type AddAttention,
   type AttentionOptions,
@@ -8,43 +10,9 @@ import {
   fuseAttention,
   type Projected,
 } from './attention-graph.ts'
-import type { Numerics } from './numerics.ts'
+import type { Dialect, Normed, Site } from './dialect.ts'
 import { addPooling } from './pooling-graph.ts'
-
-/** Which linear layer of the transformer is meant. */
-export type SiteKind = 'qkv' | 'out' | 'ffnIn' | 'ffnOut'
-
-/** One linear layer, by its place: the unit of quantisation and of calibration. */
-export interface Site {
-  readonly layer: number
-  readonly kind: SiteKind
-}
-
-/** A layer normalisation, in the two forms that are read. */
-export interface Normed {
-  /** For the linear layer after it. */
-  readonly input: string
-  /** For the addition that closes the residual, together with the output of the linear layer before it. */
-  readonly residual: string
-}
-
-/** How a precision computes the parts that differ: word rows, normalisations and linear layers. */
-export interface Dialect {
-  readonly numerics: Numerics
-  /** Shape of matrices between operators: [tokens of all texts, width] or [batch, tokens, width]. */
-  readonly rows: 'flat' | 'batched'
-  /** Word vectors of shape [batch, tokens, hidden] for ids [batch, tokens]. */
-  words(g: GraphBuilder, ids: string): string
-  /** Normalises a sum for the linear layer `next`, or for pooling where that is null. */
-  norm(g: GraphBuilder, name: string, sum: string, norm: Norm, next: Site | null): Normed
-  /** Outputs of a linear layer: query, key and value for `qkv` as attention takes them, one value otherwise. */
-  linear(g: GraphBuilder, site: Site, input: string, linear: Linear): string[]
-  /** Attention on rows as `linear` gives them. @default on three values [batch, tokens, hidden] */
-  readonly attention?: (
-    g: GraphBuilder,
-    options: AttentionOptions,
-  ) => AddAttention<readonly string[]>
-}
+import { type AddLayer, addPostNormLayer } from './post-norm.ts'
 
 /** Where a stack of layers starts: at token ids, or at states [batch, tokens, hidden] of the layer below. */
 export type StackStart = { readonly ids: string } | { readonly states: string }
@@ -70,10 +38,12 @@ export const GRAPH_NAMES = {
   pooled: 'pooled',
 } as const
 
+/** The builder of a layer, by how the architecture computes it. */
+const LAYERS: Readonly<Record<Block, AddLayer>> = { 'post-norm': addPostNormLayer }
+
 /**
  * Builds ids [batch, tokens] int32 and mask [batch, tokens] float32, padding last → `embedding` and `pooled`
- * [batch, dimension] float32: a post-norm BERT encoder, pooling and L2 normalisation included.
- * Devlin et al., 2019, https://arxiv.org/abs/1810.04805.
+ * [batch, dimension] float32: the layers of the architecture, pooling and L2 normalisation included.
  */
 export function buildEncoderGraph(
   weights: EncoderWeights,
@@ -108,15 +78,10 @@ export function addStack(g: GraphBuilder, stack: Stack): string {
     const rows = shaper.toRows(start.states)
     x = { input: rows, residual: rows }
   }
+  const addLayer = LAYERS[ARCHITECTURES[weights.config.architecture].block]
   for (let index = from; index < to; index++) {
-    const layer = weights.layers[index] as LayerWeights
-    const name = `layers.${index}`
-    const attended = addAttention(g, dialect, layer, index, x.input, attend)
-    let sum = g.op('Add', [attended, x.residual])
-    const inner: Site = { layer: index, kind: 'ffnIn' }
-    x = dialect.norm(g, `${name}.attention_norm`, sum, layer.attentionNorm, inner)
-    sum = g.op('Add', [addFeedForward(g, dialect, weights, index, x.input), x.residual])
-    x = dialect.norm(g, `${name}.output_norm`, sum, layer.outputNorm, nextSite(index + 1))
+    const next = nextSite(index + 1)
+    x = addLayer({ g, dialect, weights, index, states: x, attend, next })
   }
   return dialect.numerics.toFloat32(g, shaper.toStates(x.input))
 }
@@ -163,41 +128,4 @@ function addEmbeddings(
   const tokens = g.op('Shape', [ids], { start: 1, end: 2 })
   const positions = g.op('Slice', [table, g.int64s(0), tokens, g.int64s(0)])
   return g.op('Add', [dialect.words(g, ids), positions])
-}
-
-function addAttention(
-  g: GraphBuilder,
-  dialect: Dialect,
-  layer: LayerWeights,
-  index: number,
-  input: string,
-  attend: AddAttention<readonly string[]>,
-): string {
-  const parts = dialect.linear(g, { layer: index, kind: 'qkv' }, input, layer.qkv)
-  const context = attend(parts)
-  return dialect.linear(g, { layer: index, kind: 'out' }, context, layer.out)[0] as string
-}
-
-function addFeedForward(
-  g: GraphBuilder,
-  dialect: Dialect,
-  weights: EncoderWeights,
-  index: number,
-  input: string,
-): string {
-  const layer = weights.layers[index] as LayerWeights
-  const [inner] = dialect.linear(g, { layer: index, kind: 'ffnIn' }, input, layer.ffnIn)
-  const active = addActivation(g, dialect.numerics, weights, inner as string)
-  return dialect.linear(g, { layer: index, kind: 'ffnOut' }, active, layer.ffnOut)[0] as string
-}
-
-function addActivation(
-  g: GraphBuilder,
-  n: Numerics,
-  { config }: EncoderWeights,
-  value: string,
-): string {
-  if (config.activation === 'relu') return g.op('Relu', [value])
-  if (config.activation === 'gelu') return n.gelu(g, value)
-  return n.tanhGelu(g, value)
 }

@@ -1,6 +1,6 @@
 import type { GraphBuilder } from '../../onnx/graph.ts'
 import type { EncoderWeights, Linear } from '../source/weights.ts'
-import type { Dialect } from './encoder-graph.ts'
+import type { Dialect } from './dialect.ts'
 import { addLinear, type Numerics } from './numerics.ts'
 
 /** Plain floating point: word rows looked up, linear layers as one Gemm each. */

@@ -1,5 +1,5 @@
 import { createRandom } from '../../lib/maths/random.ts'
-import { assignFolds } from '../../training/folds.ts'
+import { assignFolds } from '../../training/numerics/folds.ts'
 import type { Scorer } from '../evaluate/evaluate-rows.ts'
 import { listParameters } from '../graph/training-graph.ts'
 import type { TrainingGraphOptions } from '../graph/types.ts'

@@ -1,6 +1,6 @@
 import { createRandom } from '../../lib/maths/random.ts'
 import type { NamedTensor } from '../../runtime/session.ts'
-import { sampleRows } from '../../training/folds.ts'
+import { sampleRows } from '../../training/numerics/folds.ts'
 import type { BatchInputs, BatchStart } from '../graph/types.ts'
 import type { LabelledTexts } from '../types.ts'
 import type { TrainingBatch } from './pairs.ts'

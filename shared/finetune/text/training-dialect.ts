@@ -1,6 +1,6 @@
 import type { EncoderWeights } from '../../exporter/source/weights.ts'
 import { type AttentionOptions, addScoreMask } from '../../exporter/text/attention-graph.ts'
-import type { Dialect } from '../../exporter/text/encoder-graph.ts'
+import type { Dialect } from '../../exporter/text/dialect.ts'
 import { createNumerics, type Numerics } from '../../exporter/text/numerics.ts'
 import { type GraphBuilder, MICROSOFT_DOMAIN } from '../../onnx/graph.ts'
 

@@ -1,6 +1,6 @@
+import type { TransformerConfig } from '../../exporter/architectures/architecture.ts'
 import { deriveFolder } from '../../exporter/artifact/derived-folder.ts'
-import type { TransformerConfig } from '../../exporter/source/source-config.ts'
-import { findPrefix, storedLayerNames } from '../../exporter/source/weights.ts'
+import { findPrefix, storedLayerNames } from '../../exporter/source/tensor-names.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
 import { createRandom, drawNormal, type Random } from '../../lib/maths/random.ts'

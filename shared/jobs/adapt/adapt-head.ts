@@ -1,46 +1,22 @@
 import type { EncoderInfo } from '../../encoder/types.ts'
-import { encodeHead } from '../../head/encode.ts'
-import { EspalierError } from '../../lib/errors.ts'
-import { formatModelVersion } from '../../lib/text/model-address.ts'
-import { checkModelName } from '../../registry/records/names.ts'
-import { checkTargetKind, wasPromoted } from '../../versions/publish-model.ts'
-import { checkChampion, promoteVersion } from '../heads/champion.ts'
-import { judgeHead } from '../heads/evaluation.ts'
 import { checkAllReadable, inputOf } from '../heads/leave-out-unreadable.ts'
-import { publishHead } from '../heads/publish.ts'
-import { assembleReport } from '../heads/report.ts'
-import type {
-  Promotion,
-  TrainHeadDeps,
-  TrainHeadRequest,
-  TrainHeadResult,
-} from '../heads/request.ts'
-import { embedForJob } from '../rows/embed-for-job.ts'
+import { makeHead } from '../heads/make-head.ts'
+import type { HeadRequest, TrainHeadDeps, TrainHeadResult } from '../heads/request.ts'
+import { takeTrainingRows } from '../heads/vectors.ts'
+import { type EmbedJobDeps, type EmbedJobOptions, embedForJob } from '../rows/embed-for-job.ts'
+import { takeRows } from '../rows/take-rows.ts'
 import {
+  type AdaptSets,
   type AdaptSettings,
   compareMethods,
   loadAdapting,
   type MethodRow,
   predictTarget,
 } from './compare.ts'
-import { type DomainsRequest, readDomains } from './data.ts'
+import { type Domains, type DomainsRequest, readDomains } from './data.ts'
 
 /** One adaptation of texts or images; what it shares with a training means the same. */
-export interface AdaptHeadRequest
-  extends AdaptSettings,
-    DomainsRequest,
-    Pick<
-      TrainHeadRequest,
-      | 'name'
-      | 'promote'
-      | 'reason'
-      | 'by'
-      | 'idempotencyKey'
-      | 'description'
-      | 'dryRun'
-      | 'quoteTexts'
-      | 'command'
-    > {}
+export interface AdaptHeadRequest extends AdaptSettings, DomainsRequest, HeadRequest {}
 
 export interface AdaptHeadResult extends TrainHeadResult {
   readonly methods: readonly MethodRow[]
@@ -48,152 +24,88 @@ export interface AdaptHeadResult extends TrainHeadResult {
   readonly predictions: Awaited<ReturnType<typeof predictTarget>>
 }
 
-const QUOTES = 3
+/** Settings of a training that an adaptation has fixed; the parts are of the cross-validation for the temperature. */
+const FIXED = { folds: 5, testFraction: 0, balance: false, memory: false } as const
 
 /**
  * Adapts a classifier to texts of another domain and publishes it as a new version, as training does.
  * @throws EspalierError `invalid_data`, `invalid_name`, `wrong_model_kind`, and what encoder and registry throw
  */
 export async function adaptHead(
-  deps: TrainHeadDeps,
+  deps: Omit<TrainHeadDeps, 'layers'>,
   request: AdaptHeadRequest,
 ): Promise<AdaptHeadResult> {
-  const { name, seed, onProgress, signal } = request
-  checkModelName(name)
-  await checkTargetKind(deps.registry, name, 'classifier', signal)
-  const timings: { stage: string; milliseconds: number }[] = []
-  let startedMs = deps.clock.monotonicMs()
-  const finish = (stage: string): void => {
-    const nowMs = deps.clock.monotonicMs()
-    timings.push({ stage, milliseconds: nowMs - startedMs })
-    startedMs = nowMs
-  }
-  const { data, target, truth } = await readDomains(request)
-  finish('reading')
-  const inputs = [...data.train.map(inputOf), ...(target.images ?? target.texts)]
-  const check = (encoder: EncoderInfo) => {
-    if (name !== encoder.name) return
-    const model = formatModelVersion(encoder)
-    const message = `${model} is the encoder itself; give the classifier another --name`
-    throw new EspalierError('wrong_model_kind', message)
-  }
-  const embedded = await embedForJob(deps, inputs, { check, onProgress, signal })
-  finish('embedding')
-  checkAllReadable(inputs, embedded.unreadable)
-  const { encoder } = embedded
+  const {
+    encoder: _encoder,
+    fit,
+    ...result
+  } = await makeHead(deps, request, {
+    fix: 'pass --target-labels COLUMN',
+    read: () => readDomains(request),
+    embed: (data, options) => embedDomains(deps, data, options),
+    async fit({ data, vectors, target: targetVectors }, { kernels, watch }) {
+      const tools = await loadAdapting()
+      const { family } = vectors.encoder
+      const sets = toSets(request, data, vectors, targetVectors)
+      const { chosen, methods, shift } = await compareMethods(tools, kernels, sets, {
+        ...request,
+        family,
+      })
+      const predictions = await predictTarget(chosen, sets.target, kernels)
+      watch.finish('adapting')
+      const trained = { ...chosen.trained, candidates: methods.map(toCandidate) }
+      const learnt = takeTrainingRows(data, vectors)
+      const { signal } = request
+      return { trained, learnt, vectors, signal, methods, shift, predictions }
+    },
+    origin({ data: { target } }, _fit, { encoder }) {
+      const { method, seed, ridge } = request
+      const lineage = { targetHash: target.sha256, targetRows: target.texts.length, ridge }
+      const { folds, balance, memory } = FIXED
+      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory, ...lineage }]
+      return { settings: { ...FIXED, method }, lineage, inputs }
+    },
+  })
+  const { methods, shift, predictions } = fit
+  return { ...result, methods, shift, predictions }
+}
+
+/** Embeds the source's rows and the target's, of which those with a label are the test rows. */
+async function embedDomains(deps: EmbedJobDeps, data: Domains, options: EmbedJobOptions) {
+  const { train, target, truth } = data
+  const inputs = [...train.map(inputOf), ...(target.images ?? target.texts)]
+  const { encoder, embeddings, unreadable, ...counts } = await embedForJob(deps, inputs, options)
+  checkAllReadable(inputs, unreadable)
+  const { dimension } = encoder
+  const end = train.length * dimension
+  const ofTarget = embeddings.subarray(end)
+  const known = [...truth.keys()].filter((row) => truth[row]! >= 0)
+  const test = takeRows(ofTarget, known, dimension)
+  const vectors = { encoder, train: embeddings.subarray(0, end), test }
+  return { data, vectors, target: ofTarget, embeddings: counts }
+}
+
+function toSets(
+  { source, target }: DomainsRequest,
+  data: Domains,
+  { encoder, train }: { readonly encoder: EncoderInfo; readonly train: Float32Array },
+  targetVectors: Float32Array,
+): AdaptSets {
   const { dimension: columns } = encoder
-  const end = data.train.length * columns
   const indexOf = new Map(data.classes.map((label, index) => [label, index]))
-  const sets = {
+  return {
     labels: data.classes,
     source: {
-      name: request.source.name,
-      features: { data: embedded.embeddings.subarray(0, end), rows: data.train.length, columns },
+      name: source.name,
+      features: { data: train, rows: data.train.length, columns },
       targets: Int32Array.from(data.train, ({ labels }) => indexOf.get(labels[0]!)!),
     },
     target: {
-      name: request.target.name,
-      features: { data: embedded.embeddings.subarray(end), rows: target.texts.length, columns },
-      truth,
+      name: target.name,
+      features: { data: targetVectors, rows: data.target.texts.length, columns },
+      truth: data.truth,
     },
   }
-  const kernels = await deps.openKernels()
-  try {
-    const tools = await loadAdapting()
-    const { family } = encoder
-    const compared = await compareMethods(tools, kernels, sets, { ...request, family })
-    finish('adapting')
-    const { chosen, methods, shift } = compared
-    const { head } = chosen.trained
-    const trained = { ...chosen.trained, candidates: methods.map(toCandidate) }
-    const judging = { tools, kernels, seed, quotes: request.quoteTexts ? QUOTES : 0 }
-    const vectors = takeKnown(sets.target.features.data, truth, columns)
-    const judgement =
-      data.test.length > 0 ? await judgeHead(head, data.test, vectors, judging) : null
-    const { targets, features } = sets.source
-    const fittedSet = { embeddings: features.data, dimension: columns, labels: data.classes }
-    const fitted = await tools.evaluateHead(
-      head,
-      { ...fittedSet, targets, labelSets: null },
-      kernels,
-    )
-    const correct = judgement?.correct ?? new Uint8Array(0)
-    const contender = { head, test: data.test, embeddings: vectors, correct }
-    const champion = await checkChampion(deps.registry, name, contender, {
-      ...judging,
-      signal,
-      fix: 'pass --target-labels COLUMN',
-    })
-    finish('evaluation')
-    const bytes = encodeHead(head)
-    const report = assembleReport({
-      request,
-      data,
-      encoder,
-      trained,
-      judgement,
-      fittedAccuracy: fitted.accuracy,
-      comparison: champion.comparison,
-      headBytes: bytes.length,
-      timings,
-      createdMs: deps.clock.wallMs(),
-    })
-    const files = tools.renderReport(report)
-    const predictions = await predictTarget(chosen, sets.target, kernels)
-    signal?.throwIfAborted()
-    const { version, created } = request.dryRun
-      ? { version: null, created: false }
-      : await publishHead(deps.registry, {
-          head,
-          bytes,
-          trained,
-          report,
-          files,
-          data,
-          request: { ...request, folds: FOLDS, testFraction: 0, balance: false, memory: false },
-          target: {
-            targetHash: target.sha256,
-            targetRows: target.texts.length,
-            ridge: request.ridge,
-          },
-        })
-    let promotion: Promotion = { status: 'none' }
-    if (version !== null && request.promote !== 'no') {
-      const again = !created && (await wasPromoted(deps.registry, version, signal))
-      const { by, reason } = request
-      const force = request.promote === 'always'
-      promotion = again
-        ? { status: 'promoted-before' }
-        : await promoteVersion(deps.registry, version, champion, { force, by, reason, signal })
-    }
-    const { cached, computed, truncated } = embedded
-    return {
-      version,
-      created,
-      report,
-      files,
-      warnings: data.warnings,
-      promotion,
-      embeddings: { cached, computed, truncated },
-      methods,
-      shift,
-      predictions,
-    }
-  } finally {
-    await kernels.close()
-  }
-}
-
-/** Parts of the cross-validation that sets the temperature. */
-const FOLDS = 5
-
-function takeKnown(data: Float32Array, truth: Int32Array, columns: number): Float32Array {
-  const known = [...truth.keys()].filter((row) => truth[row]! >= 0)
-  const out = new Float32Array(known.length * columns)
-  known.forEach((row, at) => {
-    out.set(data.subarray(row * columns, (row + 1) * columns), at * columns)
-  })
-  return out
 }
 
 function toCandidate({ method, sourceAccuracy, reverse, target, moved }: MethodRow) {

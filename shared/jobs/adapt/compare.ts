@@ -2,10 +2,11 @@ import type { Head } from '../../head/head.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { AdaptedHead } from '../../training/adapt/adapt.ts'
-import type { AdaptMethod } from '../../training/adapt/types.ts'
-import type { Features } from '../../training/features.ts'
+import type { AdaptMethod } from '../../training/catalogue/adapt-methods.ts'
+import type { Features } from '../../training/numerics/features.ts'
 import { loadTraining, type TrainingTools } from '../heads/tools.ts'
 import { createHeadRunner } from '../rows/apply-head.ts'
+import { takeRows } from '../rows/take-rows.ts'
 
 /** A labelled source and a target, in features of one kind. */
 export interface AdaptSets {
@@ -71,7 +72,7 @@ export async function loadAdapting() {
   const [tools, { adaptHeads }, { scaleRows }] = await Promise.all([
     loadTraining(),
     import('../../training/adapt/adapt.ts'),
-    import('../../training/features.ts'),
+    import('../../training/numerics/features.ts'),
   ])
   return { ...tools, adaptHeads, scaleRows }
 }
@@ -91,7 +92,7 @@ export async function compareMethods(
   const request = { source, target, labels, family, methods, seed, ridge }
   const { heads, shift } = await tools.adaptHeads(request, { kernels, onProgress, signal })
   const chosen = heads[0]!
-  const judged = takeJudged(sets)
+  const known = takeKnown(sets)
   const rows: MethodRow[] = []
   for (const adapted of heads) {
     const { assignment, trained, reverse } = adapted
@@ -104,7 +105,7 @@ export async function compareMethods(
       agreement: same.length / assignment.labels.length,
       moved: assignment.moved,
       empty: assignment.empty,
-      target: judged && (await judge(tools, kernels, trained.head, { ...judged, labels, seed })),
+      target: known && (await evaluate(tools, kernels, trained.head, { ...known, labels, seed })),
     })
   }
   return { chosen, methods: rows, shift }
@@ -125,30 +126,26 @@ export async function predictTarget(
 }
 
 /** The rows of the target whose label is known. */
-function takeJudged({ target }: AdaptSets) {
+function takeKnown({ target }: AdaptSets) {
   const { truth, features } = target
   const known = [...truth.keys()].filter((row) => truth[row]! >= 0)
   if (known.length === 0) return null
-  const { columns, data } = features
-  const embeddings = new Float32Array(known.length * columns)
-  known.forEach((row, at) => {
-    embeddings.set(data.subarray(row * columns, (row + 1) * columns), at * columns)
-  })
+  const embeddings = takeRows(features.data, known, features.columns)
   return { embeddings, targets: Int32Array.from(known, (row) => truth[row]!) }
 }
 
-async function judge(
+async function evaluate(
   { evaluateHead, compareHeads }: TrainingTools,
   kernels: MatrixKernels,
   head: Head,
-  judged: {
+  rows: {
     readonly embeddings: Float32Array
     readonly targets: Int32Array
     readonly labels: readonly string[]
     readonly seed: number
   },
 ) {
-  const { embeddings, targets, labels, seed } = judged
+  const { embeddings, targets, labels, seed } = rows
   const set = { embeddings, targets, labels, dimension: head.dimension, labelSets: null }
   const { right, accuracy } = await evaluateHead(head, set, kernels)
   // Against a head that is always wrong, the difference is the accuracy itself.

@@ -13,14 +13,13 @@ export interface DomainsRequest {
   readonly source: DataSource
   /** Rows of the other domain. */
   readonly target: DataSource
-  /** Column of the target's labels, which only judge; a row may have none. */
+  /** Column of the target's labels, for the evaluation alone; a row may have none. */
   readonly targetLabels?: string | undefined
   readonly reading: LabelledOptions
 }
 
-/** Both domains: the source as rows to train on, the target's labelled rows as rows to judge by. */
-export interface Domains {
-  readonly data: TrainingData
+/** Both domains: the source as rows to train on, the target's labelled rows as test rows. */
+export interface Domains extends TrainingData {
   readonly target: TargetRows
   /** Shape [target rows]: index of the label, -1 where it is not known. */
   readonly truth: Int32Array
@@ -54,18 +53,19 @@ export async function readDomains(request: DomainsRequest): Promise<Domains> {
     return label == null ? [] : [{ text, labels: [label], ...(image && { image }) }]
   })
   const warnings = [...summary.warnings, ...warnOf(targetSource, target)]
-  const judged = { ...summary, source: targetSource.name, sha256: target.sha256 }
-  const data: TrainingData = {
+  const ofTarget = { ...summary, source: targetSource.name, sha256: target.sha256 }
+  return {
     train: examples,
     test,
     classes,
     multiLabel,
     modality,
     summary,
-    testSummary: test.length > 0 ? judged : null,
+    testSummary: test.length > 0 ? ofTarget : null,
     warnings,
+    target,
+    truth,
   }
-  return { data, target, truth }
 }
 
 function warnOf(source: DataSource, { empty }: TargetRows): DatasetWarning[] {

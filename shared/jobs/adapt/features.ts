@@ -1,7 +1,7 @@
 import type { FeatureSet } from '../../dataset/arrays/feature-file.ts'
 import { dataError } from '../../dataset/data-error.ts'
 import type { Head } from '../../head/head.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import type { OpenKernels } from '../heads/tools.ts'
 import {
   type AdaptSettings,
   type ComparedMethods,
@@ -28,7 +28,7 @@ export interface AdaptedFeatures extends ComparedMethods {
  * @throws EspalierError `invalid_data` where the files do not fit each other
  */
 export async function adaptFeatures(
-  openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>,
+  openKernels: OpenKernels,
   request: AdaptFeaturesRequest,
 ): Promise<AdaptedFeatures> {
   const { source, target, scale } = request

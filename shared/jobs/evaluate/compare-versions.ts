@@ -11,15 +11,14 @@ import {
   readHead,
 } from '../../versions/head-version.ts'
 import { addUnreadable, inputOf, leaveOut } from '../heads/leave-out-unreadable.ts'
-import { loadTraining, type TrainingTools } from '../heads/tools.ts'
+import { loadTraining, type OpenKernels, type TrainingTools } from '../heads/tools.ts'
 import { createHeadRunner } from '../rows/apply-head.ts'
 import { type EmbedJobDeps, embedForJob } from '../rows/embed-for-job.ts'
 import { type Agreement, measureAgreement } from './compare-agreement.ts'
-import type { EvaluateHeadDeps } from './evaluate-head.ts'
 
 /** What comparing works with. */
 export interface CompareVersionsDeps extends EmbedJobDeps {
-  readonly openKernels: EvaluateHeadDeps['openKernels']
+  readonly openKernels: OpenKernels
   readonly registry: RegistryReader
 }
 
@@ -105,13 +104,13 @@ export async function compareVersions(
     const { compareHeads, scoreAnswers } = await loadTraining()
     const labelled = [...rows.keys()].filter((row) => rows[row]!.labels !== null)
     const truth = labelled.map((row) => rows[row]!.labels!)
-    const judge = (head: LoadedHead, all: readonly Prediction[]) => {
+    const evaluate = (head: LoadedHead, all: readonly Prediction[]) => {
       const said = labelled.map((row) => answerOf(all[row]!))
       const score = labelled.length > 0 ? scoreAnswers(said, truth, { seed }) : null
       const version = { head, inDistribution: shareInside(all), quality: score?.quality ?? null }
       return { version, right: score?.right ?? new Uint8Array() }
     }
-    const [first, second] = [judge(heads[0], before), judge(heads[1], after)]
+    const [first, second] = [evaluate(heads[0], before), evaluate(heads[1], after)]
     return {
       ...measureAgreement(rows, before, after, top),
       rows: rows.length,

@@ -2,18 +2,17 @@ import { dataError } from '../../dataset/data-error.ts'
 import type { DatasetSummary, LabelledOptions } from '../../dataset/labelled.ts'
 import type { DataSource } from '../../dataset/types.ts'
 import type { Progress } from '../../lib/logger.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import type { ReportTest } from '../../reports/types.ts'
 import { checkFamily, checkReadsUnit, readHead } from '../../versions/head-version.ts'
 import { readTestRows } from '../heads/data.ts'
-import { judgeHead } from '../heads/evaluation.ts'
+import { evaluateOnRows } from '../heads/evaluation.ts'
 import { addUnreadable, inputOf, leaveOut } from '../heads/leave-out-unreadable.ts'
-import { loadTraining } from '../heads/tools.ts'
+import { loadTraining, type OpenKernels } from '../heads/tools.ts'
 import { type EmbedJobDeps, embedForJob } from '../rows/embed-for-job.ts'
 
 export interface EvaluateHeadDeps extends EmbedJobDeps {
-  readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
+  readonly openKernels: OpenKernels
   readonly registry: RegistryReader
 }
 
@@ -40,7 +39,7 @@ export interface EvaluateHeadResult {
 }
 
 /**
- * Judges a version on labelled rows.
+ * Evaluates a version on labelled rows.
  * @throws EspalierError `model_not_found`, `version_not_found`, `wrong_model_kind`, `family_mismatch`, `invalid_data`
  */
 export async function evaluateHead(
@@ -62,11 +61,11 @@ export async function evaluateHead(
   const kernels = await deps.openKernels()
   try {
     const tools = await loadTraining()
-    const judging = { tools, kernels, seed, quotes }
+    const options = { tools, kernels, seed, quotes }
     const { unreadable } = embedded
     const { examples, embeddings } = leaveOut({ ...rows, ...embedded }, unreadable)
     if (examples.length === 0) throw dataError(data.name, null, 'no image can be read')
-    const { test, inDistribution } = await judgeHead(head, examples, embeddings, judging)
+    const { test, inDistribution } = await evaluateOnRows(head, examples, embeddings, options)
     const { labels } = head
     const warnings = addUnreadable(rows.summary.warnings, rows.examples, unreadable)
     const dataset = { ...rows.summary, warnings }

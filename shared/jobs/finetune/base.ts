@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { listBuiltins } from '../../encoders/encoder-artifacts.ts'
+import { listLayers } from '../../exporter/image/list-layers.ts'
+import { layerBelowBlocks, layerNamed } from '../../exporter/image/transfer-blocks.ts'
 import { isImageFolder } from '../../exporter/source/is-image-folder.ts'
 import { readSourceFolder } from '../../exporter/source/source-folder.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { ENCODER_MANIFEST_FILE } from '../../lib/manifests/encoder-manifest.ts'
 import { isModelName } from '../../lib/text/model-address.ts'
 import type { RegistryReader } from '../../registry/types.ts'
-import { type ImageBaseFolder, readImageBase } from './image-base.ts'
 import type { TrainableLayers } from './request.ts'
 
 /** An encoder of texts whose weights can be trained. */
@@ -19,7 +20,22 @@ export interface TextBaseFolder {
   readonly maxTokens: number
 }
 
+/** An image network whose weights can be trained. */
+export interface ImageBaseFolder {
+  readonly modality: 'image'
+  /** With its ONNX file. */
+  readonly folder: string
+  /**
+   * The blocks to train, the last few where none are asked for.
+   * @throws EspalierError `invalid_request` for blocks or a layer that are not there, and for all of them
+   */
+  choose(base: string, asked: TrainableLayers | undefined): TrainableLayers
+}
+
 export type BaseFolder = TextBaseFolder | ImageBaseFolder
+
+/** More take longer and were no better on the validation rows of a thousand cats and dogs. */
+const DEFAULT_BLOCKS = 3
 
 const ALTERNATIVE = '"espalier train" trains a classifier on its vectors as they are'
 
@@ -104,4 +120,26 @@ function withoutWeights(base: string, what: string): EspalierError {
       `that it was made from, such as "espalier finetune --output" keeps; ${ALTERNATIVE}`,
     { param: 'base' },
   )
+}
+
+/** @throws EspalierError `unsupported_model`, `invalid_model_file` */
+async function readImageBase(folder: string): Promise<ImageBaseFolder> {
+  const { layers, chosen, blocks } = await listLayers(folder)
+  const top = layers.find(({ name }) => name === chosen)
+  if (top === undefined) throw new EspalierError('internal', `${folder}: no layer ${chosen}`)
+  return {
+    modality: 'image',
+    folder,
+    choose(base, asked = { kind: 'layers', count: Math.min(DEFAULT_BLOCKS, blocks.length) }) {
+      if (asked.kind === 'layers') layerBelowBlocks(layers, top, asked.count)
+      if (asked.kind === 'above') layerNamed(layers, top, asked.layer)
+      if (asked.kind !== 'all') return asked
+      throw new EspalierError(
+        'invalid_request',
+        `--full: all of an image network takes too long and too much memory; train the last blocks of ${base} with ` +
+          `--layers N, 1 to ${blocks.length}, or what is above a layer with --from-layer NAME`,
+        { param: 'full' },
+      )
+    },
+  }
 }

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Progress } from '../../lib/logger.ts'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import type { FineTuneDeps } from './request.ts'
@@ -76,17 +76,15 @@ function toLine(text: string): string {
   return text.replace(/\s+/g, ' ').slice(0, MAX_LINE_LENGTH)
 }
 
-/** Makes a folder for one training and removes what dead ones left; the caller removes it. */
-export async function makeScratch(folder: string, id: string, nowMs: number): Promise<string> {
+/** Makes a folder for one training, beside which it removes what dead ones left; the caller removes it. */
+export async function makeScratch(folder: string, nowMs: number): Promise<void> {
+  const parent = dirname(folder)
   await mkdir(folder, { recursive: true })
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name)
+  for (const name of await readdir(parent)) {
+    const path = join(parent, name)
     const info = await stat(path).catch(() => null)
     if (info !== null && nowMs - info.mtimeMs > STALE_MS) {
       await rm(path, { recursive: true, force: true })
     }
   }
-  const own = join(folder, id)
-  await mkdir(own)
-  return own
 }

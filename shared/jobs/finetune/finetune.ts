@@ -1,31 +1,32 @@
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
-import { createStopwatch } from '../rows/stopwatch.ts'
+import { makeHead } from '../heads/make-head.ts'
+import { embedData } from '../heads/vectors.ts'
 import { type BaseFolder, chooseTrainable, findBaseFolder } from './base.ts'
-import { conclude } from './conclude.ts'
-import { type FineTuneData, readFineTuneData } from './data.ts'
-import { fitFrozen, tuneEncoder } from './encoder.ts'
+import { divideData, type FineTuneData, readFineTuneData } from './data.ts'
 import { makeScratch } from './export.ts'
+import { fitTuned } from './fit.ts'
+import { loadFineTuning } from './job.ts'
+import { describeTuned, publishEncoder } from './publish.ts'
+import { describeFineTuning, objectToTuned } from './report.ts'
 import type {
   FineTuneClassifierRequest,
   FineTuneClassifierResult,
   FineTuneDeps,
 } from './request.ts'
 import { chooseSettings } from './settings.ts'
-import { loadFineTuning } from './tools.ts'
-import { embedReadable } from './vectors.ts'
-import { judgeTuned } from './verdict.ts'
+import { encoderDeps } from './vectors.ts'
 
 /**
- * Trains an encoder and a head on labelled rows and publishes both, the encoder first: rows, split, frozen head,
- * training, export, head on the tuned vectors, judgement beside the frozen head, report, versions, promotion.
- * Nothing is visible before all of it but the publication is done.
- * @throws EspalierError `invalid_data`, `invalid_name`, `invalid_request`, `unsupported_model`, `not_better`, and
- *   what encoder, trainer, exporter and registry throw
+ * Trains an encoder and a head on labelled rows and publishes both, the encoder first. The head is compared with one
+ * on the frozen encoder, on the same test rows; where tuning does not pay nothing is published, and the result says why.
+ * @throws EspalierError `invalid_data`, `invalid_name`, `invalid_request`, `unsupported_model`, and what encoder,
+ *   trainer, exporter and registry throw
  */
 export async function fineTuneClassifier(
   deps: FineTuneDeps,
@@ -34,28 +35,38 @@ export async function fineTuneClassifier(
   const base = await checkRequest(deps, asked)
   const { precisions, ...limits } = describeBase(base, asked)
   const request = { ...asked, precision: precisions[0] ?? asked.precision }
-  const watch = createStopwatch(deps)
-  const found = await readFineTuneData(request)
-  checkModality(request, found, base)
-  const tools = await loadFineTuning()
-  // What does not fit is refused before anything is embedded.
-  chooseSettings(request, found, limits, tools)
-  watch.finish('reading')
-  const scratch = await makeScratch(deps.scratchFolder, randomUUID(), deps.clock.wallMs())
-  const kernels = await deps.openKernels()
+  const scratch = join(deps.scratchFolder, randomUUID())
   try {
-    const { data, vectors } = await embedReadable(deps, found, request)
-    watch.finish('embedding')
-    const settings = chooseSettings(request, data, limits, tools)
-    const parts = { deps, request, data, settings, precisions }
-    const job = { ...parts, tools, kernels, watch, scratch }
-    const frozen = await fitFrozen(job, vectors)
-    const tuned = await tuneEncoder(job, base.folder, frozen)
-    const verdict = await judgeTuned(job, frozen, tuned)
-    watch.finish('evaluation')
-    return await conclude(job, frozen, tuned, verdict)
+    const { fit, ...result } = await makeHead(deps, request, {
+      fix: 'pass --test FILE',
+      async read() {
+        const data = await readFineTuneData(request)
+        checkModality(request, data, base)
+        // What does not fit is refused before anything is embedded.
+        chooseSettings(request, data, limits, await loadFineTuning())
+        return data
+      },
+      async embed(found, { onProgress, signal }) {
+        const choice = { ...request, model: request.base }
+        const options = { onProgress, signal }
+        const { data, ...set } = await embedData(encoderDeps(deps, choice), found, options)
+        return { ...set, data: data === found ? data : divideData(data, request) }
+      },
+      async fit({ data, vectors }, { kernels, watch }) {
+        const tools = await loadFineTuning()
+        const settings = chooseSettings(request, data, limits, tools)
+        await makeScratch(scratch, deps.clock.wallMs())
+        const parts = { deps, request, data, settings, precisions }
+        return fitTuned({ ...parts, tools, kernels, watch, scratch }, base.folder, vectors)
+      },
+      publishEncoder: (_set, fit) => publishEncoder(fit),
+      report: (_set, fit, evaluated) => ({ fineTuning: describeFineTuning(fit, evaluated) }),
+      origin: (_set, fit, report) => describeTuned(fit, report),
+      objectTo: ({ fineTuning }) =>
+        fineTuning ? objectToTuned(fineTuning.recommendation, request.precision) : null,
+    })
+    return { ...result, notes: fit.notes, refusal: fit.refusal ?? null }
   } finally {
-    await kernels.close()
     await rm(scratch, { recursive: true, force: true })
   }
 }
@@ -81,7 +92,6 @@ async function checkRequest(
   if (encoders.includes(encoderName)) {
     refuse(`${encoderName} is a built-in encoder; give the tuned one another --encoder-name`)
   }
-  await checkTargetKind(deps.registry, name, 'classifier', signal)
   await checkTargetKind(deps.registry, encoderName, 'embedding', signal)
   return findBaseFolder(deps, base)
 }

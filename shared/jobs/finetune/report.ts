@@ -1,34 +1,13 @@
-import type { EncoderInfo } from '../../encoder/types.ts'
-import type { FineTuneResult } from '../../finetune/types.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
-import type { ReportContender, ReportRecommendation } from '../../reports/fine-tuning.ts'
-import type { ReportChampion, TrainingReport } from '../../reports/types.ts'
-import type { Judgement } from '../heads/evaluation.ts'
-import { assembleReport } from '../heads/report.ts'
-import type { FineTuneData } from './data.ts'
-import type { TunedHead } from './heads.ts'
-import type { FineTuneClassifierRequest } from './request.ts'
-
-/** Everything that the report of a fine-tuning tells. */
-export interface TunedReportParts {
-  readonly request: FineTuneClassifierRequest
-  readonly data: FineTuneData
-  readonly base: EncoderInfo
-  /** The tuned encoder, and the name that it has in the registry. */
-  readonly encoder: EncoderInfo
-  readonly model: string
-  readonly tuned: TunedHead
-  readonly headBytes: number
-  /** Of the published head at the served precision; null where no rows were held out. */
-  readonly judgement: Judgement | null
-  readonly contenders: readonly ReportContender[]
-  readonly recommendation: ReportRecommendation
-  readonly comparison: ReportChampion | null
-  readonly settings: Readonly<Record<string, number | string | boolean | null>>
-  readonly result: FineTuneResult
-  readonly timings: TrainingReport['timings']
-  readonly createdMs: number
-}
+import type {
+  ReportContender,
+  ReportFineTuning,
+  ReportRecommendation,
+} from '../../reports/types.ts'
+import type { Evaluation } from '../heads/evaluation.ts'
+import type { EvaluatedHead, FittedHead } from '../heads/make-head.ts'
+import type { FineTunedHead } from './fit.ts'
+import { describeSettings } from './settings.ts'
 
 const ENDS = {
   finished: 'as planned',
@@ -38,52 +17,104 @@ const ENDS = {
   diverged: 'as the loss was no number any more',
 } as const
 
-/** The report of a head with a section on the encoder below it. */
-export function assembleTunedReport(parts: TunedReportParts): TrainingReport {
-  const { tuned, base, result, data, model } = parts
-  const { head, method, choice } = tuned
-  const report = assembleReport({
-    ...parts,
-    // What cross-validation says of rows that the encoder has learnt says nothing of others.
-    trained: { head, method, why: choice.why, candidates: [], crossValidation: null },
-    fittedAccuracy: 0,
-  })
+/** The report's section on the encoder below the head. */
+export function describeFineTuning(fit: FineTunedHead, evaluated: EvaluatedHead): ReportFineTuning {
+  const { job, base, result, choice } = fit
+  const { data, settings } = job
+  const { encoder } = base
+  const contenders = compareContenders(fit, evaluated)
   return {
-    ...report,
-    encoder: { ...report.encoder, model },
-    fineTuning: {
-      base: {
-        model: formatModelVersion(base),
-        family: base.family,
-        fingerprint: base.fingerprint,
-        precision: base.precision,
-      },
-      settings: parts.settings,
-      rows: { train: data.learnt.length, validation: data.validation.length },
-      stopped: ENDS[result.stopped],
-      steps: result.steps,
-      bestStep: result.bestStep,
-      blend: {
-        alpha: result.blend.alpha,
-        basis: result.blend.basis,
-        rows: result.blend.rows,
-        scores: result.blend.scores,
-      },
-      epochs: result.epochs,
-      trainedParameters: result.trainedParameters,
-      curve: result.curve.map(
-        ({ step, seconds, trainLoss, validationLoss, validationAccuracy }) => ({
-          step,
-          seconds,
-          trainLoss,
-          validationLoss,
-          validationAccuracy,
-        }),
-      ),
-      contenders: parts.contenders,
-      head: choice,
-      recommendation: parts.recommendation,
-      memory: result.memory,
+    base: {
+      model: formatModelVersion(encoder),
+      family: encoder.family,
+      fingerprint: encoder.fingerprint,
+      precision: encoder.precision,
     },
+    settings: describeSettings(settings, data.modality),
+    rows: { train: data.learnt.length, validation: data.validation.length },
+    stopped: ENDS[result.stopped],
+    steps: result.steps,
+    bestStep: result.bestStep,
+    blend: {
+      alpha: result.blend.alpha,
+      basis: result.blend.basis,
+      rows: result.blend.rows,
+      scores: result.blend.scores,
+    },
+    epochs: result.epochs,
+    trainedParameters: result.trainedParameters,
+    curve: result.curve.map(({ step, seconds, trainLoss, validationLoss, validationAccuracy }) => ({
+      step,
+      seconds,
+      trainLoss,
+      validationLoss,
+      validationAccuracy,
+    })),
+    contenders,
+    head: choice,
+    recommendation: recommend(fit, contenders),
+    memory: result.memory,
+  }
+}
+
+/** What speaks against promoting the pair; null where it clearly beats the frozen head. */
+export function objectToTuned(
+  { promote, why, precision }: ReportRecommendation,
+  served: string,
+): string | null {
+  if (promote !== 'tuned') return why.replace(/\.$/, '')
+  if (precision === served) return null
+  return `at ${served}, which is served here, it does not clearly beat the frozen head; at ${precision} it does`
+}
+
+function recommend(
+  { job: { tools, request }, refusal }: FineTunedHead,
+  contenders: readonly ReportContender[],
+): ReportRecommendation {
+  if (refusal === undefined) return tools.recommend(contenders, request.precision)
+  const why = `${refusal.charAt(0).toUpperCase()}${refusal.slice(1)}.`
+  return { promote: 'frozen', precision: null, why }
+}
+
+/**
+ * The frozen head, then the tuned one at every precision, on the same test rows; each gain has a paired bootstrap
+ * interval.
+ */
+function compareContenders(
+  fit: FineTunedHead,
+  { evaluation, rivals }: EvaluatedHead,
+): ReportContender[] {
+  if (evaluation === null) return []
+  const own = { head: fit, evaluation }
+  const others = rivals.map((each, at) => ({ head: fit.rivals![at]!, evaluation: each }))
+  const [frozen = own, ...atOthers] = others
+  const tuned = frozen === own ? [] : [own, ...atOthers]
+  const { tools, request } = fit.job
+  return [
+    describeContender(frozen, 'frozen', null),
+    ...tuned.map((each) => {
+      const { correct } = frozen.evaluation
+      const gain = tools.compareHeads(each.evaluation.correct, correct, { seed: request.seed })
+      return describeContender(each, 'fine-tuned', gain)
+    }),
+  ]
+}
+
+function describeContender(
+  {
+    head,
+    evaluation,
+  }: {
+    readonly head: Pick<FittedHead, 'vectors'>
+    readonly evaluation: Evaluation
+  },
+  kind: 'frozen' | 'fine-tuned',
+  gain: ReportContender['gain'],
+): ReportContender {
+  const { precision } = head.vectors.encoder
+  const { accuracy, interval, macroF1, ece } = evaluation.test
+  const name = `${kind}, ${precision}`
+  return {
+    ...{ name, tuned: kind === 'fine-tuned', precision, accuracy, interval, macroF1, ece, gain },
   }
 }

@@ -1,19 +1,13 @@
-import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { Encoder } from '../../encoder/types.ts'
 import type { ExportEncoderOptions } from '../../exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../exporter/export-image-encoder.ts'
-import type { Clock } from '../../lib/clock.ts'
 import type { Logger, Progress } from '../../lib/logger.ts'
 import type { EncoderManifest, Precision } from '../../lib/manifests/encoder-manifest.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import type { Registry, RegistryVersion } from '../../registry/types.ts'
-import type { TrainingReport } from '../../reports/types.ts'
-import type { Promotion, TrainHeadRequest } from '../heads/request.ts'
-import type { MakeThumbnail } from '../heads/thumbnails.ts'
+import type { RegistryVersion } from '../../registry/types.ts'
+import type { HeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
 
 /** What fine-tuning works with. */
-export interface FineTuneDeps {
-  readonly registry: Registry
+export interface FineTuneDeps extends HeadDeps {
   /** Opens an encoder by name or folder; the job closes what it opens. */
   readonly openEncoder: (options: {
     readonly model: string
@@ -25,9 +19,6 @@ export interface FineTuneDeps {
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ) => Promise<EncoderManifest>
   readonly exportImageEncoder: (options: ExportImageEncoderOptions) => Promise<EncoderManifest>
-  /** For the images of a report. */
-  readonly openThumbnailer: () => Promise<MakeThumbnail>
-  readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
   readonly builtinEncoders: () => Promise<readonly string[]>
   /** Where the built-in encoders' weights lie, the worker that trains, and texts for int8. */
   readonly builtinFolder: string
@@ -39,7 +30,6 @@ export interface FineTuneDeps {
   readonly embeddingFolder: string
   readonly scratchFolder: string
   readonly log: Logger
-  readonly clock: Clock
 }
 
 /** The losses by the names that users give them. */
@@ -64,8 +54,8 @@ export interface TuningOptions {
   readonly learningRate?: number | undefined
   readonly headLearningRate?: number | undefined
   /**
-   * Share of the tuned weights in the mix with the base's, above 0 and at most 1; `auto` chooses it on rows that are
-   * not learnt. @default `auto` where rows are too few to hold some out, else 1
+   * Weight interpolation (WiSE-FT): alpha · tuned + (1 - alpha) · base, above 0 and at most 1; `auto` chooses alpha on
+   * rows that are not learnt. @default `auto` where rows are too few to hold some out, else 1
    */
   readonly alpha?: number | 'auto' | undefined
   /** Images: learn each one mirrored as well. @default false */
@@ -92,18 +82,12 @@ export interface FineTuneClassifierRequest extends TrainHeadRequest {
   readonly output?: string | undefined
 }
 
-/** What became of a fine-tuning. */
-export interface FineTuneClassifierResult {
-  /** Null for a dry run, and where the encoder itself stayed as it was. */
+/** What came of a fine-tuning. */
+export interface FineTuneClassifierResult extends TrainHeadResult {
+  /** Null where nothing was published, and where the encoder itself stayed as it was. */
   readonly encoder: RegistryVersion | null
-  /** Null for a dry run. */
-  readonly version: RegistryVersion | null
-  /** False where the idempotency key had made the version before. */
-  readonly created: boolean
-  readonly report: TrainingReport
-  readonly files: { readonly markdown: string; readonly json: string; readonly html: string }
-  readonly warnings: readonly DatasetWarning[]
   /** What went differently from what was asked for, in sentences. */
   readonly notes: readonly string[]
-  readonly promotion: Promotion
+  /** Why tuning does not pay, so that nothing is published; the report is then of the frozen head. Null where it does. */
+  readonly refusal: string | null
 }

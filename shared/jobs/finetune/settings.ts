@@ -1,13 +1,13 @@
 import type { FineTuneSettings, Loss } from '../../finetune/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { balanceClasses, type FineTuneData } from './data.ts'
+import type { FineTuningTools } from './job.ts'
 import type { FineTuneClassifierRequest, LossName, TrainableLayers } from './request.ts'
-import type { FineTuningTools } from './tools.ts'
 
 /** Inverse temperature of cosines between embeddings and prototypes. */
 const COSINE_SCALE = 20
-/** Trainings beside the one that counts, where rows are few: each leaves a third of them to judge by. */
-const REHEARSALS = 3
+/** Folds of the cross-validation of the run, where rows are few: each holds out a third of them. */
+const FOLDS = 3
 
 /** What the base says of a training. */
 export interface ReaderLimits {
@@ -46,7 +46,7 @@ export function chooseSettings(
     learningRate: tuning.learningRate ?? defaults.learningRate,
     headLearningRate: tuning.headLearningRate ?? defaults.headLearningRate,
     alpha: alpha === 'auto' ? null : alpha,
-    folds: data.few && alpha === 'auto' && trainable.kind !== 'head' ? REHEARSALS : 0,
+    folds: data.few && alpha === 'auto' && trainable.kind !== 'head' ? FOLDS : 0,
     seed,
     threads: tuning.threads,
     budgetMs: tuning.budgetMs ?? null,

@@ -1,14 +1,13 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { Head } from '../../head/head.ts'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { CHAMPION, formatModelVersion } from '../../lib/text/model-address.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { ReportChampion } from '../../reports/types.ts'
 import { type LoadedHead, readHead } from '../../versions/head-version.ts'
+import { wasPromoted } from '../../versions/publish-model.ts'
 import { createHeadRunner, markCorrect } from '../rows/apply-head.ts'
-import type { Promotion } from './request.ts'
-import type { TrainingTools } from './tools.ts'
+import type { HeadJob, Promotion } from './request.ts'
 
 /** The present champion beside a new head. */
 export interface ChampionCheck {
@@ -28,23 +27,17 @@ export interface Contender {
   readonly correct: Uint8Array
   /** The test rows' vectors for a champion of another family; null where they cannot be had. */
   readonly embedFor?: ((champion: RegistryVersion) => Promise<Float32Array | null>) | undefined
+  /** How to get test rows. */
+  readonly fix: string
 }
 
 /** Compares a new head with the present champion on the same test rows. */
-export async function checkChampion(
-  registry: Registry,
-  name: string,
+export async function compareWithChampion(
+  { deps: { registry }, request: { name, seed }, tools, kernels }: HeadJob,
   contender: Contender,
-  options: {
-    readonly tools: TrainingTools
-    readonly kernels: MatrixKernels
-    readonly seed: number
-    /** How to get test rows. @default pass --test FILE */
-    readonly fix?: string
-    readonly signal?: AbortSignal | undefined
-  },
+  signal: AbortSignal | undefined,
 ): Promise<ChampionCheck> {
-  const present = await readChampion(registry, name, options.signal)
+  const present = await readChampion(registry, name, signal)
   if (present === null) return { champion: null, comparison: null, objection: null }
   const { version } = present
   const model = formatModelVersion(version)
@@ -52,7 +45,7 @@ export async function checkChampion(
   if (present.head === null) return refuse(`the champion cannot be read: ${present.reason}`)
   if (contender.test.length === 0) {
     return refuse(
-      `no rows were held out to compare it with the champion ${model}; ${options.fix ?? 'pass --test FILE'}`,
+      `no rows were held out to compare it with the champion ${model}; ${contender.fix}`,
     )
   }
   const embeddings =
@@ -65,38 +58,45 @@ export async function checkChampion(
         'they cannot be compared on the same vectors',
     )
   }
-  const runner = createHeadRunner(present.head, options.kernels)
+  const runner = createHeadRunner(present.head, kernels)
   const predictions = await runner.run(embeddings)
   const correct = markCorrect(present.head, predictions, contender.test)
-  const { seed } = options
-  const difference = options.tools.compareHeads(contender.correct, correct, { seed })
+  const difference = tools.compareHeads(contender.correct, correct, { seed })
   const accuracy = correct.reduce((sum, right) => sum + right, 0) / correct.length
   const comparison = { model, accuracy, macroF1: null, ...difference }
   return { champion: version, comparison, objection: explainWorse(comparison, contender.correct) }
 }
 
-/** Makes a published version the champion, if it may be. */
-export async function promoteVersion(
-  registry: Registry,
-  version: RegistryVersion,
-  check: ChampionCheck,
-  options: {
-    readonly force: boolean
-    readonly by?: string | undefined
-    readonly reason?: string | undefined
-    readonly signal?: AbortSignal | undefined
-  },
+/** A published head, and the encoder below it where that was published with it. */
+export interface PublishedHead {
+  readonly version: RegistryVersion
+  /** False where the idempotency key had made the version before. */
+  readonly created: boolean
+  readonly encoder: RegistryVersion | null
+}
+
+/**
+ * Makes a published version the champion as the promotion mode says, its own encoder first, so that no server is
+ * told of a head whose encoder is not meant yet. Refused where something speaks against it, unless that is forced.
+ */
+export async function promoteHead(
+  { deps: { registry }, request: { promote, by, reason } }: HeadJob,
+  { version, created, encoder }: PublishedHead,
+  { champion, objection }: Pick<ChampionCheck, 'champion' | 'objection'>,
+  signal: AbortSignal | undefined,
 ): Promise<Promotion> {
-  const { force, by, reason, signal } = options
-  if (check.objection !== null && !force) return { status: 'refused', reason: check.objection }
-  const from = check.champion?.version ?? null
+  if (promote === 'no') return { status: 'none' }
+  if (!created && (await wasPromoted(registry, version, signal))) {
+    return { status: 'promoted-before' }
+  }
+  const force = promote === 'always'
+  if (objection !== null && !force) return { status: 'refused', reason: objection }
+  const change = { by, reason, signal }
+  if (encoder !== null) await registry.promote(encoder.name, encoder.version, change)
+  const from = champion?.version ?? null
   try {
-    await registry.promote(version.name, version.version, {
-      by,
-      reason,
-      signal,
-      ...(force ? {} : { ifCurrent: from }),
-    })
+    const condition = force ? {} : { ifCurrent: from }
+    await registry.promote(version.name, version.version, { ...change, ...condition })
     return { status: 'promoted', from }
   } catch (error) {
     // The version is there already; only the alias did not move.

@@ -17,7 +17,7 @@ export interface DataRequest {
   readonly reading: LabelledOptions
 }
 
-/** Rows to learn from and rows to judge by, with the same labels. */
+/** Rows to learn from and rows to evaluate on, with the same labels. */
 export interface TrainingData {
   readonly train: readonly LabelledExample[]
   readonly test: readonly LabelledExample[]
@@ -85,7 +85,7 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
 }
 
 /**
- * Reads rows to judge a head by; repeated rows count as often as they occur.
+ * Reads rows to evaluate a head on; repeated rows count as often as they occur.
  * @throws EspalierError `invalid_data`, also for labels that the head does not have
  */
 export async function readTestRows(

@@ -1,19 +1,18 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { Head } from '../../head/head.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type {
   ReportConfusion,
   ReportMistake,
   ReportTest,
   ReportWorstConfusion,
 } from '../../reports/types.ts'
-import type { TrainingSet } from '../../training/types.ts'
-import type { TrainingTools } from './tools.ts'
+import type { Compute, TrainingTools } from './tools.ts'
+import { toTrainingSet } from './vectors.ts'
 
-type Evaluation = Awaited<ReturnType<TrainingTools['evaluateHead']>>
+type Measured = Awaited<ReturnType<TrainingTools['evaluateHead']>>
 
-/** A head judged on rows with known labels. */
-export interface Judgement {
+/** A head on rows with known labels. */
+export interface Evaluation {
   readonly test: ReportTest
   /** 1 where the whole answer was right, shape [rows]. */
   readonly correct: Uint8Array
@@ -21,9 +20,7 @@ export interface Judgement {
   readonly inDistribution: number | null
 }
 
-export interface JudgeOptions {
-  readonly tools: TrainingTools
-  readonly kernels: MatrixKernels
+export interface EvaluationOptions extends Compute {
   readonly seed: number
   /** Quote this many wrong texts of each confusion. */
   readonly quotes: number
@@ -33,37 +30,20 @@ export interface JudgeOptions {
 
 const MAX_WORST = 20
 
-/** Rows as training takes them. */
-export function toTrainingSet(
-  examples: readonly LabelledExample[],
-  embeddings: Float32Array,
-  dimension: number,
-  { labels, multiLabel }: { readonly labels: readonly string[]; readonly multiLabel: boolean },
-): TrainingSet {
-  const indexOf = new Map(labels.map((label, index) => [label, index]))
-  const common = { embeddings, dimension, labels }
-  if (multiLabel) {
-    const labelSets = examples.map((example) => example.labels.map((label) => indexOf.get(label)!))
-    return { ...common, targets: null, labelSets }
-  }
-  const targets = Int32Array.from(examples, (example) => indexOf.get(example.labels[0]!)!)
-  return { ...common, targets, labelSets: null }
-}
-
-/** Judges a head on rows whose labels it has. */
-export async function judgeHead(
+/** Evaluates a head on rows whose labels it has. */
+export async function evaluateOnRows(
   head: Head,
   examples: readonly LabelledExample[],
   embeddings: Float32Array,
-  { tools, kernels, seed, quotes, mistakes = 0 }: JudgeOptions,
-): Promise<Judgement> {
+  { tools, kernels, seed, quotes, mistakes = 0 }: EvaluationOptions,
+): Promise<Evaluation> {
   const multiLabel = head.activation === 'sigmoid'
   const set = toTrainingSet(examples, embeddings, head.dimension, {
     labels: head.labels,
     multiLabel,
   })
-  const evaluation = await tools.evaluateHead(head, set, kernels)
-  const { right, predicted, macroF1, ece, nll, perClass, inDistribution } = evaluation
+  const measured = await tools.evaluateHead(head, set, kernels)
+  const { right, predicted, macroF1, ece, nll, perClass, inDistribution } = measured
   const answers = Array.from(predicted, (label) => head.labels[label]!)
   // Against a head that is always wrong, the difference is the accuracy itself.
   const accuracy = tools.compareHeads(right, new Uint8Array(right.length), { seed })
@@ -72,13 +52,13 @@ export async function judgeHead(
     inDistribution,
     test: {
       rows: examples.length,
-      accuracy: evaluation.accuracy,
+      accuracy: measured.accuracy,
       interval: { low: accuracy.low, high: accuracy.high },
       macroF1,
       ece,
       nll,
       perClass,
-      reliability: evaluation.reliability.map(({ from, to, rows, confidence, accuracy }) => ({
+      reliability: measured.reliability.map(({ from, to, rows, confidence, accuracy }) => ({
         low: from,
         high: to,
         count: rows,
@@ -88,7 +68,7 @@ export async function judgeHead(
       confusions: multiLabel ? [] : countConfusions(head, answers, examples),
       worstConfusions: multiLabel ? [] : listWorst(answers, examples, quotes),
       ...(mistakes > 0 && {
-        mistakes: listMistakes(head, evaluation, examples).slice(0, mistakes),
+        mistakes: listMistakes(head, measured, examples).slice(0, mistakes),
       }),
     },
   }
@@ -97,7 +77,7 @@ export async function judgeHead(
 /** Wrong answers, the most confident first; with several labels an image none are named. */
 function listMistakes(
   { labels, activation }: Head,
-  { right, predicted, probabilities }: Pick<Evaluation, 'right' | 'predicted' | 'probabilities'>,
+  { right, predicted, probabilities }: Pick<Measured, 'right' | 'predicted' | 'probabilities'>,
   examples: readonly LabelledExample[],
 ): ReportMistake[] {
   if (activation === 'sigmoid') return []

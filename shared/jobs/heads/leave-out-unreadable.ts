@@ -4,6 +4,7 @@ import type { DatasetSummary } from '../../dataset/labelled.ts'
 import { type DatasetWarning, describeWarnings, WarningCounter } from '../../dataset/summary.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { type KnownInput, nameOf } from '../rows/embed-texts.ts'
+import { takeRows } from '../rows/take-rows.ts'
 import type { TrainingData } from './data.ts'
 
 /** Examples with their embeddings, shape [examples, dimension]. */
@@ -25,55 +26,37 @@ export function leaveOut<T>(
   if (unreadable.size === 0) return { examples, embeddings }
   const dimension = embeddings.length / examples.length
   const kept = [...examples.keys()].filter((row) => !unreadable.has(row))
-  const rows = new Float32Array(kept.length * dimension)
-  for (const [to, from] of kept.entries()) {
-    rows.set(embeddings.subarray(from * dimension, (from + 1) * dimension), to * dimension)
+  return {
+    examples: kept.map((row) => examples[row]!),
+    embeddings: takeRows(embeddings, kept, dimension),
   }
-  return { examples: kept.map((row) => examples[row]!), embeddings: rows }
-}
-
-/** Training data and their embeddings, without what could not be read. */
-export interface ReadableData {
-  readonly data: TrainingData
-  /** Shape [training examples, dimension]. */
-  readonly trainVectors: Float32Array
-  /** Shape [test examples, dimension]. */
-  readonly testVectors: Float32Array
 }
 
 /**
- * Splits the embeddings of training and test examples, in that order, and leaves out what could not be read.
+ * Leaves out of data and their vectors what could not be read; `unreadable` counts training rows, then test rows.
  * @throws EspalierError `invalid_data` where a class has nothing left to learn from
  */
-export function readableData(
-  data: TrainingData,
-  embeddings: Float32Array,
+export function leaveOutOfData<Data extends TrainingData>(
+  data: Data,
+  vectors: { readonly train: Float32Array; readonly test: Float32Array },
   unreadable: ReadonlyMap<number, string>,
-): ReadableData {
-  const { train, test } = data
-  const rows = train.length + test.length
-  const boundary = train.length * (rows === 0 ? 0 : embeddings.length / rows)
-  const trainVectors = embeddings.subarray(0, boundary)
-  const testVectors = embeddings.subarray(boundary)
-  if (unreadable.size === 0) return { data, trainVectors, testVectors }
-  const ofTest = new Map([...unreadable].map(([row, why]) => [row - train.length, why]))
-  const learnt = leaveOut({ examples: train, embeddings: trainVectors }, unreadable)
-  const judged = leaveOut({ examples: test, embeddings: testVectors }, ofTest)
-  checkClasses(data, learnt.examples, unreadable)
-  const all = [...train, ...test]
-  const source = data.testSummary === null ? all : train
-  const lost = source.filter((_, row) => unreadable.has(row))
-  return {
-    data: {
-      ...data,
-      train: learnt.examples,
-      test: judged.examples,
-      summary: withoutLost(data.summary, lost),
-      warnings: addUnreadable(data.warnings, all, unreadable),
-    },
-    trainVectors: learnt.embeddings,
-    testVectors: judged.embeddings,
+): { readonly data: Data; readonly train: Float32Array; readonly test: Float32Array } {
+  if (unreadable.size === 0) return { data, ...vectors }
+  const ofTest = new Map([...unreadable].map(([row, why]) => [row - data.train.length, why]))
+  const train = leaveOut({ examples: data.train, embeddings: vectors.train }, unreadable)
+  const test = leaveOut({ examples: data.test, embeddings: vectors.test }, ofTest)
+  checkClasses(data, train.examples, unreadable)
+  const all = [...data.train, ...data.test]
+  const counted = data.testSummary === null ? all : data.train
+  const lost = counted.filter((_, row) => unreadable.has(row))
+  const readable = {
+    ...data,
+    train: train.examples,
+    test: test.examples,
+    summary: withoutLost(data.summary, lost),
+    warnings: addUnreadable(data.warnings, all, unreadable),
   }
+  return { data: readable, train: train.embeddings, test: test.embeddings }
 }
 
 /**

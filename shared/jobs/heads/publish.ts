@@ -5,22 +5,36 @@ import type { TrainedHead } from '../../training/types.ts'
 import { collectHeadMetrics } from '../../versions/head-metrics.ts'
 import { describeHead, HEAD_FILE, REPORT_FILES } from '../../versions/head-version.ts'
 import type { TrainingData } from './data.ts'
-import type { TrainHeadRequest } from './request.ts'
+import type { HeadRequest, ReportFiles, TrainHeadRequest } from './request.ts'
+
+type Facts<Value> = Readonly<Record<string, Value>>
+
+/** What a version tells of how it was made. */
+export interface HeadOrigin {
+  readonly settings: Pick<TrainHeadRequest, 'folds' | 'balance' | 'testFraction'> & {
+    readonly method: string
+  }
+  /** Beside what every lineage says. */
+  readonly lineage?: Parameters<Registry['publish']>[0]['lineage']
+  readonly metadata?: Facts<number>
+  readonly metrics?: Facts<number | null>
+  /**
+   * What has to be the same under the same idempotency key, beside the rows: all that the job hangs on, not what
+   * its report says of times.
+   */
+  readonly inputs: readonly unknown[]
+}
 
 /** A head that is ready to become a version. */
 export interface PublishableHead {
-  readonly head: Head
+  readonly request: HeadRequest
+  readonly data: TrainingData
+  readonly trained: Pick<TrainedHead, 'method' | 'why'> & { readonly head: Head }
   /** The head as its file. */
   readonly bytes: Uint8Array
-  readonly trained: TrainedHead
   readonly report: TrainingReport
-  readonly files: { readonly markdown: string; readonly json: string; readonly html: string }
-  readonly request: Omit<TrainHeadRequest, 'data' | 'reading' | 'promote' | 'method'> & {
-    readonly method: string
-  }
-  readonly data: TrainingData
-  /** What an adaptation looked at besides. */
-  readonly target?: Readonly<Record<string, string | number>>
+  readonly files: ReportFiles
+  readonly origin: HeadOrigin
 }
 
 const MAX_COMMAND_LENGTH = 10_000
@@ -28,11 +42,12 @@ const MAX_COMMAND_LENGTH = 10_000
 /** Publishes a head with its report, metrics and lineage; `created` is false where its key had made it before. */
 export async function publishHead(
   registry: Registry,
-  publishable: PublishableHead,
+  { request, data, trained, bytes, report, files, origin }: PublishableHead,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly version: RegistryVersion; readonly created: boolean }> {
-  const { head, bytes, trained, report, files, request, data } = publishable
-  const { method, why } = trained
+  const { head, method, why } = trained
   const { encoder, sizes } = report
+  const { folds, balance, testFraction } = origin.settings
   return registry.publish(
     {
       name: request.name,
@@ -42,22 +57,25 @@ export async function publishHead(
       description: request.description,
       createdBy: request.by,
       idempotencyKey: request.idempotencyKey,
-      idempotencyContent: describeInput(publishable),
-      metadata: describeHead(head, { method, why, headBytes: sizes.headBytes }),
-      metrics: collectHeadMetrics(report),
+      idempotencyContent: describeInputs(data, testFraction, origin.inputs),
+      metadata: {
+        ...describeHead(head, { method, why, headBytes: sizes.headBytes }),
+        ...origin.metadata,
+      },
+      metrics: { ...collectHeadMetrics(report), ...origin.metrics },
       lineage: {
         encoder: encoder.model,
         precision: encoder.precision,
         dataHash: data.summary.sha256,
         ...(data.testSummary && { testHash: data.testSummary.sha256 }),
-        trainRows: report.split.trainRows,
-        method: request.method,
+        trainRows: data.train.length,
+        method: origin.settings.method,
         seed: request.seed,
-        folds: request.folds,
-        testFraction: data.testSummary ? null : request.testFraction,
-        balance: request.balance,
-        ...publishable.target,
-        command: request.command.slice(0, MAX_COMMAND_LENGTH),
+        folds,
+        testFraction: data.testSummary ? null : testFraction,
+        balance,
+        ...origin.lineage,
+        command: describeCommand(request),
       },
       files: [
         { path: HEAD_FILE, source: { bytes } },
@@ -67,17 +85,20 @@ export async function publishHead(
         })),
       ],
     },
-    { signal: request.signal },
+    { signal },
   )
 }
 
-/** What has to be the same under the same key: all that a training hangs on, not what its report says of times. */
-function describeInput({ report, request, data, target }: PublishableHead): string {
-  const { method, seed, folds, testFraction, balance, memory } = request
-  return JSON.stringify([
-    data.summary.sha256,
-    data.testSummary?.sha256 ?? testFraction,
-    report.encoder.fingerprint,
-    { method, seed, folds, balance, memory, ...target },
-  ])
+/** The command line as lineages keep it. */
+export function describeCommand({ command }: Pick<HeadRequest, 'command'>): string {
+  return command.slice(0, MAX_COMMAND_LENGTH)
+}
+
+/** What has to be the same under the same idempotency key, as text. */
+export function describeInputs(
+  { summary, testSummary }: TrainingData,
+  testFraction: number,
+  inputs: readonly unknown[],
+): string {
+  return JSON.stringify([summary.sha256, testSummary?.sha256 ?? testFraction, ...inputs])
 }

@@ -1,21 +1,26 @@
+import type { LabelledExample } from '../../dataset/examples.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
-import { formatModelVersion } from '../../lib/text/model-address.ts'
-import type { ReportChampion, TrainingReport } from '../../reports/types.ts'
+import type { ReportChampion, ReportMistake, TrainingReport } from '../../reports/types.ts'
 import type { TrainedHead } from '../../training/types.ts'
 import type { TrainingData } from './data.ts'
-import type { Judgement } from './evaluation.ts'
-import type { TrainHeadRequest } from './request.ts'
+import type { Evaluation } from './evaluation.ts'
+import type { HeadRequest, MakeThumbnail } from './request.ts'
+
+/** Images with wrong answers that a report shows: some 50 KB. */
+export const SHOWN_MISTAKES = 24
+/** Longer ones are left out: a report stays small. */
+const MAX_LENGTH = 16 * 1024
 
 /** Everything that a report tells. */
 export interface ReportParts {
-  readonly request: Pick<TrainHeadRequest, 'name' | 'seed' | 'command'>
+  readonly request: Pick<HeadRequest, 'name' | 'seed' | 'command'>
   readonly data: TrainingData
   readonly encoder: EncoderInfo
-  /** The layers that were compared. */
-  readonly layers?: TrainingReport['layers']
+  /** The encoder as the registry names it. */
+  readonly model: string
   readonly trained: TrainedHead
   /** Null where no rows were held out. */
-  readonly judgement: Judgement | null
+  readonly evaluation: Evaluation | null
   readonly fittedAccuracy: number
   readonly comparison: ReportChampion | null
   readonly headBytes: number
@@ -25,7 +30,7 @@ export interface ReportParts {
 
 /** Puts the report of a training together. */
 export function assembleReport(parts: ReportParts): TrainingReport {
-  const { request, data, encoder, trained, judgement } = parts
+  const { request, data, encoder, trained, evaluation } = parts
   const { head, crossValidation } = trained
   const testKind = data.testSummary !== null ? 'file' : 'stratified'
   return {
@@ -39,7 +44,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
       testRows: data.test.length,
     },
     encoder: {
-      model: formatModelVersion(encoder),
+      model: parts.model,
       family: encoder.family,
       fingerprint: encoder.fingerprint,
       precision: encoder.precision,
@@ -48,7 +53,6 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     labels: head.labels,
     multiLabel: data.multiLabel,
     method: { name: trained.method, why: trained.why },
-    ...(parts.layers && { layers: parts.layers }),
     candidates: trained.candidates,
     crossValidation: crossValidation && {
       accuracy: crossValidation.accuracy,
@@ -56,10 +60,10 @@ export function assembleReport(parts: ReportParts): TrainingReport {
       ece: crossValidation.ece,
       fittedAccuracy: parts.fittedAccuracy,
     },
-    test: judgement?.test ?? null,
+    test: evaluation?.test ?? null,
     outOfDistribution: head.detector && {
       threshold: head.detector.threshold,
-      keepRate: judgement?.inDistribution ?? null,
+      keepRate: evaluation?.inDistribution ?? null,
     },
     champion: parts.comparison,
     sizes: { headBytes: parts.headBytes, neighbourRows: head.memory?.labels.length ?? 0 },
@@ -67,4 +71,23 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     seed: request.seed,
     command: request.command,
   }
+}
+
+/** Small images of wrong answers, by path; those that can be made no more are left out. */
+export async function makeThumbnails(
+  open: () => Promise<MakeThumbnail>,
+  examples: readonly LabelledExample[],
+  mistakes: readonly ReportMistake[],
+): Promise<Map<string, string>> {
+  const thumbnails = new Map<string, string>()
+  if (mistakes.length === 0) return thumbnails
+  const make = await open()
+  const byPath = new Map(examples.map(({ text, image }) => [text, image]))
+  for (const { image: path } of mistakes) {
+    const image = byPath.get(path)
+    // The file may have gone since it was evaluated; the report does without it then.
+    const made = image && (await image.load().then(make, () => null))
+    if (made && made.length <= MAX_LENGTH) thumbnails.set(path, made)
+  }
+  return thumbnails
 }

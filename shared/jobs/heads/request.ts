@@ -3,13 +3,24 @@ import type { Encoder } from '../../encoder/types.ts'
 import type { LayeredNetwork } from '../../encoders/layer-encoders.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Progress } from '../../lib/logger.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import type { Method } from '../../training/types.ts'
 import type { EmbedJobDeps } from '../rows/embed-for-job.ts'
 import type { DataRequest } from './data.ts'
-import type { MakeThumbnail } from './thumbnails.ts'
+import type { Compute, OpenKernels } from './tools.ts'
+
+/** Makes a data URI of a small image from an image file; throws where it cannot be read. */
+export type MakeThumbnail = (file: Uint8Array) => Promise<string>
+
+/** What every job that makes a head works with. */
+export interface HeadDeps {
+  readonly openKernels: OpenKernels
+  readonly registry: Registry
+  readonly clock: Clock
+  /** For the images of a report. */
+  readonly openThumbnailer: () => Promise<MakeThumbnail>
+}
 
 /** A network with the layers to choose among; one layer is no choice. */
 export interface LayerOptions {
@@ -20,31 +31,23 @@ export interface LayerOptions {
 }
 
 /** What training works with. */
-export interface TrainHeadDeps extends EmbedJobDeps {
-  readonly openKernels: () => Promise<MatrixKernels & { close(): Promise<void> }>
-  readonly registry: Registry
-  readonly clock: Clock
-  /** For the images of a report. */
-  readonly openThumbnailer: () => Promise<MakeThumbnail>
+export interface TrainHeadDeps extends HeadDeps, EmbedJobDeps {
   /** Layers to train on, or to choose among, instead of what `openEncoder` opens. */
   readonly layers?: LayerOptions | undefined
 }
 
-/** One training. */
-export interface TrainHeadRequest extends DataRequest {
+/** The promotion mode: make the new version champion never, unless it is worse than the present one, or in any case. */
+export type PromotionMode = 'no' | 'unless-worse' | 'always'
+
+/** What every job that makes a head is asked. */
+export interface HeadRequest {
   readonly name: string
-  readonly method: Method
-  readonly folds: number
-  /** Give every class the same weight, whatever its share of the rows. */
-  readonly balance: boolean
-  /** Keep the training embeddings where voting by neighbours helps. */
-  readonly memory: boolean
-  /** Make the new version champion: `unless-worse` than the present one, or in any case. */
-  readonly promote: 'no' | 'unless-worse' | 'always'
+  readonly seed: number
+  readonly promote: PromotionMode
   readonly reason?: string | undefined
   /** Who trains, for the card and the history. */
   readonly by?: string | undefined
-  /** Training the same again under the same key gives the same version. */
+  /** The same job under the same key gives the same version. */
   readonly idempotencyKey?: string | undefined
   readonly description?: string | undefined
   /** Do everything but publish. */
@@ -59,7 +62,31 @@ export interface TrainHeadRequest extends DataRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What became of the wish to promote. */
+/** One training. */
+export interface TrainHeadRequest extends HeadRequest, DataRequest {
+  readonly method: Method
+  readonly folds: number
+  /** Give every class the same weight, whatever its share of the rows. */
+  readonly balance: boolean
+  /** Keep the training embeddings where voting by neighbours helps. */
+  readonly memory: boolean
+}
+
+/** What every step of a job has at hand. */
+export interface HeadJob<Deps = HeadDeps, Request = HeadRequest> extends Compute {
+  readonly deps: Deps
+  readonly request: Request
+  readonly watch: Stopwatch
+}
+
+/** Measures the stages of a job, one after the other, in milliseconds. */
+export interface Stopwatch {
+  readonly timings: TrainingReport['timings']
+  /** Ends the stage that is called so; the next one begins. */
+  finish(stage: string): void
+}
+
+/** What came of the promotion. */
 export type Promotion =
   | { readonly status: 'none' }
   | { readonly status: 'promoted'; readonly from: number | null }
@@ -68,15 +95,21 @@ export type Promotion =
   /** The version exists, but the alias stays where it is; the reason is a whole sentence. */
   | { readonly status: 'refused'; readonly reason: string }
 
-/** A finished training. */
+/** The report as the files of a version. */
+export interface ReportFiles {
+  readonly markdown: string
+  readonly json: string
+  readonly html: string
+}
+
+/** What came of a job that makes a head. */
 export interface TrainHeadResult {
   /** Null for a dry run. */
   readonly version: RegistryVersion | null
   /** False where the idempotency key had made the version before. */
   readonly created: boolean
   readonly report: TrainingReport
-  /** The report as the files of the version. */
-  readonly files: { readonly markdown: string; readonly json: string; readonly html: string }
+  readonly files: ReportFiles
   readonly warnings: readonly DatasetWarning[]
   readonly promotion: Promotion
   readonly embeddings: {

@@ -1,6 +1,11 @@
+import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { TrainingReport } from '../../reports/types.ts'
+import type { TrainedHead, TrainingSet, TrainOptions, TrainTools } from '../../training/types.ts'
 
-/** The training side, loaded when something is trained or judged: a server never loads it. */
+/** Opens the matrix kernels, which the caller closes. */
+export type OpenKernels = () => Promise<MatrixKernels & { close(): Promise<void> }>
+
+/** The training side, loaded when something is trained or evaluated: a server never loads it. */
 export async function loadTraining() {
   const [training, evaluation, comparison, scoring, layers, markdown, html, json] =
     await Promise.all([
@@ -8,7 +13,7 @@ export async function loadTraining() {
       import('../../training/evaluation/evaluate.ts'),
       import('../../training/evaluation/compare.ts'),
       import('../../training/evaluation/score-answers.ts'),
-      import('../../training/score-layer.ts'),
+      import('../../training/evaluation/logme.ts'),
       import('../../reports/render-markdown.ts'),
       import('../../reports/render-html.ts'),
       import('../../reports/to-json.ts'),
@@ -28,3 +33,24 @@ export async function loadTraining() {
 }
 
 export type TrainingTools = Awaited<ReturnType<typeof loadTraining>>
+
+/** What computing takes. */
+export interface Compute {
+  readonly tools: TrainingTools
+  readonly kernels: MatrixKernels
+}
+
+/** Fits a head of a family on embedded rows, by the method that the request asks for. */
+export function fitHead(
+  { tools, kernels }: Compute,
+  set: TrainingSet,
+  family: string,
+  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory'> &
+    Pick<TrainTools, 'onProgress' | 'signal'>,
+  modality: 'text' | 'image' | undefined,
+): Promise<TrainedHead> {
+  const { method, seed, folds, balance, memory, onProgress, signal } = request
+  const standard = modality === 'image' ? 'softmax' : 'softmax+lda'
+  const options = { family, method, seed, folds, balance, memory, standard } as const
+  return tools.trainHead(set, options, { kernels, onProgress, signal })
+}

@@ -13,22 +13,24 @@ export interface EmbedJobDeps {
   readonly log: Logger
 }
 
+/** How the rows of a job are embedded. */
+export interface EmbedJobOptions {
+  /** Refuses the encoder before anything is embedded, by throwing. */
+  readonly check?: ((encoder: EncoderInfo) => void) | undefined
+  readonly onProgress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Opens the encoder, embeds what the cache does not have, and closes it: its memory is free for the fit. */
 export async function embedForJob(
   deps: EmbedJobDeps,
   inputs: readonly KnownInput[],
-  options: {
-    /** Refuses the encoder before anything is embedded, by throwing. */
-    readonly check?: ((encoder: EncoderInfo) => void) | undefined
-    readonly onProgress?: Progress | undefined
-    readonly signal?: AbortSignal | undefined
-  },
+  { check, onProgress, signal }: EmbedJobOptions,
 ): Promise<EmbeddedTexts & { readonly encoder: EncoderInfo }> {
-  const { onProgress, signal } = options
   const encoder = await deps.openEncoder(onProgress)
   try {
     const { info } = encoder
-    options.check?.(info)
+    check?.(info)
     const cache = openEmbeddingCache({
       folder: deps.embeddingFolder,
       encoder: info,

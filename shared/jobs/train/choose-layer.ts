@@ -1,16 +1,20 @@
-import type { EncoderInfo } from '../../encoder/types.ts'
+import type { Encoder, EncoderInfo } from '../../encoder/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import type { Registry } from '../../registry/types.ts'
+import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type { ReportLayer } from '../../reports/types.ts'
 import { publishModel } from '../../versions/publish-model.ts'
 import type { TrainingData } from '../heads/data.ts'
-import { toTrainingSet } from '../heads/evaluation.ts'
-import { inputOf, readableData } from '../heads/leave-out-unreadable.ts'
+import type { EncoderBelow } from '../heads/make-head.ts'
 import type { LayerOptions, TrainHeadDeps, TrainHeadRequest } from '../heads/request.ts'
-import { loadTraining } from '../heads/tools.ts'
-import { embedForJob } from '../rows/embed-for-job.ts'
+import { type Compute, fitHead, loadTraining } from '../heads/tools.ts'
+import { embedData, takeTrainingRows } from '../heads/vectors.ts'
+
+/** A training under way. */
+interface Training {
+  readonly deps: TrainHeadDeps
+  readonly request: TrainHeadRequest
+}
 
 /** The layer that a head is trained on. */
 export interface ChosenLayer {
@@ -19,6 +23,7 @@ export interface ChosenLayer {
   readonly folder: string
   /** False for the layer that the network is served at anyway. */
   readonly isOther: boolean
+  readonly openEncoder: (onProgress?: Progress | undefined) => Promise<Encoder>
 }
 
 /** LogME is cubic in the rows that it sees. */
@@ -30,76 +35,57 @@ const LOGME_ROWS = 500
  * @throws EspalierError `invalid_request` for a layer that is not there, `wrong_modality` for texts
  */
 export async function chooseLayer(
-  deps: TrainHeadDeps,
+  { deps, request }: Training,
   { network, layers, openArtifact }: LayerOptions,
   data: TrainingData,
-  request: TrainHeadRequest,
 ): Promise<ChosenLayer> {
-  const { onProgress, signal } = request
   if (data.modality !== 'image') {
     const message = 'layers are those of image encoders, and the data are texts; leave --layer out'
     throw new EspalierError('wrong_modality', message)
   }
   const [only, ...more] = layers
   if (only === undefined) throw new Error('no layer to train on')
-  const options = { onProgress, signal }
-  const tried: (ReportLayer & { readonly folder: string })[] = []
+  const openerOf = (folder: string) => (progress?: Progress) => openArtifact(folder, progress)
   if (more.length === 0) {
-    const { folder } = await network.prepare(only, options)
-    return { report: undefined, folder, isOther: only !== network.standard }
+    const { folder } = await network.prepare(only, request)
+    const isOther = only !== network.standard
+    return { report: undefined, folder, isOther, openEncoder: openerOf(folder) }
   }
+  const tried: (ReportLayer & { readonly folder: string })[] = []
   const kernels = await deps.openKernels()
   try {
+    const compute = { tools: await loadTraining(), kernels }
     for (const layer of layers) {
-      const { folder } = await network.prepare(layer, options)
-      const openEncoder = (progress?: Progress) => openArtifact(folder, progress)
-      const measured = await measureLayer({ ...deps, openEncoder }, kernels, data, request)
+      const { folder } = await network.prepare(layer, request)
+      const training = { deps: { ...deps, openEncoder: openerOf(folder) }, request }
+      const measured = await measureLayer(training, compute, data)
       tried.push({ ...measured, name: layer, chosen: false, folder })
     }
   } finally {
     await kernels.close()
   }
-  const chosen = pickLayer(tried, data.train.length)
-  const report = tried.map(({ folder: _, ...layer }) => ({
-    ...layer,
-    chosen: layer.name === chosen.name,
-  }))
-  return { report, folder: chosen.folder, isOther: chosen.name !== network.standard }
+  const { name, folder } = pickLayer(tried, data.train.length)
+  const report = tried.map(({ folder: _, ...layer }) => ({ ...layer, chosen: layer.name === name }))
+  return { report, folder, isOther: name !== network.standard, openEncoder: openerOf(folder) }
 }
 
 /** Cross-validates a plain softmax on the features of a layer, and asks LogME what they promise. */
 async function measureLayer(
-  deps: TrainHeadDeps,
-  kernels: MatrixKernels,
-  { train, ...data }: TrainingData,
-  request: TrainHeadRequest,
+  { deps, request }: Training,
+  compute: Compute,
+  data: TrainingData,
 ): Promise<Pick<ReportLayer, 'dimension' | 'accuracy' | 'nll' | 'logMe'>> {
-  const { seed, folds, balance, method, onProgress, signal } = request
-  const check = () => {}
-  const embedded = await embedForJob(deps, train.map(inputOf), { check, onProgress, signal })
-  const { encoder, embeddings, unreadable } = embedded
-  const readable = readableData({ ...data, train, test: [] }, embeddings, unreadable)
-  const { classes: labels, multiLabel } = data
-  const rows = readable.data.train
-  const set = toTrainingSet(rows, readable.trainVectors, encoder.dimension, { labels, multiLabel })
-  const tools = await loadTraining()
-  const { crossValidation } = await tools.trainHead(
-    set,
-    {
-      family: encoder.family,
-      method: method === 'auto' ? 'softmax' : method,
-      seed,
-      folds,
-      balance,
-      memory: false,
-    },
-    { kernels, onProgress, signal },
-  )
+  const { seed, method, onProgress, signal } = request
+  const embedded = await embedData(deps, { ...data, test: [] }, { onProgress, signal })
+  const { encoder } = embedded.vectors
+  const set = takeTrainingRows(embedded.data, embedded.vectors)
+  const plain = { ...request, method: method === 'auto' ? 'softmax' : method, memory: false }
+  const { crossValidation } = await fitHead(compute, set, encoder.family, plain, data.modality)
   return {
     dimension: encoder.dimension,
     accuracy: crossValidation?.accuracy ?? null,
     nll: crossValidation?.nll ?? null,
-    logMe: set.targets === null ? null : await tools.scoreLayer(set, LOGME_ROWS, seed),
+    logMe: set.targets === null ? null : await compute.tools.scoreLayer(set, LOGME_ROWS, seed),
   }
 }
 
@@ -113,24 +99,25 @@ function pickLayer<T extends ReportLayer>(layers: readonly T[], rows: number): T
 
 /**
  * Publishes the encoder of a layer, unless the registry has it; a head is served by the encoder that it was trained on.
- * @returns the encoder as the registry has it
+ * The layer that is served anyway is left alone.
  */
 export async function publishLayer(
-  registry: Registry,
-  encoder: EncoderInfo,
-  folder: string,
-  { by, signal }: Pick<TrainHeadRequest, 'by' | 'signal'>,
-): Promise<EncoderInfo> {
-  const { name, family } = encoder
+  { deps: { registry }, request: { dryRun, by, signal } }: Training,
+  { name, version, family }: EncoderInfo,
+  layer: ChosenLayer | undefined,
+): Promise<EncoderBelow> {
+  const below = (number: number) => ({
+    model: formatModelVersion({ name, version: number }),
+    version: null,
+  })
+  if (layer?.isOther !== true || dryRun) return below(version)
   for (const number of await registry.listVersions(name, { signal })) {
     const present = await registry.getVersion(name, number, { signal })
-    if (present.kind === 'embedding' && present.family === family) {
-      return { ...encoder, version: number }
-    }
+    if (present.kind === 'embedding' && present.family === family) return below(number)
   }
-  const { version } = await publishModel(
+  const published = await publishModel(
     { registry, builtinEncoders: async () => [] },
-    { path: folder, name, kind: 'embedding', by, promote: false, signal },
+    { path: layer.folder, name, kind: 'embedding', by, promote: false, signal },
   )
-  return { ...encoder, version: version.version }
+  return below(published.version.version)
 }

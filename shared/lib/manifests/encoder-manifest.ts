@@ -6,6 +6,10 @@ export const ENCODER_MANIFEST_FILE = 'encoder.json'
 /** What int8 was learned as: a folder may bring it, an artifact says what it was quantised by. */
 export const CALIBRATION_FILE = 'calibration.json'
 
+/** Transformers that are built from weights; the exporter's table of architectures has an entry for each. */
+export const ARCHITECTURE_NAMES = ['bert', 'distilbert', 'roberta'] as const
+export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number]
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)
 
@@ -59,7 +63,8 @@ const goldenVectors = z.partialRecord(precisionSchema, z.array(z.number()))
 const textManifestSchema = z.object({
   ...common,
   modality: z.literal('text'),
-  architecture: z.enum(['bert', 'distilbert', 'roberta', 'onnx']),
+  /** `onnx` is a foreign graph, of whatever architecture. */
+  architecture: z.enum([...ARCHITECTURE_NAMES, 'onnx']),
   maxTokens: z.int().min(2).max(32768),
   pooling: z.enum(['mean', 'cls', 'max', 'none']),
   prompts: z.record(z.string(), z.string()),

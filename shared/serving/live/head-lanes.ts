@@ -3,7 +3,6 @@ import type { EncoderLease } from '../../encoders/encoder-pools.ts'
 import type { ModelChange } from '../../following/model-changes.ts'
 import type { FollowedModel } from '../../following/registry-follower.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
-import { checkFamily } from '../../versions/head-version.ts'
 import type { HeadStack } from './head-stack.ts'
 
 /** Encoders by the family of their vectors. */
@@ -81,20 +80,4 @@ export interface EncoderSupply extends FamilyEncoders {
   follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean
   /** Waits for an encoder that is on its way in, and says what moved. */
   settle(): Promise<readonly ModelChange[]>
-}
-
-/** A process that serves one encoder. */
-export function supplyOf(encoder: Encoder): EncoderSupply {
-  return {
-    current: encoder,
-    followed: null,
-    attach() {},
-    follow: () => false,
-    settle: async () => [],
-    async acquireFor(version) {
-      checkFamily(version, version.family, encoder.info, version.lineage?.encoder)
-      return { encoder, release: () => {} }
-    },
-    holdFor: ({ family }) => (family === encoder.info.family ? { encoder, release() {} } : null),
-  }
 }

@@ -12,7 +12,7 @@ import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
 import { ShadowBook } from '../shadow/shadow-book.ts'
 import { ShadowDesk } from '../shadow/shadow-desk.ts'
 import { HeadCache } from './head-cache.ts'
-import { type EncoderSupply, HeadLanes, supplyOf } from './head-lanes.ts'
+import { type EncoderSupply, HeadLanes } from './head-lanes.ts'
 import { HeadStack } from './head-stack.ts'
 import { leaseHeads } from './lease-heads.ts'
 import {
@@ -31,9 +31,8 @@ const MAX_STACK_COLUMNS = 2_048
 
 /** What live models are made with. */
 export interface LiveModelsOptions {
-  readonly encoder: Encoder
-  /** Where heads of other families find theirs, and whence the default one may change. @default that encoder alone */
-  readonly supply?: EncoderSupply | undefined
+  /** The default encoder, which may change, and where heads of other families find theirs. */
+  readonly supply: EncoderSupply
   readonly registry: RegistryReader
   /** What was known of the registry before, to serve where it cannot be read at first; told of all that is read. */
   readonly memory?: RegistryMemory | null | undefined
@@ -52,13 +51,12 @@ export interface LiveModelsOptions {
 
 /** Starts to follow a registry; heads are loaded as they are asked for. */
 export function createLiveModels(options: LiveModelsOptions): LiveModels {
-  const { encoder, registry, clock, log } = options
-  const supply = options.supply ?? supplyOf(encoder)
+  const { supply, registry, clock, log } = options
   const maxColumns = options.maxStackColumns ?? MAX_STACK_COLUMNS
   const counts = { loaded: 0, evicted: 0 }
   const cache: HeadCache = new HeadCache({
     registry,
-    workers: encoder.info.workers,
+    workers: supply.current.info.workers,
     maxBytes: options.headsBytes,
     onLoad: () => counts.loaded++,
     onEvict: () => counts.evicted++,

@@ -1,9 +1,11 @@
 import type { Head } from '../../head/head.ts'
 import { EspalierError } from '../../lib/errors.ts'
+import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
+import { ADAPT_METHOD_TABLE, ADAPT_METHODS, type AdaptMethod } from '../catalogue/adapt-methods.ts'
 import { largestOf } from '../evaluation/probabilities.ts'
-import type { Features } from '../features.ts'
-import type { LinearFit } from '../methods/logistic.ts'
-import { scoreLinear } from '../problem.ts'
+import type { Features } from '../numerics/features.ts'
+import type { LinearFit } from '../numerics/linear-fit.ts'
+import { scoreLinear } from '../numerics/linear-fit.ts'
 import { trainHead } from '../train-head.ts'
 import type { TrainedHead } from '../types.ts'
 import { type Alignment, alignDomains, IDENTITY } from './coral.ts'
@@ -17,7 +19,6 @@ import {
   unstandardise,
 } from './easytl.ts'
 import { scoreSource } from './held-out.ts'
-import { type AdaptMethod, type AdaptTools, METHOD_REASONS } from './types.ts'
 
 /** A labelled source and a target without labels, as features of one kind. */
 export interface AdaptRequest {
@@ -34,6 +35,13 @@ export interface AdaptRequest {
   readonly seed: number
   /** λ of CORAL, on standardised columns. */
   readonly ridge: number
+}
+
+/** What adapting works with. */
+export interface AdaptTools {
+  readonly kernels: MatrixKernels
+  readonly onProgress?: ((stage: string, done: number, total: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Rows scored at a time: bounds the scores in memory. */
@@ -225,10 +233,16 @@ function describe(
 ): TrainedHead {
   const { accuracy, nll } = crossValidation ?? { accuracy: Number.NaN, nll: Number.NaN }
   const candidates = [{ name: method, parameters, accuracy, nll }]
-  return { head, method, why: METHOD_REASONS[method], candidates, crossValidation }
+  return { head, method, why: ADAPT_METHOD_TABLE[method], candidates, crossValidation }
 }
 
-function checkRequest({ source, target, labels }: AdaptRequest): void {
+function checkRequest({ source, target, labels, methods }: AdaptRequest): void {
+  // Callers in JavaScript may ask for anything, whatever the type says.
+  const unknown = methods.find((method) => !ADAPT_METHODS.includes(method))
+  if (unknown !== undefined) {
+    const message = `method ${unknown}: there is ${ADAPT_METHODS.join(', ')}`
+    throw new EspalierError('invalid_request', message, { param: 'method' })
+  }
   const fail = (message: string): EspalierError =>
     new EspalierError('invalid_data', message, { param: source.name })
   const { rows, columns } = source.features

@@ -1,6 +1,6 @@
 import { EspalierError } from '../../lib/errors.ts'
-import type { Features } from '../features.ts'
-import { decompose, type Spectrum } from '../spectrum.ts'
+import type { Features } from '../numerics/features.ts'
+import { decompose, type Spectrum } from '../numerics/spectrum.ts'
 
 /** Numbers of one domain, as float64: 1 GiB. */
 const MAX_CELLS = 2 ** 27

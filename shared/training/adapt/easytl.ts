@@ -1,6 +1,5 @@
-import type { Features } from '../features.ts'
-import type { LinearFit } from '../methods/logistic.ts'
-import type { Alignment } from './coral.ts'
+import type { Features } from '../numerics/features.ts'
+import type { LinearFit } from '../numerics/linear-fit.ts'
 import type { Domain } from './domain.ts'
 import { fillEmptyClasses } from './fill-classes.ts'
 
@@ -82,16 +81,6 @@ export function unstandardise({ weights, bias }: LinearFit, domain: Domain): Lin
     out.bias[c] = out.bias[c]! - out.weights[i]! * mean[j]!
   })
   return out
-}
-
-/** Centres of the source, aligned. */
-export function alignedCentres(
-  source: Domain,
-  targets: Int32Array,
-  classes: number,
-  alignment: Alignment,
-): Float64Array {
-  return alignment.apply(classCentres(source, targets, classes))
 }
 
 /** Shape [rows]; ties go to the lower class. */

@@ -1,5 +1,9 @@
 import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 
+/** With fewer positive rows the best threshold is a matter of luck: one half stays. */
+const FEWEST_POSITIVES = 10
+const DEFAULT_THRESHOLD = 0.5
+
 const SMALLEST_TEMPERATURE = 0.01
 const LARGEST_TEMPERATURE = 100
 const MAX_NEWTON_STEPS = 30
@@ -89,4 +93,27 @@ function differentiate({ scores, truth, activation }: HeldOut, inverse: number) 
     bend += second / total - mean * mean
   }
   return { nll: nll / rows, slope, bend }
+}
+
+/** Per label the threshold of best F1 on held-out rows, halfway between the two probabilities it separates. */
+export function chooseThresholds(probabilities: Matrix, truth: Matrix): Float32Array {
+  const { rows, columns, data } = probabilities
+  return Float32Array.from({ length: columns }, (_, label) => {
+    const order = Array.from({ length: rows }, (_, row) => row * columns + label).sort(
+      (a, b) => data[b]! - data[a]! || a - b,
+    )
+    const positives = order.reduce((sum, at) => sum + truth.data[at]!, 0)
+    if (positives < FEWEST_POSITIVES) return DEFAULT_THRESHOLD
+    let hits = 0
+    let best = { f1: 0, threshold: DEFAULT_THRESHOLD }
+    order.forEach((at, i) => {
+      hits += truth.data[at]!
+      const next = i + 1 < rows ? data[order[i + 1]!]! : 0
+      // A threshold cannot part equal probabilities.
+      if (next === data[at]!) return
+      const f1 = (2 * hits) / (i + 1 + positives)
+      if (f1 > best.f1) best = { f1, threshold: (data[at]! + next) / 2 }
+    })
+    return best.threshold
+  })
 }

@@ -3,7 +3,7 @@ import { computeProbabilities, readOodScores } from '../../head/predict.ts'
 import { createRowScorer } from '../../head/score-rows.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import { oneHot } from '../rows.ts'
+import { oneHot } from '../numerics/rows.ts'
 import type { TrainingSet } from '../types.ts'
 import {
   type ClassMetrics,

@@ -3,9 +3,9 @@ import { computeProbabilities, type HeadInput, readOodScores } from '../../head/
 import { createRowScorer } from '../../head/score-rows.ts'
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { TrainingSet } from '../types.ts'
+import { chooseThresholds } from './calibration.ts'
 import { truthOf } from './evaluate.ts'
 import { likelihood } from './probabilities.ts'
-import { chooseThresholds } from './thresholds.ts'
 
 /** Share of in-distribution rows that the detector lets through. */
 const KEPT_SHARE = 0.95

@@ -1,13 +1,6 @@
 import type { LossResult, LossRows, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import { minimize } from './lbfgs.ts'
-
-/** A linear classifier in the coordinates of the features that it was fitted to. */
-export interface LinearFit {
-  /** Shape [classes, dimension]. */
-  readonly weights: Float64Array
-  /** Shape [classes]. */
-  readonly bias: Float64Array
-}
+import { minimize } from '../numerics/lbfgs.ts'
+import type { LinearFit } from '../numerics/linear-fit.ts'
 
 export interface LogisticFit extends LinearFit {
   /** Mean of p (1 - p) per class at the fit: where the next lambda of a path starts from. */

@@ -1,5 +1,36 @@
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
-import type { LinearFit } from './logistic.ts'
+import { fromBasis } from '../numerics/basis.ts'
+import type { LinearFit } from '../numerics/linear-fit.ts'
+import { takeRows } from '../numerics/rows.ts'
+import { type Candidate, calibrate, type LinearCandidate, singleCandidate } from './candidates.ts'
+import type { MethodRun } from './method.ts'
+import type { Problem } from './problem.ts'
+
+const ALPHAS = Array.from({ length: 11 }, (_, i) => 10 ** (-2 + i / 2))
+
+/** Ridge regression on the labels. */
+export async function makeCandidate({ problem }: MethodRun): Promise<Candidate> {
+  return singleCandidate(problem, await selectCandidate(problem))
+}
+
+/** Ridge regression, alpha by the closed-form leave-one-out error. */
+async function selectCandidate(problem: Problem): Promise<LinearCandidate> {
+  const { kernels, coordinates, basis, targets } = problem
+  const found = await selectRidge(kernels, coordinates, basis.energies, targets, ALPHAS)
+  const scores = takeRows(found.leaveOneOut, problem.heldOut)
+  return {
+    method: 'ridge',
+    parameters: { alpha: found.alpha },
+    scores,
+    ...calibrate(problem, scores, 0.1),
+    async fit(all) {
+      const energies = all.basis.energies
+      const alphas = [found.alpha]
+      const fit = await selectRidge(all.kernels, all.coordinates, energies, all.targets, alphas)
+      return fromBasis(all.basis, fit)
+    },
+  }
+}
 
 export interface RidgeFit extends LinearFit {
   /** Shape [rows, classes]: the scores each row gets from a fit without it. */

@@ -1,20 +1,17 @@
-import type { Problem } from '../problem.ts'
-import type { Method, TrainOptions } from '../types.ts'
+import type { Neighbours } from '../../head/neighbours.ts'
 import {
-  blendLinear,
-  blendWithVotes,
-  type Candidate,
-  singleCandidate,
-  voteCandidate,
-} from './candidates.ts'
-import {
-  type LinearCandidate,
-  selectLda,
-  selectLogistic,
-  selectNearestMeans,
-  selectRidgeCandidate,
-} from './linear-methods.ts'
-import { searchHeldOut } from './votes.ts'
+  FITTED_METHODS,
+  type FittedMethod,
+  METHOD_TABLE,
+  type Method,
+} from '../catalogue/methods.ts'
+import type { TrainOptions } from '../types.ts'
+import { blendLinear, type Candidate } from './candidates.ts'
+import { makeCandidate as makeLda } from './lda.ts'
+import type { MakeCandidate, MethodRun } from './method.ts'
+import type { Problem } from './problem.ts'
+import { makeCandidate as makeSoftmax } from './softmax.ts'
+import { blendWithVotes, searchHeldOut } from './votes.ts'
 
 /** Standard errors by which a later candidate must beat the one before: fewer rows, simpler heads. */
 const MARGIN = 2
@@ -40,60 +37,79 @@ export interface SelectOptions {
   readonly step: Step
 }
 
-/** Makes the candidates of a method and chooses among them by cross-validation. */
+/** Makes the candidate of a method; of `auto` all that there are, and chooses among them by cross-validation. */
 export async function selectMethod(
   problem: Problem,
   method: Method,
   options: SelectOptions,
 ): Promise<Selection> {
-  const single = async (name: string, make: (problem: Problem) => Promise<LinearCandidate>) => {
-    options.step(name)
-    return singleCandidate(problem, await make(problem))
+  const run = createRun(problem)
+  const several = problem.activation === 'sigmoid'
+  if (method === 'auto' && !several) {
+    return chooseCandidate(problem, await makeCandidates(run, options))
   }
-  const only = (chosen: Candidate): Selection => ({
-    chosen,
-    candidates: [chosen],
-    why: `${chosen.name} as asked for`,
-  })
-  if (problem.activation === 'sigmoid') {
-    if (method === 'auto' || method === 'softmax') {
-      const chosen = await single('sigmoid', selectLogistic)
-      const named = { ...chosen, name: 'sigmoid' }
-      return {
-        ...only(named),
-        why: 'independent logistic regressions: rows may have several labels',
-      }
-    }
+  const chosen = await makeNamed(run, method === 'auto' ? 'softmax' : method, options.step)
+  const why = several
+    ? 'independent logistic regressions: rows may have several labels'
+    : 'as asked for'
+  return { chosen, candidates: [chosen], why }
+}
+
+function createRun(problem: Problem): MethodRun {
+  const candidates = new Map<MakeCandidate, Promise<Candidate>>()
+  let neighbours: Promise<Neighbours> | undefined
+  const run: MethodRun = {
+    problem,
+    candidate(make) {
+      const found = candidates.get(make) ?? make(run)
+      candidates.set(make, found)
+      return found
+    },
+    neighbours() {
+      neighbours ??= searchHeldOut(problem)
+      return neighbours
+    },
   }
-  if (method === 'softmax') return only(await single(method, selectLogistic))
-  if (method === 'lda') return only(await single(method, selectLda))
-  if (method === 'ridge') return only(await single(method, selectRidgeCandidate))
-  const means = await single('ncm', selectNearestMeans)
-  if (method === 'ncm') return only(means)
-  if (method === 'knn') {
-    options.step('knn')
-    return only(voteCandidate(problem, means, await searchHeldOut(problem)))
+  return run
+}
+
+async function makeNamed(run: MethodRun, name: FittedMethod, step: Step): Promise<Candidate> {
+  step(name)
+  const { makeCandidate } = await METHOD_TABLE[name].load()
+  return run.candidate(makeCandidate)
+}
+
+/** The candidates of `auto`, those that are kept unless a later one is clearly better first. */
+async function makeCandidates(
+  run: MethodRun,
+  { memory, standard, step }: SelectOptions,
+): Promise<Candidate[]> {
+  const { problem } = run
+  const isVoting = memory && problem.heldOut.length >= FEWEST_VOTE_ROWS
+  const linear: Candidate[] = []
+  const voted: Candidate[] = []
+  for (const name of FITTED_METHODS) {
+    const entry = METHOD_TABLE[name]
+    if (!entry.inAuto || (entry.memory && !isVoting)) continue
+    ;(entry.memory ? voted : linear).push(await makeNamed(run, name, step))
   }
-  const softmax = await single('softmax', selectLogistic)
-  const lda = await single('lda', selectLda)
-  const ridge = await single('ridge', selectRidgeCandidate)
+  const softmax = await run.candidate(makeSoftmax)
+  const lda = await run.candidate(makeLda)
   const both = blendLinear(problem, softmax.parts[0]!.candidate, lda.parts[0]!.candidate)
-  const first = options.standard === 'softmax' ? [softmax, both] : [both, softmax]
-  const candidates = [...first, lda, means, ridge]
-  if (options.memory && problem.heldOut.length >= FEWEST_VOTE_ROWS) {
-    options.step('knn')
-    const neighbours = await searchHeldOut(problem)
+  const first = standard === 'softmax' ? [softmax, both] : [both, softmax]
+  const candidates = [...first, ...linear.filter((each) => each !== softmax)]
+  if (isVoting) {
+    const neighbours = await run.neighbours()
     for (const base of [softmax, lda, both]) {
       candidates.push(blendWithVotes(problem, base, neighbours))
     }
-    candidates.push(voteCandidate(problem, means, neighbours))
   }
-  return chooseCandidate(problem, candidates)
+  return [...candidates, ...voted]
 }
 
 /**
- * Keeps the first candidate unless a later one has a better held-out likelihood by more than the standard
- * error of the difference: on few rows the robust default stays, on many the best one wins.
+ * Keeps the first candidate unless a later one has a better held-out likelihood by more than two standard
+ * errors of the difference: on few rows the robust default stays, on many the best one wins.
  */
 function chooseCandidate(problem: Problem, candidates: readonly Candidate[]): Selection {
   let chosen = candidates[0]!
@@ -108,8 +124,8 @@ function chooseCandidate(problem: Problem, candidates: readonly Candidate[]): Se
   }
   const percent = (100 * chosen.accuracy).toFixed(1)
   const why =
-    `${chosen.name}: ${percent} % right and likelihood loss ${chosen.nll.toFixed(3)} on held-out rows; ` +
-    `${candidates.length} candidates compared, the simpler one kept within a standard error`
+    `${percent} % right and likelihood loss ${chosen.nll.toFixed(3)} on held-out rows; ` +
+    `${candidates.length} candidates compared, the simpler one kept within two standard errors`
   return { chosen, candidates, why }
 }
 

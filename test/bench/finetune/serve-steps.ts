@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { withModelFile } from '../../../shared/exporter/int8/temporary-model.ts'
+import { withModelFile } from '../../../shared/exporter/source/model-file.ts'
 import { readTransformerConfig } from '../../../shared/exporter/source/source-config.ts'
 import { type EncoderWeights, loadWeights } from '../../../shared/exporter/source/weights.ts'
 import { buildTrainingGraph } from '../../../shared/finetune/graph/training-graph.ts'

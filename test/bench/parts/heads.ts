@@ -8,6 +8,7 @@ import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { classify } from '../../../shared/serving/classify.ts'
 import { createLiveModels } from '../../../shared/serving/live/live-models.ts'
+import { createFixedSupply } from '../../fakes/fixed-supply.ts'
 import { type BenchContext, passTeller } from '../context.ts'
 import { interleave } from '../lib/interleave.ts'
 import { median, spread } from '../lib/statistics.ts'
@@ -159,7 +160,7 @@ async function openCase(
   const registry = openRegistry(openMemoryStore())
   await publishHeads(registry, encoder, shape, count)
   const classifiers = createLiveModels({
-    encoder,
+    supply: createFixedSupply(encoder),
     registry,
     follow: 'request',
     pollMs: 3_600_000,

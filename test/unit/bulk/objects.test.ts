@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openBulkObjects } from '../../../shared/bulk/objects.ts'
+import { openBulkObjects } from '../../../shared/bulk/open-place.ts'
 import type { BulkPlace } from '../../../shared/bulk/place.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
 import {

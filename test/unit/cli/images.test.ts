@@ -181,7 +181,7 @@ it.each([
   ],
   ['texts as a test', ['train', 'shapes', '--test', 'texts.csv', '--name', 's'], 'these are texts'],
   [
-    'two wishes',
+    'an option under both its names',
     ['train', 'shapes', '--layer', 'a', '--layers', 'auto', '--name', 's'],
     'not both',
   ],

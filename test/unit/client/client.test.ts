@@ -16,20 +16,20 @@ import { createApiDeps } from '../../fakes/api-deps.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../../fakes/heads.ts'
 
-type Deps = ReturnType<typeof createApiDeps>
+type Deps = Awaited<ReturnType<typeof createApiDeps>>
 type Handle = (url: string, init: RequestInit) => Promise<Response> | Response
 
 let deps: Deps
 afterEach(() => deps.close())
 
 /** The real application behind a client, without a port; `around` may look at what goes by. */
-function connect(
+async function connect(
   options: Partial<ClientOptions> = {},
   given: Parameters<typeof createApiDeps>[0] & { keys?: string } = {},
   around: (url: string, init: RequestInit, next: Handle) => Promise<Response> = async (...args) =>
     args[2](args[0], args[1]),
 ) {
-  deps = createApiDeps(given)
+  deps = await createApiDeps(given)
   const keys = given.keys ? new KeyRing(parseApiKeys(given.keys, 'a test')) : undefined
   const app = createApp({ ...deps, keys })
   const answer: Handle = (url, init) => app.request(url, init)
@@ -63,7 +63,7 @@ async function failureOf(call: Promise<unknown>): Promise<EspalierClientError> {
 
 describe('a client', () => {
   it('embeds one text, to the same bits', async () => {
-    const client = connect()
+    const client = await connect()
     const result = await client.embed('one text')
     expect(result).toEqual({
       model: 'fake-encoder@v1',
@@ -77,7 +77,7 @@ describe('a client', () => {
   it('sends many in batches, a few at once, and keeps their order', async () => {
     const sizes: number[] = []
     let [inside, most] = [0, 0]
-    const client = connect({ batchSize: 2, concurrency: 3 }, {}, async (url, init, next) => {
+    const client = await connect({ batchSize: 2, concurrency: 3 }, {}, async (url, init, next) => {
       sizes.push(JSON.parse(String(init.body)).input.length)
       most = Math.max(most, ++inside)
       // The later ones answer first.
@@ -95,7 +95,7 @@ describe('a client', () => {
 
   it('keeps batches below a number of bytes; what is larger goes alone', async () => {
     const sizes: number[] = []
-    const client = connect({ batchBytes: 30 }, {}, async (url, init, next) => {
+    const client = await connect({ batchBytes: 30 }, {}, async (url, init, next) => {
       sizes.push(JSON.parse(String(init.body)).input.length)
       return next(url, init)
     })
@@ -106,7 +106,7 @@ describe('a client', () => {
 
   it('asks the first version again where another one answered meanwhile', async () => {
     const asked: unknown[] = []
-    const client = connect({ batchSize: 4, concurrency: 1 }, {}, async (url, init, next) => {
+    const client = await connect({ batchSize: 4, concurrency: 1 }, {}, async (url, init, next) => {
       const { model } = JSON.parse(String(init.body))
       asked.push(model)
       const response = await next(url, init)
@@ -124,7 +124,7 @@ describe('a client', () => {
     const registry = createTestRegistry()
     for (const name of ['first', 'second']) await publishHead(registry, name, createTestHead(name))
     const routes = new Set<string | null>()
-    const client = connect({ batchSize: 4 }, { registry }, async (url, init, next) => {
+    const client = await connect({ batchSize: 4 }, { registry }, async (url, init, next) => {
       routes.add(new Headers(init.headers).get('x-route-key'))
       return next(url, init)
     })
@@ -146,7 +146,7 @@ describe('a client', () => {
 
   it('sends images as bytes or base64', async () => {
     const encoder = createFakeEncoder({ modality: 'image' })
-    const client = connect({}, { encoder })
+    const client = await connect({}, { encoder })
     const bytes = new Uint8Array(100_000).map((_, index) => index % 251)
     const image = Buffer.from(bytes).toString('base64')
     const { embeddings } = await client.embed([{ image: bytes }, { image }])
@@ -156,7 +156,7 @@ describe('a client', () => {
   })
 
   it('tells of a failure as data, and which input of the whole call it is', async () => {
-    const client = connect({ batchSize: 4, concurrency: 1 })
+    const client = await connect({ batchSize: 4, concurrency: 1 })
     const bad = texts.with(9, '')
     const error = await failureOf(client.embed(bad))
     expect(error).toMatchObject({
@@ -176,7 +176,7 @@ describe('a client', () => {
 
   it('ends the other requests of a call that failed', async () => {
     let ended = 0
-    const client = connect({ batchSize: 1, concurrency: 3 }, {}, (url, init, next) => {
+    const client = await connect({ batchSize: 1, concurrency: 3 }, {}, (url, init, next) => {
       if (JSON.parse(String(init.body)).input[0] === '') return Promise.resolve(next(url, init))
       return new Promise((_, reject) => {
         init.signal!.addEventListener('abort', () => {
@@ -193,7 +193,7 @@ describe('a client', () => {
   it('lists and describes models, health, and what a refresh brought', async () => {
     const registry = createTestRegistry()
     await publishHead(registry, 'intent', createTestHead('intent'))
-    const client = connect({}, { registry })
+    const client = await connect({}, { registry })
     expect((await client.models()).map(({ id, kind }) => [id, kind])).toEqual([
       ['fake-encoder', 'embedding'],
       ['intent', 'classifier'],
@@ -205,27 +205,27 @@ describe('a client', () => {
 
   it('has the server look at its registry', async () => {
     const [registry, apiKey] = [createTestRegistry(), 't'.repeat(20)]
-    const client = connect({ apiKey }, { registry, env: { ESPALIER_ADMIN_TOKEN: apiKey } })
+    const client = await connect({ apiKey }, { registry, env: { ESPALIER_ADMIN_TOKEN: apiKey } })
     expect(await client.refresh()).toEqual([])
     await publishHead(registry, 'late', createTestHead('late'))
     expect(await client.refresh()).toContainEqual({ model: 'late', change: 'added' })
   })
 
   it('takes a server that is starting as an answer', async () => {
-    const client = connect({}, { starting: true })
+    const client = await connect({}, { starting: true })
     expect(await client.health()).toEqual({ status: 'starting' })
   })
 
   it('shows its key', async () => {
     const key = `esp_${'k'.repeat(40)}`
     const keys = describeKey('me', ['infer', 'admin'], key)
-    const stranger = connect({}, { keys })
+    const stranger = await connect({}, { keys })
     expect(await failureOf(stranger.embed('a'))).toMatchObject({
       status: 401,
       code: 'unauthorized',
     })
     await deps.close()
-    const client = connect({ apiKey: key }, { keys })
+    const client = await connect({ apiKey: key }, { keys })
     expect((await client.embed('a')).dimensions).toBe(8)
   })
 

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createEncoder, type EncoderOptions } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions, Encoder } from '../../../shared/encoder/types.ts'
-import { findNeighbours, quantizeRows } from '../../../shared/head/neighbours.ts'
+import { quantizeRows } from '../../../shared/head/neighbours.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import type { TextEncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
+import { findNeighbours } from '../../fakes/find-neighbours.ts'
 import {
   TINY_DIMENSION,
   TINY_MAX_TOKENS,

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { measureDistances, stackHeads } from '../../../shared/head/columns.ts'
 import type { Head } from '../../../shared/head/head.ts'
 import { headBytes } from '../../../shared/head/head.ts'
-import { findNeighbours, memoryRows, quantizeRows } from '../../../shared/head/neighbours.ts'
+import { memoryRows, quantizeRows } from '../../../shared/head/neighbours.ts'
 import { predict } from '../../../shared/head/predict.ts'
+import { findNeighbours } from '../../fakes/find-neighbours.ts'
 
 const head: Head = {
   family: 'f',

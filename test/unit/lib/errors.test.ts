@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { COMMAND_LINE } from '../../../functions/cli/output/surface.ts'
+import { COMMAND_LINE } from '../../../functions/cli/output/report-error.ts'
 import { EspalierError, printError, restate } from '../../../shared/lib/errors.ts'
 import { hint, option, PLAIN, print, type Surface, say, task } from '../../../shared/lib/wording.ts'
 

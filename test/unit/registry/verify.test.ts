@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { COMMAND_LINE } from '../../../functions/cli/output/surface.ts'
+import { COMMAND_LINE } from '../../../functions/cli/output/report-error.ts'
 import { print } from '../../../shared/lib/wording.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import type { BlobStore } from '../../../shared/registry/stores/blob-store.ts'

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { adviseOn } from '../../../shared/reports/advice.ts'
-import {
-  type ReportContender,
-  type ReportFineTuning,
-  recommend,
-} from '../../../shared/reports/fine-tuning.ts'
+import { recommend } from '../../../shared/reports/fine-tuning.ts'
 import { renderHtml } from '../../../shared/reports/render-html.ts'
 import { renderMarkdown } from '../../../shared/reports/render-markdown.ts'
 import { toJson } from '../../../shared/reports/to-json.ts'
-import type { TrainingReport } from '../../../shared/reports/types.ts'
+import type {
+  ReportContender,
+  ReportFineTuning,
+  TrainingReport,
+} from '../../../shared/reports/types.ts'
 import { checkXml } from './check-xml.ts'
 import { sampleReport } from './sample-report.ts'
 

@@ -4,7 +4,7 @@ import {
   type OwnedMatrixKernels,
   openMatrixKernels,
 } from '../../../shared/runtime/kernels/kernels.ts'
-import { plainKernels } from '../../../shared/training/plain-kernels.ts'
+import { plainKernels } from '../../fakes/plain-kernels.ts'
 
 const random = createRandom(5)
 const plain = plainKernels()

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { measureDistances, type StackedHeads, stackHeads } from '../../../shared/head/columns.ts'
-import { findNeighbours, quantizeRows } from '../../../shared/head/neighbours.ts'
+import { quantizeRows } from '../../../shared/head/neighbours.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 import { createMemoryKernel } from '../../../shared/runtime/kernels/memory.ts'
 import { createProjectionKernel } from '../../../shared/runtime/kernels/projection.ts'
+import { findNeighbours } from '../../fakes/find-neighbours.ts'
 import { createTestHead } from '../../fakes/heads.ts'
 
 const DIMENSION = 96

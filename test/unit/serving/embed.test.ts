@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { embed } from '../../../shared/serving/embed.ts'
-import { createStaticDirectory } from '../../../shared/serving/models.ts'
 import { createReadiness } from '../../../shared/serving/readiness.ts'
+import { createApiDeps } from '../../fakes/api-deps.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
 
 const limits = { maxInputs: 4, maxTextBytes: 40, maxImages: 2, maxImageBytes: 30 }
 const encoder = createFakeEncoder({ prompts: { query: 'query: ' } })
-const deps = { encoders: createStaticDirectory([encoder], 0), limits }
+const deps = { encoders: (await createApiDeps({ encoder })).encoders, limits }
 
 async function vectorOf(...args: Parameters<typeof embed>): Promise<number[]> {
   const { batch } = await embed(...args)
@@ -29,7 +29,7 @@ describe('embed', () => {
     const byHand = await vectorOf(deps, { inputs: 'query: a', field: 'inputs' })
     expect(byName).toEqual(byHand)
     const prompted = createFakeEncoder({ prompts: { query: 'query: ' }, defaultPrompt: 'query' })
-    const encoders = createStaticDirectory([prompted], 0)
+    const { encoders } = await createApiDeps({ encoder: prompted })
     expect(await vectorOf({ encoders, limits }, { inputs: 'a', field: 'inputs' })).toEqual(byHand)
   })
 

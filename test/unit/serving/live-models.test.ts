@@ -18,6 +18,7 @@ import {
 } from '../../../shared/serving/live/live-models.ts'
 import { createMemoryLogger } from '../../fakes/api-deps.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
+import { createFixedSupply } from '../../fakes/fixed-supply.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../../fakes/heads.ts'
 
 const HOUR_MS = 3_600_000
@@ -34,7 +35,7 @@ afterEach(() => live.close())
 
 function open(options: Partial<LiveModelsOptions> = {}): LiveModels {
   live = createLiveModels({
-    encoder: createFakeEncoder(),
+    supply: createFixedSupply(createFakeEncoder()),
     registry,
     follow: 'request',
     pollMs: HOUR_MS,
@@ -174,7 +175,7 @@ describe('what is new is ready before it answers', () => {
       await pass.promise
     }
     await publishHead(registry, 'intent', createTestHead('first'))
-    open({ encoder: createFakeEncoder({ projectionGate }) })
+    open({ supply: createFixedSupply(createFakeEncoder({ projectionGate })) })
     expect(await ask('intent')).toEqual(['intent@v1:first0'])
     await publishHead(registry, 'intent', createTestHead('second'))
     const refreshed = live.refresh()

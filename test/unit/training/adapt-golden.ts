@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseMat } from '../../../shared/dataset/arrays/mat5.ts'
-import { type Features, scaleRows } from '../../../shared/training/features.ts'
+import { type Features, scaleRows } from '../../../shared/training/numerics/features.ts'
 import { sharedPath } from '../../shared-folder.ts'
 
 /** Rows of one domain with their classes, from 0. */

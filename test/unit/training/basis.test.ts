@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Matrix } from '../../../shared/lib/maths/matrix-kernels.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
-import { columnMeans, createBasis, toBasis } from '../../../shared/training/methods/basis.ts'
-import { plainKernels } from '../../../shared/training/plain-kernels.ts'
+import { columnMeans, createBasis, toBasis } from '../../../shared/training/numerics/basis.ts'
+import { plainKernels } from '../../fakes/plain-kernels.ts'
 
 const kernels = plainKernels()
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { alignDomains, IDENTITY } from '../../../shared/training/adapt/coral.ts'
 import { type Domain, describeDomain } from '../../../shared/training/adapt/domain.ts'
-import { alignedCentres, assignRows } from '../../../shared/training/adapt/easytl.ts'
-import { scaleRows } from '../../../shared/training/features.ts'
+import { assignRows, classCentres } from '../../../shared/training/adapt/easytl.ts'
+import { scaleRows } from '../../../shared/training/numerics/features.ts'
 import { sharedPath } from '../../shared-folder.ts'
 import { readDomain } from './adapt-golden.ts'
 
@@ -24,7 +24,7 @@ function accuracy(labels: Int32Array, targets: Int32Array): number {
 
 function easyTl(source: Labelled, target: Labelled, align: boolean): number {
   const alignment = align ? alignDomains(source.domain, target.domain) : IDENTITY
-  const centres = alignedCentres(source.domain, source.targets, source.classes, alignment)
+  const centres = alignment.apply(classCentres(source.domain, source.targets, source.classes))
   return accuracy(assignRows(target.domain, centres).labels, target.targets)
 }
 

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { alignDomains, IDENTITY } from '../../../shared/training/adapt/coral.ts'
 import { type Domain, describeDomain } from '../../../shared/training/adapt/domain.ts'
 import {
-  alignedCentres,
   assignRows,
+  classCentres,
   nearestCentres,
   toLinearFit,
 } from '../../../shared/training/adapt/easytl.ts'
@@ -27,8 +27,12 @@ describe('EasyTL', () => {
       expect(Array.from(assignRows(target, centres).labels)).toEqual(labels)
     }
     const alignment = alignDomains(source, target, ridge)
-    check(alignedCentres(source, targets, classes, alignment), expected.centres, expected.labels)
-    const raw = alignedCentres(source, targets, classes, IDENTITY)
+    check(
+      alignment.apply(classCentres(source, targets, classes)),
+      expected.centres,
+      expected.labels,
+    )
+    const raw = IDENTITY.apply(classCentres(source, targets, classes))
     check(raw, expected.centresRaw, expected.labelsRaw)
   })
 

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
-import { createBasis, fromBasis, toBasis } from '../../../shared/training/methods/basis.ts'
-import { factorShared, fitGaussians, fitLda } from '../../../shared/training/methods/gaussian.ts'
-import { fitLogistic, type LinearFit } from '../../../shared/training/methods/logistic.ts'
+import { fitLda } from '../../../shared/training/methods/lda.ts'
+import { fitLogistic } from '../../../shared/training/methods/logistic.ts'
 import { fitRidge } from '../../../shared/training/methods/ridge.ts'
-import { plainKernels } from '../../../shared/training/plain-kernels.ts'
-import { oneHot, takeRows, takeValues } from '../../../shared/training/rows.ts'
+import { createBasis, fromBasis, toBasis } from '../../../shared/training/numerics/basis.ts'
+import { factorShared, fitGaussians } from '../../../shared/training/numerics/gaussian.ts'
+import type { LinearFit } from '../../../shared/training/numerics/linear-fit.ts'
+import { oneHot, takeRows, takeValues } from '../../../shared/training/numerics/rows.ts'
+import { plainKernels } from '../../fakes/plain-kernels.ts'
 import { goldenRows, largestDifference, readTrainingGolden } from './training-fixture.ts'
 
 const golden = readTrainingGolden()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { scaleRows } from '../../../shared/training/features.ts'
-import { scoreLogMe } from '../../../shared/training/logme.ts'
+import { scoreLogMe } from '../../../shared/training/evaluation/logme.ts'
+import { scaleRows } from '../../../shared/training/numerics/features.ts'
 import { sharedPath } from '../../shared-folder.ts'
 import { type Domain, readDomain, readGolden, rootOfCounts } from './adapt-golden.ts'
 

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
-import { fitTemperature } from '../../../shared/training/evaluation/calibration.ts'
+import {
+  chooseThresholds,
+  fitTemperature,
+} from '../../../shared/training/evaluation/calibration.ts'
 import { compareHeads, rankOod } from '../../../shared/training/evaluation/compare.ts'
 import {
   calibrationError,
@@ -10,9 +13,8 @@ import {
   macroF1,
   reliabilityBins,
 } from '../../../shared/training/evaluation/metrics.ts'
-import { chooseThresholds } from '../../../shared/training/evaluation/thresholds.ts'
-import { assignFolds, sampleRows, splitRows } from '../../../shared/training/folds.ts'
-import { oneHot } from '../../../shared/training/rows.ts'
+import { assignFolds, sampleRows, splitRows } from '../../../shared/training/numerics/folds.ts'
+import { oneHot } from '../../../shared/training/numerics/rows.ts'
 
 describe('temperature', () => {
   it('is the one that makes odds match frequencies', () => {

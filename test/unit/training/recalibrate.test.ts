@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { fitTemperature } from '../../../shared/training/evaluation/calibration.ts'
 import { evaluateHead } from '../../../shared/training/evaluation/evaluate.ts'
 import { recalibrateHead } from '../../../shared/training/evaluation/recalibrate.ts'
-import { plainKernels } from '../../../shared/training/plain-kernels.ts'
-import { oneHot } from '../../../shared/training/rows.ts'
+import { oneHot } from '../../../shared/training/numerics/rows.ts'
 import { trainHead } from '../../../shared/training/train-head.ts'
+import { plainKernels } from '../../fakes/plain-kernels.ts'
 import { makeBlobs } from './training-fixture.ts'
 
 const kernels = plainKernels()

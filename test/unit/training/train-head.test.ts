@@ -5,10 +5,11 @@ import { encodeHead } from '../../../shared/head/encode.ts'
 import { computeProbabilities, predict } from '../../../shared/head/predict.ts'
 import { createRowScorer } from '../../../shared/head/score-rows.ts'
 import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
+import { METHODS } from '../../../shared/training/catalogue/methods.ts'
 import { evaluateHead } from '../../../shared/training/evaluation/evaluate.ts'
-import { plainKernels } from '../../../shared/training/plain-kernels.ts'
 import { trainHead } from '../../../shared/training/train-head.ts'
-import { METHODS, type TrainingSet } from '../../../shared/training/types.ts'
+import type { TrainingSet } from '../../../shared/training/types.ts'
+import { plainKernels } from '../../fakes/plain-kernels.ts'
 import { makeBlobs } from './training-fixture.ts'
 
 const kernels = plainKernels()
@@ -166,5 +167,24 @@ describe('trainHead', () => {
     const multi = { ...set, targets: null, labelSets }
     const lda = trainHead(multi, { ...options, method: 'lda' }, { kernels })
     await expect(lda).rejects.toMatchObject({ code: 'invalid_request', param: 'method' })
+  })
+
+  it.each(['svm', 'toString'])(
+    'refuses the unknown method %s and names those there are',
+    async (method) => {
+      const asked = { ...options, method: method as 'auto' }
+      const refused = trainHead(makeBlobs([10, 10]), asked, { kernels })
+      await expect(refused).rejects.toMatchObject({ code: 'invalid_request', param: 'method' })
+      await expect(refused).rejects.toThrow(METHODS.join(', '))
+    },
+  )
+
+  it('says why a method was chosen without its name', async () => {
+    const set = makeBlobs([30, 30, 30])
+    const { method, why } = await trainHead(set, options, { kernels })
+    expect(why).toMatch(
+      / held-out rows; \d+ candidates compared, the simpler one kept within two standard errors$/,
+    )
+    expect(why).not.toContain(method)
   })
 })

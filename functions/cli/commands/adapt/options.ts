@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
-import type { AdaptMethod } from '../../../../shared/training/adapt/types.ts'
+import {
+  ADAPT_METHODS,
+  type AdaptMethod,
+} from '../../../../shared/training/catalogue/adapt-methods.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import { addInputOptions } from '../../options/input.ts'
@@ -9,7 +12,6 @@ import { numberBetween, oneOf, wholeNumber } from '../../options/parsers.ts'
 import { addOutcomeOptions, type OutcomeOptions } from '../../options/training.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
 
-const METHODS = ['easytl', 'easytl-c', 'coral', 'source'] as const satisfies readonly AdaptMethod[]
 const SCALES = ['none', 'sum', 'length'] as const
 
 /** The options of `espalier adapt`. */
@@ -38,7 +40,7 @@ export interface AdaptRun {
 export function addAdaptOptions(command: Command): Command {
   command
     .option('--name <name>', 'name of the classifier; texts only, and needed there')
-    .option('--method <method>', METHODS.join(', '), oneOf(METHODS), 'easytl')
+    .option('--method <method>', ADAPT_METHODS.join(', '), oneOf(ADAPT_METHODS), 'easytl')
     .option('--no-compare', 'fit the one method alone')
     .option('--ridge <number>', "CORAL's λ", numberBetween(0.000001, 1_000_000), 1)
     .option('--seed <n>', 'all randomness is derived from it', wholeNumber(0, 2 ** 31 - 1), 42)
@@ -68,5 +70,5 @@ export function addAdaptOptions(command: Command): Command {
 
 /** The methods that are fitted for comparison. */
 export function besideOf({ compare }: Pick<AdaptOptions, 'compare'>): readonly AdaptMethod[] {
-  return compare ? METHODS : []
+  return compare ? ADAPT_METHODS : []
 }

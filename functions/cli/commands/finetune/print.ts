@@ -84,7 +84,13 @@ function adviseNext({ encoder, report }: FineTuneClassifierResult, model: string
 }
 
 /** @throws EspalierError `not_better` */
-export function checkPromotion({ version, encoder, promotion }: FineTuneClassifierResult): void {
+export function checkPromotion({
+  version,
+  encoder,
+  promotion,
+  refusal,
+}: FineTuneClassifierResult): void {
+  if (refusal !== null) throw new EspalierError('not_better', refusal)
   if (version === null || promotion.status !== 'refused') return
   const model = formatModelVersion(version)
   const pair = encoder === null ? model : `${formatModelVersion(encoder)} and ${model}`

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { listMethods } from '../../../../shared/training/catalogue/methods.ts'
 import type { CommandContext } from '../../context.ts'
 import { addRequired } from '../../options/declare.ts'
 import { addTrainOptions, type TrainOptions } from './options.ts'
@@ -19,6 +20,9 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     .addHelpText(
       'after',
       `
+Methods:
+${listMethods()}
+
 Examples:
   espalier train intents.csv --name intent --promote
   espalier train train.jsonl --test test.jsonl --name topic --text-column body --label-column topic

@@ -1,0 +1,56 @@
+import type { Hash } from 'node:crypto'
+import { EspalierError } from '../../lib/errors.ts'
+import type { SafetensorsFile } from './safetensors.ts'
+
+/** Reads tensors by name, checks their shapes and folds them into a digest. */
+export class TensorReader {
+  readonly #file: SafetensorsFile
+  readonly #prefix: string
+  readonly #hash: Hash
+
+  constructor(file: SafetensorsFile, prefix: string, hash: Hash) {
+    this.#file = file
+    this.#prefix = prefix
+    this.#hash = hash
+  }
+
+  /** The values of a tensor of this shape. @throws EspalierError `invalid_model_file` */
+  async tensor(name: string, shape: readonly number[]): Promise<Float32Array> {
+    const actual = this.#file.shape(this.#prefix + name)
+    if (actual && actual.join() !== shape.join()) {
+      throw new EspalierError(
+        'invalid_model_file',
+        `tensor ${this.#prefix}${name} is [${actual.join(', ')}]; the configuration asks for [${shape.join(', ')}]`,
+      )
+    }
+    const values = await this.#file.read(this.#prefix + name)
+    this.#hash.update(`${name}[${shape.join()}]`)
+    this.#hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    return values
+  }
+
+  /** Row 0 of the type table, whatever its height: single texts have type 0 throughout. */
+  async typeRow(size: number): Promise<Float32Array> {
+    const name = 'embeddings.token_type_embeddings.weight'
+    const rows = this.#file.shape(this.#prefix + name)?.[0] ?? 1
+    return (await this.tensor(name, [rows, size])).subarray(0, size)
+  }
+
+  /** A linear layer, its weight of shape [outputs, inputs]; without a stored bias a bias of zeros. */
+  async linear(name: string, inputs: number, outputs: number, bias = true) {
+    return {
+      inputs,
+      outputs,
+      weight: await this.tensor(`${name}.weight`, [outputs, inputs]),
+      bias: bias ? await this.tensor(`${name}.bias`, [outputs]) : new Float32Array(outputs),
+    }
+  }
+
+  /** Scale and shift of a layer normalisation. */
+  async norm(name: string, size: number) {
+    return {
+      gamma: await this.tensor(`${name}.weight`, [size]),
+      beta: await this.tensor(`${name}.bias`, [size]),
+    }
+  }
+}
