@@ -13,7 +13,6 @@ const OF_HTTP = 'shared/client/'
 /** Places of shared whose messages still speak the language of one surface. */
 const NOT_YET = [
   'shared/jobs/',
-  'shared/finetune/',
   'shared/bulk/',
   // Their sentences travel through jobs.
   'shared/dataset/summary.ts',

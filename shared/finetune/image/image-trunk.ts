@@ -5,6 +5,7 @@ import {
 import type { ImageNetwork } from '../../exporter/image/image-network.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { TransferLayer } from '../../lib/manifests/encoder-manifest.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import { GRADIENT_RULES, NOT_DIFFERENTIABLE } from '../../onnx/autodiff.ts'
 import { cutGraph } from '../../onnx/cut.ts'
 import type { Graph, GraphBuilder, Initializer, Node } from '../../onnx/graph.ts'
@@ -148,6 +149,6 @@ function checkShape(g: GraphBuilder, embedding: string, dimension: number): void
 function refuse(what: string): EspalierError {
   return new EspalierError(
     'unsupported_model',
-    `the network has ${what}, so that it cannot be trained so; "espalier train" trains a classifier on its vectors as they are`,
+    say`the network has ${what}, so that it cannot be trained so; ${hint(say`${task('train')} trains a classifier`, 'train a classifier')} on its vectors as they are`,
   )
 }

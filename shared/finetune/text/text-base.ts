@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { readSourceFolder, type SourceFolder } from '../../exporter/source/source-folder.ts'
 import { type EncoderWeights, loadWeights } from '../../exporter/source/weights.ts'
 import { EspalierError } from '../../lib/errors.ts'
+import { hint, say, task } from '../../lib/wording.ts'
 import type { TrainableBase } from '../trainable-base.ts'
 import type { FineTuneRequest, LabelledTexts } from '../types.ts'
 import { cacheBytes, prepareHiddenStates } from './hidden-states.ts'
@@ -78,8 +79,7 @@ export async function readBase(
   if (source.network.kind === 'onnx') {
     throw new EspalierError(
       'unsupported_model',
-      `${request.baseFolder}: an ONNX graph without model.safetensors cannot be fine-tuned; ` +
-        'train a head on it as it is with "espalier train", or give a folder with its weights',
+      say`${request.baseFolder}: an ONNX graph without model.safetensors cannot be fine-tuned; train a head on it as it is${hint(say` with ${task('train')}`)}, or give a folder with its weights`,
     )
   }
   let folder = request.baseFolder
