@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { replaceFile } from '../lib/replace-file.ts'
+import { explainFault, systemCode } from '../lib/system-errors.ts'
 import type { ByteSink } from './byte-sink.ts'
 import { dataError } from './data-error.ts'
 
@@ -85,9 +86,9 @@ class RenamedFile implements AtomicFile {
 }
 
 function explainFailure(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const code = systemCode(cause)
   if (code === 'ENOENT') return 'its folder does not exist'
   if (code === 'EACCES' || code === 'EPERM') return 'not writable: permission denied'
   if (code === 'ENOSPC') return 'the disk is full'
-  return `cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`
+  return `cannot be written: ${explainFault(cause)}`
 }

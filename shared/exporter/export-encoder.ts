@@ -11,7 +11,7 @@ import {
 } from '../lib/manifests/encoder-manifest.ts'
 import { option, say } from '../lib/wording.ts'
 import type { Graph } from '../onnx/graph.ts'
-import { type Existing, writeFolder } from './artifact/artifact-folder.ts'
+import { type Existing, writeArtifact } from './artifact/artifact-folder.ts'
 import { computeFamily, computeFingerprint, EXPORTER_VERSION } from './artifact/fingerprint.ts'
 import { measureGolden, minCosines, readGolden } from './artifact/golden.ts'
 import { type Calibration, parseCalibration } from './int8/calibration-file.ts'
@@ -65,7 +65,7 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
   }
   const source = await readSourceFolder(folder, options)
   let manifest: TextEncoderManifest | undefined
-  await writeFolder(output, options.existing ?? 'refuse', async (target) => {
+  await writeArtifact(output, options.existing ?? 'refuse', async (target) => {
     const draft =
       source.network.kind === 'onnx'
         ? await exportForeign(source, source.network.path, options, target)

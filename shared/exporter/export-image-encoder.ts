@@ -12,7 +12,7 @@ import {
 import { option, say } from '../lib/wording.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { serializeModel } from '../onnx/writer.ts'
-import { type Existing, writeFolder } from './artifact/artifact-folder.ts'
+import { type Existing, writeArtifact } from './artifact/artifact-folder.ts'
 import { computeFingerprint, computeImageFamily, EXPORTER_VERSION } from './artifact/fingerprint.ts'
 import { measureImageGolden, minImageCosines, readImageGolden } from './artifact/image-golden.ts'
 import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from './image/image-encoder-graph.ts'
@@ -65,7 +65,7 @@ export async function exportImageEncoder(
   const graph = buildImageEncoderGraph(network, layer)
   onProgress?.('reading network', 1, 1)
   let manifest: ImageEncoderManifest | undefined
-  await writeFolder(output, options.existing ?? 'refuse', async (target) => {
+  await writeArtifact(output, options.existing ?? 'refuse', async (target) => {
     const { name, preprocessing, outputs } = source
     const pooling = layer.shape.length === 3 ? 'mean' : 'none'
     // What is computed, weights included, whatever file it came from.

@@ -3,11 +3,12 @@ import { copyFile, link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
 import { replaceFile } from '../lib/replace-file.ts'
+import { explainFault, systemCode } from '../lib/system-errors.ts'
 import type { ManifestFile, VersionManifest } from './records/manifest.ts'
 import { blobKey } from './records/names.ts'
 import { type BlobOptions, type BlobStore, hashMismatchError } from './stores/blob-store.ts'
-import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
-import { hashFile } from './stores/transfer.ts'
+import { ensureFolder, syncFolder, TemporaryFolder } from './stores/folders.ts'
+import { hashFile, LocalFileFault } from './stores/transfer.ts'
 
 export interface FetchOptions extends BlobOptions {
   /** Check a cached file by its size alone; otherwise it is hashed at every fetch. */
@@ -116,8 +117,9 @@ async function explained<T>(
     return await action()
   } catch (error) {
     options.signal?.throwIfAborted()
-    if (error instanceof EspalierError) throw error
-    const why = error instanceof Error ? error.message : String(error)
+    const isOfFile = error instanceof Error && error.cause instanceof LocalFileFault
+    if (error instanceof EspalierError && !isOfFile) throw error
+    const why = explainFault(isOfFile ? error.cause : error, 'set ESPALIER_CACHE to another folder')
     throw new EspalierError(
       'registry_unavailable',
       `cannot use the cache folder ${folder}: ${why}`,

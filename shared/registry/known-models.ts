@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { replaceFile } from '../lib/replace-file.ts'
+import { systemCode } from '../lib/system-errors.ts'
 import { isModelName } from '../lib/text/model-address.ts'
 import {
   decodeManifest,
@@ -12,7 +13,7 @@ import {
 } from './records/manifest.ts'
 import { decodeState } from './records/state.ts'
 import type { ScannedModel } from './scan.ts'
-import { ensureFolder, systemCode, TemporaryFolder } from './stores/folders.ts'
+import { ensureFolder, TemporaryFolder } from './stores/folders.ts'
 
 const SCHEMA = 1
 

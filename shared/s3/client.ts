@@ -95,8 +95,8 @@ async function findRegion(client: S3Client, isOwnServer: boolean): Promise<strin
     const why = error instanceof Error ? error.message : String(error)
     throw new EspalierError(
       'invalid_config',
-      `registry on S3: no AWS region is set (${why}); set AWS_REGION to the bucket's, or append ?region= to the URL`,
-      { param: 'ESPALIER_REGISTRY', cause: error },
+      `no AWS region is set (${why}); set AWS_REGION to the bucket's, or append ?region= to the URL`,
+      { place: { source: 'registry on S3' }, param: 'ESPALIER_REGISTRY', cause: error },
     )
   }
 }

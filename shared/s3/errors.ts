@@ -53,6 +53,12 @@ export function isMissingObject(error: unknown): boolean {
   return statusOf(error) === 404 && MISSING_OBJECT.includes(readFailure(error).code)
 }
 
+/** What messages call a place on S3, and what is corrected where it is wrong. */
+interface NamedPlace {
+  readonly url: string
+  readonly setting: string
+}
+
 /**
  * The error for a request that failed for good: `registry_unavailable` with the operation, the object, the cause,
  * the fix where there is one, and the request id that AWS support asks for.
@@ -62,6 +68,7 @@ export function explainFailure(
   verb: S3Verb,
   key: string,
   error: unknown,
+  named: NamedPlace = { url: connection.url, setting: 'ESPALIER_REGISTRY' },
 ): EspalierError {
   const failure = readFailure(error)
   const what = verb === 'list' ? `list ${key === '' ? 'objects' : `${key}*`}` : `${verb} ${key}`
@@ -71,10 +78,10 @@ export function explainFailure(
     ...(failure.requestId === undefined ? [] : [`request ${failure.requestId}`]),
   ]
   const details = facts.length > 0 ? ` (${facts.join(', ')})` : ''
-  const why = describe(connection, verb, failure)
+  const why = describe(connection, verb, failure, named.setting)
   return new EspalierError(
     'registry_unavailable',
-    `cannot ${what} in ${connection.url}: ${why}${details}`,
+    `cannot ${what} in ${named.url}: ${why}${details}`,
     { cause: withoutSecrets(failure, error) },
   )
 }
@@ -94,11 +101,8 @@ export function explainObjectFailure(
 ): unknown {
   if (error instanceof EspalierError) return error
   if (error instanceof Error && error.name === 'AbortError') return error
-  const explained = explainFailure(connection, verb, key, error)
-  const message = explained.message
-    .replace('or correct ESPALIER_REGISTRY', 'or correct the URL')
-    .replace(connection.url, url.split('?')[0]!)
-  return new EspalierError('registry_unavailable', message, { cause: explained.cause })
+  const named = { url: url.split('?')[0]!, setting: 'the URL' }
+  return explainFailure(connection, verb, key, error, named)
 }
 
 /** The SDK's errors carry the answer's fields, and S3 answers a wrong signature with the session token in them. */
@@ -121,12 +125,17 @@ export function malformedAnswer(
   )
 }
 
-function describe(connection: S3Connection, verb: S3Verb, failure: Failure): string {
+function describe(
+  connection: S3Connection,
+  verb: S3Verb,
+  failure: Failure,
+  setting: string,
+): string {
   const { bucket, prefix } = connection.location
   const { status, code, message } = failure
   if (status === undefined) return describeSilence(failure)
   if (code === 'NoSuchBucket') {
-    return `there is no bucket ${bucket}; create it, or correct ESPALIER_REGISTRY`
+    return `there is no bucket ${bucket}; create it, or correct ${setting}`
   }
   if (status === 301 || (failure.region !== undefined && failure.region !== connection.region)) {
     const right = failure.region ?? 'the right one'

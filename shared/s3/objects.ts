@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
-import { EspalierError, isEspalierError } from '../lib/errors.ts'
+import { EspalierError, isEspalierError, restate } from '../lib/errors.ts'
 import { connectToS3, type S3Connection, type S3StoreOptions } from './client.ts'
 import { explainObjectFailure, isMissingObject, type ObjectPlace } from './errors.ts'
 import { retryDelayMs, statusOf } from './retry.ts'
@@ -61,8 +61,8 @@ async function connect(url: string, options: S3StoreOptions): Promise<S3Connecti
     return await connectToS3(url, options)
   } catch (error) {
     if (!isEspalierError(error, 'invalid_config')) throw error
-    const message = error.message.replace('registry on S3', url.split('?')[0]!)
-    throw new EspalierError('invalid_request', message, { cause: error })
+    const place = { source: url.split('?')[0]! }
+    throw restate(error, { code: 'invalid_request', place, param: undefined })
   }
 }
 

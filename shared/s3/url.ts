@@ -83,7 +83,8 @@ function parseFlag(flag: string | null): boolean | undefined {
 }
 
 function invalid(why: string): EspalierError {
-  return new EspalierError('invalid_config', `registry on S3: ${why}`, {
+  return new EspalierError('invalid_config', why, {
+    place: { source: 'registry on S3' },
     param: 'ESPALIER_REGISTRY',
   })
 }

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { type ErrorCode, isEspalierError, printError } from '../../../shared/lib/errors.ts'
+import { explainRefusal } from '../../../shared/lib/system-errors.ts'
 import type { Surface } from '../../../shared/lib/wording.ts'
 
 /** How the command line names things: `--name`, `"espalier promote intent@v7 --alias champion"`. */
@@ -79,7 +80,13 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) return describeUsage(error)
   const message = describeError(error)
   if (isEspalierError(error)) return { message, exitCode: EXIT_CODES[error.code] }
+  const refusal = explainRefusal(error)
+  if (refusal !== null) return { message: `${placeOf(error)}${refusal}`, exitCode: EXIT_FAILURE }
   return { message: `unexpected failure: ${message}`, exitCode: EXIT_FAILURE }
+}
+
+function placeOf(error: unknown): string {
+  return error instanceof Error && 'path' in error ? `${error.path}: ` : ''
 }
 
 /** The message of whatever was thrown, with options and commands as the command line names them. */

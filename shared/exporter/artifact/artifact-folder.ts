@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
+import { explainRefusal } from '../../lib/system-errors.ts'
 
 const PARTIAL_SUFFIX = '.partial-'
 /** A folder of an export that was killed; no export takes this long. */
@@ -37,6 +38,36 @@ export async function writeFolder(
   } finally {
     await rm(partial, { recursive: true, force: true })
   }
+}
+
+/**
+ * `writeFolder` for artifacts: what is kept where it exists lies in the cache, what is not was named by somebody.
+ * @throws EspalierError `invalid_config`, or `invalid_request` for a named folder, where the file system refuses
+ */
+export async function writeArtifact(
+  target: string,
+  existing: Existing,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  const isCache = existing === 'keep'
+  try {
+    await writeFolder(target, existing, fill)
+  } catch (cause) {
+    const elsewhere = isCache ? 'set ESPALIER_CACHE to another folder' : 'name another folder'
+    const why = isBelow(dirname(resolve(target)), cause) ? explainRefusal(cause, elsewhere) : null
+    if (why === null) throw cause
+    const message = `${target} cannot be written: ${why}; nothing was left there`
+    throw new EspalierError(isCache ? 'invalid_config' : 'invalid_request', message, {
+      cause,
+      ...(isCache && { param: 'ESPALIER_CACHE' }),
+    })
+  }
+}
+
+/** True for a fault below a folder, in it or above it; writing to a file that is open names no path. */
+function isBelow(folder: string, cause: unknown): boolean {
+  const path = cause instanceof Error && 'path' in cause ? String(cause.path) : folder
+  return path.startsWith(folder) || folder.startsWith(path)
 }
 
 async function renameFolder(

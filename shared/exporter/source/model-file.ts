@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { EspalierError } from '../../lib/errors.ts'
+import { explainRefusal } from '../../lib/system-errors.ts'
 import type { Graph } from '../../onnx/graph.ts'
 import { serializeModel } from '../../onnx/writer.ts'
 
@@ -67,9 +69,9 @@ export async function withModelFile<T>(
   graph: Graph,
   use: (path: string) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'espalier-'))
+  const folder = await explained(mkdtemp(join(tmpdir(), 'espalier-')))
   try {
-    await writeModel(graph, folder, 'model')
+    await explained(writeModel(graph, folder, 'model'))
     return await use(join(folder, 'model.onnx'))
   } finally {
     // A few attempts: Windows frees a file a little later than whoever had it open.
@@ -80,4 +82,13 @@ export async function withModelFile<T>(
 /** Hex sha256 of bytes or text. */
 export function sha256(content: Uint8Array | string): string {
   return createHash('sha256').update(content).digest('hex')
+}
+
+async function explained<T>(action: Promise<T>): Promise<T> {
+  return action.catch((cause: unknown) => {
+    const why = explainRefusal(cause, 'set TMPDIR to another folder')
+    if (why === null) throw cause
+    const message = `the folder of temporary files ${tmpdir()} cannot be used: ${why}`
+    throw new EspalierError('invalid_config', message, { cause, param: 'TMPDIR' })
+  })
 }

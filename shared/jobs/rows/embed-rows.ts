@@ -3,7 +3,7 @@ import { placeOf } from '../../dataset/image-rows.ts'
 import { type DatasetWarning, describeWarnings, WarningCounter } from '../../dataset/summary.ts'
 import type { TextRow } from '../../dataset/texts.ts'
 import type { EncodeOptions, Encoder } from '../../encoder/types.ts'
-import { EspalierError } from '../../lib/errors.ts'
+import { EspalierError, formatPlace, restate } from '../../lib/errors.ts'
 import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
 
 /** What is embedded, with what, and where to. */
@@ -53,10 +53,12 @@ export async function embedRows(options: EmbedRowsOptions): Promise<EmbedRowsRes
     if (vector instanceof EspalierError) {
       const place = placeOf(item.row)
       const name = place === item.text ? place : `${place}, ${item.text}`
-      const why = explainFault(item.text, vector)
+      const why = explainFault(vector)
       if (options.strict) {
         const param = `${options.source} ${place}`
-        throw new EspalierError(vector.code, `${param}: ${why}`, { cause: vector, param })
+        const { line, place: part } = item.row
+        const at = { source: options.source, line, part }
+        throw restate(vector, { index: undefined, place: at, param })
       }
       unreadable.add(`${name}: ${why}`)
       return []
@@ -105,11 +107,10 @@ async function nameLines(
   try {
     return await encoded
   } catch (error) {
-    if (!(error instanceof EspalierError) || error.param === undefined) throw error
-    const row = batch[Number(/^inputs\[(\d+)\]$/.exec(error.param)?.[1])]
+    if (!(error instanceof EspalierError) || error.index === undefined) throw error
+    const row = batch[error.index]?.row
     if (row === undefined) throw error
-    const param = `${source} ${placeOf(row.row)}`
-    const message = error.message.replace(error.param, param)
-    throw new EspalierError(error.code, message, { cause: error, param })
+    const place = { source, line: row.line, part: row.place }
+    throw restate(error, { place, param: formatPlace(place) })
   }
 }

@@ -67,7 +67,7 @@ export async function embedTexts(
     for (const { item, vector, truncated: cut } of batch) {
       if (vector instanceof EspalierError) {
         for (const row of rowsByKey.get(item.key) ?? []) {
-          faults.set(row, explainFault(nameOf(inputs[row]!), vector))
+          faults.set(row, explainFault(vector))
         }
         continue
       }

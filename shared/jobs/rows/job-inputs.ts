@@ -1,6 +1,7 @@
 import type { ImageFile } from '../../dataset/image-file.ts'
 import type { EncodedBatch, EncodeOptions, Encoder, EncoderInput } from '../../encoder/types.ts'
 import { type ErrorCode, EspalierError } from '../../lib/errors.ts'
+import { print } from '../../lib/wording.ts'
 
 /** An input of a job: a text, or an image that is read when its turn comes. */
 export type JobInput = string | ImageFile
@@ -111,6 +112,6 @@ async function loadImage(file: ImageFile): Promise<Uint8Array | EspalierError> {
 }
 
 /** Why an image is left out, without the name that messages give it. */
-export function explainFault(path: string, error: EspalierError): string {
-  return error.message.replace(/^inputs\[\d+\] /, '').replace(`${path}: `, '')
+export function explainFault(error: EspalierError): string {
+  return print(error.wording)
 }

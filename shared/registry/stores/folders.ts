@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemCode } from '../../lib/system-errors.ts'
 
 /** A temporary file that nobody wrote to for this long was left by a process that died. */
 const STALE_AFTER_MS = 3_600_000
-
-/** The code of a failed system call, or undefined for other errors. */
-export function systemCode(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | null)?.code
-}
 
 /** Makes the entries of a folder survive a power failure, where the file system lets folders be synced. */
 export async function syncFolder(path: string): Promise<void> {

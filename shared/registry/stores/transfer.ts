@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
+import { EspalierError } from '../../lib/errors.ts'
+import { explainFault, systemCode } from '../../lib/system-errors.ts'
 import type { Transferred } from './blob-store.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -54,7 +56,7 @@ export async function writeChunks(
   path: string,
   options: { maxBytes: number; tooLarge: () => Error; signal?: AbortSignal | undefined },
 ): Promise<Transferred> {
-  const file = await open(path, 'wx')
+  const file = await ofFile(path, open(path, 'wx'))
   let whole = false
   try {
     const hash = createHash('sha256')
@@ -67,16 +69,41 @@ export async function writeChunks(
       // The disk works while this thread hashes.
       const writing = writeAll(file, buffers)
       for (const buffer of buffers) hash.update(buffer)
-      await writing
+      await ofFile(path, writing)
     }
     options.signal?.throwIfAborted()
-    await file.sync()
+    await ofFile(path, file.sync())
     whole = true
     return { bytes, sha256: hash.digest('hex') }
   } finally {
     await file.close()
     if (!whole) await rm(path, { force: true })
   }
+}
+
+/** A fault of the file that is written to, as against those of the store that it comes from. */
+export class LocalFileFault extends Error {
+  override readonly name = 'LocalFileFault'
+  readonly code: string | undefined
+  readonly path: string
+
+  constructor(path: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.code = systemCode(cause)
+    this.path = path
+  }
+}
+
+/** The error for a download that ends in such a fault; its cause tells whoever named the file. */
+export function downloadError(url: string, key: string, fault: LocalFileFault): EspalierError {
+  const message = `cannot download ${key} in ${url} to ${fault.path}: ${explainFault(fault)}`
+  return new EspalierError('registry_unavailable', message, { cause: fault })
+}
+
+async function ofFile<T>(path: string, action: Promise<T>): Promise<T> {
+  return action.catch((cause: unknown) => {
+    throw new LocalFileFault(path, cause)
+  })
 }
 
 async function writeAll(file: FileHandle, buffers: readonly Uint8Array[]): Promise<void> {

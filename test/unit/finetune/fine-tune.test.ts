@@ -250,7 +250,7 @@ describe('refuses', () => {
     const base = checkpoint('onnx-mean')
     await expect(run({ baseFolder: base })).rejects.toMatchObject({
       code: 'unsupported_model',
-      message: `${base}: an ONNX graph without model.safetensors cannot be fine-tuned; train a head on it as it is with "espalier train", or give a folder with its weights`,
+      message: `${base}: an ONNX graph without model.safetensors cannot be fine-tuned; train a head on it as it is, or give a folder with its weights`,
     })
   })
 

@@ -3,7 +3,7 @@ import { link, lstat, readdir, readFile, readlink, rm, stat, writeFile } from 'n
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EspalierError } from '../../../lib/errors.ts'
-import { systemCode } from '../folders.ts'
+import { systemCode } from '../../../lib/system-errors.ts'
 import { checkLiveness, identifyProcess, type ProcessIdentity } from './process-identity.ts'
 
 /** How long to wait for a lock before giving up. */

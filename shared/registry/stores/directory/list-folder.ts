@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemCode } from '../../../lib/system-errors.ts'
 import type { BlobEntry } from '../blob-store.ts'
-import { systemCode } from '../folders.ts'
 
 const SEGMENT = /^[a-z0-9][a-z0-9._-]{0,127}$/
 

@@ -1,7 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { systemCode } from '../../../lib/system-errors.ts'
 import { MAX_CONDITIONAL_BYTES } from '../blob-store.ts'
-import { systemCode } from '../folders.ts'
 import { hashBytes } from '../transfer.ts'
 
 /** For `catch`: null where the file is not there. */

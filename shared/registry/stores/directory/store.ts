@@ -3,6 +3,7 @@ import { link, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { EspalierError } from '../../../lib/errors.ts'
 import { replaceFile } from '../../../lib/replace-file.ts'
+import { explainFault, systemCode } from '../../../lib/system-errors.ts'
 import {
   type BlobEntry,
   type BlobInfo,
@@ -23,8 +24,8 @@ import {
   type Transferred,
   tooLargeError,
 } from '../blob-store.ts'
-import { ensureFolder, syncFolder, systemCode, TemporaryFolder } from '../folders.ts'
-import { hashBytes, readChunks, writeChunks } from '../transfer.ts'
+import { ensureFolder, syncFolder, TemporaryFolder } from '../folders.ts'
+import { downloadError, hashBytes, LocalFileFault, readChunks, writeChunks } from '../transfer.ts'
 import { removeVoidClaims, withFileLock } from './file-lock.ts'
 import { listFolder } from './list-folder.ts'
 import { nullIfMissing, readWhole, tagOf } from './read-object.ts'
@@ -246,12 +247,15 @@ class DirectoryStore implements BlobStore {
   #explain(verb: string, key: string, error: unknown, options: BlobOptions): unknown {
     if (options.signal?.aborted) return options.signal.reason
     if (error instanceof EspalierError) return error
+    if (verb === 'download' && error instanceof LocalFileFault) {
+      return downloadError(this.url, key, error)
+    }
     const code = systemCode(error)
     const folder = code === 'ENOTDIR' || code === 'EISDIR' || code === 'EEXIST'
     if (folder && ['create', 'replace', 'write'].includes(verb)) {
       return folderError(key, { cause: error })
     }
-    const why = error instanceof Error ? error.message : String(error)
+    const why = explainFault(error, 'name another registry (ESPALIER_REGISTRY)')
     return new EspalierError(
       'registry_unavailable',
       `cannot ${verb} ${key} in ${this.url}: ${why}`,

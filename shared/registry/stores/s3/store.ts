@@ -32,7 +32,7 @@ import {
   type Transferred,
   tooLargeError,
 } from '../blob-store.ts'
-import { writeChunks } from '../transfer.ts'
+import { downloadError, LocalFileFault, writeChunks } from '../transfer.ts'
 import { readObject } from './read.ts'
 import { checkBody, putObject, uploadParts, type WriteCondition, writeOver } from './write.ts'
 
@@ -266,6 +266,7 @@ class S3Store implements BlobStore {
     } catch (error) {
       signal?.throwIfAborted()
       if (error instanceof EspalierError) throw error
+      if (error instanceof LocalFileFault) throw downloadError(this.url, key, error)
       throw explainFailure(this.#connection, verb, key, error)
     }
   }
