@@ -11,8 +11,13 @@ import { ENCODER_MANIFEST_FILE } from '../lib/manifests/encoder-manifest.ts'
 import { hint, option, say, task } from '../lib/wording.ts'
 import type { PublishFile } from '../registry/blobs.ts'
 import type { ModelKind, VersionDescription } from '../registry/records/manifest.ts'
-import { collectHeadMetrics, type MeasuredReport } from './head-metrics.ts'
-import { describeHead, HEAD_FILE, REPORT_FILES } from './head-version.ts'
+import {
+  collectHeadMetrics,
+  describeHead,
+  HEAD_FILE,
+  type MeasuredReport,
+  REPORT_FILES,
+} from './head-version.ts'
 
 /** What lies at a path, read and checked: ready to become a version. */
 export interface Publishable {

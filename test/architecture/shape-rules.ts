@@ -11,7 +11,7 @@ export const MIN_IMPORTERS = 3
 export const SMALL_BY_KIND: readonly RegExp[] = [
   /^functions\/api\/lambda\/lambda\.ts$/,
   /^functions\/api\/routes\//,
-  /^functions\/cli\/(?:main|commands\/.+)\.ts$/,
+  /^functions\/cli\/(?:main|start|commands\/.+)\.ts$/,
   /^shared\/contract\//,
   /^shared\/lib\/manifests\//,
   /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,

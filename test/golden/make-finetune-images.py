@@ -1,5 +1,5 @@
 """Makes finetune-images.json: loss and gradients of the last three blocks of the built-in image network as PyTorch
-computes them in float32, on features that need no pictures. Of a few spreads of these the one is taken that keeps
+computes them in float32, on features that need no images. Of a few spreads of these the one is taken that keeps
 values farthest from the bounds of the activations, where rounding would decide on a slope. Digests are those of make-finetune.py.
 
     pip install torch onnx

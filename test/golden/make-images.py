@@ -1,4 +1,4 @@
-"""Makes images.json: small pictures in many formats, what Pillow makes of them under the rules of an encoder's
+"""Makes images.json: small images in many formats, what Pillow makes of them under the rules of an encoder's
 preprocessing, and what ONNX Runtime gives for some of them with the built-in image encoder.
 
     python make-images.py ../../infra/models/efficientnet-lite0/model.onnx
@@ -43,7 +43,7 @@ def save(image, form, **options):
     return target.getvalue()
 
 
-def pictures():
+def images():
     wide, tall = draw(143, 96, 1), draw(75, 160, 2)
     rgb = Image.fromarray(wide)
     alpha = np.random.default_rng(3).integers(0, 2, wide.shape[:2]) * 255
@@ -93,7 +93,7 @@ def encode(data):
 
 
 def main(path):
-    made = pictures()
+    made = images()
     session = widen(path)
     vectors = {}
     for name in ("png", "jpeg", "alpha"):
@@ -103,7 +103,7 @@ def main(path):
         vectors[name] = {"norm": round(norm, 4), "embedding": encode(struct.pack("<1280e", *(pooled[0] / norm)))}
     result = {
         "rules": RULES,
-        "pictures": {
+        "images": {
             name: {
                 "file": encode(data),
                 "expected": {rule: encode(prepare(data, spec).tobytes()) for rule, spec in RULES.items()},

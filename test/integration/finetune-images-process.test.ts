@@ -104,7 +104,16 @@ it('trains the last blocks of the built-in network, publishes the pair, and a se
 describe('a network of somebody else', () => {
   const tiny = (...argv: string[]) =>
     finetune(
-      ...[path('shapes'), '--name', 'tiny-shapes', '--encoder', path('tiny'), '-q', '--epochs', '2'],
+      ...[
+        path('shapes'),
+        '--name',
+        'tiny-shapes',
+        '--encoder',
+        path('tiny'),
+        '-q',
+        '--epochs',
+        '2',
+      ],
       ...['--learning-rate', '0.01', ...argv],
     )
 
@@ -163,7 +172,13 @@ describe('a network of somebody else', () => {
     const one = await finetune(path('one'), '--name', 'tiny-shapes', '-q')
     expect([one.code, one.stderr]).toEqual([1, expect.stringMatching(/two classes are needed/)])
     await writeFile(path('words.csv'), toCsv(makeWordRows(30)))
-    const texts = await finetune(path('words.csv'), '--name', 'tiny-shapes', '--encoder', path('tiny'))
+    const texts = await finetune(
+      path('words.csv'),
+      '--name',
+      'tiny-shapes',
+      '--encoder',
+      path('tiny'),
+    )
     expect(texts.stderr).toMatch(/words\.csv holds texts, --encoder .*tiny is an encoder of images/)
     expect(texts.code).toBe(1)
   }, 60_000)

@@ -1,4 +1,7 @@
-import { buildImageEncoderGraph, IMAGE_GRAPH_NAMES } from '../../exporter/image/image-encoder-graph.ts'
+import {
+  buildImageEncoderGraph,
+  IMAGE_GRAPH_NAMES,
+} from '../../exporter/image/image-encoder-graph.ts'
 import type { ImageNetwork } from '../../exporter/image/image-network.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { TransferLayer } from '../../lib/manifests/encoder-manifest.ts'

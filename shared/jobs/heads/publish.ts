@@ -2,8 +2,12 @@ import type { Head } from '../../head/head.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import type { TrainedHead } from '../../training/types.ts'
-import { collectHeadMetrics } from '../../versions/head-metrics.ts'
-import { describeHead, HEAD_FILE, REPORT_FILES } from '../../versions/head-version.ts'
+import {
+  collectHeadMetrics,
+  describeHead,
+  HEAD_FILE,
+  REPORT_FILES,
+} from '../../versions/head-version.ts'
 import type { TrainingData } from './data.ts'
 import type { HeadRequest, ReportFiles, TrainHeadRequest } from './request.ts'
 

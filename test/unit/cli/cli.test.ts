@@ -17,6 +17,7 @@ const VERBS = [
   'predict',
   'embed',
   'export',
+  'layers',
   'publish',
   'models',
   'show',

@@ -145,12 +145,12 @@ describe('refuses', () => {
     [
       'more blocks than there are',
       { kind: 'layers', count: 2 },
-      '--layers 2: 1 blocks of this network can be trained; "espalier layers" counts them',
+      'layers 2: 1 blocks of this network can be trained',
     ],
     [
       'a layer that is not there',
       { kind: 'above', layer: 'nowhere' },
-      '--from-layer nowhere: no layer with weights between it and features; "espalier layers" lists them, the last are relu',
+      'from-layer nowhere: no layer with weights between it and features; the last are relu',
     ],
     [
       'all of it',
