@@ -16,7 +16,7 @@ export function createApp(deps: ApiDeps): ApiApp {
   const sendError = handleErrors(log)
   const metrics = deps.metrics ? createHttpMetrics(deps.metrics, deps) : null
 
-  app.use(requestRecord(app, clock, deps.snapshot?.renewals))
+  app.use(requestRecord(app, clock, deps.snapshot?.restoreHooks))
   app.use(requestLog(clock, log, metrics))
   app.use(addTimingHeaders(clock))
   app.use(draining(readiness))

@@ -6,8 +6,8 @@ import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts
 import { usableCores } from '../../shared/lib/concurrency.ts'
 import { type Config, findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { type Logger, silentLogger } from '../../shared/lib/logger.ts'
-import { Renewals } from '../../shared/lib/renewals.ts'
-import type { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
+import { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
+import type { PrespawnedWorker } from '../../shared/runtime/workers/prespawned-worker.ts'
 import { createEncoderParts } from './encoders.ts'
 import { createJobParts } from './jobs.ts'
 import { createServerParts } from './open-server.ts'
@@ -23,10 +23,10 @@ export function createBoot(options: {
   readonly root: URL
   readonly version: string
   /** A worker under way already, for the first encoder that is opened. */
-  readonly early?: EarlyWorker | undefined
+  readonly prespawned?: PrespawnedWorker | undefined
 }): Boot {
   const env = { ...options.defaults, ...(options.env ?? process.env) }
-  const { root, version, early } = options
+  const { root, version, prespawned } = options
   const config = parseConfig(env)
   const log = createLazyLogger(config)
   for (const warning of findUnknownVariables(env)) log.warn({}, warning)
@@ -39,13 +39,13 @@ export function createBoot(options: {
     preparedFolder: config.prepared,
     threads: config.workers ?? cores,
   }
-  const renewals = new Renewals()
+  const restoreHooks = new RestoreHooks()
   const builtinFolder = fileURLToPath(new URL('infra/heads', root))
   const registry = createRegistryParts({
     config,
     builtinFolder,
     cacheFolder,
-    renewals,
+    restoreHooks,
     quietSdk,
     log,
   })
@@ -56,7 +56,7 @@ export function createBoot(options: {
     registry,
     workerUrl,
     cores,
-    early,
+    prespawned,
     log,
   })
   const trainerUrl = new URL('dist/finetune-worker.cjs', root)
@@ -71,7 +71,7 @@ export function createBoot(options: {
     openRegistryAt: registry.openAt,
     ...encoderParts,
     ...createJobParts({ config, artifacts, workerUrl: trainerUrl, quietSdk }),
-    ...createServerParts({ config, registry, encoders, renewals, version, isSealed, log }),
+    ...createServerParts({ config, registry, encoders, restoreHooks, version, isSealed, log }),
     snapshotRuntime: isSnapshot ? (env.AWS_LAMBDA_RUNTIME_API ?? null) : null,
   }
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../../shared/lib/logger.ts'
 import type { Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
 import { chooseDevice, type DeviceChoice } from '../../shared/runtime/workers/choose-device.ts'
 import type { DeviceReport } from '../../shared/runtime/workers/device-probe.ts'
-import type { EarlyWorker } from '../../shared/runtime/workers/early-worker.ts'
+import type { PrespawnedWorker } from '../../shared/runtime/workers/prespawned-worker.ts'
 import type { RegistryParts } from './registry.ts'
 import type { Boot, OpenOptions } from './types.ts'
 
@@ -33,10 +33,10 @@ export function createEncoderParts(options: {
   readonly registry: RegistryParts
   readonly workerUrl: URL
   readonly cores: number
-  readonly early: EarlyWorker | undefined
+  readonly prespawned: PrespawnedWorker | undefined
   readonly log: Logger
 }): EncoderParts {
-  const { config, artifacts, registry, workerUrl, early, log } = options
+  const { config, artifacts, registry, workerUrl, prespawned, log } = options
   const choose = createDeviceChooser(options)
 
   const openSources: EncoderParts['openSources'] = async (open, queue, onVerified) => {
@@ -49,7 +49,7 @@ export function createEncoderParts(options: {
       ...choice,
       openRegistry: registry.open,
       workerUrl,
-      early,
+      prespawned,
       limits: {
         ...queue,
         maxTextBytes: config.maxTextBytes,

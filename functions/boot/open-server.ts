@@ -1,7 +1,7 @@
 import type { KeyRing } from '../../shared/lib/api-keys.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
-import type { Renewals } from '../../shared/lib/renewals.ts'
+import type { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import type { EncoderParts } from './encoders.ts'
 import { checkExposure, checkPort, loadKeys } from './guard.ts'
 import type { RegistryParts } from './registry.ts'
@@ -13,7 +13,7 @@ export interface OpenServerOptions {
   readonly config: Config
   readonly registry: RegistryParts
   readonly encoders: EncoderParts
-  readonly renewals: Renewals
+  readonly restoreHooks: RestoreHooks
   readonly version: string
   /** Nothing but a gateway can reach this machine, as on Lambda. */
   readonly isSealed: boolean
@@ -57,7 +57,7 @@ export function createServerParts(
 
 /** Opens the encoder and the registry for a server; what has been opened is closed where `start` fails. */
 async function open<T>(
-  { config, registry, encoders, renewals, version, log }: OpenServerOptions,
+  { config, registry, encoders, restoreHooks, version, log }: OpenServerOptions,
   serve: ServeOptions,
   keys: KeyRing | undefined,
   start: (parts: ServeParts) => Promise<T>,
@@ -90,7 +90,7 @@ async function open<T>(
       ahead: registry.mayHave(encoder) ? null : { verified },
       signal: serve.signal,
     })
-    const models = { ...parts, keys, renewals, opened, registry: await registry.open() }
+    const models = { ...parts, keys, restoreHooks, opened, registry: await registry.open() }
     return await start({ ...models, close: registry.close })
   } catch (error) {
     await registry.close().catch(() => {})

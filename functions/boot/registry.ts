@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import type { RegistryMemory } from '../../shared/following/registry-memory.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
-import type { Renewals } from '../../shared/lib/renewals.ts'
+import type { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import { mayHaveModel } from '../../shared/registry/stores/open-store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 
@@ -29,11 +29,11 @@ export function createRegistryParts(options: {
   readonly config: Pick<Config, 'registry' | 'offlineOk'>
   readonly builtinFolder: string
   readonly cacheFolder: string
-  readonly renewals: Renewals
+  readonly restoreHooks: RestoreHooks
   readonly quietSdk: () => void
   readonly log: Logger
 }): RegistryParts {
-  const { config, builtinFolder, renewals, log } = options
+  const { config, builtinFolder, restoreHooks, log } = options
   const { registry: url } = config
   const folder = join(options.cacheFolder, 'registry')
   const layers = [url, pathToFileURL(builtinFolder).href]
@@ -45,10 +45,10 @@ export function createRegistryParts(options: {
   async function openLayers(): Promise<Registry> {
     const { openModelRegistry } = await import('../../shared/versions/open-model-registry.ts')
     options.quietSdk()
-    if (!isCached()) return openModelRegistry({ url, builtinFolder, renewals, log })
+    if (!isCached()) return openModelRegistry({ url, builtinFolder, restoreHooks, log })
     const { KnownModels } = await import('../../shared/registry/known-models.ts')
     const cache = { folder, known: new KnownModels(url, folder), offlineOk }
-    return openModelRegistry({ url, builtinFolder, cache, renewals, log })
+    return openModelRegistry({ url, builtinFolder, cache, restoreHooks, log })
   }
 
   return {

@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' }
-import { startEarlyWorker } from '../boot/start-early-worker.ts'
+import { prespawnWorker } from '../boot/prespawn-worker.ts'
 
 const { version } = packageJson
 
@@ -10,7 +10,7 @@ const { version } = packageJson
 export async function start(root: URL): Promise<void> {
   const argv = process.argv.slice(2)
   // What a server waits for longest starts first, before the command line itself is loaded.
-  const early = argv[0] === 'serve' ? startEarlyWorker(root) : undefined
+  const prespawned = argv[0] === 'serve' ? prespawnWorker(root) : undefined
 
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -22,14 +22,14 @@ export async function start(root: URL): Promise<void> {
   // The exit code is set and the process left to end by itself: exiting while a worker is inside ONNX
   // Runtime would crash it.
   process.exitCode = await runCli(argv, {
-    boot: async () => (await import('../boot/boot.ts')).createBoot({ root, version, early }),
+    boot: async () => (await import('../boot/boot.ts')).createBoot({ root, version, prespawned }),
     version,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     signal: interrupted.signal,
   })
-  await early?.dispose()
+  await prespawned?.dispose()
   // An unread stdin would keep the process waiting.
   process.stdin.destroy()
 }

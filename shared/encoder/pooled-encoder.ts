@@ -2,15 +2,15 @@ import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
-import { createFileGate, type FileGate } from '../runtime/file-gate.ts'
 import { groupingFor, groupingOfImages } from '../runtime/grouping.ts'
 import type { Device } from '../runtime/session.ts'
-import type { EarlyWorker } from '../runtime/workers/early-worker.ts'
+import { createVerificationLatch, type VerificationLatch } from '../runtime/verification-latch.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
+import type { PrespawnedWorker } from '../runtime/workers/prespawned-worker.ts'
 import { createPool } from '../runtime/workers/worker-pool.ts'
 import { Dispatcher, type EncoderLimits } from './dispatcher.ts'
 import { checkModality, createInputKind } from './input-kind.ts'
-import { ProjectionBook } from './projections.ts'
+import { ProjectionRegistry } from './projections.ts'
 import { EncodeRequest } from './request.ts'
 import { ResultCache } from './result-cache.ts'
 import type { EncodedBatch, EncodeOptions, Encoder, EncoderInfo, Projection } from './types.ts'
@@ -27,7 +27,7 @@ export interface EncoderOptions {
   /** The bundled worker, `dist/encoder-worker.cjs`. */
   readonly workerUrl: URL
   /** A worker under way already, taken first. */
-  readonly early?: EarlyWorker | undefined
+  readonly prespawned?: PrespawnedWorker | undefined
   readonly limits: EncoderLimits
   /** Memory for vectors of inputs seen before; 0 keeps none. @default 0 */
   readonly resultCacheBytes?: number
@@ -48,7 +48,7 @@ export interface EncoderOptions {
 export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
   const { artifactDir, manifest, precision, device } = options
   const files = filesToLoad(manifest, precision)
-  const gate = createFileGate()
+  const latch = createVerificationLatch()
   let encoder: PooledEncoder | null = null
   const creating = createPool({
     workerUrl: options.workerUrl,
@@ -58,15 +58,15 @@ export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
       precision,
       device,
       maxImagePixels: options.limits.maxImagePixels,
-      gate: gate.state,
+      latch: latch.state,
     },
     workers: options.workers,
-    early: options.early,
+    prespawned: options.prespawned,
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })
-  const verifying = verifyInOrder(options, files, gate).catch((error: unknown) => {
-    gate.refuse()
+  const verifying = verifyInOrder(options, files, latch).catch((error: unknown) => {
+    latch.refuse()
     throw error
   })
   const [verified, created] = await Promise.allSettled([verifying, creating])
@@ -83,14 +83,14 @@ export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
 async function verifyInOrder(
   { artifactDir, manifest, onVerified }: EncoderOptions,
   files: readonly string[],
-  gate: FileGate,
+  latch: VerificationLatch,
 ): Promise<void> {
   const tokenizer = tokenizerOf(manifest)
   if (tokenizer !== null) await verifyArtifact(artifactDir, manifest, [tokenizer])
-  gate.open('inputs')
+  latch.open('inputs')
   const graph = files.filter((file) => file !== tokenizer)
   await verifyArtifact(artifactDir, manifest, graph)
-  gate.open('graph')
+  latch.open('graph')
   onVerified?.()
 }
 
@@ -98,7 +98,7 @@ class PooledEncoder implements Encoder {
   readonly info: EncoderInfo
   readonly #pool: Pool
   readonly #dispatcher: Dispatcher
-  readonly #projections: ProjectionBook
+  readonly #projections: ProjectionRegistry
   readonly #cache: ResultCache | null
   readonly #active = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
@@ -122,7 +122,7 @@ class PooledEncoder implements Encoder {
       cache: this.#cache,
       longJobs: longJobs && manifest.modality === 'text' && pool.device === 'cpu',
     })
-    this.#projections = new ProjectionBook(pool, dimension)
+    this.#projections = new ProjectionRegistry(pool, dimension)
   }
 
   async encode(inputs: readonly EncoderInput[], options: EncodeOptions): Promise<EncodedBatch> {

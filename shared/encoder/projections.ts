@@ -14,7 +14,7 @@ export interface ProjectionTarget {
  * Which stacked heads are in force. A request keeps the one it was accepted with: workers hold the old one
  * beside the new until its last request is done, so that no answer mixes two.
  */
-export class ProjectionBook {
+export class ProjectionRegistry {
   readonly #target: ProjectionTarget
   readonly #dimension: number
   readonly #users = new Map<number, number>()

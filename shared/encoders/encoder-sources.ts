@@ -118,7 +118,7 @@ async function loadVersion(
     workers: deps.workers,
     device: deps.device,
     workerUrl: deps.workerUrl,
-    early: deps.early,
+    prespawned: deps.prespawned,
     limits: deps.limits,
     resultCacheBytes: deps.resultCacheBytes ?? 0,
     longJobs: deps.longJobs,

@@ -11,7 +11,7 @@ import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './enc
 export interface OpenEncoderDeps extends ArtifactOptions {
   readonly workerUrl: URL
   /** A worker under way already, taken first. */
-  readonly early?: EncoderOptions['early']
+  readonly prespawned?: EncoderOptions['prespawned']
   readonly workers: number
   readonly device: EncoderOptions['device']
   readonly limits: EncoderLimits
@@ -32,7 +32,7 @@ export interface OpenEncoderDeps extends ArtifactOptions {
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
   const artifact = await prepareArtifact(deps, wanted)
   wanted.onArtifact?.(artifact.manifest)
-  const { workerUrl, early, workers, device, limits, resultCacheBytes = 0 } = deps
+  const { workerUrl, prespawned, workers, device, limits, resultCacheBytes = 0 } = deps
   const { longJobs, log, onVerified } = deps
   const load = (from: typeof artifact) =>
     createEncoder({
@@ -43,7 +43,7 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
       workers,
       device,
       workerUrl,
-      early,
+      prespawned,
       limits,
       resultCacheBytes,
       longJobs,

@@ -177,7 +177,7 @@ function ignoreUnreadable(error: unknown): null {
 }
 
 /** The manifests of one model, each read once; what could not be read is asked for again. */
-export class VersionBook {
+export class ManifestCache {
   readonly #registry: RegistryReader
   readonly #name: string
   readonly #read = new Map<number, Promise<RegistryVersion>>()

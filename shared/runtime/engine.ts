@@ -1,9 +1,9 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { GraphSpec } from '../lib/manifests/encoder-manifest.ts'
-import { type Stage, waitForGate } from './file-gate.ts'
 import type { HeadKernels } from './kernels/head-kernels.ts'
 import type { Job, JobResult, WorkerInit } from './protocol.ts'
 import type { Device } from './session.ts'
+import { type Stage, waitForLatch } from './verification-latch.ts'
 
 /** What a worker thread runs; its calls must not overlap. */
 export interface Engine {
@@ -37,7 +37,7 @@ export async function openOnDevice<Graph>(
 }
 
 /** Blocks until the files of a stage are verified. @throws EspalierError `artifact_corrupt` where they are refused */
-export function awaitVerified({ gate }: WorkerInit, stage: Stage): void {
-  if (gate === undefined || waitForGate(gate, stage)) return
+export function awaitVerified({ latch }: WorkerInit, stage: Stage): void {
+  if (latch === undefined || waitForLatch(latch, stage)) return
   throw new EspalierError('artifact_corrupt', 'the files of the encoder were not verified')
 }

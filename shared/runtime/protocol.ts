@@ -14,8 +14,8 @@ export interface WorkerInit {
   readonly device: Device
   /** Most pixels of an image. @default 50 million */
   readonly maxImagePixels?: number | undefined
-  /** Where given, no file is opened before this gate is open: see `createFileGate`. */
-  readonly gate?: SharedArrayBuffer
+  /** Where given, no file is opened before this latch is open: see `createVerificationLatch`. */
+  readonly latch?: SharedArrayBuffer
 }
 
 /** How the inputs of one request are to be treated; a job carries one for each request in it. */
@@ -145,8 +145,8 @@ export type ToWorker =
   | { readonly type: 'run'; readonly id: number; readonly job: Job }
   | { readonly type: 'project'; readonly id: number; readonly projection: WireProjection }
   | { readonly type: 'unproject'; readonly id: number; readonly projection: number }
-  | { readonly type: 'remember'; readonly id: number; readonly memory: WireMemory }
-  | { readonly type: 'forget'; readonly id: number; readonly memory: number }
+  | { readonly type: 'addMemory'; readonly id: number; readonly memory: WireMemory }
+  | { readonly type: 'dropMemory'; readonly id: number; readonly memory: number }
   | { readonly type: 'stop' }
 
 export type FromWorker =

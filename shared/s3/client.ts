@@ -1,6 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { EspalierError } from '../lib/errors.ts'
-import type { Renewals } from '../lib/renewals.ts'
+import type { RestoreHooks } from '../lib/restore-hooks.ts'
 import { type RetryOptions, type RetryPolicy, retryPolicy, S3RetryStrategy } from './retry.ts'
 import { parseS3Url, type S3Location } from './url.ts'
 
@@ -9,7 +9,7 @@ export interface S3StoreOptions {
   /** Instead of the SDK's own chain: environment, profile, container, instance. */
   readonly credentials?: S3ClientConfig['credentials']
   /** Makes the client anew, with its connections and credentials, after a restore from a snapshot. */
-  readonly renewals?: Renewals | undefined
+  readonly restoreHooks?: RestoreHooks | undefined
   readonly retry?: RetryOptions | undefined
   /** Longest time to connect, in milliseconds. */
   readonly connectTimeoutMs?: number | undefined
@@ -74,7 +74,7 @@ export async function connectToS3(url: string, options: S3StoreOptions): Promise
   const forcePathStyle = location.pathStyle ?? endpoint !== undefined
   const createClient = () => new S3Client({ ...config, region, forcePathStyle })
   let client = createClient()
-  options.renewals?.add(() => {
+  options.restoreHooks?.add(() => {
     client.destroy()
     client = createClient()
   })

@@ -3,10 +3,10 @@ import type { LookResult } from '../following/registry-watch.ts'
 import type { HeadPlace } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
 import type { Traffic } from '../registry/records/state.ts'
-import type { HeadLane } from './live/head-lanes.ts'
 import type { StackLayout } from './live/head-stack.ts'
-import type { ShadowSummary, ShadowTotals } from './shadow/shadow-book.ts'
-import type { ShadowSeat } from './shadow/shadow-desk.ts'
+import type { EncoderHeads } from './live/heads-by-encoder.ts'
+import type { ShadowSlot } from './shadow/shadow-runner.ts'
+import type { ShadowSummary, ShadowTotals } from './shadow/shadow-stats.ts'
 
 /** A classifier as lists show it, without loading it. */
 export interface ClassifierEntry {
@@ -40,12 +40,12 @@ export interface LeasedHead {
   /** The head's memory in the projection; null where it has none. */
   readonly memory: number | null
   /** Null where no shadow is to see this answer. */
-  readonly shadow: ShadowSeat | null
+  readonly shadow: ShadowSlot | null
 }
 
 /** Heads that read one encoder: one pass scores them all. */
 export interface LeasedGroup {
-  readonly lane: HeadLane
+  readonly group: EncoderHeads
   readonly encoder: Encoder
   readonly heads: readonly LeasedHead[]
   layout(projectionId: number): StackLayout

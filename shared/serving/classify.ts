@@ -4,7 +4,7 @@ import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.t
 import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/text/model-address.ts'
-import { Turn } from '../lib/turn.ts'
+import { TimeSlice } from '../lib/time-slice.ts'
 import type { ClassifierLease, LeasedGroup, LeasedHead, LiveModels } from './classifiers.ts'
 import { encodeAs } from './embed.ts'
 import { rankRows } from './rank-rows.ts'
@@ -14,7 +14,7 @@ import { checkModality, type GivenInput, type ReadInputs, readInputs } from './r
 /** Labels that one answer may list: some 20 MB of JSON. */
 const MAX_LISTED_LABELS = 500_000
 /** Ranking longer than this lets other requests in between, milliseconds. */
-const MAX_TURN_MS = 1
+const MAX_SLICE_MS = 1
 
 /** What `classify` works with. */
 export interface ClassifyDeps {
@@ -87,13 +87,13 @@ export async function classify(
     for (const { encoder } of lease.groups) checkModality(read, encoder.info, request.field)
     if (request.embeddings) checkOneEncoder(lease)
     const passes = await encodeAll(lease, read, request)
-    const turn = new Turn(MAX_TURN_MS)
+    const slice = new TimeSlice(MAX_SLICE_MS)
     const answers: ClassifierAnswer[] = []
     for (const head of lease.heads) {
       const isOnly = lease.groups.length === 1
       const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
       answers.push(
-        await answer(head, lease.groups[at]!, passes[at]!.batch, read.inputs, request, turn),
+        await answer(head, lease.groups[at]!, passes[at]!.batch, read.inputs, request, slice),
       )
     }
     return { passes, answers }
@@ -181,19 +181,19 @@ function cutOf({ truncate = true, truncationDirection = 'right' }: ClassifyInput
 
 async function answer(
   leased: LeasedHead,
-  { lane, layout: layoutOf }: LeasedGroup,
+  { group, layout: layoutOf }: LeasedGroup,
   batch: EncodedBatch,
   inputs: readonly EncoderInput[],
   request: ClassifyInput,
-  turn: Turn,
+  slice: TimeSlice,
 ): Promise<ClassifierAnswer> {
   const { head, memory, shadow } = leased
   const layout = layoutOf(batch.projectionId)
   const { topK = DEFAULT_TOP_K, threshold } = request
   const rank = { topK, threshold, probabilities: request.probabilities }
-  const seat = { head, place: leased.place(layout), stride: layout.columns, memory }
-  const { predictions, probabilities } = await rankRows(seat, batch, rank, turn)
-  shadow?.offer({ lane, inputs, encode: cutOf(request), batch, layout, rank, predictions })
+  const slot = { head, place: leased.place(layout), stride: layout.columns, memory }
+  const { predictions, probabilities } = await rankRows(slot, batch, rank, slice)
+  shadow?.offer({ group, inputs, encode: cutOf(request), batch, layout, rank, predictions })
   return {
     model: formatModelVersion(leased),
     multiLabel: head.activation === 'sigmoid',

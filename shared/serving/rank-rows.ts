@@ -3,13 +3,13 @@ import type { HeadPlace } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
 import { computeProbabilities, type HeadInput, type Prediction, predict } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
-import type { Turn } from '../lib/turn.ts'
+import type { TimeSlice } from '../lib/time-slice.ts'
 
 /** Scores ranked in one step: well under a millisecond. */
 const SCORES_PER_STEP = 1_024
 
 /** Where a head finds its numbers in a batch. */
-export interface HeadSeat {
+export interface HeadSlot {
   readonly head: Head
   /** The head's columns in the batch's scores. */
   readonly place: HeadPlace
@@ -35,20 +35,20 @@ export interface RankedRows {
 
 /** Ranks the labels of all inputs, some rows at a time so that nothing else has to wait for long. */
 export async function rankRows(
-  seat: HeadSeat,
+  slot: HeadSlot,
   batch: Pick<EncodedBatch, 'scores' | 'neighbours' | 'tokens'>,
   options: RankOptions,
-  turn: Turn,
+  slice: TimeSlice,
 ): Promise<RankedRows> {
-  const { head } = seat
+  const { head } = slot
   const classes = head.labels.length
   const rows = batch.tokens.length
   const predictions: Prediction[] = []
   const probabilities = options.probabilities ? new Float32Array(rows * classes) : null
   const step = Math.max(1, Math.floor(SCORES_PER_STEP / classes))
   for (let from = 0; from < rows; from += step) {
-    if (turn.isOver) await turn.next()
-    const input = sliceRows(seat, batch, from, Math.min(step, rows - from))
+    if (slice.shouldYield) await slice.next()
+    const input = sliceRows(slot, batch, from, Math.min(step, rows - from))
     predictions.push(...predict(head, input, options))
     probabilities?.set(computeProbabilities(head, input), from * classes)
   }
@@ -57,7 +57,7 @@ export async function rankRows(
 
 /** Some rows of a batch as the head reads them. */
 function sliceRows(
-  { place, stride, memory }: HeadSeat,
+  { place, stride, memory }: HeadSlot,
   { scores, neighbours }: Pick<EncodedBatch, 'scores' | 'neighbours'>,
   from: number,
   rows: number,

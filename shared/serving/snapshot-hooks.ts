@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../lib/logger.ts'
-import type { Renewals } from '../lib/renewals.ts'
+import type { RestoreHooks } from '../lib/restore-hooks.ts'
 import type { LiveModels } from './classifiers.ts'
 
 /** Longest wait for the registry; Lambda allows ten seconds for all that a restore does. */
@@ -8,7 +8,7 @@ const REFRESH_WAIT_MS = 5_000
 
 /** What a process does around a snapshot of its memory, from which many may go on. */
 export interface SnapshotHooks {
-  readonly renewals: Renewals
+  readonly restoreHooks: RestoreHooks
   /** Before the snapshot: connections are closed, as nobody is at their other end afterwards. */
   beforeSnapshot(): Promise<void>
   /** In each process that goes on: new connections, credentials and ids, and a look at the registry. Never throws. */
@@ -17,20 +17,20 @@ export interface SnapshotHooks {
 
 /** Renews what the parts have registered, and looks at the registry. */
 export function createSnapshotHooks(options: {
-  readonly renewals: Renewals
+  readonly restoreHooks: RestoreHooks
   readonly models: Pick<LiveModels, 'refresh'>
   readonly log: Logger
 }): SnapshotHooks {
-  const { renewals, models, log } = options
+  const { restoreHooks, models, log } = options
   return {
-    renewals,
+    restoreHooks,
     async beforeSnapshot() {
       // What is known of the registry then is what a process begins with that cannot reach it.
       await look()
-      renewals.run()
+      restoreHooks.run()
     },
     async afterRestore() {
-      renewals.run()
+      restoreHooks.run()
       const changes = await look()
       log.info({ changes }, 'restored from a snapshot')
     },

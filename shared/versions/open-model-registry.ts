@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import type { Logger } from '../lib/logger.ts'
-import type { Renewals } from '../lib/renewals.ts'
+import type { RestoreHooks } from '../lib/restore-hooks.ts'
 import { type CacheReaderOptions, cacheReader } from '../registry/cached-reader.ts'
 import { layerRegistry } from '../registry/layered.ts'
 import { openRegistry } from '../registry/registry.ts'
@@ -16,7 +16,7 @@ export interface ModelRegistryOptions {
   /** Keeps what is read in a local folder, to be read from there while the registry is away. */
   readonly cache?: CacheReaderOptions | null | undefined
   /** What the store does after a restore from a snapshot. */
-  readonly renewals?: Renewals | undefined
+  readonly restoreHooks?: RestoreHooks | undefined
   readonly log: Logger
 }
 
@@ -25,10 +25,10 @@ export interface ModelRegistryOptions {
  * @throws EspalierError `invalid_config` for a URL that names no store
  */
 export async function openModelRegistry(options: ModelRegistryOptions): Promise<Registry> {
-  const { url, builtinFolder, cache, renewals, log: logger } = options
+  const { url, builtinFolder, cache, restoreHooks, log: logger } = options
   const builtinUrl = pathToFileURL(builtinFolder).href
   const [userStore, builtin] = await Promise.all([
-    openBlobStore(url, { renewals }),
+    openBlobStore(url, { restoreHooks }),
     openBlobStore(builtinUrl),
   ])
   const user = openRegistry(userStore, { logger })

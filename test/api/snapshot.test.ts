@@ -3,20 +3,20 @@ import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
 import { loadKeys } from '../../functions/boot/guard.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
-import { Renewals } from '../../shared/lib/renewals.ts'
+import { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import { createSnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
 import { postJson } from '../fakes/post-json.ts'
 
 const registry = createTestRegistry()
-const renewals = new Renewals()
+const restoreHooks = new RestoreHooks()
 let deps: ApiTestDeps
 afterEach(() => deps.close())
 
 async function serve(env: Record<string, string> = {}): Promise<ApiApp> {
   const base = await createApiDeps({ env, registry })
-  const snapshot = createSnapshotHooks({ renewals, models: base.classifiers, log: base.log })
+  const snapshot = createSnapshotHooks({ restoreHooks, models: base.classifiers, log: base.log })
   deps = Object.assign(base, { snapshot, keys: await loadKeys(base.config) })
   return createApp(deps)
 }
@@ -32,7 +32,7 @@ const call = (
 
 it('renews everything and looks at the registry around a snapshot', async () => {
   let renewed = 0
-  renewals.add(() => renewed++)
+  restoreHooks.add(() => renewed++)
   await publishHead(registry, 'intent', createTestHead('first'))
   const app = await serve()
   const id = async () => (await app.request('/livez')).headers.get('x-request-id')!.slice(0, 20)

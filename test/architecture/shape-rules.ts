@@ -27,6 +27,6 @@ export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/client/client-error.ts': 'declarations of the client are made from it alone',
   'shared/lib/maths/select-largest.ts': 'the plain search of the tests selects as the kernels do',
   'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
-  'functions/boot/start-early-worker.ts':
+  'functions/boot/prespawn-worker.ts':
     'an entry loads it alone, and starts the first worker, before everything else',
 }

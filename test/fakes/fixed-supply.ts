@@ -1,5 +1,5 @@
 import type { Encoder } from '../../shared/encoder/types.ts'
-import type { EncoderSupply } from '../../shared/serving/live/head-lanes.ts'
+import type { EncoderSupply } from '../../shared/serving/live/heads-by-encoder.ts'
 import { checkFamily } from '../../shared/versions/head-version.ts'
 
 /** A supply of one encoder, which stays what it is. */

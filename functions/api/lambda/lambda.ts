@@ -1,12 +1,12 @@
 /** The entry point on Lambda's own runtime for Node: `lambda.handler`, or `lambda.streamHandler` to stream. */
 import packageJson from '../../../package.json' with { type: 'json' }
-import { startEarlyWorker } from '../../boot/start-early-worker.ts'
+import { prespawnWorker } from '../../boot/prespawn-worker.ts'
 
 const { version } = packageJson
 /** The folder that holds `dist` and `infra`. */
 const root = new URL('..', import.meta.url)
 // What a start waits for longest begins first.
-const early = startEarlyWorker(root)
+const prespawned = prespawnWorker(root)
 
 /** What suits Lambda, where the environment says nothing else; docs/serving.md tells why. */
 const LAMBDA_DEFAULTS = {
@@ -20,7 +20,7 @@ const [{ createBoot }, { createLambdaHandlers }] = await Promise.all([
   import('../../boot/boot.ts'),
   import('./handlers.ts'),
 ])
-const boot = createBoot({ root, version, early, defaults: LAMBDA_DEFAULTS })
+const boot = createBoot({ root, version, prespawned, defaults: LAMBDA_DEFAULTS })
 // Built once, while Lambda starts the function and does not count the time.
 const { app, snapshot } = await boot.openApp()
 if (boot.snapshotRuntime !== null) {

@@ -2,7 +2,7 @@ import { routePath } from 'hono/route'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import { IdMint } from '../../../shared/lib/id-mint.ts'
 import type { Logger } from '../../../shared/lib/logger.ts'
-import type { Renewals } from '../../../shared/lib/renewals.ts'
+import type { RestoreHooks } from '../../../shared/lib/restore-hooks.ts'
 import type { ApiApp } from '../api-app.ts'
 import type { HttpMetrics } from '../metrics/http.ts'
 import { timingHeaders } from '../responses/answer.ts'
@@ -14,9 +14,13 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** Opens the record of a request; takes over the caller's `x-request-id`, or mints one. */
-export function requestRecord(app: ApiApp, clock: Clock, renewals?: Renewals): ApiMiddleware {
+export function requestRecord(
+  app: ApiApp,
+  clock: Clock,
+  restoreHooks?: RestoreHooks,
+): ApiMiddleware {
   const ids = new IdMint()
-  renewals?.add(() => ids.renew())
+  restoreHooks?.add(() => ids.renew())
   return async function openRecord(c, next) {
     const given = c.req.header('x-request-id')
     const id = given && REQUEST_ID.test(given) ? given : `req_${ids.mint()}`

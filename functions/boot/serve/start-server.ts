@@ -2,7 +2,7 @@ import type { KeyRing } from '../../../shared/lib/api-keys.ts'
 import { systemClock } from '../../../shared/lib/clock.ts'
 import type { Config } from '../../../shared/lib/config/config.ts'
 import type { Logger } from '../../../shared/lib/logger.ts'
-import type { Renewals } from '../../../shared/lib/renewals.ts'
+import type { RestoreHooks } from '../../../shared/lib/restore-hooks.ts'
 import { createReadiness } from '../../../shared/serving/readiness.ts'
 import { createLiveService, type LiveServiceOptions } from '../../../shared/serving/services.ts'
 import { createSnapshotHooks, type SnapshotHooks } from '../../../shared/serving/snapshot-hooks.ts'
@@ -31,17 +31,17 @@ export interface ServeParts extends Omit<LiveServiceOptions, 'clock'> {
   readonly version: string
   readonly keys: KeyRing | undefined
   /** What the parts do after a restore from a snapshot. */
-  readonly renewals: Renewals
+  readonly restoreHooks: RestoreHooks
   /** Releases what the models came from, once a server that ran is closed. */
   close(): Promise<void>
 }
 
 /** Makes everything that answers requests over an open encoder. */
 function createDeps(parts: ServeParts) {
-  const { config, log, version, keys, renewals } = parts
+  const { config, log, version, keys, restoreHooks } = parts
   const clock = systemClock
   const { close: closeModels, ...live } = createLiveService({ ...parts, clock })
-  const snapshot = createSnapshotHooks({ renewals, models: live.classifiers, log })
+  const snapshot = createSnapshotHooks({ restoreHooks, models: live.classifiers, log })
   const deps: ServerDeps = {
     ...live,
     config,

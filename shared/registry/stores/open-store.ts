@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
-import type { Renewals } from '../../lib/renewals.ts'
+import type { RestoreHooks } from '../../lib/restore-hooks.ts'
 import { quote } from '../../lib/text/text.ts'
 import { MODELS_PREFIX } from '../records/names.ts'
 import type { BlobStore } from './blob-store.ts'
@@ -14,7 +14,7 @@ import type { BlobStore } from './blob-store.ts'
  */
 export async function openBlobStore(
   url: string,
-  options: { cwd?: string; renewals?: Renewals | undefined } = {},
+  options: { cwd?: string; restoreHooks?: RestoreHooks | undefined } = {},
 ): Promise<BlobStore> {
   if (url === 'memory:') {
     const { openMemoryStore } = await import('./memory/store.ts')
@@ -26,7 +26,7 @@ export async function openBlobStore(
   }
   if (url.startsWith('s3://')) {
     const { openS3Store } = await import('./s3/store.ts')
-    return openS3Store(url, { renewals: options.renewals })
+    return openS3Store(url, { restoreHooks: options.restoreHooks })
   }
   throw new EspalierError(
     'invalid_config',

@@ -1,7 +1,7 @@
 import type { Logger } from '../../lib/logger.ts'
 import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from '../protocol.ts'
 import type { Device } from '../session.ts'
-import type { EarlyWorker } from './early-worker.ts'
+import type { PrespawnedWorker } from './prespawned-worker.ts'
 
 /** What a pool needs. */
 export interface PoolOptions {
@@ -9,7 +9,7 @@ export interface PoolOptions {
   readonly init: WorkerInit
   readonly workers: number
   /** A thread under way already, taken first. */
-  readonly early?: EarlyWorker | undefined
+  readonly prespawned?: PrespawnedWorker | undefined
   readonly log: Logger
   /** Called whenever a worker can take a job, after `createPool` has resolved. */
   readonly onFree: () => void

@@ -50,7 +50,7 @@ export async function serveWorker(port: MessagePort, init: WorkerInit): Promise<
   function change(message: Exclude<ToWorker, { type: 'run' | 'stop' }>): Promise<void> {
     if (message.type === 'project') return engine.heads.addProjection(message.projection)
     if (message.type === 'unproject') return engine.heads.dropProjection(message.projection)
-    if (message.type === 'remember') return engine.heads.addMemory(message.memory)
+    if (message.type === 'addMemory') return engine.heads.addMemory(message.memory)
     return engine.heads.dropMemory(message.memory)
   }
 }

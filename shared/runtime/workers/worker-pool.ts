@@ -8,8 +8,8 @@ import { type Ask, isWorkerCrash, WorkerThread } from './worker-thread.ts'
 const MAX_FAILED_RESTARTS = 3
 
 /** Starts one worker of a pool. */
-export function startWorkerThread({ workerUrl, init, early }: PoolOptions): WorkerThread {
-  return new WorkerThread(workerUrl, init, early)
+export function startWorkerThread({ workerUrl, init, prespawned }: PoolOptions): WorkerThread {
+  return new WorkerThread(workerUrl, init, prespawned)
 }
 
 interface Task {
@@ -77,12 +77,12 @@ export class WorkerPool implements Pool {
 
   async addMemory(memory: WireMemory): Promise<void> {
     this.#memories.set(memory.id, memory)
-    await this.#askAll({ type: 'remember', memory })
+    await this.#askAll({ type: 'addMemory', memory })
   }
 
   async dropMemory(id: number): Promise<void> {
     this.#memories.delete(id)
-    await this.#askAll({ type: 'forget', memory: id })
+    await this.#askAll({ type: 'dropMemory', memory: id })
   }
 
   close(): Promise<void> {
@@ -202,7 +202,7 @@ export class WorkerPool implements Pool {
     this.#threads.set(thread, [])
     try {
       const live: Ask[] = []
-      for (const memory of this.#memories.values()) live.push({ type: 'remember', memory })
+      for (const memory of this.#memories.values()) live.push({ type: 'addMemory', memory })
       for (const projection of this.#projections.values()) {
         live.push({ type: 'project', projection })
       }

@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { EspalierError } from '../../lib/errors.ts'
 import { type FromWorker, fromWireError, type ToWorker, type WorkerInit } from '../protocol.ts'
-import type { EarlyWorker } from './early-worker.ts'
+import type { PrespawnedWorker } from './prespawned-worker.ts'
 import { startThread } from './start-thread.ts'
 
 type Reply = Extract<FromWorker, { readonly id: number }>
@@ -30,8 +30,8 @@ export class WorkerThread {
   #nextId = 1
   #ended: Error | null = null
 
-  constructor(url: URL, init: WorkerInit, early?: EarlyWorker) {
-    const worker = early?.take(init) ?? startThread(url, init)
+  constructor(url: URL, init: WorkerInit, prespawned?: PrespawnedWorker) {
+    const worker = prespawned?.take(init) ?? startThread(url, init)
     this.#worker = worker
     let crash: Error | null = null
     let settled: { resolve(): void; reject(error: Error): void }

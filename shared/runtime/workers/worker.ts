@@ -3,7 +3,7 @@ import { platform } from 'node:process'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { WorkerInit } from '../protocol.ts'
 import type { ProbeInit } from './device-probe.ts'
-import { receiveInit } from './early-worker.ts'
+import { receiveInit } from './prespawned-worker.ts'
 import { serveProbe, warmRuntime } from './serve-probe.ts'
 import { serveWorker } from './serve-worker.ts'
 

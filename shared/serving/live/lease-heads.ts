@@ -1,25 +1,25 @@
 import type { HeadPlace } from '../../head/columns.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import type { ClassifierLease, LeasedGroup, LeasedHead } from '../classifiers.ts'
-import type { ShadowDesk } from '../shadow/shadow-desk.ts'
+import type { ShadowRunner } from '../shadow/shadow-runner.ts'
 import type { CachedHead, HeadCache } from './head-cache.ts'
-import type { HeadLane, HeadLanes, LaneLease } from './head-lanes.ts'
 import type { StackLayout, StackLease } from './head-stack.ts'
+import type { EncoderHeads, EncoderHeadsLease, HeadsByEncoder } from './heads-by-encoder.ts'
 import type { ResolvedClassifier } from './resolve-classifiers.ts'
 import { nameParam } from './resolve-classifiers.ts'
 
 /** What heads are leased with. */
 export interface LeaseParts {
   readonly cache: HeadCache
-  readonly lanes: HeadLanes
-  readonly desk: ShadowDesk
+  readonly byEncoder: HeadsByEncoder
+  readonly runner: ShadowRunner
   /** Most bytes of all heads together. */
   readonly maxBytes: number
 }
 
 interface Loaded {
   readonly resolved: ResolvedClassifier
-  readonly lane: HeadLane
+  readonly group: EncoderHeads
   readonly cached: CachedHead
 }
 
@@ -46,22 +46,22 @@ export async function leaseHeads(
     )
     checkBytes(loaded, parts.maxBytes)
     const heads = loaded.map((each) => describeHead(parts, each, options.routeKey))
-    const lanes = [...new Set(loaded.map(({ lane }) => lane))]
+    const byEncoder = [...new Set(loaded.map(({ group }) => group))]
     const groups = await allOrNone(
-      lanes.map((lane) => {
-        const own = loaded.filter((each) => each.lane === lane)
+      byEncoder.map((group) => {
+        const own = loaded.filter((each) => each.group === group)
         const distinct = [...new Set(own.map(({ cached }) => cached))]
         const describe = (lease: StackLease): LeasedGroup => {
           releases.push(lease.release)
           return {
-            lane,
-            encoder: lane.encoder,
-            heads: heads.filter((_, i) => loaded[i]!.lane === lane),
+            group,
+            encoder: group.encoder,
+            heads: heads.filter((_, i) => loaded[i]!.group === group),
             layout: lease.layout,
           }
         }
-        const now = lane.stack.leaseNow(distinct)
-        return now ? describe(now) : lane.stack.lease(distinct, options.signal).then(describe)
+        const now = group.stack.leaseNow(distinct)
+        return now ? describe(now) : group.stack.lease(distinct, options.signal).then(describe)
       }),
     )
     return { heads, groups, release }
@@ -84,36 +84,36 @@ function allOrNone<T>(work: readonly (T | Promise<T>)[]): readonly T[] | Promise
 
 /** A head that is loaded and whose encoder is open; null otherwise, and where it does not fit. */
 function loadNow(
-  { cache, lanes }: LeaseParts,
+  { cache, byEncoder }: LeaseParts,
   resolved: ResolvedClassifier,
   releases: (() => void)[],
 ): Loaded | null {
   const { version } = resolved
   const cached = cache.peek(version)
-  const held = cached && lanes.hold(version)
+  const held = cached && byEncoder.hold(version)
   if (!held) return null
-  const { lane, release } = held
-  const { family, dimension } = lane.encoder.info
+  const { group, release } = held
+  const { family, dimension } = group.encoder.info
   if (cached.head.family === family && cached.head.dimension === dimension) {
     releases.push(release)
-    return { resolved, lane, cached }
+    return { resolved, group, cached }
   }
   release()
   return null
 }
 
 async function load(
-  { cache, lanes }: LeaseParts,
+  { cache, byEncoder }: LeaseParts,
   resolved: ResolvedClassifier,
   releases: (() => void)[],
 ): Promise<Loaded> {
-  const { lane, release }: LaneLease = await lanes.acquire(resolved.version)
+  const { group, release }: EncoderHeadsLease = await byEncoder.acquire(resolved.version)
   releases.push(release)
-  return { resolved, lane, cached: await cache.get(resolved.version, lane.encoder.info) }
+  return { resolved, group, cached: await cache.get(resolved.version, group.encoder.info) }
 }
 
 function describeHead(
-  { desk }: LeaseParts,
+  { runner }: LeaseParts,
   { resolved, cached }: Loaded,
   routeKey: string | undefined,
 ): LeasedHead {
@@ -124,7 +124,7 @@ function describeHead(
     head: cached.head,
     place: (layout: StackLayout) => layout.places.get(cached) as HeadPlace,
     memory: cached.head.memory ? cached.id : null,
-    shadow: isUnqualified ? desk.seat(model, version.version, routeKey) : null,
+    shadow: isUnqualified ? runner.slot(model, version.version, routeKey) : null,
   }
 }
 

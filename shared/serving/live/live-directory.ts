@@ -29,7 +29,7 @@ export interface LiveDirectoryOptions {
 /** The encoders of a process by name: the default one, and those of the registry, opened as they are asked for. */
 export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirectory {
   const { encoders, pools, sources, startedSeconds } = options
-  const { books } = encoders
+  const { manifests } = encoders
 
   /** The default first, then the most recently used of each other name. */
   function listOpen(): Encoder[] {
@@ -41,8 +41,8 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
   }
 
   function describe({ info }: Encoder): EncoderEntry {
-    const followed = books.find(info.name)
-    const version = books.peek(info.name, info.version)
+    const followed = manifests.find(info.name)
+    const version = manifests.peek(info.name, info.version)
     const isFollowed = version && pools.peek(sources.ofVersion(version)) !== null
     const own = isFollowed ? followed : undefined
     const createdAt = own && version?.createdAt
@@ -61,7 +61,7 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
     const { current } = encoders
     if (name === current.info.name.toLowerCase() && isMeant(selector, current.info.version))
       return current
-    const followed = books.find(name)
+    const followed = manifests.find(name)
     if (!followed) {
       const open = findModel(listOpen(), name)
       if (isMeant(selector, open.info.version)) return open
@@ -81,7 +81,7 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
   /** A built-in encoder that the registry does not shadow and that is not open. */
   async function findClosed(address: string): Promise<EncoderSource | null> {
     const { name, selector } = parseModelAddress(address)
-    if (books.find(name) || listOpen().some(({ info }) => info.name.toLowerCase() === name)) {
+    if (manifests.find(name) || listOpen().some(({ info }) => info.name.toLowerCase() === name)) {
       return null
     }
     const source = await sources.ofBuiltin(name)
@@ -94,7 +94,7 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
       if (address === undefined) return encoders.current
       const chosen = choose(address)
       if ('info' in chosen) return chosen
-      const version = books.peek(chosen.name, chosen.version)
+      const version = manifests.peek(chosen.name, chosen.version)
       const open = version && pools.peek(sources.ofVersion(version))
       if (open) return open
       const message = `${formatModelVersion(chosen)} is not loaded; a request that names it loads it`
@@ -106,7 +106,7 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
       if (builtin) return encoders.acquire(builtin)
       const chosen = address === undefined ? encoders.current : choose(address)
       if ('info' in chosen) return encoders.hold(chosen)
-      const version = await books.get(chosen.name, chosen.version)
+      const version = await manifests.get(chosen.name, chosen.version)
       if (version) return encoders.acquire(sources.ofVersion(version))
       throw new EspalierError('model_not_found', `there is no model "${chosen.name}"`, {
         param: 'model',

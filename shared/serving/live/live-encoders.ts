@@ -2,7 +2,7 @@ import type { Encoder } from '../../encoder/types.ts'
 import type { EncoderLease, EncoderPools, EncoderSource } from '../../encoders/encoder-pools.ts'
 import type { EncoderSources } from '../../encoders/encoder-sources.ts'
 import { findWantedEncoder, unpromoted } from '../../encoders/resolve-encoder.ts'
-import { EncoderBooks } from '../../following/encoder-books.ts'
+import { EncoderManifests } from '../../following/encoder-manifests.ts'
 import type { ModelChange } from '../../following/model-changes.ts'
 import type { FollowedModel } from '../../following/registry-follower.ts'
 import { isEspalierError } from '../../lib/errors.ts'
@@ -11,7 +11,7 @@ import { CHAMPION, formatModelVersion, type ModelAddress } from '../../lib/text/
 import { versionOfAlias } from '../../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import { checkFamily } from '../../versions/head-version.ts'
-import type { EncoderSupply, EncoderUsers } from './head-lanes.ts'
+import type { EncoderSupply, EncoderUsers } from './heads-by-encoder.ts'
 import { isPassing } from './served-models.ts'
 
 /** What live encoders work with. */
@@ -37,7 +37,7 @@ interface Served {
  */
 export class LiveEncoders implements EncoderSupply {
   readonly #options: LiveEncodersOptions
-  readonly books: EncoderBooks
+  readonly manifests: EncoderManifests
   readonly #address: ModelAddress | null
   #served: Served
   #users: EncoderUsers = { warm: async () => {}, needsFamily: () => false }
@@ -55,7 +55,7 @@ export class LiveEncoders implements EncoderSupply {
     this.#options = options
     this.#address = address
     this.#served = served
-    this.books = new EncoderBooks(options.registry)
+    this.manifests = new EncoderManifests(options.registry)
     options.pools.onIdle = () => this.#closeRetired()
   }
 
@@ -106,7 +106,7 @@ export class LiveEncoders implements EncoderSupply {
 
   /** Moves the default encoder in the background where it changed. */
   follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean {
-    const changed = this.books.follow(models)
+    const changed = this.manifests.follow(models)
     if (retry) this.#refused.clear()
     if (this.#moving === null) {
       this.#moving = this.#move().finally(() => {
@@ -134,7 +134,7 @@ export class LiveEncoders implements EncoderSupply {
     if (held) return held
     const { sources } = this.#options
     const { family } = version
-    const found = await this.books.findFamily(family, version.lineage?.encoder)
+    const found = await this.manifests.findFamily(family, version.lineage?.encoder)
     const source = found ? sources.ofVersion(found) : await sources.ofFamily(family)
     if (source) return this.acquire(source)
     checkFamily(version, family, this.current.info, version.lineage?.encoder)
@@ -184,7 +184,7 @@ export class LiveEncoders implements EncoderSupply {
   /** The version that the default encoder should be and is not. */
   #findTarget(): { name: string; number: number; alias: string } | null {
     const { followed } = this
-    const model = followed && this.books.find(followed.name)
+    const model = followed && this.manifests.find(followed.name)
     if (!model) return null
     // An alias that means nothing any more leaves things as they are.
     const number = versionOfAlias(model.state, followed.alias)
@@ -195,7 +195,7 @@ export class LiveEncoders implements EncoderSupply {
 
   async #switchTo(name: string, number: number): Promise<boolean> {
     const { pools, sources, log } = this.#options
-    const version = await this.books.get(name, number)
+    const version = await this.manifests.get(name, number)
     if (!version) return false
     // Both are open for a moment, whatever the budget says.
     const lease = await pools.acquire(sources.ofVersion(version), { force: true })

@@ -9,11 +9,11 @@ import { CHAMPION, parseModelAddress } from '../../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import { readHeadCard } from '../../versions/head-version.ts'
 import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
-import { ShadowBook } from '../shadow/shadow-book.ts'
-import { ShadowDesk } from '../shadow/shadow-desk.ts'
+import { ShadowRunner } from '../shadow/shadow-runner.ts'
+import { ShadowStats } from '../shadow/shadow-stats.ts'
 import { HeadCache } from './head-cache.ts'
-import { type EncoderSupply, HeadLanes } from './head-lanes.ts'
 import { HeadStack } from './head-stack.ts'
+import { type EncoderSupply, HeadsByEncoder } from './heads-by-encoder.ts'
 import { leaseHeads } from './lease-heads.ts'
 import {
   chooseServedVersion,
@@ -68,9 +68,9 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       waitMs: options.waitMs,
       keeps: (head) => cache.keeps(head),
     })
-  const lanes = new HeadLanes(supply, createStack)
-  const book = new ShadowBook()
-  const desk = new ShadowDesk({ cache, lanes, book, log })
+  const byEncoder = new HeadsByEncoder(supply, createStack)
+  const stats = new ShadowStats()
+  const runner = new ShadowRunner({ cache, byEncoder, stats, log })
   const follower = new RegistryFollower({
     registry,
     sweepMs: SWEEP_MS,
@@ -85,7 +85,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     pollMs: options.pollMs,
     async onLook(swept) {
       const retry = supply.follow(follower.models, swept) || swept
-      if (retry) desk.forgive()
+      if (retry) runner.retryRefused()
       const changes = await served.follow(follower.models, retry)
       await remember()
       // The default encoder moves when it is ready, and says so itself.
@@ -125,7 +125,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
         columns += own
         return true
       })
-      if (heads.length > 0) (await lanes.of(next).stack.lease(heads)).release()
+      if (heads.length > 0) (await byEncoder.of(next).stack.lease(heads)).release()
     },
     needsFamily: (family) => served.needsFamily(family),
   })
@@ -135,10 +135,10 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     version: RegistryVersion,
     replaced: RegistryVersion | null,
   ): Promise<void> {
-    const { lane, release } = await lanes.acquire(version)
+    const { group, release } = await byEncoder.acquire(version)
     try {
-      const head = await cache.get(version, lane.encoder.info)
-      if (replaced && cache.has(replaced)) (await lane.stack.lease([head])).release()
+      const head = await cache.get(version, group.encoder.info)
+      if (replaced && cache.has(replaced)) (await group.stack.lease([head])).release()
     } finally {
       release()
     }
@@ -146,7 +146,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
 
   async function describe(name: string, chosen?: number): Promise<ClassifierEntry | null> {
     const model = served.get(name)
-    return model?.followed.kind === 'classifier' ? describeClassifier(model, book, chosen) : null
+    return model?.followed.kind === 'classifier' ? describeClassifier(model, stats, chosen) : null
   }
 
   return {
@@ -154,7 +154,11 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       if (seeding) await seeding
       await watch.catchUp()
       const resolved = await resolveClassifiers(names, addresses, request.routeKey)
-      return leaseHeads({ cache, lanes, desk, maxBytes: options.headsBytes }, resolved, request)
+      return leaseHeads(
+        { cache, byEncoder, runner, maxBytes: options.headsBytes },
+        resolved,
+        request,
+      )
     },
     async list() {
       await watch.catchUp().catch(() => {})
@@ -172,7 +176,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       if (selector.kind === 'default') return describe(name)
       const version = chooseServedVersion(model, address, undefined, 'model')
       if (model.followed.versions.includes(version)) return describe(name, version)
-      await nameParam('model', () => model.book.get(version))
+      await nameParam('model', () => model.manifests.get(version))
       return describe(name, version)
     },
     async refresh() {
@@ -185,14 +189,14 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       refused: served.refusals,
       heads: cache.size,
       bytes: cache.bytes,
-      shadows: book.totals(),
+      shadows: stats.totals(),
     }),
     registryStatus: () => ({
       status: follower.isSeeded ? 'offline' : watch.failure ? 'away' : 'up',
       successAgeMs: watch.successAgeMs,
     }),
     async close() {
-      desk.close()
+      runner.close()
       await watch.close()
     },
   }
@@ -213,14 +217,14 @@ function createUnreadableLog() {
 
 /** A served classifier as lists show it: the version that its name means, or the one chosen. */
 export async function describeClassifier(
-  { followed, state, book }: ServedModel,
-  shadows: ShadowBook,
+  { followed, state, manifests }: ServedModel,
+  shadows: ShadowStats,
   chosen?: number,
 ): Promise<ClassifierEntry> {
   const { name, versions } = followed
   const version = chosen ?? state.aliases[CHAMPION] ?? null
   const shown = version ?? versions.at(-1)
-  const manifest = shown === undefined ? null : await book.get(shown).catch((): null => null)
+  const manifest = shown === undefined ? null : await manifests.get(shown).catch((): null => null)
   const { traffic, shadow } = state
   return {
     kind: 'classifier',

@@ -71,7 +71,7 @@ function findDefault({ follower, served, family }: ResolveParts): Promise<string
   return findOnlyClassifier(follower.models, async ({ name, state }) => {
     const champion = versionOfAlias(state, CHAMPION)
     if (champion === null) return false
-    const version = await served.get(name)?.book.get(champion)
+    const version = await served.get(name)?.manifests.get(champion)
     return version?.family === family()
   })
 }
@@ -92,7 +92,7 @@ async function resolve(
   }
   if (!model) throw classifierNotFound(name, follower.models, param)
   const version = await nameParam(param, async () =>
-    model.book.get(chooseServedVersion(model, address, routeKey, param)),
+    model.manifests.get(chooseServedVersion(model, address, routeKey, param)),
   )
   return { model, version, isUnqualified: selector.kind === 'default', param }
 }

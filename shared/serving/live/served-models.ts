@@ -1,5 +1,5 @@
 import { diffStates, type ModelChange } from '../../following/model-changes.ts'
-import { type FollowedModel, VersionBook } from '../../following/registry-follower.ts'
+import { type FollowedModel, ManifestCache } from '../../following/registry-follower.ts'
 import { type EspalierError, isEspalierError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
@@ -10,7 +10,7 @@ import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 export interface ServedModel {
   readonly followed: FollowedModel
   readonly state: ModelState
-  readonly book: VersionBook
+  readonly manifests: ManifestCache
 }
 
 /** What served models are made with. */
@@ -45,12 +45,12 @@ export class ServedModels {
 
   /** True where a name leads to a version of this family that requests have asked for. */
   needsFamily(family: string): boolean {
-    for (const { followed, state, book } of this.#models.values()) {
+    for (const { followed, state, manifests } of this.#models.values()) {
       if (followed.kind !== 'classifier') continue
       const shares = state.traffic?.map(({ version }) => version) ?? []
       const shadow = state.shadow ? [state.shadow.version] : []
       const versions = [...Object.values(state.aliases), ...shares, ...shadow]
-      if (versions.some((version) => book.peek(version)?.family === family)) return true
+      if (versions.some((version) => manifests.peek(version)?.family === family)) return true
     }
     return false
   }
@@ -86,11 +86,12 @@ export class ServedModels {
   async #move(followed: FollowedModel, served: ServedModel | undefined): Promise<void> {
     const { name, origin, state } = followed
     const isOther = served !== undefined && served.followed.origin !== origin
-    const book = served && !isOther ? served.book : new VersionBook(this.#options.registry, name)
+    const manifests =
+      served && !isOther ? served.manifests : new ManifestCache(this.#options.registry, name)
     this.#behind.delete(name)
     // Nothing is loaded before it is asked for, but what answers now is replaced only by what is ready.
     if (!served || followed.kind !== 'classifier') {
-      this.#models.set(name, { followed, state, book })
+      this.#models.set(name, { followed, state, manifests })
       return
     }
     const from = isOther ? null : served
@@ -99,7 +100,7 @@ export class ServedModels {
       const old = served.state.aliases[alias]
       // Names that meant nothing before have nothing to fall back to: requests see the reason themselves.
       const isFree = !isOther && (old === version || old === undefined)
-      if (isFree || (await this.#isReady(name, book, version, served, old))) {
+      if (isFree || (await this.#isReady(name, manifests, version, served, old))) {
         aliases[alias] = version
       } else if (isOther) {
         return
@@ -109,15 +110,15 @@ export class ServedModels {
     }
     const shares = state.traffic ?? []
     const ready = await Promise.all(
-      shares.map(({ version }) => this.#isReady(name, book, version, served, undefined)),
+      shares.map(({ version }) => this.#isReady(name, manifests, version, served, undefined)),
     )
     const traffic = ready.every(Boolean) ? state.traffic : (from?.state.traffic ?? null)
-    this.#models.set(name, { followed, state: { ...state, aliases, traffic }, book })
+    this.#models.set(name, { followed, state: { ...state, aliases, traffic }, manifests })
   }
 
   async #isReady(
     name: string,
-    book: VersionBook,
+    manifests: ManifestCache,
     number: number,
     served: ServedModel,
     old: number | undefined,
@@ -130,8 +131,9 @@ export class ServedModels {
       return false
     }
     try {
-      const replaced = old === undefined ? null : await served.book.get(old).catch((): null => null)
-      await this.#options.prepare(await book.get(number), replaced)
+      const replaced =
+        old === undefined ? null : await served.manifests.get(old).catch((): null => null)
+      await this.#options.prepare(await manifests.get(number), replaced)
       this.#waiting.delete(label)
       return true
     } catch (error) {

@@ -70,7 +70,7 @@ interface Entry {
 }
 
 /** Keeps what shadows said, in bounded memory and without any text of a caller. */
-export class ShadowBook {
+export class ShadowStats {
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
 

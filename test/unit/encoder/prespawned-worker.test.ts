@@ -6,7 +6,7 @@ import { createEncoder } from '../../../shared/encoder/pooled-encoder.ts'
 import type { Encoder } from '../../../shared/encoder/types.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import type { EncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
-import { EarlyWorker } from '../../../shared/runtime/workers/early-worker.ts'
+import { PrespawnedWorker } from '../../../shared/runtime/workers/prespawned-worker.ts'
 import { writeTinyEncoder } from '../../fakes/tiny-encoder.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 
@@ -21,20 +21,24 @@ let manifest: EncoderManifest
 
 beforeAll(async () => {
   workerUrl = await bundleWorker()
-  folder = await mkdtemp(join(tmpdir(), 'early-worker-'))
+  folder = await mkdtemp(join(tmpdir(), 'prespawned-worker-'))
   manifest = await writeTinyEncoder(folder)
 })
 
 afterAll(() => rm(folder, { recursive: true }))
 
-function open(early: EarlyWorker, workers = 1, onVerified?: () => void): Promise<Encoder> {
+function open(
+  prespawned: PrespawnedWorker,
+  workers = 1,
+  onVerified?: () => void,
+): Promise<Encoder> {
   return createEncoder({
     artifactDir: folder,
     manifest,
     precision: 'float32',
     version: 1,
     workers,
-    early,
+    prespawned,
     device: 'cpu',
     workerUrl,
     limits: LIMITS,
@@ -43,16 +47,16 @@ function open(early: EarlyWorker, workers = 1, onVerified?: () => void): Promise
   })
 }
 
-describe('an early worker', () => {
+describe('a pre-spawned worker', () => {
   test('is taken by the encoder, and gives the vectors of any other', async () => {
-    const early = new EarlyWorker(workerUrl)
+    const prespawned = new PrespawnedWorker(workerUrl)
     let verified = 0
-    const encoder = await open(early, 2, () => {
+    const encoder = await open(prespawned, 2, () => {
       verified += 1
     })
-    expect(early.take({ ...UNUSED, manifest })).toBeNull()
+    expect(prespawned.take({ ...UNUSED, manifest })).toBeNull()
     expect(verified).toBe(1)
-    const gone = new EarlyWorker(workerUrl)
+    const gone = new PrespawnedWorker(workerUrl)
     await gone.dispose()
     const plain = await open(gone)
     const texts = ['the cat sat', 'dog']
@@ -60,18 +64,18 @@ describe('an early worker', () => {
       [encoder, plain].map((either) => either.encode(texts, OPTIONS)),
     )
     expect(a?.vectors).toEqual(b?.vectors)
-    await Promise.all([encoder.close(), plain.close(), early.dispose()])
+    await Promise.all([encoder.close(), plain.close(), prespawned.dispose()])
   })
 
   test('ends when nobody takes it', async () => {
-    const early = new EarlyWorker(workerUrl)
-    await early.dispose()
-    expect(early.take({ ...UNUSED, manifest })).toBeNull()
-    await early.dispose()
+    const prespawned = new PrespawnedWorker(workerUrl)
+    await prespawned.dispose()
+    expect(prespawned.take({ ...UNUSED, manifest })).toBeNull()
+    await prespawned.dispose()
   })
 
   test('opens no file of a damaged artifact, and ends', async () => {
-    const damaged = await mkdtemp(join(tmpdir(), 'early-damaged-'))
+    const damaged = await mkdtemp(join(tmpdir(), 'prespawned-damaged-'))
     const { files, graphs, ...rest } = await writeTinyEncoder(damaged)
     await appendFile(join(damaged, graphs.float32?.file ?? ''), 'x')
     const opening = createEncoder({
@@ -80,7 +84,7 @@ describe('an early worker', () => {
       precision: 'float32',
       version: 1,
       workers: 2,
-      early: new EarlyWorker(workerUrl),
+      prespawned: new PrespawnedWorker(workerUrl),
       device: 'cpu',
       workerUrl,
       limits: LIMITS,

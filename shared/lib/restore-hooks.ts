@@ -2,7 +2,7 @@
  * What parts of a process have to do anew once it goes on from a snapshot of its memory: connections and credentials
  * are stale then, and whatever was random is the same in every process that came from it.
  */
-export class Renewals {
+export class RestoreHooks {
   readonly #all: (() => void)[] = []
 
   /** Registers what a part does; it must not fail. */

@@ -3,7 +3,7 @@ export const STAGES = { closed: 0, inputs: 1, graph: 2, refused: -1 } as const
 export type Stage = Exclude<keyof typeof STAGES, 'closed' | 'refused'>
 
 /** Holds workers back from an artifact's files until these are verified, while the workers start. */
-export interface FileGate {
+export interface VerificationLatch {
   /** What workers wait on: one 32-bit word. */
   readonly state: SharedArrayBuffer
   /** The files of a stage, and of those before it, are verified. */
@@ -11,8 +11,8 @@ export interface FileGate {
   refuse(): void
 }
 
-/** A closed gate. */
-export function createFileGate(): FileGate {
+/** A closed latch. */
+export function createVerificationLatch(): VerificationLatch {
   const state = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const word = new Int32Array(state)
   const move = (to: number): void => {
@@ -23,7 +23,7 @@ export function createFileGate(): FileGate {
 }
 
 /** Blocks the calling thread until a stage is open; false where it was refused. Not for the main thread. */
-export function waitForGate(state: SharedArrayBuffer, stage: Stage): boolean {
+export function waitForLatch(state: SharedArrayBuffer, stage: Stage): boolean {
   const word = new Int32Array(state)
   for (;;) {
     const found = Atomics.load(word, 0)

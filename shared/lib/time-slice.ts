@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 
 /** A share of the thread's time: long work asks between its steps whether others should have theirs. */
-export class Turn {
+export class TimeSlice {
   readonly #maxMs: number
   #since = performance.now()
 
@@ -9,7 +9,7 @@ export class Turn {
     this.#maxMs = maxMs
   }
 
-  get isOver(): boolean {
+  get shouldYield(): boolean {
     return performance.now() - this.#since >= this.#maxMs
   }
 

@@ -1,14 +1,18 @@
 import { type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads'
-import { createFileGate, type FileGate, waitForGate } from '../file-gate.ts'
 import type { WorkerInit } from '../protocol.ts'
+import {
+  createVerificationLatch,
+  type VerificationLatch,
+  waitForLatch,
+} from '../verification-latch.ts'
 import { startThread } from './start-thread.ts'
 
 /**
  * A worker thread that starts, and loads ONNX Runtime, before anybody knows which encoder it will get: a
  * process that is going to serve begins with it.
  */
-export class EarlyWorker {
-  readonly #gate: FileGate
+export class PrespawnedWorker {
+  readonly #latch: VerificationLatch
   readonly #worker: Worker
   readonly #exited: Promise<void>
   /** False once the thread has been handed over, or has ended. */
@@ -16,8 +20,8 @@ export class EarlyWorker {
 
   /** @param url the bundled worker */
   constructor(url: URL) {
-    this.#gate = createFileGate()
-    this.#worker = startThread(url, this.#gate.state)
+    this.#latch = createVerificationLatch()
+    this.#worker = startThread(url, this.#latch.state)
     // The next worker will tell what is wrong.
     const lose = () => {
       this.#here = false
@@ -36,7 +40,7 @@ export class EarlyWorker {
     if (!this.#here) return null
     this.#here = false
     this.#worker.postMessage(init)
-    this.#gate.open('graph')
+    this.#latch.open('graph')
     return this.#worker
   }
 
@@ -44,7 +48,7 @@ export class EarlyWorker {
   async dispose(): Promise<void> {
     if (!this.#here) return
     this.#here = false
-    this.#gate.refuse()
+    this.#latch.refuse()
     await this.#exited
   }
 }
@@ -52,5 +56,5 @@ export class EarlyWorker {
 /** In the thread: blocks until it is taken, and gives what it is to load; null where nobody wants it. */
 export function receiveInit(port: MessagePort, state: SharedArrayBuffer): WorkerInit | null {
   // Not by listening: the messages after it are for whoever serves the worker.
-  return waitForGate(state, 'graph') ? (receiveMessageOnPort(port)?.message ?? null) : null
+  return waitForLatch(state, 'graph') ? (receiveMessageOnPort(port)?.message ?? null) : null
 }

@@ -17,47 +17,47 @@ export interface FamilyEncoders {
 }
 
 /** One encoder and the heads in its projection. */
-export interface HeadLane {
+export interface EncoderHeads {
   readonly encoder: Encoder
   readonly stack: HeadStack
 }
 
-/** A lane that stays open until it is released. */
-export interface LaneLease {
-  readonly lane: HeadLane
+/** An encoder with its heads, open until it is released. */
+export interface EncoderHeadsLease {
+  readonly group: EncoderHeads
   release(): void
 }
 
-/** The lanes of a process: one for each open encoder that heads read. */
-export class HeadLanes {
+/** The open encoders that heads read, each with its heads. */
+export class HeadsByEncoder {
   readonly #encoders: FamilyEncoders
   readonly #createStack: (encoder: Encoder) => HeadStack
-  readonly #lanes = new WeakMap<Encoder, HeadLane>()
+  readonly #byEncoder = new WeakMap<Encoder, EncoderHeads>()
 
   constructor(encoders: FamilyEncoders, createStack: (encoder: Encoder) => HeadStack) {
     this.#encoders = encoders
     this.#createStack = createStack
   }
 
-  /** The lane of a head whose encoder is open, else null. */
-  hold(version: RegistryVersion): LaneLease | null {
+  /** The encoder of a head, with its heads, where it is open; else null. */
+  hold(version: RegistryVersion): EncoderHeadsLease | null {
     const lease = this.#encoders.holdFor(version)
-    return lease && { lane: this.of(lease.encoder), release: lease.release }
+    return lease && { group: this.of(lease.encoder), release: lease.release }
   }
 
   /** @throws EspalierError as `acquireFor` */
-  async acquire(version: RegistryVersion): Promise<LaneLease> {
+  async acquire(version: RegistryVersion): Promise<EncoderHeadsLease> {
     const { encoder, release } = await this.#encoders.acquireFor(version)
-    return { lane: this.of(encoder), release }
+    return { group: this.of(encoder), release }
   }
 
-  /** The lane of an encoder that the caller keeps open. */
-  of(encoder: Encoder): HeadLane {
-    const found = this.#lanes.get(encoder)
+  /** The heads of an encoder that the caller keeps open. */
+  of(encoder: Encoder): EncoderHeads {
+    const found = this.#byEncoder.get(encoder)
     if (found) return found
-    const lane = { encoder, stack: this.#createStack(encoder) }
-    this.#lanes.set(encoder, lane)
-    return lane
+    const group = { encoder, stack: this.#createStack(encoder) }
+    this.#byEncoder.set(encoder, group)
+    return group
   }
 }
 

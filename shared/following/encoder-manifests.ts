@@ -1,12 +1,12 @@
 import { isEspalierError } from '../lib/errors.ts'
 import { parseModelAddress } from '../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
-import { type FollowedModel, VersionBook } from './registry-follower.ts'
+import { type FollowedModel, ManifestCache } from './registry-follower.ts'
 
 /** The encoders of a registry and their manifests, each read once. */
-export class EncoderBooks {
+export class EncoderManifests {
   readonly #registry: RegistryReader
-  readonly #books = new Map<string, VersionBook>()
+  readonly #manifests = new Map<string, ManifestCache>()
   #models: ReadonlyMap<string, FollowedModel> = new Map()
   #encoders: readonly FollowedModel[] = []
 
@@ -24,7 +24,7 @@ export class EncoderBooks {
     const before = this.#encoders
     this.#encoders = [...models.values()].filter(({ kind }) => kind === 'embedding')
     this.#models = models
-    for (const name of this.#books.keys()) if (!models.has(name)) this.#books.delete(name)
+    for (const name of this.#manifests.keys()) if (!models.has(name)) this.#manifests.delete(name)
     const isSame = (model: FollowedModel, at: number) => model === before[at]
     return before.length !== this.#encoders.length || !this.#encoders.every(isSame)
   }
@@ -41,14 +41,14 @@ export class EncoderBooks {
    */
   async get(name: string, version: number): Promise<RegistryVersion | null> {
     if (!this.find(name)) return null
-    const book = this.#books.get(name) ?? new VersionBook(this.#registry, name)
-    this.#books.set(name, book)
-    return book.get(version)
+    const manifests = this.#manifests.get(name) ?? new ManifestCache(this.#registry, name)
+    this.#manifests.set(name, manifests)
+    return manifests.get(version)
   }
 
   /** The manifest where it was read before. */
   peek(name: string, version: number): RegistryVersion | undefined {
-    return this.#books.get(name)?.peek(version)
+    return this.#manifests.get(name)?.peek(version)
   }
 
   /**

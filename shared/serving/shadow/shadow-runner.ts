@@ -1,30 +1,30 @@
 import { setImmediate } from 'node:timers/promises'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { EncodedBatch, EncodeOptions, EncoderInput } from '../../encoder/types.ts'
-import type { VersionBook } from '../../following/registry-follower.ts'
+import type { ManifestCache } from '../../following/registry-follower.ts'
 import type { Prediction } from '../../head/predict.ts'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
-import { Turn } from '../../lib/turn.ts'
+import { TimeSlice } from '../../lib/time-slice.ts'
 import { routePosition } from '../../registry/records/traffic.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import type { CachedHead, HeadCache } from '../live/head-cache.ts'
-import type { HeadLane, HeadLanes } from '../live/head-lanes.ts'
 import type { StackLayout } from '../live/head-stack.ts'
+import type { EncoderHeads, HeadsByEncoder } from '../live/heads-by-encoder.ts'
 import { isPassing, type ServedModel } from '../live/served-models.ts'
-import { type HeadSeat, type RankOptions, rankRows } from '../rank-rows.ts'
-import type { ShadowBook, SkipReason } from './shadow-book.ts'
+import { type HeadSlot, type RankOptions, rankRows } from '../rank-rows.ts'
+import type { ShadowStats, SkipReason } from './shadow-stats.ts'
 
 /** Requests that wait to be compared, and the numbers (scores, characters) that they keep in memory. */
 const MAX_WAITING = 64
 const MAX_HELD = 4_000_000
 /** Ranking longer than this lets requests in between, milliseconds. */
-const MAX_TURN_MS = 1
+const MAX_SLICE_MS = 1
 
 /** What was answered, for the comparison. */
 export interface Answered {
-  readonly lane: HeadLane
+  readonly group: EncoderHeads
   readonly inputs: readonly EncoderInput[]
   /** How the answer's texts were cut. */
   readonly encode: Pick<EncodeOptions, 'truncate' | 'truncationDirection' | 'normalize'>
@@ -34,17 +34,17 @@ export interface Answered {
   readonly predictions: readonly Prediction[]
 }
 
-/** A sampled request's place at the desk. */
-export interface ShadowSeat {
+/** A sampled request's place at the runner. */
+export interface ShadowSlot {
   /** Hands over an answer; what follows happens later and never fails it. */
   offer(answered: Answered): void
 }
 
-/** What a desk works with. */
+/** What a runner works with. */
 export interface ShadowDeskOptions {
   readonly cache: HeadCache
-  readonly lanes: HeadLanes
-  readonly book: ShadowBook
+  readonly byEncoder: HeadsByEncoder
+  readonly stats: ShadowStats
   readonly log: Logger
 }
 
@@ -55,7 +55,7 @@ interface Job {
   readonly cached: CachedHead
   readonly answered: Answered
   /** Scores that the answer's own pass left for the shadow; null where it needs a pass of its own. */
-  readonly seat: HeadSeat | null
+  readonly slot: HeadSlot | null
   readonly held: number
 }
 
@@ -63,9 +63,9 @@ interface Job {
  * Compares shadows with what was answered, in the background. A shadow whose head is in the projection has its
  * scores from the answer's own pass; one that searches a memory or reads another encoder runs a pass afterwards.
  */
-export class ShadowDesk {
+export class ShadowRunner {
   readonly #options: ShadowDeskOptions
-  readonly #versions = new WeakMap<VersionBook, Map<number, RegistryVersion>>()
+  readonly #versions = new WeakMap<ManifestCache, Map<number, RegistryVersion>>()
   readonly #preparing = new Set<string>()
   /** Versions that cannot be served, one log line each. */
   readonly #refused = new Set<string>()
@@ -78,8 +78,8 @@ export class ShadowDesk {
     this.#options = options
   }
 
-  /** A seat where the request belongs to the sample: the same key always does or never does. */
-  seat(model: ServedModel, answered: number, routeKey: string | undefined): ShadowSeat | null {
+  /** A slot where the request belongs to the sample: the same key always does or never does. */
+  slot(model: ServedModel, answered: number, routeKey: string | undefined): ShadowSlot | null {
     const { shadow, name } = model.state
     if (!shadow || shadow.version === answered) return null
     const { samplePercent } = shadow
@@ -90,7 +90,7 @@ export class ShadowDesk {
   }
 
   /** Tries refused versions again. */
-  forgive(): void {
+  retryRefused(): void {
     this.#refused.clear()
   }
 
@@ -113,25 +113,25 @@ export class ShadowDesk {
   /** What is to be done for an answer, or why nothing is. */
   #admit(model: ServedModel, versions: Job['versions'], answered: Answered): Job | SkipReason {
     const { name } = model.state
-    const { lane, layout, batch, inputs } = answered
+    const { group, layout, batch, inputs } = answered
     const label = formatModelVersion({ name, version: versions.shadow })
     if (this.#refused.has(label)) return 'failed'
-    if (lane.encoder.load().queuedTokens > 0) return 'queue'
-    const version = this.#versions.get(model.book)?.get(versions.shadow)
+    if (group.encoder.load().queuedTokens > 0) return 'queue'
+    const version = this.#versions.get(model.manifests)?.get(versions.shadow)
     const cached = version && this.#options.cache.peek(version)
     const place = cached && layout.places.get(cached)
-    const runsAgain = cached?.head.memory || version?.family !== lane.encoder.info.family
+    const runsAgain = cached?.head.memory || version?.family !== group.encoder.info.family
     if (!version || !cached || (!place && !runsAgain)) {
       void this.#prepare(model, versions.shadow, label)
       return 'loading'
     }
     const { head } = cached
-    const seat = runsAgain ? null : { head, place: place!, stride: layout.columns, memory: null }
+    const slot = runsAgain ? null : { head, place: place!, stride: layout.columns, memory: null }
     const length = inputs.reduce((sum, input) => sum + input.length, 0)
-    const held = seat ? (batch.scores?.length ?? 0) : length
+    const held = slot ? (batch.scores?.length ?? 0) : length
     const isFull = this.#waiting.length >= MAX_WAITING || this.#held + held > MAX_HELD
     if (this.#closed || isFull) return 'busy'
-    return { name, versions, version, cached, answered, seat, held }
+    return { name, versions, version, cached, answered, slot, held }
   }
 
   /** Loads the shadow's head and lets it join the projection, once however many ask for it. */
@@ -139,13 +139,13 @@ export class ShadowDesk {
     if (this.#preparing.has(label) || this.#closed) return
     this.#preparing.add(label)
     try {
-      const version = await model.book.get(number)
-      const { lane, release } = await this.#options.lanes.acquire(version)
+      const version = await model.manifests.get(number)
+      const { group, release } = await this.#options.byEncoder.acquire(version)
       try {
-        const cached = await this.#options.cache.get(version, lane.encoder.info)
-        if (!cached.head.memory) (await lane.stack.lease([cached])).release()
-        const known = this.#versions.get(model.book) ?? new Map<number, RegistryVersion>()
-        this.#versions.set(model.book, known.set(number, version))
+        const cached = await this.#options.cache.get(version, group.encoder.info)
+        if (!cached.head.memory) (await group.stack.lease([cached])).release()
+        const known = this.#versions.get(model.manifests) ?? new Map<number, RegistryVersion>()
+        this.#versions.set(model.manifests, known.set(number, version))
       } finally {
         release()
       }
@@ -180,15 +180,15 @@ export class ShadowDesk {
     this.#running = false
   }
 
-  async #compare({ name, versions, version, cached, answered, seat }: Job): Promise<void> {
-    const turn = new Turn(MAX_TURN_MS)
+  async #compare({ name, versions, version, cached, answered, slot }: Job): Promise<void> {
+    const slice = new TimeSlice(MAX_SLICE_MS)
     const { rank, predictions } = answered
     const options = { ...rank, probabilities: false }
-    const shadows = seat
-      ? (await rankRows(seat, answered.batch, options, turn)).predictions
-      : await this.#runAgain(version, cached, answered, turn)
+    const shadows = slot
+      ? (await rankRows(slot, answered.batch, options, slice)).predictions
+      : await this.#runAgain(version, cached, answered, slice)
     const multiLabel = cached.head.activation === 'sigmoid'
-    this.#options.book.add(name, versions, predictions, shadows, multiLabel)
+    this.#options.stats.add(name, versions, predictions, shadows, multiLabel)
   }
 
   /** Encodes the inputs once more, for a shadow that the answer's own pass had no scores of. */
@@ -196,11 +196,11 @@ export class ShadowDesk {
     version: RegistryVersion,
     cached: CachedHead,
     { inputs, encode, rank }: Answered,
-    turn: Turn,
+    slice: TimeSlice,
   ): Promise<readonly Prediction[]> {
-    const { lane, release } = await this.#options.lanes.acquire(version)
+    const { group, release } = await this.#options.byEncoder.acquire(version)
     try {
-      const { encoder, stack } = lane
+      const { encoder, stack } = group
       const lease = await stack.lease([cached])
       try {
         if (encoder.load().queuedTokens > 0) throw new EspalierError('overloaded', 'others wait')
@@ -209,8 +209,8 @@ export class ShadowDesk {
         const prompt = findPrompt(encoder.info, undefined)
         const batch = await encoder.encode(inputs, { ...encode, prompt, search, project: true })
         const { columns: stride, places } = lease.layout(batch.projectionId)
-        const seat = { head: cached.head, place: places.get(cached)!, stride, memory }
-        return (await rankRows(seat, batch, { ...rank, probabilities: false }, turn)).predictions
+        const slot = { head: cached.head, place: places.get(cached)!, stride, memory }
+        return (await rankRows(slot, batch, { ...rank, probabilities: false }, slice)).predictions
       } finally {
         lease.release()
       }
@@ -220,6 +220,6 @@ export class ShadowDesk {
   }
 
   #skip(name: string, versions: Job['versions'], reason: SkipReason): void {
-    this.#options.book.skip(name, versions.shadow, reason)
+    this.#options.stats.skip(name, versions.shadow, reason)
   }
 }
