@@ -11,6 +11,7 @@ import type { FineTuneClassifierRequest, FineTuneDeps } from '../../shared/jobs/
 import { systemClock } from '../../shared/lib/clock.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
+import { print } from '../../shared/lib/wording.ts'
 import { bundleCli } from '../cli-bundle.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 
@@ -99,7 +100,7 @@ describe('an interruption while the encoder trains', () => {
   it('by Ctrl-C keeps the best weights, which are judged and published', async () => {
     const parts = await openParts('ctrl-c')
     const result = await fineTuneClassifier(parts, await interruptedBy('SIGINT'))
-    expect(result.notes).toEqual([
+    expect(result.notes.map((note) => print(note))).toEqual([
       expect.stringMatching(
         /^interrupted after \d+ steps; the weights of step [1-9]\d* were kept$/,
       ),
