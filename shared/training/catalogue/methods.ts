@@ -63,8 +63,9 @@ export const FITTED_METHODS = Object.keys(METHOD_TABLE) as readonly FittedMethod
 /** What may be asked for, the default first. */
 export const METHODS: readonly Method[] = ['auto', ...FITTED_METHODS]
 
-const AUTO_FITS =
-  'all of these, and blends of softmax with LDA and with the votes; the best held-out likelihood wins, and a simpler one stays unless it is beaten by more than two standard errors'
+const TRIED = FITTED_METHODS.filter((name) => METHOD_TABLE[name].inAuto)
+const TRIED_NAMES = TRIED.length === FITTED_METHODS.length ? 'all of these' : TRIED.join(', ')
+const AUTO_FITS = `${TRIED_NAMES}, and blends of softmax with LDA and with the votes; the best held-out likelihood wins, and a simpler one stays unless it is beaten by more than two standard errors`
 
 /** What a method fits, for help and docs. */
 export function describeMethod(method: Method): string {
@@ -73,5 +74,6 @@ export function describeMethod(method: Method): string {
 
 /** Every method with what it fits, one a line, for the help of commands. */
 export function listMethods(): string {
-  return METHODS.map((name) => `  ${name.padEnd(9)}${describeMethod(name)}`).join('\n')
+  const width = 2 + Math.max(...METHODS.map((name) => name.length))
+  return METHODS.map((name) => `  ${name.padEnd(width)}${describeMethod(name)}`).join('\n')
 }

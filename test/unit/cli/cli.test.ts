@@ -40,7 +40,8 @@ describe('usage', () => {
     const never = () => Promise.reject(new Error('not needed'))
     const help = await runCommand(['--help'], { boot: never })
     expect(help).toMatchObject({ code: 0, stderr: '' })
-    for (const verb of VERBS) expect(help.stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'))
+    const listed = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, verb]) => verb)
+    expect(listed.filter((verb) => verb !== 'help').sort()).toEqual([...VERBS].sort())
     expect(await runCommand(['--version'], { boot: never })).toEqual({
       code: 0,
       stdout: '1.2.3\n',
