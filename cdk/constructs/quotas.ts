@@ -9,11 +9,6 @@ export const LAMBDA_TIMEOUT_S = { min: 3, max: 29 } as const
 export const MIB_PER_VCPU = 1769
 /** Requests and answers of Lambda, the event's JSON around them included. */
 export const LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
-/** A load balancer closes what is idle or unanswered for longer ("Application Load Balancer attributes"). */
-export const ALB_IDLE_S = { min: 1, max: 4000 } as const
-/** Children of an array job ("AWS Batch service quotas"). */
-export const ARRAY_SIZE = { min: 2, max: 10_000 } as const
-
 /** What a number may be, in a service's words. */
 export interface Quota {
   readonly min: number
