@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open, realpath } from 'node:fs/promises'
 import { isAbsolute, join, sep } from 'node:path'
+import { MAX_IMAGE_BYTES } from '../lib/manifests/image-preprocessing.ts'
 import { quote } from '../lib/text/text.ts'
 import { dataError, formatBytes } from './data-error.ts'
 
@@ -32,14 +33,11 @@ export interface ImageFolder {
   find(path: string, line: number | null): ImageFile
 }
 
-/** Largest file that is read where a caller sets no other limit. */
-export const DEFAULT_MAX_IMAGE_BYTES = 10 << 20
-
 /** The images below `folder`, of at most `maxBytes` each. */
 export function openImageFolder(
   name: string,
   folder: string,
-  maxBytes: number = DEFAULT_MAX_IMAGE_BYTES,
+  maxBytes: number = MAX_IMAGE_BYTES,
 ): ImageFolder {
   let root: Promise<string> | undefined
   const load = async (path: string): Promise<Uint8Array> => {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { EspalierError } from '../lib/errors.ts'
 import { type EncoderInput, type Modality, modalityOf } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest } from '../lib/manifests/encoder-manifest.ts'
+import { MAX_IMAGE_BYTES } from '../lib/manifests/image-preprocessing.ts'
 import type { JobResult } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 
@@ -34,14 +35,11 @@ export interface InputKind {
   learn(items: readonly Item<unknown>[], result: JobResult): void
 }
 
-/** The bound of an image file where nobody sets one. */
-export const DEFAULT_MAX_IMAGE_BYTES = 10 * 1024 * 1024
-
 /** What takes in the inputs of an encoder. */
 export function createInputKind(manifest: EncoderManifest, bounds: InputBounds): InputKind {
   return manifest.modality === 'text'
     ? new TextInputs(manifest.maxTokens, bounds.maxTextBytes)
-    : new ImageInputs(manifest.tokens, bounds.maxImageBytes ?? DEFAULT_MAX_IMAGE_BYTES)
+    : new ImageInputs(manifest.tokens, bounds.maxImageBytes ?? MAX_IMAGE_BYTES)
 }
 
 /** @throws EspalierError `wrong_modality` naming the first input of another kind */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { findModality } from '../../../shared/dataset/texts.ts'
 import type { EvaluateHeadResult } from '../../../shared/jobs/evaluate/evaluate-head.ts'
+import { QUOTES } from '../../../shared/jobs/heads/request.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
 import { openInput } from '../options/input.ts'
@@ -21,7 +22,6 @@ interface EvaluateOptions extends LabelledInputOptions, EncoderOptions {
 }
 
 const SEED = 42
-const QUOTES = 3
 const MAX_LABELS = 20
 const MAX_CONFUSIONS = 10
 

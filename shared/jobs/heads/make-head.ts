@@ -15,7 +15,14 @@ import type { TrainingData } from './data.ts'
 import { type Evaluation, evaluateOnRows } from './evaluation.ts'
 import { type HeadOrigin, publishHead } from './publish.ts'
 import { assembleReport, makeThumbnails, SHOWN_MISTAKES } from './report.ts'
-import type { HeadDeps, HeadJob, HeadRequest, Stopwatch, TrainHeadResult } from './request.ts'
+import {
+  type HeadDeps,
+  type HeadJob,
+  type HeadRequest,
+  QUOTES,
+  type Stopwatch,
+  type TrainHeadResult,
+} from './request.ts'
 import { loadTraining } from './tools.ts'
 import type { EmbeddedData, RowVectors } from './vectors.ts'
 
@@ -70,9 +77,6 @@ export interface HeadPlug<
   /** What speaks against a promotion beside the champion. */
   objectTo?(report: TrainingReport): string | null
 }
-
-/** Wrong texts that a report quotes of each confusion, where it may. */
-const QUOTES = 3
 
 /**
  * The spine of the jobs that make a head: read, embed, fit, evaluate, report, publish, promote. Nothing is visible

@@ -11,6 +11,9 @@ import type { EmbedJobDeps } from '../rows/embed-for-job.ts'
 import type { DataRequest } from './data.ts'
 import type { Compute, OpenKernels } from './tools.ts'
 
+/** Wrong texts that a report quotes of each confusion, where it may. */
+export const QUOTES = 3
+
 /** Makes a data URI of a small image from an image file; throws where it cannot be read. */
 export type MakeThumbnail = (file: Uint8Array) => Promise<string>
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { EspalierError } from '../errors.ts'
 import { precisionSchema } from '../manifests/encoder-manifest.ts'
-import { MAX_IMAGE_PIXELS } from '../manifests/image-preprocessing.ts'
+import { MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS } from '../manifests/image-preprocessing.ts'
 import { nearestName } from '../text/nearest.ts'
 import { quote } from '../text/text.ts'
 import { choice, decimal, integer, variables, whole } from './config-fields.ts'
@@ -159,7 +159,7 @@ const configSchema = z.object({
     unit: 'images',
     doc: 'Most images in one request.',
   }),
-  maxImageBytes: integer(1, 256 * MIB, 10 * MIB, {
+  maxImageBytes: integer(1, 256 * MIB, MAX_IMAGE_BYTES, {
     variable: 'ESPALIER_MAX_IMAGE_BYTES',
     unit: 'bytes',
     doc: 'Largest file of a single image.',

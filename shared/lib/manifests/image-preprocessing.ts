@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 /** Most pixels of an image where nobody says otherwise; it is refused before it is decoded. */
 export const MAX_IMAGE_PIXELS = 50_000_000
+/** Largest file of an image where nobody says otherwise, bytes. */
+export const MAX_IMAGE_BYTES = 10 * 1024 * 1024
 
 const side = z.int().min(1).max(4096)
 const perChannel = z.tuple([z.number(), z.number(), z.number()])
