@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot/types.ts'
 import { addAdaptCommand } from './commands/adapt/command.ts'
 import { addAliasCommand } from './commands/alias.ts'
+import { addAwsCommands } from './commands/aws/aws.ts'
 import { addBulkCommand } from './commands/bulk/command.ts'
 import { addCompareCommand } from './commands/compare/command.ts'
 import { addDeleteCommand } from './commands/delete.ts'
@@ -159,6 +160,7 @@ export function createProgram(context: CommandContext, version: string): Command
   addGcCommand(program, context)
   addVerifyCommand(program, context)
   addKeysCommand(program, context)
+  addAwsCommands(program, context)
   return program
 }
 

@@ -1,0 +1,16 @@
+import type { Command } from 'commander'
+import type { CommandContext } from '../../context.ts'
+
+/** Adds one command of the group to it. */
+type AddCommand = (group: Command, context: CommandContext) => void
+
+const COMMANDS: readonly AddCommand[] = []
+
+/** `espalier aws`: what a deployment to AWS needs, before and beside the CDK. */
+export function addAwsCommands(program: Command, context: CommandContext): void {
+  const group = program
+    .command('aws')
+    .summary('prepare and look after a deployment to AWS')
+    .description('Prepare a deployment to AWS, and look after its keys.')
+  for (const add of COMMANDS) add(group, context)
+}
