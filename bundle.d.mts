@@ -2,7 +2,7 @@ import type { BuildResult } from 'esbuild'
 
 /**
  * Writes the program into a folder: `cli.js`, `lambda.js` and `index.js` with their chunks, `client.js` and the
- * workers; other files are left alone. Gives the folders of the packages that went into it.
+ * workers, and the licences of the packages that went into it; other files are left alone. Gives their folders.
  */
 export function bundleProgram(
   outdir: string,

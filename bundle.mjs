@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { writeLicences } from './infra/package/licences.mjs'
 
 const root = fileURLToPath(new URL('.', import.meta.url))
 const shared = {
@@ -18,7 +19,7 @@ const shared = {
 
 /**
  * Writes `cli.js`, `lambda.js` and `index.js` (the library) with their chunks, `client.js`, and the workers of encoders
- * and of fine-tuning into a folder. Gives the packages that went into them, by folder.
+ * and of fine-tuning into a folder, with the licences of the packages that went into them. Gives those, by folder.
  */
 export async function bundleProgram(outdir, { sourcemap = false } = {}) {
   const results = await Promise.all([
@@ -50,7 +51,9 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
   ])
   const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs))
   const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
-  return [...new Set(folders.filter((folder) => folder !== undefined))].sort()
+  const packages = [...new Set(folders.filter((folder) => folder !== undefined))].sort()
+  writeLicences(packages, `${outdir}/THIRD_PARTY_LICENSES.txt`)
+  return packages
 }
 
 /** Writes the client of the HTTP API into one file, for anything that has `fetch`. */

@@ -27,7 +27,7 @@ export function carryRuntime(folder, machines) {
       if (!LEFT_OUT.test(name)) copyFileSync(join(source, name), join(target, name))
     }
   }
-  for (const name of readdirSync(LICENCES)) {
+  for (const name of readdirSync(LICENCES).filter((each) => each.startsWith('onnxruntime'))) {
     copyFileSync(join(LICENCES, name), join(folder, 'native', basename(name)))
   }
 }

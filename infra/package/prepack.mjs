@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { bundleProgram } from '../../bundle.mjs'
 import { carryRuntime } from './carry-runtime.mjs'
 import { writeDeclarations } from './declarations.mjs'
-import { writeLicences } from './licences.mjs'
 
 /** Those of Windows, with DirectML, would make the package larger than 100 MB: see docs/library.md. */
 const MACHINES = ['linux/x64', 'linux/arm64', 'darwin/arm64']
@@ -12,7 +11,6 @@ const MACHINES = ['linux/x64', 'linux/arm64', 'darwin/arm64']
 const root = fileURLToPath(new URL('../../', import.meta.url))
 process.chdir(root)
 for (const folder of ['dist', 'native']) rmSync(folder, { recursive: true, force: true })
-const packages = await bundleProgram('dist')
+await bundleProgram('dist')
 writeDeclarations('dist')
-writeLicences(packages, 'dist/THIRD_PARTY_LICENSES.txt')
 carryRuntime('.', MACHINES)

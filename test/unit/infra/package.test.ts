@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import { bundleProgram } from '../../../bundle.mjs'
 import * as library from '../../../functions/library/index.ts'
 import * as client from '../../../shared/client/client.ts'
 
@@ -62,4 +63,36 @@ describe('the package', () => {
       expect(declared.map(([, name]) => name).sort()).toEqual(Object.keys(entry).sort())
     }
   }, 120_000)
+})
+
+describe('the licences', () => {
+  it('have a text for every package in the bundles, and for the libraries of images', async () => {
+    const folders = await bundleProgram(join(work, 'dist'))
+    const file = readFileSync(join(work, 'dist', 'THIRD_PARTY_LICENSES.txt'), 'utf8')
+    const sections = file.split(`\n\n${'-'.repeat(80)}\n\n`)
+    expect(folders.length).toBeGreaterThan(40)
+    for (const folder of folders) {
+      const { name, version } = readJson(join(folder, 'package.json'))
+      // Those of ONNX Runtime lie beside its libraries.
+      if (name.startsWith('onnxruntime-')) continue
+      const own = sections.find((section) => section.startsWith(`${name} ${version}, `))
+      expect(own, name).toMatch(/permission|licen[cs]e/i)
+      expect(own!.length, name).toBeGreaterThan(80)
+    }
+    expect(file).toContain('GNU LESSER GENERAL PUBLIC LICENSE')
+    expect(file).toContain(readJson('package-lock.json').packages['node_modules/sharp'].version)
+  })
+
+  it('cannot be written while a package has no text', () => {
+    const folder = join(work, 'silent')
+    mkdirSync(folder)
+    const manifest = { name: 'silent', version: '1.0.0', license: 'MIT' }
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+    const script = `import { writeLicences } from './infra/package/licences.mjs'
+      writeLicences([process.argv[1]], process.argv[2])`
+    const args = ['--input-type=module', '--eval', script, relative(root, folder), join(work, 'no')]
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+    expect(status).not.toBe(0)
+    expect(stderr).toContain('silent (MIT) has no text of its licence')
+  })
 })
