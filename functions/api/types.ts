@@ -1,10 +1,11 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Registry } from 'prom-client'
 import type { z } from 'zod'
-import type { KeyRing, KeyScope } from '../../shared/lib/api-keys.ts'
+import type { KeyScope } from '../../shared/lib/api-keys.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import type { ErrorCode } from '../../shared/lib/errors.ts'
+import type { LiveKeys } from '../../shared/lib/live-keys.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 import type { LiveModels } from '../../shared/serving/classifiers.ts'
 import type { EncoderDirectory } from '../../shared/serving/models.ts'
@@ -27,7 +28,7 @@ export interface ApiDeps {
   /** A registry of its own for each application; without one there is no `/metrics`. */
   readonly metrics?: Registry | undefined
   /** The keys that callers must have; without them everybody is let in. */
-  readonly keys?: KeyRing | undefined
+  readonly keys?: LiveKeys | undefined
   /** What to do around a snapshot of the process, on hosts that take some. */
   readonly snapshot?: SnapshotHooks | undefined
 }

@@ -71,9 +71,25 @@ export function createBoot(options: {
     openRegistryAt: registry.openAt,
     ...encoderParts,
     ...createJobParts({ config, artifacts, workerUrl: trainerUrl, quietSdk }),
-    ...createServerParts({ config, registry, encoders, restoreHooks, version, isSealed, log }),
+    openSecret,
+    ...createServerParts({
+      config,
+      registry,
+      encoders,
+      restoreHooks,
+      version,
+      isSealed,
+      openSecret,
+      log,
+    }),
     snapshotRuntime: isSnapshot ? (env.AWS_LAMBDA_RUNTIME_API ?? null) : null,
   }
+}
+
+const openSecret: Boot['openSecret'] = async (address, options) => {
+  quietSdk()
+  const module = await import('../../shared/aws/open-secret.ts')
+  return module.openSecret(address, options)
 }
 
 /** JSON lines on stderr, each written before the call returns; pino is loaded with the first line that is logged. */

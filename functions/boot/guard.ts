@@ -1,34 +1,84 @@
 import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { type ApiKey, hashKey, KeyRing, parseApiKeys } from '../../shared/lib/api-keys.ts'
+import type { Secret } from '../../shared/aws/open-secret.ts'
+import { hashKey, parseApiKeys } from '../../shared/lib/api-keys.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
+import { type KeySource, LiveKeys } from '../../shared/lib/live-keys.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
+const MAX_SECRET_BYTES = 64 * 1024
 const FILE_VARIABLE = 'ESPALIER_API_KEYS_FILE'
+const SECRET_VARIABLE = 'ESPALIER_API_KEYS_FROM'
 /** Addresses that nobody on another machine can reach. */
 const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1)$/i
 
-type GuardConfig = Pick<Config, 'apiKeys' | 'apiKeysFile' | 'adminToken'>
+type GuardConfig = Pick<Config, 'apiKeys' | 'apiKeysFile' | 'apiKeysFrom' | 'adminToken' | 'follow'>
+
+/** What keys are read with. */
+export interface KeyParts {
+  /** Opens the secret of an ARN. */
+  readonly openSecret: (arn: string) => Promise<Pick<Secret, 'read' | 'close'>>
+  readonly clock: Clock
+  readonly log: Logger
+}
 
 /**
  * The keys that callers must have; undefined where there are none. The admin token is one of them.
  * @throws EspalierError `invalid_config` naming the variable and the entry, never a key
  */
-export async function loadKeys(config: GuardConfig): Promise<KeyRing | undefined> {
-  const keys: ApiKey[] = []
-  if (config.apiKeys !== undefined) keys.push(...parseApiKeys(config.apiKeys, 'ESPALIER_API_KEYS'))
-  if (config.apiKeysFile !== undefined) {
-    keys.push(...parseApiKeys(await readKeysFile(config.apiKeysFile), FILE_VARIABLE))
+export async function loadKeys(
+  config: GuardConfig,
+  { openSecret, clock, log }: KeyParts,
+): Promise<LiveKeys | undefined> {
+  const { apiKeys, apiKeysFile, apiKeysFrom, adminToken, follow } = config
+  const fixed = apiKeys === undefined ? [] : parseApiKeys(apiKeys, 'ESPALIER_API_KEYS')
+  const sources: KeySource[] = []
+  if (apiKeysFile !== undefined) sources.push(fileSource(apiKeysFile))
+  if (apiKeysFrom !== undefined) {
+    sources.push(secretSource(apiKeysFrom, await openSecret(apiKeysFrom)))
   }
-  if (keys.length === 0) return undefined
-  if (config.adminToken !== undefined) {
-    const digest = hashKey(config.adminToken)
-    keys.push({ name: 'ESPALIER_ADMIN_TOKEN', scopes: new Set(['admin']), digest })
+  if (fixed.length + sources.length === 0) return undefined
+  if (adminToken !== undefined) {
+    const digest = hashKey(adminToken)
+    fixed.push({ name: 'ESPALIER_ADMIN_TOKEN', scopes: new Set(['admin']), digest })
   }
-  return new KeyRing(keys)
+  const keys = await LiveKeys.open({ fixed, sources, follow, clock, log })
+  if (keys.size === 0) log.warn({ setting: SECRET_VARIABLE }, 'there are no API keys yet')
+  return keys
+}
+
+function fileSource(path: string): KeySource {
+  return {
+    setting: FILE_VARIABLE,
+    read: async () => parseApiKeys(await readKeysFile(path), FILE_VARIABLE),
+    close() {},
+  }
+}
+
+/** A secret may hold no keys: where the last one is revoked, nobody is let in. */
+function secretSource(arn: string, secret: Pick<Secret, 'read' | 'close'>): KeySource {
+  const fail = (why: string, cause?: unknown) =>
+    new EspalierError('invalid_config', `${SECRET_VARIABLE} cannot be read: ${why}`, {
+      param: SECRET_VARIABLE,
+      cause,
+    })
+  return {
+    setting: SECRET_VARIABLE,
+    async read() {
+      const reading = await secret.read().catch((cause: unknown) => {
+        throw fail(cause instanceof Error ? cause.message : String(cause), cause)
+      })
+      if (reading === null) throw fail(`there is no ${arn}`)
+      const bytes = Buffer.byteLength(reading.text)
+      if (bytes > MAX_SECRET_BYTES) throw fail(`it has ${bytes} bytes, the limit is 64 KiB`)
+      return parseApiKeys(reading.text, SECRET_VARIABLE, 0)
+    },
+    close: () => secret.close(),
+  }
 }
 
 async function readKeysFile(path: string): Promise<string> {
@@ -50,7 +100,7 @@ async function readKeysFile(path: string): Promise<string> {
  */
 export function checkExposure(
   { host, open }: Pick<Config, 'host' | 'open'>,
-  keys: KeyRing | undefined,
+  keys: LiveKeys | undefined,
   isSealed: boolean,
   log: Logger,
 ): void {

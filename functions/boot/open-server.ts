@@ -1,5 +1,7 @@
-import type { KeyRing } from '../../shared/lib/api-keys.ts'
+import { parseSecretArn } from '../../shared/aws/address.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
+import type { LiveKeys } from '../../shared/lib/live-keys.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 import type { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import type { EncoderParts } from './encoders.ts'
@@ -17,6 +19,7 @@ export interface OpenServerOptions {
   readonly version: string
   /** Nothing but a gateway can reach this machine, as on Lambda. */
   readonly isSealed: boolean
+  readonly openSecret: Boot['openSecret']
   readonly log: Logger
 }
 
@@ -24,10 +27,16 @@ export interface OpenServerOptions {
 export function createServerParts(
   options: OpenServerOptions,
 ): Pick<Boot, 'openApp' | 'openService' | 'serve'> {
-  const { config, isSealed, log } = options
+  const { config, isSealed, restoreHooks, openSecret, log } = options
+  const openKeys = () =>
+    loadKeys(config, {
+      openSecret: (arn) => openSecret(parseSecretArn(arn), { restoreHooks }),
+      clock: systemClock,
+      log,
+    })
   return {
     async openApp() {
-      return open(options, {}, await loadKeys(config), async (parts) => {
+      return open(options, {}, await openKeys(), async (parts) => {
         const { openEncoderApp } = await import('./serve/start-server.ts')
         return openEncoderApp(parts)
       })
@@ -44,7 +53,7 @@ export function createServerParts(
     },
     async serve(serve = {}) {
       const { host = config.host, port = config.port } = serve
-      const keys = await loadKeys(config)
+      const keys = await openKeys()
       checkExposure({ host, open: config.open }, keys, isSealed, log)
       await checkPort({ host, port })
       return open(options, serve, keys, async (parts) => {
@@ -59,7 +68,7 @@ export function createServerParts(
 async function open<T>(
   { config, registry, encoders, restoreHooks, version, log }: OpenServerOptions,
   serve: ServeOptions,
-  keys: KeyRing | undefined,
+  keys: LiveKeys | undefined,
   start: (parts: ServeParts) => Promise<T>,
   preload: () => Promise<unknown> = () => import('./serve/start-server.ts'),
 ): Promise<T> {

@@ -1,3 +1,5 @@
+import type { SecretAddress } from '../../shared/aws/address.ts'
+import type { OpenSecretOptions, Secret } from '../../shared/aws/open-secret.ts'
 import type { BulkPlace } from '../../shared/bulk/place.ts'
 import type { DataFormat } from '../../shared/dataset/types.ts'
 import type { Encoder } from '../../shared/encoder/types.ts'
@@ -82,6 +84,8 @@ export interface Boot {
   readonly snapshotRuntime: string | null
   /** A folder or a place on S3 that shards are read from or results written to; close it when done. */
   openBulkPlace(url: string, format?: DataFormat): Promise<BulkPlace>
+  /** A secret of AWS, whose client is loaded here; close it when done. */
+  openSecret(address: SecretAddress, options?: OpenSecretOptions): Promise<Secret>
   /** Listens until the signal aborts. */
   serve(options?: ServeOptions): Promise<RunningServer>
 }

@@ -41,15 +41,16 @@ export function isKeyName(name: string): boolean {
  * Reads keys as `name:scope+scope:sha256`, separated by commas or on lines of their own; lines that open with # are
  * left out. No message repeats an entry, as it may hold a key by mistake.
  * @param source the variable that the text comes from
+ * @param least how many keys there must be
  * @throws EspalierError `invalid_config` naming the entry by its number
  */
-export function parseApiKeys(text: string, source: string): ApiKey[] {
+export function parseApiKeys(text: string, source: string, least = 1): ApiKey[] {
   const entries = text
     .split(/[\n,]/)
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '' && !entry.startsWith('#'))
-  if (entries.length === 0 || entries.length > MAX_KEYS) {
-    throw invalid(source, `holds ${entries.length} keys; it must hold 1 to ${MAX_KEYS}`)
+  if (entries.length < least || entries.length > MAX_KEYS) {
+    throw invalid(source, `holds ${entries.length} keys; it must hold ${least} to ${MAX_KEYS}`)
   }
   return entries.map((entry, index) => parseEntry(entry, `entry ${index + 1}`, source))
 }
@@ -86,6 +87,17 @@ export class KeyRing {
     this.#keys = keys
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#keys.length
+  }
+
+  /** The names of those that another ring lacks, or has otherwise. */
+  without(other: KeyRing): string[] {
+    const theirs = new Map(other.#keys.map((key) => [key.name, key]))
+    return this.#keys.filter((key) => !isSameKey(key, theirs.get(key.name))).map(({ name }) => name)
+  }
+
   /** The first of the words given that is a key. Takes the same time for every key, right or wrong. */
   find(words: readonly string[]): ApiKey | null {
     let found: ApiKey | null = null
@@ -104,6 +116,11 @@ export class KeyRing {
 /** The sha256 of a key: enough for a random one, where a password would need a slow hash. */
 export function hashKey(key: string): Buffer {
   return createHash('sha256').update(key).digest()
+}
+
+function isSameKey(a: ApiKey, b: ApiKey | undefined): boolean {
+  if (b === undefined || !a.digest.equals(b.digest)) return false
+  return a.scopes.size === b.scopes.size && [...a.scopes].every((scope) => b.scopes.has(scope))
 }
 
 function invalid(source: string, what: string | Wording): EspalierError {

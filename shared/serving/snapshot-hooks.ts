@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LiveKeys } from '../lib/live-keys.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { RestoreHooks } from '../lib/restore-hooks.ts'
 import type { LiveModels } from './classifiers.ts'
@@ -11,7 +12,7 @@ export interface SnapshotHooks {
   readonly restoreHooks: RestoreHooks
   /** Before the snapshot: connections are closed, as nobody is at their other end afterwards. */
   beforeSnapshot(): Promise<void>
-  /** In each process that goes on: new connections, credentials and ids, and a look at the registry. Never throws. */
+  /** In each process that goes on: new connections, credentials and ids, and a look at registry and keys. Never throws. */
   afterRestore(): Promise<void>
 }
 
@@ -19,9 +20,12 @@ export interface SnapshotHooks {
 export function createSnapshotHooks(options: {
   readonly restoreHooks: RestoreHooks
   readonly models: Pick<LiveModels, 'refresh'>
+  /** Those of callers: none that was revoked since the snapshot is let in. */
+  readonly keys?: Pick<LiveKeys, 'expire' | 'refresh'> | undefined
   readonly log: Logger
 }): SnapshotHooks {
-  const { restoreHooks, models, log } = options
+  const { restoreHooks, models, keys, log } = options
+  restoreHooks.add(() => keys?.expire())
   return {
     restoreHooks,
     async beforeSnapshot() {
@@ -36,10 +40,11 @@ export function createSnapshotHooks(options: {
     },
   }
 
-  /** How much changed; a registry that does not answer is waited for no longer, and was logged. */
+  /** How much changed in the registry; one that does not answer is waited for no longer, and was logged. */
   async function look(): Promise<number | null> {
     const waited = sleep(REFRESH_WAIT_MS, null, { ref: false })
-    const result = await Promise.race([models.refresh(), waited])
+    const looks = Promise.all([models.refresh(), keys?.refresh()])
+    const [result] = (await Promise.race([looks, waited])) ?? []
     return result && result.failure === null ? result.changes.length : null
   }
 }

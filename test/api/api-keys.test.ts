@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import { loadKeys } from '../../functions/boot/guard.ts'
 import { errorBodySchema, teiErrorBodySchema } from '../../shared/contract/error-bodies.ts'
 import { createKey, describeKey, type KeyScope } from '../../shared/lib/api-keys.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
+import { openKeys } from '../fakes/open-keys.ts'
 
 const ADMIN_TOKEN = 'the-admin-token-of-the-tests'
 const keys = { website: createKey(), trainer: createKey(), operator: createKey() }
@@ -23,7 +23,7 @@ afterEach(() => deps.close())
 
 async function serve(env: Record<string, string> = settings): Promise<ApiApp> {
   const base = await createApiDeps({ env })
-  deps = Object.assign(base, { keys: await loadKeys(base.config) })
+  deps = Object.assign(base, { keys: await openKeys(base.config) })
   return createApp(deps)
 }
 

@@ -1,9 +1,9 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
-import { loadKeys } from '../../functions/boot/guard.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
+import { openKeys } from '../fakes/open-keys.ts'
 
 let handle: ServerHandle
 let client: OpenAI
@@ -49,7 +49,7 @@ describe('the openai client', () => {
     const right = createKey()
     const env = { ESPALIER_API_KEYS: describeKey('website', ['infer'], right) }
     const deps = await createApiDeps({ env })
-    const guarded = await startServer({ ...deps, keys: await loadKeys(deps.config) })
+    const guarded = await startServer({ ...deps, keys: await openKeys(deps.config) })
     const ask = (apiKey: string, baseURL = `${guarded.url}/v1`) =>
       new OpenAI({ baseURL, apiKey, maxRetries: 0 })
     try {

@@ -1,12 +1,12 @@
 import { afterEach, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import { loadKeys } from '../../functions/boot/guard.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import { createSnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
+import { openKeys } from '../fakes/open-keys.ts'
 import { postJson } from '../fakes/post-json.ts'
 
 const registry = createTestRegistry()
@@ -17,7 +17,7 @@ afterEach(() => deps.close())
 async function serve(env: Record<string, string> = {}): Promise<ApiApp> {
   const base = await createApiDeps({ env, registry })
   const snapshot = createSnapshotHooks({ restoreHooks, models: base.classifiers, log: base.log })
-  deps = Object.assign(base, { snapshot, keys: await loadKeys(base.config) })
+  deps = Object.assign(base, { snapshot, keys: await openKeys(base.config) })
   return createApp(deps)
 }
 

@@ -56,6 +56,7 @@ const bootParts = {
   versions: 'value',
   'jobs/rows': 'value',
   bulk: 'value',
+  aws: 'value',
   registry: 'value',
   'registry/stores': 'value',
   ...exported,
@@ -339,6 +340,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     builtins: true,
     instead: 's3 speaks to a bucket and knows nothing of what lies in it',
   },
+  aws: {
+    imports: { s3: 'value', ...lib },
+    packages: 'any',
+    builtins: true,
+    instead: 'aws asks services of AWS and knows nothing of what lies in them',
+  },
   reports: {
     imports: { dataset: 'types', 'training/catalogue': 'types', ...lib },
     packages: ['d3-scale', 'd3-shape'],
@@ -560,9 +567,9 @@ export const PACKAGE_HOMES: readonly {
   },
   {
     name: /^@aws-sdk\//,
-    homes: ['shared/s3', 'shared/registry/stores/s3'],
+    homes: ['shared/s3', 'shared/aws', 'shared/registry/stores/s3'],
     instead:
-      'use the BlobStore of shared/registry; the SDK lives in shared/s3 and what stands on it',
+      'use the BlobStore of shared/registry; the SDK lives in shared/s3, what stands on it, and shared/aws',
   },
   {
     name: /^onnxruntime-node$/,

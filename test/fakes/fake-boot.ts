@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Boot, OpenOptions } from '../../functions/boot/types.ts'
+import { openSecret } from '../../shared/aws/open-secret.ts'
 import { openBulkPlace } from '../../shared/bulk/open-place.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
@@ -107,6 +108,7 @@ export function createFakeBoot({
       return models
     },
     openBulkPlace,
+    openSecret,
     async serve({ port = 8080, signal } = {}) {
       const closed = new Promise<number>((resolve) => {
         if (signal?.aborted) resolve(0)

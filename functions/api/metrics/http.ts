@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ApiDeps, RequestRecord } from '../types.ts'
 import { addEncoderMetrics } from './encoders.ts'
-import { addHeadMetrics, addRegistryMetrics, addShadowMetrics } from './models.ts'
+import { addHeadMetrics, addKeyMetrics, addRegistryMetrics, addShadowMetrics } from './models.ts'
 
 /** Seconds; from a cached lookup to a full queue. */
 const DURATION_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -26,7 +26,7 @@ export function createMetricsRegistry(): Registry {
 /** Registers the metrics; one registry holds those of one application. */
 export function createHttpMetrics(
   registry: Registry,
-  { encoders, classifiers }: Pick<ApiDeps, 'encoders' | 'classifiers'>,
+  { encoders, classifiers, keys }: Pick<ApiDeps, 'encoders' | 'classifiers' | 'keys'>,
 ): HttpMetrics {
   const registers = [registry]
   const requests = new Counter({
@@ -68,6 +68,7 @@ export function createHttpMetrics(
   addHeadMetrics(registry, classifiers)
   addShadowMetrics(registry, classifiers)
   addRegistryMetrics(registry, classifiers)
+  if (keys) addKeyMetrics(registry, keys)
 
   return {
     inFlight,

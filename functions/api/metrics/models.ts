@@ -75,6 +75,28 @@ export function addShadowMetrics(registry: Registry, classifiers: ApiDeps['class
   )
 }
 
+/** How the process stands with what its keys are read from; read when somebody asks. */
+export function addKeyMetrics(registry: Registry, keys: NonNullable<ApiDeps['keys']>): void {
+  const registers = [registry]
+  new Counter({
+    name: 'espalier_api_keys_refresh_failures_total',
+    help: 'Times that API keys could not be read anew; the last ones held.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(keys.status().failures)
+    },
+  })
+  new Gauge({
+    name: 'espalier_api_keys_age_seconds',
+    help: 'Time since API keys were last read as a whole.',
+    registers,
+    collect() {
+      this.set(keys.status().ageMs / 1000)
+    },
+  })
+}
+
 /** How the process stands with its registry; read when somebody asks. */
 export function addRegistryMetrics(registry: Registry, classifiers: ApiDeps['classifiers']): void {
   const gauge = (name: string, help: string, read: () => number) =>

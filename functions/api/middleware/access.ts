@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { getConnInfo } from '@hono/node-server/conninfo'
-import type { KeyRing } from '../../../shared/lib/api-keys.ts'
 import type { Config } from '../../../shared/lib/config/config.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import type { LiveKeys } from '../../../shared/lib/live-keys.ts'
 import type { ApiApp } from '../api-app.ts'
 import type { ApiContext, ApiMiddleware } from '../types.ts'
 
@@ -24,11 +24,12 @@ const HOW_TO_SHOW = 'send "Authorization: Bearer" or "x-api-key" with a key of t
 type AdminConfig = Pick<Config, 'adminToken'>
 
 /** Lets in whoever has a key of the scope that the route asks for; probes need none. */
-export function apiKeys(app: ApiApp, keys: KeyRing): ApiMiddleware {
+export function apiKeys(app: ApiApp, keys: LiveKeys): ApiMiddleware {
   return async function checkKey(c, next) {
     const scope = app.scopeOf(c)
     if (scope === null) return next()
     const given = readKeys(c)
+    if (given.length > 0) await keys.catchUp()
     const key = keys.find(given)
     if (key === null) {
       const what = given.length === 0 ? 'there is no API key' : 'the API key is not known here'

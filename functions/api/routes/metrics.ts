@@ -1,3 +1,4 @@
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { Route } from '../types.ts'
 
 /** `GET /metrics`, in Prometheus' text format. */
@@ -6,7 +7,13 @@ export const metricsRoute: Route = {
   path: '/metrics',
   scope: 'admin',
   quiet: true,
-  handler({ metrics }) {
+  handler({ config, metrics }) {
+    if (config.metrics === 'off') {
+      return () => {
+        const why = 'its numbers would be those of one of the processes that answer here'
+        throw new EspalierError('route_not_found', `/metrics is off (ESPALIER_METRICS): ${why}`)
+      }
+    }
     if (metrics === undefined) return null
     return async (c) =>
       c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType })

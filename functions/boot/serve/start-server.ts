@@ -1,6 +1,6 @@
-import type { KeyRing } from '../../../shared/lib/api-keys.ts'
 import { systemClock } from '../../../shared/lib/clock.ts'
 import type { Config } from '../../../shared/lib/config/config.ts'
+import type { LiveKeys } from '../../../shared/lib/live-keys.ts'
 import type { Logger } from '../../../shared/lib/logger.ts'
 import type { RestoreHooks } from '../../../shared/lib/restore-hooks.ts'
 import { createReadiness } from '../../../shared/serving/readiness.ts'
@@ -29,7 +29,7 @@ export interface ServeParts extends Omit<LiveServiceOptions, 'clock'> {
   readonly config: Config
   readonly log: Logger
   readonly version: string
-  readonly keys: KeyRing | undefined
+  readonly keys: LiveKeys | undefined
   /** What the parts do after a restore from a snapshot. */
   readonly restoreHooks: RestoreHooks
   /** Releases what the models came from, once a server that ran is closed. */
@@ -41,7 +41,7 @@ function createDeps(parts: ServeParts) {
   const { config, log, version, keys, restoreHooks } = parts
   const clock = systemClock
   const { close: closeModels, ...live } = createLiveService({ ...parts, clock })
-  const snapshot = createSnapshotHooks({ restoreHooks, models: live.classifiers, log })
+  const snapshot = createSnapshotHooks({ restoreHooks, models: live.classifiers, keys, log })
   const deps: ServerDeps = {
     ...live,
     config,
@@ -50,9 +50,10 @@ function createDeps(parts: ServeParts) {
     readiness: createReadiness(),
     version,
     keys,
-    metrics: createMetricsRegistry(),
+    metrics: config.metrics === 'on' ? createMetricsRegistry() : undefined,
     snapshot,
     async close() {
+      keys?.close()
       await closeModels()
       await parts.close()
     },

@@ -4,6 +4,7 @@ import { precisionSchema } from '../manifests/encoder-manifest.ts'
 import { MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS } from '../manifests/image-preprocessing.ts'
 import { nearestName } from '../text/nearest.ts'
 import { quote } from '../text/text.ts'
+import { accessFields } from './access-fields.ts'
 import { choice, decimal, integer, variables, whole } from './config-fields.ts'
 
 const KIB = 1024
@@ -80,6 +81,10 @@ const configSchema = z.object({
     variable: 'ESPALIER_LOG_LEVEL',
     doc: 'Least severe level that is logged.',
   }),
+  metrics: choice(['on', 'off'], 'on', {
+    variable: 'ESPALIER_METRICS',
+    doc: 'Whether the metrics are answered. Their numbers are those of one process: turn it off where several answer at one address.',
+  }),
   follow: choice(['timer', 'request'], 'timer', {
     variable: 'ESPALIER_FOLLOW',
     doc: 'When a server reads the registry: by a timer, or when a request comes, for hosts that stop timers between requests.',
@@ -93,37 +98,7 @@ const configSchema = z.object({
     variable: 'ESPALIER_OFFLINE_OK',
     doc: 'With 1, a server starts without its registry, from its cache, and follows the registry when that answers.',
   }),
-  adminToken: z
-    .string()
-    .regex(/^[A-Za-z0-9._~+/=-]{16,512}$/)
-    .optional()
-    .register(variables, {
-      variable: 'ESPALIER_ADMIN_TOKEN',
-      unit: '',
-      allowed: '16 to 512 letters, digits and . _ ~ + / = -',
-      doc: 'Bearer token of the admin routes. Without one they answer to this machine only.',
-      defaultText: 'none',
-      secret: true,
-    }),
-  apiKeys: z.string().max(262_144).optional().register(variables, {
-    variable: 'ESPALIER_API_KEYS',
-    unit: '',
-    allowed: 'name:scope+scope:sha256 entries with commas between them',
-    doc: 'API keys of callers, as sha256 with their scopes: infer, train, admin.',
-    defaultText: 'none',
-    secret: true,
-  }),
-  apiKeysFile: z.string().max(4096).optional().register(variables, {
-    variable: 'ESPALIER_API_KEYS_FILE',
-    unit: '',
-    allowed: 'a file of at most 1 MiB',
-    doc: 'File of further keys, one a line. Lines that begin with # are ignored.',
-    defaultText: 'none',
-  }),
-  open: choice(['0', '1'], '0', {
-    variable: 'ESPALIER_OPEN',
-    doc: 'With 1, a server without API keys may listen beyond this machine. For use behind a gateway that checks callers.',
-  }),
+  ...accessFields,
   headsBytes: integer(MIB, 64 * GIB, 256 * MIB, {
     variable: 'ESPALIER_HEADS_BYTES',
     unit: 'bytes',

@@ -11,10 +11,11 @@ import {
 import type { Health as WireHealth } from '../../../shared/contract/health.ts'
 import type { Info as WireInfo } from '../../../shared/contract/info.ts'
 import type { Model as WireModel } from '../../../shared/contract/models.ts'
-import { describeKey, KeyRing, parseApiKeys } from '../../../shared/lib/api-keys.ts'
+import { describeKey } from '../../../shared/lib/api-keys.ts'
 import { createApiDeps } from '../../fakes/api-deps.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../../fakes/heads.ts'
+import { fixedKeys } from '../../fakes/open-keys.ts'
 
 type Deps = Awaited<ReturnType<typeof createApiDeps>>
 type Handle = (url: string, init: RequestInit) => Promise<Response> | Response
@@ -30,7 +31,7 @@ async function connect(
     args[2](args[0], args[1]),
 ) {
   deps = await createApiDeps(given)
-  const keys = given.keys ? new KeyRing(parseApiKeys(given.keys, 'a test')) : undefined
+  const keys = given.keys ? await fixedKeys(given.keys) : undefined
   const app = createApp({ ...deps, keys })
   const answer: Handle = (url, init) => app.request(url, init)
   const fetch = (url: unknown, init: unknown) => around(String(url), init as RequestInit, answer)
