@@ -55,6 +55,7 @@ export function createEncoderParts(options: {
         maxTextBytes: config.maxTextBytes,
         maxImageBytes: config.maxImageBytes,
         maxImagePixels: config.maxImagePixels,
+        imageCheck: config.images,
       },
       resultCacheBytes: config.resultCacheBytes,
       longJobs: open.longJobs,

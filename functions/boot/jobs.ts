@@ -17,14 +17,14 @@ export type JobParts = Pick<
 
 /** The parts of jobs; each is loaded when it is asked for. */
 export function createJobParts(options: {
-  readonly config: Pick<Config, 'maxImagePixels'>
+  readonly config: Pick<Config, 'maxImagePixels' | 'images'>
   readonly artifacts: ArtifactOptions
   /** The worker that trains encoders. */
   readonly workerUrl: URL
   readonly quietSdk: () => void
 }): JobParts {
   const { artifacts, workerUrl } = options
-  const { maxImagePixels } = options.config
+  const { maxImagePixels, images: imageCheck } = options.config
   const { builtinFolder, calibrationTexts, threads } = artifacts
   return {
     async openKernels() {
@@ -51,7 +51,7 @@ export function createJobParts(options: {
       const { listLayers } = await import('../../shared/exporter/image/list-layers.ts')
       return listLayers(folder)
     },
-    fineTuning: { builtinFolder, workerUrl, calibrationTexts, maxImagePixels, threads },
+    fineTuning: { builtinFolder, workerUrl, calibrationTexts, maxImagePixels, imageCheck, threads },
     async openBulkPlace(url, format) {
       const { openBulkPlace } = await import('../../shared/bulk/open-place.ts')
       options.quietSdk()

@@ -11,6 +11,7 @@ import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger, Progress } from '../../shared/lib/logger.ts'
 import type { Modality } from '../../shared/lib/manifests/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../../shared/lib/manifests/encoder-manifest.ts'
+import type { ImageCheck } from '../../shared/lib/manifests/image-preprocessing.ts'
 import type { Registry as ModelRegistry } from '../../shared/registry/types.ts'
 import type { Thumbnailer } from '../../shared/runtime/image/image-decoder.ts'
 import type { OwnedMatrixKernels } from '../../shared/runtime/kernels/kernels.ts'
@@ -71,6 +72,7 @@ export interface Boot {
     readonly workerUrl: URL
     readonly calibrationTexts: string
     readonly maxImagePixels: number
+    readonly imageCheck: ImageCheck
     readonly threads: number
   }
   /** The network of an image encoder, with its layers; a built-in one, or a folder. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { EspalierError } from '../lib/errors.ts'
 import { type EncoderInput, type Modality, modalityOf } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest } from '../lib/manifests/encoder-manifest.ts'
-import { MAX_IMAGE_BYTES } from '../lib/manifests/image-preprocessing.ts'
+import { type ImageCheck, MAX_IMAGE_BYTES } from '../lib/manifests/image-preprocessing.ts'
 import type { JobResult } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 
@@ -20,6 +20,8 @@ export interface InputBounds {
   readonly maxImageBytes?: number | undefined
   /** Most pixels of one image, which a worker checks. @default 50 million */
   readonly maxImagePixels?: number | undefined
+  /** Whether damaged JPEGs are refused, which a worker finds out. @default 'strict' */
+  readonly imageCheck?: ImageCheck | undefined
 }
 
 /** How the inputs of one modality are told apart and measured before they wait. */

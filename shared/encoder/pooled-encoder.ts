@@ -58,6 +58,7 @@ export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
       precision,
       device,
       maxImagePixels: options.limits.maxImagePixels,
+      imageCheck: options.limits.imageCheck,
       latch: latch.state,
     },
     workers: options.workers,

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
+import type { ImageCheck } from '../lib/manifests/image-preprocessing.ts'
 
 /** Texts, or images by their paths, with what is to be learnt of them. */
 export interface LabelledTexts {
@@ -193,6 +194,8 @@ export interface FineTuneRequest {
   readonly initialisation?: 'pretrained' | 'random' | undefined
   /** Most pixels of an image. @default 50 million */
   readonly maxImagePixels?: number | undefined
+  /** Whether damaged JPEGs are refused. @default 'strict' */
+  readonly imageCheck?: ImageCheck | undefined
   /** Where the base is an image network: the files of the rows. */
   readonly loadImage?: FineTuneTools['loadImage'] | undefined
   readonly onProgress?: ((progress: FineTuneProgress) => void) | undefined

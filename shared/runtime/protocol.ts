@@ -1,6 +1,7 @@
 import { type ErrorCode, EspalierError, type Place } from '../lib/errors.ts'
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
+import type { ImageCheck } from '../lib/manifests/image-preprocessing.ts'
 import type { Wording } from '../lib/wording.ts'
 import type { Device } from './session.ts'
 
@@ -14,6 +15,8 @@ export interface WorkerInit {
   readonly device: Device
   /** Most pixels of an image. @default 50 million */
   readonly maxImagePixels?: number | undefined
+  /** Whether damaged JPEGs are refused. @default 'strict' */
+  readonly imageCheck?: ImageCheck | undefined
   /** Where given, no file is opened before this latch is open: see `createVerificationLatch`. */
   readonly latch?: SharedArrayBuffer
 }

@@ -86,6 +86,7 @@ export function createFakeBoot({
         new URL('../../infra/calibration/texts.txt', import.meta.url),
       ),
       maxImagePixels: 1_000_000,
+      imageCheck: 'strict',
       threads: 1,
     },
     async exportEncoder(options) {

@@ -9,6 +9,7 @@ import {
 import { OWN_IMAGE_CONFIG, PREPROCESSOR_CONFIG } from './is-image-folder.ts'
 import { readJsonFile } from './json-file.ts'
 import { findForeignModel } from './onnx-file.ts'
+import { checkOwnFiles } from './own-files.ts'
 import { fromPreprocessorConfig, preprocessorConfigSchema } from './preprocessor-config.ts'
 import { chooseName } from './source-folder.ts'
 
@@ -44,6 +45,7 @@ export async function readImageFolder(
   if (!(await stat(folder).catch(() => null))?.isDirectory()) {
     throw new EspalierError('invalid_model_file', `${folder}: no such folder`)
   }
+  await checkOwnFiles(folder)
   const model = findForeignModel(folder)
   if (model === null) {
     throw new EspalierError(

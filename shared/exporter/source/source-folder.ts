@@ -9,6 +9,7 @@ import type { TransformerConfig } from '../architectures/architecture.ts'
 import { readJsonFile } from './json-file.ts'
 import { sha256 } from './model-file.ts'
 import { findForeignModel } from './onnx-file.ts'
+import { checkOwnFiles } from './own-files.ts'
 import { readSentenceConfig, type SentenceConfig } from './sentence-config.ts'
 import { type Pooling, readTransformerConfig } from './source-config.ts'
 
@@ -55,6 +56,7 @@ export async function readSourceFolder(
   if (!(await stat(folder).catch(() => null))?.isDirectory()) {
     throw new EspalierError('invalid_model_file', `${folder}: no such folder`)
   }
+  await checkOwnFiles(folder)
   const network = await findNetwork(folder)
   const sentence = await readSentenceConfig(folder, overrides.pooling)
   const tokenizerPath = join(folder, TOKENIZER_FILE)

@@ -24,7 +24,8 @@ export async function openImageBase(
   request: WorkerRequest,
   { loadImage }: Pick<FineTuneTools, 'loadImage'>,
 ): Promise<TrainableBase> {
-  const { settings, train, validation, initialisation, maxImagePixels = MAX_IMAGE_PIXELS } = request
+  const { settings, train, validation, initialisation } = request
+  const { maxImagePixels = MAX_IMAGE_PIXELS, imageCheck } = request
   if (initialisation === 'random') {
     const message = 'image networks are trained from their own weights, not from random ones'
     throw new EspalierError('invalid_request', message)
@@ -47,7 +48,7 @@ export async function openImageBase(
     tokens: null,
     truncated: { train: 0, validation: 0 },
     async prepareRows(tools) {
-      const decoder = await openImageDecoder(preprocessing, maxImagePixels)
+      const decoder = await openImageDecoder(preprocessing, maxImagePixels, imageCheck)
       const session = await tools.folder.open('lower', trunk.lower)
       const common = {
         ...{ session, trunk, decoder },

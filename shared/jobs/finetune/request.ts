@@ -3,6 +3,7 @@ import type { ExportEncoderOptions } from '../../exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../exporter/export-image-encoder.ts'
 import type { Logger, Progress } from '../../lib/logger.ts'
 import type { EncoderManifest, Precision } from '../../lib/manifests/encoder-manifest.ts'
+import type { ImageCheck } from '../../lib/manifests/image-preprocessing.ts'
 import type { Wording } from '../../lib/wording.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import type { HeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
@@ -27,6 +28,8 @@ export interface FineTuneDeps extends HeadDeps {
   readonly calibrationTexts: string
   /** Most pixels of an image. */
   readonly maxImagePixels: number
+  /** Whether damaged JPEGs are refused. */
+  readonly imageCheck: ImageCheck
   /** Folder of the embedding cache, and one for weights and graphs until they are published. */
   readonly embeddingFolder: string
   readonly scratchFolder: string

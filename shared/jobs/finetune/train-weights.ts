@@ -40,6 +40,7 @@ export async function trainWeights(
     validation: toLabelledTexts(data.validation, data.classes, prompt),
     settings,
     maxImagePixels: deps.maxImagePixels,
+    imageCheck: deps.imageCheck,
     loadImage: (set, row) => loadImage(set === 'train' ? data.learnt : data.validation, row),
     onProgress: onProgress && ((progress) => reportProgress(onProgress, progress)),
     signal,

@@ -144,6 +144,10 @@ const configSchema = z.object({
     unit: 'pixels',
     doc: 'Most pixels of a single image, width times height. It is checked before decoding.',
   }),
+  images: choice(['strict', 'lenient'], 'strict', {
+    variable: 'ESPALIER_IMAGES',
+    doc: 'What happens to JPEGs that end early or are damaged inside: refused, or decoded as far as they go.',
+  }),
   maxRequests: integer(1, 65_536, 512, {
     variable: 'ESPALIER_MAX_REQUESTS',
     unit: 'requests',

@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** Whether JPEGs that end early or are damaged inside are refused, or decoded as far as they go. */
+export type ImageCheck = 'strict' | 'lenient'
+
 /** Most pixels of an image where nobody says otherwise; it is refused before it is decoded. */
 export const MAX_IMAGE_PIXELS = 50_000_000
 /** Largest file of an image where nobody says otherwise, bytes. */

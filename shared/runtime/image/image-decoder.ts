@@ -1,7 +1,8 @@
 import type { default as createSharp, OutputInfo, Sharp } from 'sharp'
 import { EspalierError } from '../../lib/errors.ts'
-import type { ImagePreprocessing } from '../../lib/manifests/image-preprocessing.ts'
+import type { ImageCheck, ImagePreprocessing } from '../../lib/manifests/image-preprocessing.ts'
 import { createResample, planGeometry, type Resample, type Size } from './image-resample.ts'
+import { isOverwritten } from './jpeg-blanks.ts'
 
 /** Longer than any photograph; beyond it the resized image grows without bound. */
 const MAX_ASPECT = 100
@@ -23,10 +24,12 @@ export interface ImageDecoder {
  * Loads sharp with all its loaders but three shut, and no cache of its own. The work is done in threads of libuv,
  * one image in one of them.
  * @param maxPixels most pixels of an image, checked before anything is decoded
+ * @param check whether JPEGs that end early or are damaged inside are refused
  */
 export async function openImageDecoder(
   spec: ImagePreprocessing,
   maxPixels: number,
+  check: ImageCheck = 'strict',
 ): Promise<ImageDecoder> {
   const { default: sharp } = await import('sharp')
   sharp.cache(false)
@@ -34,8 +37,10 @@ export async function openImageDecoder(
   sharp.block({ operation: ['VipsForeignLoad'] })
   const loaders = ['Jpeg', 'Png', 'Webp'].map((name) => `VipsForeignLoad${name}`)
   sharp.unblock({ operation: loaders })
-  const parts = { sharp, spec, maxPixels, resample: createResample(spec.resize.interpolation) }
-  return { decode: (file) => decodeFile(file, parts) }
+  const resample = createResample(spec.resize.interpolation)
+  // What libjpeg only warns of is an early end, or data that means nothing: it goes on with grey.
+  const failOn = check === 'strict' ? 'warning' : 'error'
+  return { decode: (file) => decodeFile(file, { sharp, spec, maxPixels, resample, failOn }) }
 }
 
 interface Parts {
@@ -43,11 +48,16 @@ interface Parts {
   readonly spec: ImagePreprocessing
   readonly maxPixels: number
   readonly resample: Resample
+  readonly failOn: 'warning' | 'error'
 }
 
 async function decodeFile(file: Uint8Array, parts: Parts): Promise<Uint8Array> {
   const format = checkFormat(file)
   try {
+    if (format === 'JPEG' && parts.failOn === 'warning') {
+      const isBlank = await isOverwritten(parts.sharp, file, parts.maxPixels)
+      if (isBlank) throw new Error('part of it was overwritten')
+    }
     return (await decodeWhole(file, parts)) ?? (await decodeStepwise(file, parts))
   } catch (cause) {
     if (cause instanceof EspalierError) throw cause
@@ -60,9 +70,10 @@ async function decodeFile(file: Uint8Array, parts: Parts): Promise<Uint8Array> {
 /** The way of most images: null where one is too large for it, or damaged, which the other way looks into. */
 async function decodeWhole(
   file: Uint8Array,
-  { sharp, spec, maxPixels, resample }: Parts,
+  { sharp, spec, maxPixels, resample, failOn }: Parts,
 ): Promise<Uint8Array | null> {
-  const image = open(sharp, file, Math.min(maxPixels, MAX_WHOLE_PIXELS)).autoOrient()
+  const limitInputPixels = Math.min(maxPixels, MAX_WHOLE_PIXELS)
+  const image = sharp(file, { failOn, limitInputPixels, ignoreIcc: true }).autoOrient()
   const whole = await readPixels(image).catch(() => null)
   if (!whole) return null
   const size = checkSize(whole.info, maxPixels)
@@ -72,13 +83,14 @@ async function decodeWhole(
 /** Reads the header first, so that the size is known before it is believed; libvips resizes while it decodes. */
 async function decodeStepwise(
   file: Uint8Array,
-  { sharp, spec, maxPixels, resample }: Parts,
+  { sharp, spec, maxPixels, resample, failOn }: Parts,
 ): Promise<Uint8Array> {
   const meta = await sharp(file, { limitInputPixels: false }).metadata()
   const size = checkSize(meta.autoOrient, maxPixels)
   const geometry = planGeometry(size, spec)
   const { resized, area } = geometry
-  const upright = open(sharp, file, maxPixels).autoOrient()
+  const limitInputPixels = maxPixels
+  const upright = sharp(file, { failOn, limitInputPixels, ignoreIcc: true }).autoOrient()
   if (resized.width > size.width || resized.height > size.height) {
     return resample((await readPixels(upright)).data, size, geometry)
   }
@@ -88,10 +100,6 @@ async function decodeStepwise(
     .resize({ ...resized, fit: 'fill', kernel, fastShrinkOnLoad: false })
     .extract(area)
   return (await readPixels(scaled)).data
-}
-
-function open(sharp: typeof createSharp, file: Uint8Array, maxPixels: number): Sharp {
-  return sharp(file, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true })
 }
 
 /** Before the resize, which would weigh colours by a transparency that nobody asked for. */

@@ -18,8 +18,8 @@ export async function openImageEngine(
   init: WorkerInit,
   manifest: ImageEncoderManifest,
 ): Promise<Engine> {
-  const { artifactDir, maxImagePixels = MAX_IMAGE_PIXELS } = init
-  const decoder = await openImageDecoder(manifest.preprocessing, maxImagePixels)
+  const { artifactDir, maxImagePixels = MAX_IMAGE_PIXELS, imageCheck } = init
+  const decoder = await openImageDecoder(manifest.preprocessing, maxImagePixels, imageCheck)
   awaitVerified(init, 'graph')
   const graph = await openOnDevice(init, (spec, device) =>
     openImageGraph(artifactDir, manifest, spec, device),

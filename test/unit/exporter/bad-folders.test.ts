@@ -1,4 +1,14 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -247,5 +257,54 @@ describe('exportEncoder on folders that it cannot export', () => {
       { numRuns: 300, seed: 11 },
     )
     expect(remains()).toEqual([])
+  })
+})
+
+describe('links in the folder of a model', () => {
+  const elsewhere = join(work, 'elsewhere')
+  /** Puts a file or folder of the model elsewhere, and a link in its place. */
+  const moveAway = (name: string) => {
+    rmSync(elsewhere, { recursive: true, force: true })
+    mkdirSync(elsewhere)
+    renameSync(join(folder, name), join(elsewhere, name))
+    symlinkSync(join(elsewhere, name), join(folder, name))
+  }
+
+  it.each(['model.safetensors', 'tokenizer.json', 'config.json', '1_Pooling'])(
+    'are not followed out of it: %s',
+    async (name) => {
+      moveAway(name)
+      await expect(exportFloat32()).rejects.toMatchObject({
+        code: 'invalid_model_file',
+        message: expect.stringContaining(
+          `${name} in ${folder} is a link to a file outside the folder`,
+        ),
+      })
+      expect(remains()).toEqual([])
+    },
+  )
+
+  it('are not followed for the weights beside an ONNX file, which would be copied', async () => {
+    writeFileSync(join(folder, 'model.onnx_data'), 'weights')
+    moveAway('model.onnx_data')
+    await expect(exportFloat32()).rejects.toThrow(/model\.onnx_data in .* is a link/)
+  })
+
+  it('may lead to other files of the same folder', async () => {
+    renameSync(join(folder, 'tokenizer.json'), join(folder, 'the-tokenizer.json'))
+    symlinkSync('the-tokenizer.json', join(folder, 'tokenizer.json'))
+    expect((await exportFloat32()).name).toBe('model')
+  })
+
+  it('may lead to the blobs of a cache of Hugging Face', async () => {
+    const cache = join(work, 'models--some--model')
+    const snapshot = join(cache, 'snapshots', 'revision')
+    rmSync(cache, { recursive: true, force: true })
+    mkdirSync(join(cache, 'blobs'), { recursive: true })
+    cpSync(folder, snapshot, { recursive: true })
+    renameSync(join(snapshot, 'model.safetensors'), join(cache, 'blobs', 'abc'))
+    symlinkSync('../../blobs/abc', join(snapshot, 'model.safetensors'))
+    const exported = await exportEncoder({ folder: snapshot, output, precisions: ['float32'] })
+    expect(exported.name).toBe('revision')
   })
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
@@ -149,6 +149,65 @@ describe('images of other kinds', () => {
     const decoder = await open()
     const [a, b] = [await decoder.decode(png), await decoder.decode(jpeg)]
     expect(Math.abs(a[0]! - b[0]!)).toBeLessThan(3)
+  })
+})
+
+describe('a JPEG that is damaged inside', () => {
+  /** Pixels that no two rows share, so that what is missing is seen. */
+  const draw = (width: number, height: number) => {
+    const noise = Buffer.alloc(width * height * 3)
+    for (let i = 0; i < noise.length; i++) noise[i] = (i * 2_654_435_761) >>> 24
+    return sharp(noise, { raw: { width, height, channels: 3 } })
+      .jpeg({ quality: 90 })
+      .toBuffer()
+  }
+  const END = Buffer.of(0xff, 0xd9)
+  const cut = (file: Buffer) => Buffer.concat([file.subarray(0, file.length / 2), END])
+  const blank = (file: Buffer) => {
+    const half = Buffer.from(file).fill(0, file.length / 2)
+    return Buffer.concat([half, END])
+  }
+  /** The size in the frame's header, where the data has but a few blocks. */
+  const claim = (file: Buffer) => {
+    const larger = Buffer.from(file)
+    const frame = larger.indexOf(Buffer.of(0xff, 0xc0))
+    larger.writeUInt16BE(900, frame + 5)
+    larger.writeUInt16BE(900, frame + 7)
+    return larger
+  }
+  const kinds = {
+    'cut before its end mark': cut,
+    'half blank': blank,
+    'too small for its size': claim,
+  }
+
+  test.each(Object.entries(kinds))('%s is refused, unless that is asked for', async (_, damage) => {
+    const file = damage(await draw(120, 90))
+    const spec = specOf(golden.rules.crop!)
+    const strict = await openImageDecoder(spec, MAX_PIXELS)
+    await expect(strict.decode(file)).rejects.toMatchObject({ code: 'invalid_image' })
+    const lenient = await openImageDecoder(spec, MAX_PIXELS, 'lenient')
+    expect(await lenient.decode(file)).toHaveLength(32 * 32 * 3)
+  })
+
+  test('is not one with bytes behind its end', async () => {
+    const file = Buffer.concat([await draw(120, 90), Buffer.alloc(100, 7)])
+    expect(await (await open()).decode(file)).toHaveLength(32 * 32 * 3)
+  })
+
+  const photographs = sharedPath('data', 'images')
+  test.skipIf(photographs === null)('is none of many photographs', async () => {
+    const names = readdirSync(photographs!, { recursive: true, encoding: 'utf8' }).sort()
+    const files = names.filter((name) => /\.jpe?g$/i.test(name))
+    const decoder = await openImageDecoder(BUILT_IN, 50_000_000)
+    const some = files.filter((_, at) => at % 40 === 0)
+    expect(some.length).toBeGreaterThan(100)
+    for (const name of some) {
+      await expect(
+        decoder.decode(readFileSync(join(photographs!, name))),
+        name,
+      ).resolves.toBeDefined()
+    }
   })
 })
 

@@ -1,0 +1,45 @@
+import { readdir, realpath } from 'node:fs/promises'
+import { basename, dirname, extname, join, relative, sep } from 'node:path'
+import { EspalierError } from '../../lib/errors.ts'
+
+/** Kinds of files that an export reads or copies. */
+const READ = new Set(['.json', '.safetensors', '.onnx', '.onnx_data', '.data'])
+/** More than any folder of a model has; what lies deeper is not read. */
+const MAX_ENTRIES = 10_000
+
+/**
+ * Refuses a folder in which a file that an export would read, or a folder of such files, is a link to somewhere else:
+ * a published artifact would carry a file of this machine. The cache of Hugging Face may link to its own blobs.
+ * @throws EspalierError `invalid_model_file` naming the link
+ */
+export async function checkOwnFiles(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  if (entries.length > MAX_ENTRIES) {
+    const message = `${folder} has ${entries.length} entries; the folder of a model has at most ${MAX_ENTRIES}`
+    throw new EspalierError('invalid_model_file', message)
+  }
+  const links = entries.filter((entry) => entry.isSymbolicLink())
+  if (links.length === 0) return
+  const roots = await rootsOf(folder)
+  for (const { parentPath, name } of links) {
+    const path = join(parentPath, name)
+    const target = await realpath(path).catch(() => null)
+    // A link to nothing is missing where it is asked for.
+    if (target === null || roots.some((root) => target.startsWith(root + sep))) continue
+    // Folders have no extension that says what they hold.
+    if (extname(name) !== '' && !READ.has(extname(name))) continue
+    throw new EspalierError(
+      'invalid_model_file',
+      `${relative(folder, path)} in ${folder} is a link to a file outside the folder, which an export never follows: put the file itself there`,
+    )
+  }
+}
+
+/** The folder, and the blobs that a snapshot in the cache of Hugging Face consists of. */
+async function rootsOf(folder: string): Promise<string[]> {
+  const root = await realpath(folder)
+  const model = dirname(dirname(root))
+  const isSnapshot =
+    basename(dirname(root)) === 'snapshots' && basename(model).startsWith('models--')
+  return isSnapshot ? [root, join(model, 'blobs')] : [root]
+}
