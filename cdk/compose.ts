@@ -82,7 +82,7 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
       const endpoint = context.text('cpu.private')
       const { api } = new CpuApiStack(app, `${name}CpuApi`, {
         ...shared,
-        ...readCpuAccess(context),
+        ...readCpuAccess(base, context),
         ...size,
         store,
         image: image('cpu', size.architecture),

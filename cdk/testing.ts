@@ -1,7 +1,9 @@
 /** What the tests need of the CDK: they lie outside of this package, where none of it is found. */
 export { App, Aspects, Stack, Validations } from 'aws-cdk-lib'
 export { Match, Template } from 'aws-cdk-lib/assertions'
+export { InterfaceVpcEndpoint } from 'aws-cdk-lib/aws-ec2'
 export { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs'
 export { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 export { Key } from 'aws-cdk-lib/aws-kms'
 export { CfnBucket } from 'aws-cdk-lib/aws-s3'
+export { Secret } from 'aws-cdk-lib/aws-secretsmanager'

@@ -1,4 +1,5 @@
 import { SettingError } from '../settings/setting-error.ts'
+import type { KeySource } from './key-source.ts'
 
 /** Callers with JSON web tokens. */
 export interface JwtAccess {
@@ -30,6 +31,11 @@ export interface AccessProps {
    * @default false
    */
   readonly iam?: boolean
+  /**
+   * Callers with keys of `espalier keys create`, which the service checks itself.
+   * @default none
+   */
+  readonly keys?: KeySource
   /**
    * Everybody.
    * @default false

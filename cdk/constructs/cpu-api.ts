@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib'
+import { Duration, Stack } from 'aws-cdk-lib'
 import {
   Alarm,
   ComparisonOperator,
@@ -17,6 +17,7 @@ import { CpuFunction } from './cpu-function.ts'
 import type { DomainProps } from './domain.ts'
 import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
 import type { ServiceSettings } from './environment.ts'
+import { tooManyErrors } from './error-share.ts'
 import { HttpFront, type Throttle } from './http-front.ts'
 import type { ModelStore } from './model-store.ts'
 import { PrivateFront } from './private-front.ts'
@@ -49,6 +50,12 @@ export interface CpuApiProps extends AccessProps {
    */
   readonly maxConcurrency?: number
   /**
+   * Whether new copies start from a snapshot of a started server (SnapStart): sooner, and charged by memory for every
+   * hour that a version is active.
+   * @default false
+   */
+  readonly snapStart?: boolean
+  /**
    * What the gateway lets through.
    * @default 50 requests a second, and 100 at once
    */
@@ -80,7 +87,7 @@ export interface CpuApiProps extends AccessProps {
   readonly settings?: ServiceSettings
 }
 
-/** An HTTPS endpoint on Lambda that costs nothing while nobody calls; new versions get a tenth of the calls at first. */
+/** An HTTPS endpoint on Lambda, without a machine while nobody calls; new versions get a tenth of the calls at first. */
 export class CpuApi extends Construct implements MonitoredEndpoint {
   readonly endpointName = 'CpuApi'
   readonly url: string
@@ -91,8 +98,9 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
 
   constructor(scope: Construct, id: string, props: CpuApiProps) {
     super(scope, id)
-    const { image, store, vpc, privateThrough, iam = false, open = false } = props
-    checkAccess('CpuApi', { jwt: props.jwt !== undefined, iam, open }, props.jwt)
+    const { image, store, vpc, privateThrough, jwt, keys, iam = false, open = false } = props
+    const ways = { jwt: jwt !== undefined, iam, keys: keys !== undefined, open }
+    checkAccess('CpuApi', ways, jwt)
     if (privateThrough && !iam) {
       throw new SettingError(
         'CpuApi: a private API knows its callers by their AWS credentials only; choose iam',
@@ -111,19 +119,15 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
       architecture: props.architecture ?? 'x86_64',
       memoryMib: props.memoryMib ?? 2 * MIB_PER_VCPU,
       maxConcurrency: props.maxConcurrency,
+      keys,
+      snapStart: props.snapStart ?? false,
       settings: props.settings ?? {},
     })
     this.logGroup = this.service.logGroup
-    const { alias } = this.service
+    const common = { apiName: nameOf(this), alias: this.service.alias, throttle, timeout }
     this.#front = privateThrough
-      ? new PrivateFront(this, 'Front', { alias, vpcEndpoint: privateThrough, throttle, timeout })
-      : new HttpFront(this, 'Front', {
-          alias,
-          access: props,
-          domain: props.domain,
-          throttle,
-          timeout,
-        })
+      ? new PrivateFront(this, 'Front', { ...common, vpcEndpoint: privateThrough })
+      : new HttpFront(this, 'Front', { ...common, access: props, domain: props.domain })
     this.url = this.#front.url
     this.#deployGradually()
   }
@@ -181,15 +185,19 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
   }
 
   #deployGradually(): void {
+    const period = Duration.minutes(1)
+    const errors = this.#front.metricServerErrors({ period })
+    const requests = this.#front.metricRequests({ period })
     const group = new LambdaDeploymentGroup(this, 'Deployment', {
       alias: this.service.alias,
       deploymentConfig: LambdaDeploymentConfig.CANARY_10PERCENT_5MINUTES,
       alarms: [
-        this.#guard('Errors', this.#front.metricServerErrors({ period: Duration.minutes(1) }), 0),
-        this.#guard('Crashes', this.service.metricErrors({ period: Duration.minutes(1) }), 0),
+        this.#guard('Errors', tooManyErrors(errors, requests), 0),
+        // One is enough: no request can end the process, and the service answers before time runs out.
+        this.#guard('Crashes', this.service.metricErrors({ period }), 0),
         this.#guard(
           'Latency',
-          this.service.metricDuration({ period: Duration.minutes(1) }),
+          this.service.metricDuration({ period }),
           this.#slowAfter.toMilliseconds(),
         ),
       ],
@@ -214,4 +222,13 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
       alarmDescription: `Takes a new version back: ${id.toLowerCase()}`,
     })
   }
+}
+
+/** The name in the console: the stack's, which says the environment, as in `Espalier-CpuApi`. */
+function nameOf(endpoint: Construct): string {
+  const { id } = endpoint.node
+  const { stackName } = Stack.of(endpoint)
+  return stackName.endsWith(id) && stackName !== id
+    ? `${stackName.slice(0, -id.length).replace(/-$/, '')}-${id}`
+    : `${stackName}-${id}`
 }

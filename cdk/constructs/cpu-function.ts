@@ -4,6 +4,7 @@ import type { IVpc } from 'aws-cdk-lib/aws-ec2'
 import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import {
   Alias,
+  type CfnFunction,
   DockerImageFunction,
   Architecture as LambdaArchitecture,
   SnapStartConf,
@@ -12,11 +13,13 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import { acknowledge } from './acknowledge.ts'
 import { type ServiceSettings, toEnvironment } from './environment.ts'
+import type { KeySource } from './key-source.ts'
 import type { ModelStore } from './model-store.ts'
 import { outboundSubnets } from './network.ts'
 import {
   checkQuota,
   checkSeconds,
+  LAMBDA_BINARY_BODY_BYTES,
   LAMBDA_MEMORY_MIB,
   LAMBDA_PAYLOAD_BYTES,
   LAMBDA_TIMEOUT_S,
@@ -35,6 +38,10 @@ export interface CpuFunctionProps {
   /** Most copies that run at once; undefined for the account's own limit. */
   readonly maxConcurrency: number | undefined
   readonly vpc: IVpc | undefined
+  /** Keys of callers that the service checks; undefined where the gateway knows them, or nobody is to. */
+  readonly keys: KeySource | undefined
+  /** Whether copies start from a snapshot of a started server, which AWS charges for by the hour. */
+  readonly snapStart: boolean
   readonly settings: ServiceSettings
 }
 
@@ -46,7 +53,7 @@ const ADAPTER = {
 /** Room in a payload for headers, the event's own fields, and quotes that are escaped once more. */
 const ENVELOPE_BYTES = 1024 * 1024
 
-/** The server as a Lambda function from its image, restored from a snapshot, under the alias `live`. */
+/** The server as a Lambda function from its image, under the alias `live`. */
 export class CpuFunction extends Construct {
   readonly function: DockerImageFunction
   readonly alias: Alias
@@ -55,7 +62,7 @@ export class CpuFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: CpuFunctionProps) {
     super(scope, id)
-    const { memoryMib, timeout, maxConcurrency, vpc } = props
+    const { memoryMib, timeout, maxConcurrency, vpc, keys, snapStart } = props
     checkQuota('the memory of the function', memoryMib, 'MiB', LAMBDA_MEMORY_MIB)
     checkSeconds(
       'the timeout of the function, behind an API that waits 30 seconds,',
@@ -73,6 +80,7 @@ export class CpuFunction extends Construct {
     this.role = role
     this.logGroup.grantWrite(role)
     props.store.grantServe(role)
+    keys?.grantRead(role)
     if (vpc) allowInterfaces(role)
     this.function = new DockerImageFunction(this, 'Function', {
       description: 'Espalier: embeddings and classifiers',
@@ -85,7 +93,7 @@ export class CpuFunction extends Construct {
       timeout,
       role,
       logGroup: this.logGroup,
-      snapStart: SnapStartConf.ON_PUBLISHED_VERSIONS,
+      snapStart: snapStart ? SnapStartConf.ON_PUBLISHED_VERSIONS : undefined,
       reservedConcurrentExecutions: maxConcurrency,
       ...(vpc ? { vpc, vpcSubnets: outboundSubnets(vpc) } : {}),
       environment: {
@@ -93,8 +101,15 @@ export class CpuFunction extends Construct {
         ...toEnvironment({ ...lambdaSettings(props), ...props.settings }),
       },
     })
-    // It is the alias that has one.
-    Annotations.of(this.function).acknowledgeWarning('@aws-cdk/aws-lambda:snapStartRequirePublish')
+    if (snapStart) {
+      // It is the alias that has one.
+      const warning = '@aws-cdk/aws-lambda:snapStartRequirePublish'
+      Annotations.of(this.function).acknowledgeWarning(warning)
+    } else {
+      // Said aloud: a function that had snapshots keeps them where the property is only left out.
+      const resource = this.function.node.defaultChild as CfnFunction
+      resource.snapStart = { applyOn: 'None' }
+    }
     this.alias = new Alias(this, 'Live', {
       aliasName: 'live',
       version: this.function.currentVersion,
@@ -115,7 +130,7 @@ export class CpuFunction extends Construct {
 }
 
 /** What Lambda's limits mean for the service. */
-function lambdaSettings({ store, memoryMib, timeout }: CpuFunctionProps): ServiceSettings {
+function lambdaSettings({ store, memoryMib, timeout, keys }: CpuFunctionProps): ServiceSettings {
   const bytes = memoryMib * 1024 * 1024
   return {
     // The adapter is in the same sandbox; nobody else reaches it.
@@ -129,6 +144,11 @@ function lambdaSettings({ store, memoryMib, timeout }: CpuFunctionProps): Servic
     headsBytes: Math.floor(bytes / 8),
     maxInputs: 256,
     maxBodyBytes: LAMBDA_PAYLOAD_BYTES - ENVELOPE_BYTES,
+    // A larger image never arrives: the gateway itself refuses its base64.
+    maxImageBytes: LAMBDA_BINARY_BODY_BYTES,
+    // Each copy would count its own requests, and a scrape reaches any one of them.
+    metrics: 'off',
+    apiKeysFrom: keys?.arn,
     // Beyond it the caller is gone.
     queueTimeoutMs: timeout.toMilliseconds() - 2000,
     requestTimeoutMs: timeout.toMilliseconds(),

@@ -30,6 +30,8 @@ export interface Throttle {
 
 /** How the door is made. */
 export interface HttpFrontProps {
+  /** What the console calls it. */
+  readonly apiName: string
   readonly alias: IAlias
   readonly access: AccessProps
   readonly domain: DomainProps | undefined
@@ -46,6 +48,7 @@ export class HttpFront extends Construct {
     super(scope, id)
     const { alias, access, domain, throttle } = props
     this.api = new HttpApi(this, 'Api', {
+      apiName: props.apiName,
       description: 'Espalier: embeddings and classifiers',
       createDefaultStage: false,
       // A name of one's own is the only one.
@@ -56,6 +59,9 @@ export class HttpFront extends Construct {
     })
     if (access.open) {
       acknowledge(this.api, 'Whoever deploys asked for an open endpoint by name.', ['APIG4'])
+    }
+    if (access.keys) {
+      acknowledge(this.api, 'The service checks the key of every request itself.', ['APIG4'])
     }
     const logs = new LogGroup(this, 'AccessLogs', {
       retention: RetentionDays.ONE_MONTH,
@@ -122,17 +128,24 @@ export class HttpFront extends Construct {
   }
 }
 
+/**
+ * No text that the gateway puts in as it is: a message may have quotes of its own, and what there is none of is `-`,
+ * also where `messageString` would bring its quotes along.
+ */
 const ACCESS_LOG = JSON.stringify({
   requestId: '$context.requestId',
   time: '$context.requestTime',
   ip: '$context.identity.sourceIp',
+  caller: '$context.identity.userArn',
+  subject: '$context.authorizer.claims.sub',
   method: '$context.httpMethod',
   path: '$context.path',
   status: '$context.status',
   latencyMs: '$context.responseLatency',
   bytes: '$context.responseLength',
-  error: '$context.error.message',
-  integrationError: '$context.integrationErrorMessage',
+  error: '$context.error.responseType',
+  functionStatus: '$context.integration.status',
+  serviceStatus: '$context.integration.integrationStatus',
 })
 
 function authorizerOf({ jwt, iam }: AccessProps): IHttpRouteAuthorizer {

@@ -1,4 +1,4 @@
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { type Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib'
 import {
   AccessLogFormat,
   AuthorizationType,
@@ -9,10 +9,12 @@ import {
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IInterfaceVpcEndpoint } from 'aws-cdk-lib/aws-ec2'
 import {
+  AccountRootPrincipal,
   AnyPrincipal,
   Effect,
   Grant,
   type IGrantable,
+  type IPrincipal,
   PolicyDocument,
   PolicyStatement,
 } from 'aws-cdk-lib/aws-iam'
@@ -24,16 +26,27 @@ import type { Throttle } from './http-front.ts'
 
 /** How the door is made. */
 export interface PrivateFrontProps {
+  /** What the console calls it. */
+  readonly apiName: string
   readonly alias: Alias
   readonly vpcEndpoint: IInterfaceVpcEndpoint
   readonly throttle: Throttle
   readonly timeout: Duration
 }
 
+const INVOKE = ['execute-api:Invoke']
+const EVERY_PATH = ['execute-api:/live/*']
+
 /** A REST API that is reached through one endpoint of a network only, with signed requests: HTTP APIs cannot be private. */
 export class PrivateFront extends Construct {
   readonly api: LambdaRestApi
   readonly url: string
+  /** The account itself: whom of it, the rights of its roles and users say. */
+  readonly #callers = new PolicyStatement({
+    actions: INVOKE,
+    resources: EVERY_PATH,
+    principals: [new AccountRootPrincipal()],
+  })
 
   constructor(scope: Construct, id: string, props: PrivateFrontProps) {
     super(scope, id)
@@ -43,6 +56,7 @@ export class PrivateFront extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.api = new LambdaRestApi(this, 'Api', {
+      restApiName: props.apiName,
       description: 'Espalier: embeddings and classifiers, within the network',
       handler: alias,
       integrationOptions: { timeout: props.timeout, allowTestInvoke: false },
@@ -57,7 +71,11 @@ export class PrivateFront extends Construct {
         accessLogDestination: new LogGroupLogDestination(logs),
         accessLogFormat: AccessLogFormat.jsonWithStandardFields(),
       },
-      policy: onlyThrough(vpcEndpoint.vpcEndpointId),
+      // What the service takes beside text; with */* the JSON of every request would cross in base64, too.
+      binaryMediaTypes: ['image/jpeg', 'image/png', 'image/webp', 'multipart/form-data'],
+      policy: new PolicyDocument({
+        statements: [this.#callers, denyElsewhere(vpcEndpoint.vpcEndpointId)],
+      }),
     })
     this.url = this.api.url.replace(/\/$/, '')
     acknowledge(this.api, 'The service checks every request itself and names the field at fault.', [
@@ -78,13 +96,25 @@ export class PrivateFront extends Construct {
     ])
   }
 
-  /** Lets a principal call the API with its AWS credentials. */
+  /**
+   * Lets a principal call the API with its AWS credentials: by its own rights, and by name in the policy of the API,
+   * which those of other accounts need as well.
+   */
   grantInvoke(grantee: IGrantable): Grant {
+    const { grantPrincipal } = grantee
+    if (!this.#dependsOnThis(grantPrincipal)) this.#callers.addPrincipals(grantPrincipal)
     return Grant.addToPrincipal({
       grantee,
-      actions: ['execute-api:Invoke'],
+      actions: [...INVOKE],
       resourceArns: [this.api.arnForExecuteApi('*', '/*', 'live')],
     })
+  }
+
+  /** True for roles of other stacks, which wait for this one: they cannot be named here, and need not. */
+  #dependsOnThis(principal: IPrincipal): boolean {
+    if (!Construct.isConstruct(principal)) return false
+    const isElsewhere = Stack.of(principal) !== Stack.of(this)
+    return isElsewhere && Token.isUnresolved(principal.policyFragment.principalJson.AWS?.[0])
   }
 
   metricRequests(options?: MetricOptions): Metric {
@@ -101,17 +131,12 @@ export class PrivateFront extends Construct {
   }
 }
 
-function onlyThrough(vpcEndpointId: string): PolicyDocument {
-  const every = {
+function denyElsewhere(vpcEndpointId: string): PolicyStatement {
+  return new PolicyStatement({
+    effect: Effect.DENY,
     principals: [new AnyPrincipal()],
-    actions: ['execute-api:Invoke'],
-    resources: ['execute-api:/live/*'],
-  }
-  const elsewhere = { StringNotEquals: { 'aws:SourceVpce': vpcEndpointId } }
-  return new PolicyDocument({
-    statements: [
-      new PolicyStatement({ ...every, effect: Effect.ALLOW }),
-      new PolicyStatement({ ...every, effect: Effect.DENY, conditions: elsewhere }),
-    ],
+    actions: INVOKE,
+    resources: EVERY_PATH,
+    conditions: { StringNotEquals: { 'aws:SourceVpce': vpcEndpointId } },
   })
 }

@@ -9,6 +9,11 @@ export const LAMBDA_TIMEOUT_S = { min: 3, max: 29 } as const
 export const MIB_PER_VCPU = 1769
 /** Requests and answers of Lambda, the event's JSON around them included. */
 export const LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
+/** Room in the event for headers (10 KB, twice in a REST API) and what the gateway says of the request. */
+const EVENT_FIELDS_BYTES = 64 * 1024
+/** Bytes that are no text cross the event in base64, four for every three: the most of them in one request. */
+export const LAMBDA_BINARY_BODY_BYTES =
+  Math.floor((LAMBDA_PAYLOAD_BYTES - EVENT_FIELDS_BYTES) / 4) * 3
 /** What a number may be, in a service's words. */
 export interface Quota {
   readonly min: number

@@ -47,6 +47,11 @@ export const CONTEXT_KEYS = [
     doc: 'Token audience; several are separated by commas.',
   },
   { key: 'cpu.iam', default: 'false', doc: 'With true, callers sign with AWS credentials.' },
+  {
+    key: 'cpu.keys',
+    default: 'none',
+    doc: 'Callers have keys: ARN of a secret, or of an SSM parameter of type SecureString, with the lines of `espalier keys create`.',
+  },
   { key: 'cpu.open', default: 'false', doc: 'With true, everybody may call.' },
   {
     key: 'cpu.private',
@@ -65,6 +70,13 @@ export const CONTEXT_KEYS = [
     default: "the account's limit",
     doc: 'Reserved concurrency of the function.',
   },
+  {
+    key: 'cpu.snapstart',
+    default: 'false',
+    doc: 'With true, new copies start from a snapshot, which is charged for by the hour.',
+  },
+  { key: 'cpu.rate', default: '50', doc: 'Requests a second that the API lets through.' },
+  { key: 'cpu.burst', default: '100', doc: 'Requests at once that the API lets through.' },
   { key: 'cpu.domain', default: "API Gateway's name", doc: 'Name of the API.' },
   { key: 'cpu.certificate', default: 'none', doc: 'ARN of the certificate of cpu.domain.' },
   { key: 'gpu.domain', default: '', doc: 'Name of the API on GPUs.' },
@@ -78,7 +90,12 @@ export const CONTEXT_KEYS = [
   {
     key: 'gpu.keys',
     default: 'none',
-    doc: 'ARN of a secret with the lines of `espalier keys create`, separated by commas.',
+    doc: 'Callers have keys, as in cpu.keys.',
+  },
+  {
+    key: 'keys.kms',
+    default: "AWS's own",
+    doc: 'ARN of the KMS key of yours that encrypts cpu.keys and gpu.keys.',
   },
   { key: 'gpu.open', default: 'false', doc: 'With true, everybody may call.' },
   {

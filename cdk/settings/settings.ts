@@ -1,9 +1,12 @@
 import { Duration, TimeZone } from 'aws-cdk-lib'
 import { Schedule } from 'aws-cdk-lib/aws-applicationautoscaling'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import type { Construct } from 'constructs'
 import type { AccessProps, JwtAccess } from '../constructs/access.ts'
 import type { DomainProps } from '../constructs/domain.ts'
 import type { GpuName } from '../constructs/gpu-capacity.ts'
 import type { IdlePolicy } from '../constructs/idle-policy.ts'
+import { KeySource } from '../constructs/key-source.ts'
 import type { Architecture } from '../constructs/service-image.ts'
 import type { Context } from './context.ts'
 import { checkRegion } from './regions.ts'
@@ -37,10 +40,11 @@ export function readFrame(context: Context, defaultRegion: string | undefined) {
 }
 
 /** Who may call the endpoint on Lambda; that one way is chosen is for the endpoint to check. */
-export function readCpuAccess(context: Context): AccessProps {
+export function readCpuAccess(scope: Construct, context: Context): AccessProps {
   return {
     jwt: readJwt(context, 'cpu'),
     iam: context.flag('cpu.iam'),
+    keys: readKeys(scope, context, 'cpu'),
     open: context.flag('cpu.open'),
   }
 }
@@ -54,6 +58,19 @@ export function readJwt(context: Context, endpoint: 'cpu' | 'gpu'): JwtAccess | 
     issuer: issuer ?? context.required(`${endpoint}.jwt.issuer`, 'it says who issues the tokens'),
     audience,
   }
+}
+
+/** Where the keys of an endpoint's callers lie. @throws SettingError for what is no ARN of such */
+export function readKeys(
+  scope: Construct,
+  context: Context,
+  endpoint: 'cpu' | 'gpu',
+): KeySource | undefined {
+  const arn = context.text(`${endpoint}.keys`)
+  if (arn === undefined) return undefined
+  const key = context.text('keys.kms')
+  const id = endpoint === 'cpu' ? 'CpuKeysKey' : 'GpuKeysKey'
+  return KeySource.fromArn(arn, key ? Key.fromKeyArn(scope, id, key) : undefined)
 }
 
 /** The name of an endpoint. @throws SettingError for a name without a certificate, or half a zone */
@@ -81,6 +98,11 @@ export function readCpuSize(context: Context) {
     memoryMib: context.whole('cpu.memory'),
     timeout: timeout === undefined ? undefined : Duration.seconds(timeout),
     maxConcurrency: context.whole('cpu.concurrency'),
+    snapStart: context.flag('cpu.snapstart'),
+    throttle: {
+      rate: context.whole('cpu.rate') ?? 50,
+      burst: context.whole('cpu.burst') ?? 100,
+    },
   }
 }
 

@@ -3,7 +3,7 @@ import { EspalierError } from '../lib/errors.ts'
 import type { SecretAddress } from './address.ts'
 import { clientConfig, regionOf } from './client-config.ts'
 import { awsCode, explainAwsFailure } from './errors.ts'
-import type { OpenSecretOptions, Secret, SecretReading } from './open-secret.ts'
+import type { OpenSecretOptions, Secret, SecretChange, SecretReading } from './open-secret.ts'
 
 /** What a parameter of the free tier holds. https://docs.aws.amazon.com/general/latest/gr/ssm.html */
 const MAX_BYTES = 4_096
@@ -70,46 +70,59 @@ export function openParameter(address: SecretAddress, options: OpenSecretOptions
     }
   }
 
-  /** The lines of the first reading with all that others wrote since: theirs added, those that they removed gone. */
-  async function merge(first: ParameterReading, numbers: readonly number[]): Promise<string> {
+  /** The lines of the first reading with all that was written since: new ones added, those that were removed gone. */
+  async function merge(first: ParameterReading, current: ParameterReading): Promise<string> {
     const lines = new Set(linesOf(first.text))
     const removed = new Set<string>()
-    for (const number of numbers) {
-      const theirs = linesOf((await readVersion(number))?.text ?? first.text)
+    for (let number = first.number + 1; number <= current.number; number++) {
+      const text = number === current.number ? current.text : (await readVersion(number))?.text
+      if (text === undefined) continue
+      const theirs = linesOf(text)
       for (const line of linesOf(first.text)) if (!theirs.includes(line)) removed.add(line)
       for (const line of theirs) lines.add(line)
     }
     return [...lines].filter((line) => !removed.has(line)).join('\n')
   }
 
+  /** Null where somebody else made the parameter meanwhile. */
+  async function make(text: string): Promise<SecretChange | null> {
+    const number = await write(nameOf(id), text, true)
+    const made = await readVersion()
+    // It is our own where the answer to a request was lost, so that it was sent again.
+    if (number === null && made?.text !== text) return null
+    return { arn: made?.arn ?? id, created: true }
+  }
+
+  /**
+   * SSM has no conditional writing: versions are numbered, so that a gap shows what was written in between. Whoever
+   * finds one merges, until a version has all of it.
+   */
+  async function replace(
+    first: ParameterReading,
+    edit: (text: string) => string,
+  ): Promise<SecretChange> {
+    const done = { arn: first.arn, created: false }
+    let current = first
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      const text = edit(await merge(first, current))
+      if (round > 1 && isSameLines(text, current.text)) return done
+      const written = await write(first.name, text, false)
+      if (written === current.number + 1) return done
+      current = (await readVersion()) ?? current
+    }
+    const message = `the parameter ${id} is changed by others all the time; try again`
+    throw new EspalierError('version_conflict', message)
+  }
+
   return {
     read: () => readVersion(),
-    // SSM has no conditional writing: versions are numbered, so that a gap shows what was written in between.
     async change(edit) {
-      const first = await readVersion()
-      if (first === null) {
-        const number = await write(nameOf(id), edit(null), true)
-        if (number === null) return this.change(edit)
-        return { arn: (await readVersion())?.arn ?? id, created: true }
-      }
-      const own = new Set<number>()
-      let last = first.number
-      let text = edit(first.text)
-      for (let round = 1; round <= MAX_ROUNDS; round++) {
-        const written = (await write(first.name, text, false)) ?? last
-        own.add(written)
-        if (written <= last + 1) return { arn: first.arn, created: false }
-        last = written
-        const all = Array.from({ length: last - first.number - 1 }, (_, i) => first.number + 1 + i)
-        text = edit(
-          await merge(
-            first,
-            all.filter((number) => !own.has(number)),
-          ),
-        )
-      }
-      const message = `the parameter ${id} is changed by others all the time; try again`
-      throw new EspalierError('version_conflict', message)
+      let first = await readVersion()
+      const made = first === null ? await make(edit(null)) : null
+      if (made !== null) return made
+      first ??= await readVersion()
+      if (first !== null) return replace(first, edit)
+      throw new EspalierError('version_conflict', `the parameter ${id} was deleted meanwhile`)
     },
     close: () => client.destroy(),
   }
@@ -117,6 +130,10 @@ export function openParameter(address: SecretAddress, options: OpenSecretOptions
 
 function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line !== '')
+}
+
+function isSameLines(a: string, b: string): boolean {
+  return linesOf(a).sort().join('\n') === linesOf(b).sort().join('\n')
 }
 
 /** Names of several parts begin with a slash, which the ARN leaves out. */

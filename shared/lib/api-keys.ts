@@ -45,14 +45,20 @@ export function isKeyName(name: string): boolean {
  * @throws EspalierError `invalid_config` naming the entry by its number
  */
 export function parseApiKeys(text: string, source: string, least = 1): ApiKey[] {
-  const entries = text
-    .split(/[\n,]/)
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '' && !entry.startsWith('#'))
+  const entries = splitEntries(text).filter((entry) => !entry.startsWith('#'))
   if (entries.length < least || entries.length > MAX_KEYS) {
     throw invalid(source, `holds ${entries.length} keys; it must hold ${least} to ${MAX_KEYS}`)
   }
   return entries.map((entry, index) => parseEntry(entry, `entry ${index + 1}`, source))
+}
+
+/** The entries of a text with keys, and its comments, which may have commas in them. */
+export function splitEntries(text: string): string[] {
+  return text
+    .split('\n')
+    .flatMap((line) => (line.trim().startsWith('#') ? [line] : line.split(',')))
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
 }
 
 function parseEntry(entry: string, which: string, source: string): ApiKey {

@@ -1,15 +1,19 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../functions/api/app.ts'
 import { createMetricsRegistry } from '../../functions/api/metrics/http.ts'
+import { startServer } from '../../functions/api/server.ts'
 import { createKey, describeKey, type KeyScope } from '../../shared/lib/api-keys.ts'
 import { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import { createSnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { denied, type FakeAws, refusal, startFakeAws } from '../fakes/fake-aws.ts'
+import { createFakeBoot } from '../fakes/fake-boot.ts'
 import { openKeys } from '../fakes/open-keys.ts'
+import { runCommand } from '../unit/cli/run.ts'
 
 const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:espalier/keys-AbCdEf'
 const PARAMETER = 'arn:aws:ssm:eu-central-1:123456789012:parameter/espalier/keys'
@@ -43,7 +47,8 @@ function store(...lines: string[]) {
   secret.texts.set('v', lines.join('\n'))
   secret.stages.set('AWSCURRENT', 'v')
   aws.secrets.set('espalier/keys', secret)
-  aws.parameters.set('/espalier/keys', [lines.join(',')])
+  const entries = lines.filter((each) => !each.startsWith('#'))
+  aws.parameters.set('/espalier/keys', [entries.join(',')])
 }
 
 /** A server with keys from the places given, on a clock that stands still. */
@@ -242,4 +247,72 @@ describe('a server does not start', () => {
     })
     expect(String(failure)).not.toContain(key)
   })
+})
+
+describe('from the first key to its end', () => {
+  const run = async (...argv: string[]) => {
+    const { code, stdout } = await runCommand(['aws', 'keys', ...argv, '--json'], {
+      boot: createFakeBoot(),
+    })
+    expect(code).toBe(0)
+    return JSON.parse(stdout) as { key: string; secret: string }
+  }
+
+  it('the openai package works with a key that a command made, until it is revoked', async () => {
+    const { key: made, secret } = await run('create', '--name', 'site')
+    const base = await createApiDeps({ env: { ESPALIER_API_KEYS_FROM: secret } })
+    deps = base
+    const keys = await openKeys(base.config, { clock })
+    closeKeys = () => keys?.close()
+    const server = await startServer({ ...base, keys })
+    const ask = (apiKey: string) =>
+      new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 }).embeddings.create({
+        model: 'fake-encoder',
+        input: 'a cat',
+      })
+    try {
+      expect((await ask(made)).data).toHaveLength(1)
+      const { key: second } = await run('create', '--name', 'shop')
+      await run('revoke', 'site')
+      nowMs += 59_999
+      await expect(ask(made)).rejects.toBeInstanceOf(OpenAI.AuthenticationError)
+      expect((await ask(second)).data).toHaveLength(1)
+    } finally {
+      await server.stop('test')
+    }
+  })
+})
+
+describe('a server with a timer', () => {
+  it('reads keys anew without a request, and no more once it is closed', async () => {
+    store(line('site', key))
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const { keys } = await serve({ ESPALIER_API_KEYS_FROM: SECRET, ESPALIER_FOLLOW: 'timer' })
+      for (const calls of [2, 3]) {
+        await vi.advanceTimersByTimeAsync(40_000)
+        await untilCalls(calls)
+        await keys?.refresh()
+      }
+      const timers = vi.getTimerCount()
+      keys?.close()
+      expect(vi.getTimerCount()).toBe(timers - 1)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+/** Lets what is under way go on until the fake service was called so often. */
+async function untilCalls(count: number): Promise<void> {
+  while (aws.calls.length < count) await new Promise((resolve) => setImmediate(resolve))
+}
+
+it('/metrics says why it is off where it is', async () => {
+  const env = { ESPALIER_METRICS: 'off', ESPALIER_API_KEYS: line('ops', key, ['admin']) }
+  const { app } = await serve(env)
+  const answer = await app.request('/metrics', { headers: { authorization: `Bearer ${key}` } })
+  expect(answer.status).toBe(404)
+  expect(await answer.text()).toContain('/metrics is off (ESPALIER_METRICS)')
+  expect((await app.request('/metrics')).status).toBe(401)
 })

@@ -204,6 +204,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'jobs/adapt': 'value',
       'jobs/finetune': 'value',
       bulk: 'value',
+      aws: 'value',
       versions: 'value',
       encoders: 'value',
       encoder: 'value',

@@ -7,6 +7,7 @@ import {
   parseConfig,
 } from '../../shared/lib/config/config.ts'
 import { readEnvironment } from './environment.ts'
+import { readErrorGuard } from './error-guard.ts'
 import { ofType, onlyOf, SMALLEST, type Synthesis, synthesize } from './synthesize.ts'
 
 const STACK = 'EspalierCpuApi'
@@ -29,13 +30,13 @@ describe('the endpoint on Lambda', () => {
     template = synthesis.template(STACK)
   })
 
-  it('runs the image by its digest, from a snapshot of a published version, under an alias', () => {
+  it('runs the image by its digest, without snapshots that are charged for, under an alias', () => {
     template.hasResourceProperties('AWS::Lambda::Function', {
       PackageType: 'Image',
       Code: {
         ImageUri: { 'Fn::Join': ['', Match.arrayWith([Match.stringLikeRegexp('@sha256:')])] },
       },
-      SnapStart: { ApplyOn: 'PublishedVersions' },
+      SnapStart: { ApplyOn: 'None' },
       EphemeralStorage: { Size: 512 },
       MemorySize: 3538,
       Timeout: 29,
@@ -71,9 +72,16 @@ describe('the endpoint on Lambda', () => {
     expect(config.registry).toMatch(/^s3:\/\/.*\/registry\?region=eu-west-1$/)
     // A payload has 6 MB, the event around the body included.
     expect(config.maxBodyBytes).toBeLessThan(6 * 1024 * 1024)
+    // As base64, and with the rest of the event, an image of this size is still let through.
+    expect(Math.ceil(config.maxImageBytes / 3) * 4).toBeLessThan(6 * 1024 * 1024 - 32 * 1024)
+    expect(config.maxImageBytes).toBeGreaterThan(4.4 * 1024 * 1024)
     expect(config.queueTimeoutMs).toBeLessThan(29_000)
     expect(config.modelsBytes + config.headsBytes).toBeLessThan(3538 * 1024 * 1024)
-    expect(env).toMatchObject({ AWS_LWA_READINESS_CHECK_PATH: '/readyz' })
+    expect(env).toMatchObject({
+      AWS_LWA_READINESS_CHECK_PATH: '/readyz',
+      // Each copy has numbers of its own.
+      ESPALIER_METRICS: 'off',
+    })
   })
 
   it('has an HTTP API in front whose every route asks for AWS credentials', () => {
@@ -110,10 +118,18 @@ describe('the endpoint on Lambda', () => {
     const resources = synthesis.resources(STACK)
     const watched = Alarms.map(({ Name }) => resources[Name.Ref]?.Properties)
     expect(watched.map((alarm) => [alarm?.Namespace, alarm?.MetricName])).toEqual([
-      ['AWS/ApiGateway', '5xx'],
+      [undefined, undefined],
       ['AWS/Lambda', 'Errors'],
       ['AWS/Lambda', 'Duration'],
     ])
+    const isTooMany = readErrorGuard(watched[0])
+    // One 5xx of a restart is not the fault of a version; one in fifty is.
+    expect(isTooMany(1, 1)).toBe(false)
+    expect(isTooMany(2, 10)).toBe(false)
+    expect(isTooMany(3, 1000)).toBe(false)
+    expect(isTooMany(20, 1000)).toBe(true)
+    expect(isTooMany(3, 60)).toBe(true)
+    expect(watched[1]).toMatchObject({ Threshold: 0 })
     expect(watched[2]).toMatchObject({ ExtendedStatistic: 'p99', Threshold: 5000 })
   })
 
@@ -201,6 +217,22 @@ describe('ways to call it', () => {
       },
     })
     template.allResourcesProperties('AWS::ApiGateway::Method', { AuthorizationType: 'AWS_IAM' })
+  })
+
+  it('from a snapshot, where that is asked for', () => {
+    const template = synthesize({ ...SMALLEST, 'cpu.snapstart': 'true' }).template(STACK)
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      SnapStart: { ApplyOn: 'PublishedVersions' },
+    })
+  })
+
+  it('as often as is asked for', () => {
+    const values = { ...SMALLEST, 'cpu.rate': '5', 'cpu.burst': '10' }
+    synthesize(values)
+      .template(STACK)
+      .hasResourceProperties('AWS::ApiGatewayV2::Stage', {
+        DefaultRouteSettings: { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 10 },
+      })
   })
 
   it('on another processor, with more memory and fewer copies', () => {

@@ -51,7 +51,7 @@ describe('a deployment that cannot be is refused in the words of its settings', 
     [
       'neither JWT nor IAM',
       { ...SMALLEST, 'cpu.iam': 'false' },
-      /^CpuApi: nothing says who may call it; choose jwt or iam, or "open"/,
+      /^CpuApi: nothing says who may call it; choose jwt or iam or keys, or "open"/,
     ],
     ['IAM and open', { ...SMALLEST, 'cpu.open': 'true' }, /known by iam and open/],
     [

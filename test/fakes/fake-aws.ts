@@ -60,7 +60,10 @@ export async function startFakeAws(): Promise<FakeAws> {
     if (fault === 'hang') return
     const perform = () => actions[name]?.(input) ?? refusal('UnknownOperationException', name)
     const answer = fault === null || fault === 'lose' ? perform() : fault
-    if (fault === 'lose') return void request.socket.destroy()
+    if (fault === 'lose') {
+      request.socket.destroy()
+      return
+    }
     response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' })
     response.end(JSON.stringify(answer.body))
   })
@@ -125,7 +128,12 @@ function secretActions(secrets: Map<string, FakeSecret>): Actions {
   return {
     'secretsmanager.CreateSecret': (input) => {
       const name = String(input.Name)
-      if (secrets.has(name)) return refusal('ResourceExistsException', 'it exists already')
+      const existing = secrets.get(name)
+      // A request that is sent again has the token of the first one.
+      if (existing?.texts.get(String(input.ClientRequestToken)) === input.SecretString) {
+        return done({ ARN: existing?.arn, Name: name })
+      }
+      if (existing) return refusal('ResourceExistsException', 'it exists already')
       const arn = `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}-AbCdEf`
       const secret = { arn, texts: new Map(), stages: new Map(), deleted: false }
       secrets.set(name, secret)

@@ -34,11 +34,7 @@ export function addKeysCommand(program: Command, context: CommandContext): void 
     .description(
       'Print a new random key for the caller, and the line that a server needs to know it by. The key is kept nowhere.',
     )
-    .addOption(
-      new Option('--scope <list>', `what it is for: ${KEY_SCOPES.join(', ')}, separated by commas`)
-        .argParser(listOf(KEY_SCOPES))
-        .default(['infer'], 'infer'),
-    )
+    .addOption(scopeOption())
     .option('--name <name>', 'who has it, as logs name it', keyName, 'default')
     .option('--json', 'print a JSON object')
     .addHelpText('after', EXAMPLES)
@@ -58,7 +54,16 @@ async function printKey(
   await context.print(`line, for ESPALIER_API_KEYS or its file:\n  ${line}`)
 }
 
-function keyName(value: string): string {
+/** `--scope infer,admin` */
+export function scopeOption(): Option {
+  const scopes = KEY_SCOPES.join(', ')
+  return new Option('--scope <list>', `what it is for: ${scopes}, separated by commas`)
+    .argParser(listOf(KEY_SCOPES))
+    .default(['infer'], 'infer')
+}
+
+/** The name of a key, for an option's argument. */
+export function keyName(value: string): string {
   if (isKeyName(value)) return value
   throw new InvalidArgumentError('It must be letters, digits and . _ - of at most 63 characters.')
 }

@@ -37,17 +37,21 @@ describe('parseApiKeys', () => {
       selector: (entry) => entry.name,
     })
     fc.assert(
-      fc.property(entries, fc.constantFrom(',', '\n', ' ,\n# a comment\n '), (wanted, between) => {
-        const keys = wanted.map((entry) => ({ ...entry, key: createKey() }))
-        const lines = keys.map((each) => describeKey(each.name, each.scopes, each.key))
-        const ring = new KeyRing(parse(lines.join(between)))
-        for (const { key, name, scopes } of keys) {
-          expect(ring.find([key])).toMatchObject({ name, scopes: new Set(scopes) })
-          expect(ring.find([`${key}x`])).toBeNull()
-          expect(ring.find([key.slice(0, -1)])).toBeNull()
-        }
-        for (const line of lines) expect(ring.find([line, line.slice(-64)])).toBeNull()
-      }),
+      fc.property(
+        entries,
+        fc.constantFrom(',', '\n', ' ,\n# a comment, of two parts\n '),
+        (wanted, between) => {
+          const keys = wanted.map((entry) => ({ ...entry, key: createKey() }))
+          const lines = keys.map((each) => describeKey(each.name, each.scopes, each.key))
+          const ring = new KeyRing(parse(lines.join(between)))
+          for (const { key, name, scopes } of keys) {
+            expect(ring.find([key])).toMatchObject({ name, scopes: new Set(scopes) })
+            expect(ring.find([`${key}x`])).toBeNull()
+            expect(ring.find([key.slice(0, -1)])).toBeNull()
+          }
+          for (const line of lines) expect(ring.find([line, line.slice(-64)])).toBeNull()
+        },
+      ),
       { numRuns: 50 },
     )
   })
