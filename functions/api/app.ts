@@ -3,6 +3,7 @@ import { createHttpMetrics } from './metrics/http.ts'
 import { apiKeys } from './middleware/access.ts'
 import { Admission, draining } from './middleware/admission.ts'
 import { handleErrors, notFound } from './middleware/failures.ts'
+import { allowHosts, allowOrigins } from './middleware/origins.ts'
 import { addTimingHeaders, requestLog, requestRecord } from './middleware/record.ts'
 import { BoundedBodies } from './requests/bounded-body.ts'
 import { readInput } from './requests/read-input.ts'
@@ -20,6 +21,8 @@ export function createApp(deps: ApiDeps): ApiApp {
   app.use(requestLog(clock, log, metrics))
   app.use(addTimingHeaders(clock))
   app.use(draining(readiness))
+  if (deps.hosts) app.use(allowHosts(deps.hosts))
+  if (config.corsOrigins) app.use(allowOrigins(config.corsOrigins))
   if (deps.keys) app.use(apiKeys(app, deps.keys))
   app.onError(sendError)
   app.notFound(notFound(app, sendError))

@@ -29,6 +29,8 @@ export interface ApiDeps {
   readonly metrics?: Registry | undefined
   /** The keys that callers must have; without them everybody is let in. */
   readonly keys?: LiveKeys | undefined
+  /** The hosts that it answers as, without ports; any where it is left out. */
+  readonly hosts?: readonly string[] | undefined
   /** What to do around a snapshot of the process, on hosts that take some. */
   readonly snapshot?: SnapshotHooks | undefined
 }

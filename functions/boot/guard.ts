@@ -13,7 +13,6 @@ const MAX_FILE_BYTES = 1024 * 1024
 const MAX_SECRET_BYTES = 64 * 1024
 const FILE_VARIABLE = 'ESPALIER_API_KEYS_FILE'
 const SECRET_VARIABLE = 'ESPALIER_API_KEYS_FROM'
-/** Addresses that nobody on another machine can reach. */
 const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1)$/i
 
 type GuardConfig = Pick<Config, 'apiKeys' | 'apiKeysFile' | 'apiKeysFrom' | 'adminToken' | 'follow'>
@@ -93,6 +92,11 @@ async function readKeysFile(path: string): Promise<string> {
   }
 }
 
+/** True for addresses that nobody on another machine can reach. */
+function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host)
+}
+
 /**
  * Refuses to let strangers in by mistake: beyond this machine a server listens with keys, or where that is meant.
  * @param isSealed nothing but a gateway can reach this machine, as on Lambda
@@ -104,7 +108,7 @@ export function checkExposure(
   isSealed: boolean,
   log: Logger,
 ): void {
-  if (keys || isSealed || LOOPBACK.test(host)) return
+  if (keys || isSealed || isLoopback(host)) return
   if (open === '1') {
     log.warn({ host }, 'no API keys: whoever reaches this address may call')
     return
@@ -114,6 +118,32 @@ export function checkExposure(
     `HOST ${host} is open to other machines and there are no API keys: set ESPALIER_API_KEYS ("espalier keys create" makes one), or ESPALIER_OPEN=1 where a gateway in front checks callers`,
     { param: 'HOST' },
   )
+}
+
+/** Names of this machine for itself. */
+const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
+
+/**
+ * The hosts that a server answers as: those of the setting, or this machine's own names where it listens for itself
+ * and asks for no keys. Null answers as any.
+ * @param isSealed nothing but a gateway can reach this machine, as on Lambda
+ */
+export function chooseHosts(
+  { host, hosts }: Pick<Config, 'host' | 'hosts'>,
+  hasKeys: boolean,
+  isSealed: boolean,
+): readonly string[] | null {
+  if (hosts !== undefined) return hosts.includes('*') ? null : [...hosts, ...LOCAL_HOSTS]
+  if (hasKeys || isSealed || !isLoopback(host)) return null
+  return [...new Set([...LOCAL_HOSTS, host.includes(':') ? `[${host}]` : host.toLowerCase()])]
+}
+
+/** @throws EspalierError `invalid_config` where every page may use the keys of whoever opens it */
+export function checkOrigins({ corsOrigins }: Pick<Config, 'corsOrigins'>, hasKeys: boolean): void {
+  if (!hasKeys || !corsOrigins?.includes('*')) return
+  const message =
+    'ESPALIER_CORS_ORIGINS is *, and there are API keys: name the origins of the pages that may call'
+  throw new EspalierError('invalid_config', message, { param: 'ESPALIER_CORS_ORIGINS' })
 }
 
 /**

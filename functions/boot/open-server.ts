@@ -5,7 +5,7 @@ import type { LiveKeys } from '../../shared/lib/live-keys.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 import type { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
 import type { EncoderParts } from './encoders.ts'
-import { checkExposure, checkPort, loadKeys } from './guard.ts'
+import { checkExposure, checkOrigins, checkPort, chooseHosts, loadKeys } from './guard.ts'
 import type { RegistryParts } from './registry.ts'
 import type { ServeParts } from './serve/start-server.ts'
 import type { Boot, ServeOptions } from './types.ts'
@@ -36,7 +36,9 @@ export function createServerParts(
     })
   return {
     async openApp() {
-      return open(options, {}, await openKeys(), async (parts) => {
+      const keys = await openKeys()
+      checkOrigins(config, keys !== undefined)
+      return open(options, {}, keys, async (parts) => {
         const { openEncoderApp } = await import('./serve/start-server.ts')
         return openEncoderApp(parts)
       })
@@ -55,10 +57,12 @@ export function createServerParts(
       const { host = config.host, port = config.port } = serve
       const keys = await openKeys()
       checkExposure({ host, open: config.open }, keys, isSealed, log)
+      checkOrigins(config, keys !== undefined)
+      const hosts = chooseHosts({ host, hosts: config.hosts }, keys !== undefined, isSealed)
       await checkPort({ host, port })
       return open(options, serve, keys, async (parts) => {
         const { startEncoderServer } = await import('./serve/start-server.ts')
-        return startEncoderServer(parts, serve.signal)
+        return startEncoderServer({ ...parts, hosts }, serve.signal)
       })
     },
   }

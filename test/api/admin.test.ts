@@ -129,6 +129,20 @@ describe('who may call', () => {
     },
   )
 
+  it('nobody without a token, nor a word that no proxy is on the machine', async () => {
+    await serve({ env: { ESPALIER_ADMIN_LOCAL: '0' } })
+    const answer = await refresh('127.0.0.1')
+    expect(answer).toMatchObject(forbidden)
+    expect(JSON.stringify(answer.body)).toContain('ESPALIER_ADMIN_LOCAL=1')
+  })
+
+  it('/metrics whoever has the token, where there is one', async () => {
+    await serve({ env: { ESPALIER_ADMIN_TOKEN: TOKEN } })
+    expect((await app.request('/metrics')).status).toBe(403)
+    const headers = { authorization: `Bearer ${TOKEN}` }
+    expect((await app.request('/metrics', { headers })).status).toBe(200)
+  })
+
   it.each([
     ['a proxy', { 'x-forwarded-for': '127.0.0.1' }],
     ['a proxy of another kind', { forwarded: 'for=127.0.0.1' }],

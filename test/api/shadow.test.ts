@@ -176,7 +176,9 @@ describe('a shadow', () => {
     await warmUp()
     expect(await readShadow(null)).toEqual({ version: 2, sample_percent: 100 })
     expect(await readShadow('a-token-for-the-other')).not.toHaveProperty('results')
-    const metrics = await (await app.request('/metrics')).text()
+    const metrics = await (
+      await app.request('/metrics', { headers: { authorization: `Bearer ${TOKEN}` } })
+    ).text()
     const count = (pattern: RegExp) => Number(pattern.exec(metrics)?.[1])
     const agreed = count(/espalier_shadow_inputs_total\{model="intent",result="agreed"\} (\d+)/)
     const other = count(/espalier_shadow_inputs_total\{model="intent",result="disagreed"\} (\d+)/)

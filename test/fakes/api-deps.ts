@@ -61,7 +61,12 @@ export async function createApiDeps(
 ): Promise<ApiTestDeps> {
   const { encoder = createFakeEncoder(), registry = openRegistry(openMemoryStore()) } = options
   const { sources = sourcesOf(encoder), name = encoder.info.name, memory = null } = options
-  const env = { PORT: '0', ESPALIER_FOLLOW: 'request', ESPALIER_POLL_SECONDS: '3600' }
+  const env = {
+    PORT: '0',
+    ESPALIER_FOLLOW: 'request',
+    ESPALIER_POLL_SECONDS: '3600',
+    ESPALIER_ADMIN_LOCAL: '1',
+  }
   const config = parseConfig({ ...env, ...options.env })
   const log = createMemoryLogger()
   const clock = { ...systemClock, wallMs: () => STARTED_MS }

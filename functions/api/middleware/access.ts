@@ -21,7 +21,7 @@ const FOREIGN_HEADERS = [
 
 const HOW_TO_SHOW = 'send "Authorization: Bearer" or "x-api-key" with a key of this server'
 
-type AdminConfig = Pick<Config, 'adminToken'>
+type AdminConfig = Pick<Config, 'adminToken' | 'adminLocal'>
 
 /** Lets in whoever has a key of the scope that the route asks for; probes need none. */
 export function apiKeys(app: ApiApp, keys: LiveKeys): ApiMiddleware {
@@ -57,16 +57,16 @@ function readKeys(c: ApiContext): string[] {
 
 /**
  * True for callers whose key has the scope; where no keys are asked for, for those with the admin token; where there
- * is neither, for those on this machine.
+ * is neither, for those on this machine if the settings say that no proxy is.
  */
-export function isAdmin(c: ApiContext, { adminToken }: AdminConfig): boolean {
+export function isAdmin(c: ApiContext, { adminToken, adminLocal }: AdminConfig): boolean {
   const { caller } = c.get('record')
   if (caller) return caller.scopes.has('admin')
   if (adminToken !== undefined) {
     const given = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
     return given !== undefined && isSameSecret(given, adminToken)
   }
-  return isOnThisMachine(c)
+  return adminLocal === '1' && isOnThisMachine(c)
 }
 
 /** True for callers on the same machine, neither through a proxy nor from a page in a browser. */
@@ -80,7 +80,7 @@ export function requireAdmin(c: ApiContext, config: AdminConfig): void {
   if (isAdmin(c, config)) return
   const fix =
     config.adminToken === undefined
-      ? 'it answers to this machine alone while ESPALIER_ADMIN_TOKEN is not set'
+      ? 'set ESPALIER_ADMIN_TOKEN, or ESPALIER_ADMIN_LOCAL=1 on a machine without a proxy'
       : 'send "Authorization: Bearer" with the value of ESPALIER_ADMIN_TOKEN'
   throw new EspalierError('forbidden', `${c.req.path} is for administrators: ${fix}`)
 }

@@ -1,4 +1,5 @@
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import { requireAdmin } from '../middleware/access.ts'
 import type { Route } from '../types.ts'
 
 /** `GET /metrics`, in Prometheus' text format. */
@@ -15,7 +16,9 @@ export const metricsRoute: Route = {
       }
     }
     if (metrics === undefined) return null
-    return async (c) =>
-      c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType })
+    return async (c) => {
+      if (config.adminToken !== undefined) requireAdmin(c, config)
+      return c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType })
+    }
   },
 }

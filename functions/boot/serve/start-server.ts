@@ -36,9 +36,12 @@ export interface ServeParts extends Omit<LiveServiceOptions, 'clock'> {
   close(): Promise<void>
 }
 
+/** With the hosts that it answers as; null for any. */
+type HttpParts = ServeParts & { readonly hosts: readonly string[] | null }
+
 /** Makes everything that answers requests over an open encoder. */
-function createDeps(parts: ServeParts) {
-  const { config, log, version, keys, restoreHooks } = parts
+function createDeps(parts: HttpParts) {
+  const { config, log, version, keys, hosts, restoreHooks } = parts
   const clock = systemClock
   const { close: closeModels, ...live } = createLiveService({ ...parts, clock })
   const snapshot = createSnapshotHooks({ restoreHooks, models: live.classifiers, keys, log })
@@ -50,6 +53,7 @@ function createDeps(parts: ServeParts) {
     readiness: createReadiness(),
     version,
     keys,
+    hosts: hosts ?? undefined,
     metrics: config.metrics === 'on' ? createMetricsRegistry() : undefined,
     snapshot,
     async close() {
@@ -63,14 +67,14 @@ function createDeps(parts: ServeParts) {
 
 /** The application over an open encoder; ready at once. */
 export function openEncoderApp(parts: ServeParts): RunningApp {
-  const { deps, snapshot } = createDeps(parts)
+  const { deps, snapshot } = createDeps({ ...parts, hosts: null })
   deps.readiness.markReady()
   return { app: createApp(deps), snapshot, close: deps.close }
 }
 
 /** Starts the HTTP server over an open encoder; aborting the signal stops it in order. */
 export async function startEncoderServer(
-  parts: ServeParts,
+  parts: HttpParts,
   signal: AbortSignal | undefined,
 ): Promise<RunningServer> {
   const { deps, closeModels } = createDeps(parts)
