@@ -28,12 +28,12 @@ export function createApp(deps: ApiDeps): ApiApp {
   app.notFound(notFound(app, sendError))
 
   const admission = new Admission(config.maxRequests, readiness)
-  const bodies = new BoundedBodies(config)
-  /** Inference takes a permit first, then looks at the content type, then reads the bounded body. */
+  const intake = { bodies: new BoundedBodies(config, clock), admission, limits: config }
+  /** Inference is refused before its body is read where there is no room; it takes its permit with the whole body. */
   const admit =
     (route: Route, handler: RouteHandler): RouteHandler =>
     (c) =>
-      admission.hold(() => readInput(c, route, bodies, config, async () => handler(c)))
+      readInput(c, route, intake, async () => handler(c))
 
   for (const route of ROUTES) {
     const handler = route.handler(deps, ROUTES)

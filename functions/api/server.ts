@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
 import { cannotListen } from '../boot/guard.ts'
 import { createApp } from './app.ts'
+import { createNodeServer } from './node-server.ts'
 import type { ApiDeps } from './types.ts'
 
 /** 0 where every accepted request was answered, 1 where the deadline cut some off. */
@@ -35,14 +35,7 @@ export interface ServerHandle {
  */
 export async function startServer(deps: ServerDeps): Promise<ServerHandle> {
   const { config, log } = deps
-  const server = createAdaptorServer({
-    fetch: createApp(deps).fetch,
-    serverOptions: {
-      requestTimeout: config.requestTimeoutMs,
-      headersTimeout: Math.min(config.headersTimeoutMs, config.requestTimeoutMs),
-      keepAliveTimeout: config.keepAliveTimeoutMs,
-    },
-  }) as Server
+  const server = createNodeServer(createApp(deps), config, log)
   server.listen(config.port, config.host)
   try {
     await once(server, 'listening')

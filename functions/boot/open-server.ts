@@ -106,6 +106,7 @@ async function open<T>(
     const models = { ...parts, keys, restoreHooks, opened, registry: await registry.open() }
     return await start({ ...models, close: registry.close })
   } catch (error) {
+    keys?.close()
     await registry.close().catch(() => {})
     throw error
   }

@@ -172,8 +172,10 @@ async function createHeldApp(count: number, env: Record<string, string>) {
       return opened.promise
     },
   })
+  const deps = await createApiDeps({ encoder, env })
   return {
-    app: createApp(await createApiDeps({ encoder, env })),
+    app: createApp(deps),
+    lines: deps.log.lines,
     full: full.promise,
     open: opened.resolve,
   }
@@ -221,6 +223,9 @@ describe('x-espalier-timeout-ms', () => {
     const openai = await postJson(held.app, '/v1/embeddings', { input: 'a' }, hasty)
     expect(openai.status).toBe(504)
     expect(errorBodySchema.parse(await openai.json()).error.code).toBe('deadline_exceeded')
+    const lines = held.lines.filter(({ fields }) => fields.status === 504)
+    expect(lines.map(({ level }) => level)).toEqual(['info', 'info'])
+    expect(held.lines.filter(({ level }) => level === 'error')).toEqual([])
     held.open()
     const patient = { 'x-espalier-timeout-ms': '3600000' }
     expect((await postJson(held.app, '/embed', { inputs: 'a' }, patient)).status).toBe(200)

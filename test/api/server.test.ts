@@ -1,9 +1,9 @@
 import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
 import { createBoot } from '../../functions/boot/boot.ts'
-import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps, type LogLine } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 
 const started: ServerHandle[] = []
@@ -122,16 +122,16 @@ describe('startServer', () => {
     await inside
     controller.abort()
     await expect(asked).rejects.toThrow()
-    // The next request proves that the server has seen the first one's connection close.
+    const isCancelled = ({ fields }: LogLine) => fields.errorCode === 'request_cancelled'
+    // Whether the caller has gone or only ended its side shows a moment later.
+    await vi.waitFor(() => expect(deps.log.lines.some(isCancelled)).toBe(true), { timeout: 30_000 })
     const nextInside = held.inside()
     const next = embed(handle)
     await nextInside
     held.open()
     expect((await next).status).toBe(200)
     expect(await handle.stop('done')).toBe(0)
-    const cancelled = deps.log.lines.filter(
-      ({ fields }) => fields.errorCode === 'request_cancelled',
-    )
+    const cancelled = deps.log.lines.filter(isCancelled)
     expect(cancelled).toHaveLength(1)
     expect(cancelled[0]?.fields.status).toBe(499)
   })

@@ -82,7 +82,7 @@ export function createFakeEncoder({
     }
     busy++
     try {
-      if (gate) await within(options.timeoutMs, gate())
+      if (gate) await within(options.timeoutMs, untilLeft(options.signal, gate()))
       if (options.signal?.aborted) throw new EspalierError('request_cancelled', 'the caller left')
     } finally {
       busy--
@@ -163,6 +163,18 @@ function hashVector(input: EncoderInput, dimension: number, normalize: boolean):
   if (!normalize) return vector
   const norm = Math.hypot(...vector)
   return vector.map((value) => value / norm)
+}
+
+/** Waits no longer than the caller is there. */
+async function untilLeft(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
+  if (signal === undefined) return work
+  await Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      const leave = () => reject(new EspalierError('request_cancelled', 'the caller left'))
+      signal.addEventListener('abort', leave, { once: true })
+    }),
+  ])
 }
 
 /** Waits no longer than the caller does. */

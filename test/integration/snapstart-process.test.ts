@@ -67,13 +67,15 @@ async function startRuntimeApi(): Promise<typeof lambda> {
   return Object.assign(runtime, { server, host })
 }
 
-/** Loads the entry point as Lambda's runtime does, and gives it one event. */
-async function invoke(event: object) {
+/** Loads the entry point as Lambda's runtime does, and gives it events, one after the other. */
+async function invoke(...events: object[]) {
   const entry = pathToFileURL(join(dirname(bundle.script), 'lambda.js'))
   const script = `
     const { handler } = await import(${JSON.stringify(entry)})
     const context = { getRemainingTimeInMillis: () => 30000 }
-    process.stdout.write(JSON.stringify(await handler(${JSON.stringify(event)}, context)))
+    const answers = []
+    for (const event of ${JSON.stringify(events)}) answers.push(await handler(event, context))
+    process.stdout.write(JSON.stringify(answers))
     process.exit(0)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     env: {
@@ -93,7 +95,7 @@ async function invoke(event: object) {
     },
   })
   const { stdout, stderr } = await finish(child)
-  return { result: stdout === '' ? null : JSON.parse(stdout), stderr }
+  return { results: stdout === '' ? [] : JSON.parse(stdout), stderr }
 }
 
 it('a function goes on from its snapshot with the registry and the credentials of now', async () => {
@@ -110,11 +112,20 @@ it('a function goes on from its snapshot with the registry and the credentials o
   const file = new URL('../fixtures/lambda/function-url.json', import.meta.url)
   const event = JSON.parse(await readFile(file, 'utf8'))
   event.requestContext.http.method = 'GET'
-  const { result, stderr } = await invoke({ ...event, rawPath: '/info', body: null })
+  const get = (rawPath: string) => ({ ...event, rawPath, body: null })
+  const { results, stderr } = await invoke(get('/info'), get('/metrics'))
+  const [result, metrics] = results
   expect(lambda.calls).toEqual(['GET /2018-06-01/runtime/restore/next'])
   expect(before).toBeGreaterThan(0)
   expect(result, stderr).toMatchObject({ statusCode: 200 })
-  expect(JSON.parse(result.body)).toMatchObject({ model_id: 'words', model_version: 2 })
+  expect(JSON.parse(result.body)).toMatchObject({
+    model_id: 'words',
+    model_version: 2,
+    // What an event can bring, in base64.
+    max_image_bytes: 4560 * 1024,
+  })
+  expect(metrics).toMatchObject({ statusCode: 404 })
+  expect(metrics.body).toContain('ESPALIER_METRICS')
   expect(new Set(bucket.signers)).toEqual(new Set(['AFTER']))
   await registry.close()
 })
@@ -125,7 +136,7 @@ it('a function that cannot reach its registry after the restore serves what it h
     s3.script(...Array.from({ length: 100 }, () => hangUp))
   }
   const file = new URL('../fixtures/lambda/api-gateway-v2.json', import.meta.url)
-  const { result, stderr } = await invoke(JSON.parse(await readFile(file, 'utf8')))
-  expect(result, stderr).toMatchObject({ statusCode: 200 })
-  expect(JSON.parse(result.body)).toHaveLength(2)
+  const { results, stderr } = await invoke(JSON.parse(await readFile(file, 'utf8')))
+  expect(results[0], stderr).toMatchObject({ statusCode: 200 })
+  expect(JSON.parse(results[0].body)).toHaveLength(2)
 })

@@ -2,6 +2,7 @@ import type { Context } from 'aws-lambda'
 // The package that replaces it is not published yet.
 import { handle, type LambdaEvent, streamHandle } from 'hono/aws-lambda'
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiApp } from '../api-app.ts'
 import { TIMEOUT_HEADER } from '../requests/deadline.ts'
 import { renderError } from '../responses/errors.ts'
@@ -38,6 +39,7 @@ export function createLambdaHandlers(app: ApiApp): LambdaHandlers {
   }
   return {
     async handler(event, context) {
+      checkEvent(event)
       const prepared = prepareEvent(event, context)
       const result = await answer(prepared, context as never)
       return limitAnswer(app, prepared, result)
@@ -50,6 +52,24 @@ export function createLambdaHandlers(app: ApiApp): LambdaHandlers {
 function canStream(): boolean {
   const { awslambda } = globalThis as { awslambda?: { streamifyResponse?: unknown } }
   return typeof awslambda?.streamifyResponse === 'function'
+}
+
+/**
+ * An event of another kind ends the invocation with an error: an answer would count as success, and a queue would
+ * drop its message.
+ * @throws EspalierError `invalid_request` that says what the event looks like, and nothing of what is in it
+ */
+function checkEvent(event: unknown): void {
+  const { requestContext, rawPath, path, httpMethod, method } = (event ?? {}) as Readonly<
+    Record<string, unknown>
+  >
+  const isV2 = typeof rawPath === 'string' && typeof Object(requestContext).http === 'object'
+  const isOther = typeof path === 'string' && typeof (httpMethod ?? method) === 'string'
+  if (isV2 || (isOther && typeof requestContext === 'object')) return
+  const keys = Object.keys(Object(event)).slice(0, 8)
+  const known = 'API Gateway (REST or HTTP), a load balancer or a function URL'
+  const looks = keys.length === 0 ? 'it is empty' : `it has ${quote(keys.join(', '))}`
+  throw new EspalierError('invalid_request', `this is no event of ${known}: ${looks}`)
 }
 
 /** HTTP APIs put the name of a stage before the path; the time that is left goes with the request. */

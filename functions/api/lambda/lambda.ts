@@ -14,6 +14,10 @@ const LAMBDA_DEFAULTS = {
   ESPALIER_FOLLOW: 'request',
   ESPALIER_MAX_INPUTS: '256',
   ESPALIER_MAX_BODY_BYTES: String(6 * 1024 * 1024),
+  // An event has 6 MB, and an image takes 4/3 of its size there; the rest is for headers and the like.
+  ESPALIER_MAX_IMAGE_BYTES: String(4560 * 1024),
+  // They would be those of one sandbox among many.
+  ESPALIER_METRICS: 'off',
 }
 
 const [{ createBoot }, { createLambdaHandlers }] = await Promise.all([

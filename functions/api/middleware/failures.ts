@@ -15,7 +15,9 @@ export function handleErrors(log: Logger): SendError {
     record.errorCode = error.code
     const form = record.route?.errors ?? 'unified'
     const { status, body, headers } = renderError(error, form, c.req.path, record.id)
-    if (status >= 500 || error.code === 'internal') {
+    // A deadline is the caller's own: the line of the request says it all.
+    const isOurs = status >= 500 && error.code !== 'deadline_exceeded'
+    if (isOurs || error.code === 'internal') {
       log.error({ requestId: record.id, err: error.cause ?? error }, 'request failed')
     }
     return c.json(body, status, { ...headers })

@@ -1,53 +1,66 @@
 import { IncomingMessage } from 'node:http'
+import type { Clock } from '../../../shared/lib/clock.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { ApiContext } from '../types.ts'
+import { WaitingBodies, type WaitingLimits } from './waiting-bodies.ts'
 
 /** What bounds the bodies. */
-export interface BodyLimits {
+export interface BodyLimits extends WaitingLimits {
   readonly maxBodyBytes: number
-  /** Of all requests together, from the first byte of a body to its answer. */
+  /** Of all whole bodies together, until they are answered. */
   readonly maxHeldBytes: number
 }
+
+/** Looks at the parts of a body as they come; what it throws ends the reading. */
+export type InspectPart = (part: Uint8Array) => void
 
 /** The bodies of all requests together. */
 export class BoundedBodies {
   readonly #limits: BodyLimits
+  readonly #waiting: WaitingBodies
   #heldBytes = 0
 
-  constructor(limits: BodyLimits) {
+  constructor(limits: BodyLimits, clock: Clock) {
     this.#limits = limits
+    this.#waiting = new WaitingBodies(limits, clock)
   }
 
   /**
-   * Reads a body, and counts it until `work` on it has ended.
-   * @throws EspalierError `body_too_large`, `overloaded`, `request_cancelled`
+   * Reads a body, and counts it as held until `work` on it has ended.
+   * @throws EspalierError `body_too_large`, `overloaded`, `request_timeout`, `request_cancelled`
    */
-  async use<T>(c: ApiContext, work: (bytes: Buffer) => Promise<T>): Promise<T> {
+  async use<T>(
+    c: ApiContext,
+    inspect: InspectPart | null,
+    work: (bytes: Buffer) => Promise<T>,
+  ): Promise<T> {
+    const bytes = await this.#read(c, inspect).catch((cause: unknown) => {
+      if (cause instanceof EspalierError) throw cause
+      throw new EspalierError('request_cancelled', 'the body ended early', { cause })
+    })
+    const { maxHeldBytes } = this.#limits
+    // The only body may be larger: what one request may hold is the other limit.
+    if (this.#heldBytes > 0 && this.#heldBytes + bytes.length > maxHeldBytes) {
+      throw tooMuchHeld(maxHeldBytes)
+    }
+    this.#heldBytes += bytes.length
     try {
-      const bytes = await this.#read(c).catch((cause: unknown) => {
-        if (cause instanceof EspalierError) throw cause
-        throw new EspalierError('request_cancelled', 'the body ended early', { cause })
-      })
       return await work(bytes)
     } finally {
-      this.#heldBytes -= c.get('record').bodyBytes
+      this.#heldBytes -= bytes.length
     }
   }
 
-  async #read(c: ApiContext): Promise<Buffer> {
-    const { maxBodyBytes, maxHeldBytes } = this.#limits
+  async #read(c: ApiContext, inspect: InspectPart | null): Promise<Buffer> {
+    const { maxBodyBytes } = this.#limits
     const record = c.get('record')
     const declared = c.req.header('content-length')
     if (declared !== undefined && Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     const parts: Uint8Array[] = []
-    await readBody(c, (part) => {
+    await readBody(c, this.#waiting, (part) => {
       record.bodyBytes += part.byteLength
-      this.#heldBytes += part.byteLength
       if (record.bodyBytes > maxBodyBytes) throw tooLarge(maxBodyBytes)
-      // The only body may be larger: what one request may hold is the other limit.
-      if (this.#heldBytes > maxHeldBytes && this.#heldBytes > record.bodyBytes) {
-        throw tooMuchHeld(maxHeldBytes)
-      }
+      inspect?.(part)
       parts.push(part)
     })
     return parts.length === 1
@@ -69,18 +82,27 @@ function tooMuchHeld(limit: number): EspalierError {
  * Hands the parts of a request's body over as they arrive; what `take` throws ends the reading. Under Node's
  * own server it reads the connection itself: a web stream around it costs more than a short request's JSON.
  */
-async function readBody(c: ApiContext, take: (part: Uint8Array) => void): Promise<void> {
+async function readBody(
+  c: ApiContext,
+  waiting: WaitingBodies,
+  take: (part: Uint8Array) => void,
+): Promise<void> {
   const incoming = (c.env as { incoming?: unknown } | undefined)?.incoming
   if (incoming instanceof IncomingMessage && !incoming.readableEnded) {
-    return readIncoming(incoming, take)
+    return readIncoming(incoming, waiting, take)
   }
   for await (const part of c.req.raw.body ?? []) take(part)
 }
 
-function readIncoming(incoming: IncomingMessage, take: (part: Uint8Array) => void): Promise<void> {
+function readIncoming(
+  incoming: IncomingMessage,
+  waiting: WaitingBodies,
+  take: (part: Uint8Array) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const onData = (part: Buffer) => {
       try {
+        body.arrived(part.byteLength)
         take(part)
       } catch (error) {
         stop(error as Error)
@@ -90,12 +112,14 @@ function readIncoming(incoming: IncomingMessage, take: (part: Uint8Array) => voi
     const onError = (error: Error) => stop(error)
     const onClose = () => stop(new Error('the connection was closed'))
     const stop = (error: Error | null) => {
+      body.leave()
       incoming.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
       if (error === null) return resolve()
       // What is still to come is for the server to throw away.
       incoming.pause()
       reject(error)
     }
+    const body = waiting.enter(incoming.socket.remoteAddress ?? '', stop)
     incoming.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
   })
 }

@@ -11,33 +11,46 @@ const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i
 /** No request of ours nests deeper than a handful. */
 const MAX_DEPTH = 64
 
+/** What stands between a connection and the work of a route. */
+export interface Intake {
+  readonly bodies: BoundedBodies
+  readonly admission: {
+    check(caller: string | null): void
+    hold<T>(caller: string | null, work: () => Promise<T>): Promise<T>
+  }
+  readonly limits: UploadLimits
+}
+
 /**
- * Reads the body of a route into the context, then does the `work`, while the body counts as held: JSON, and where
- * the route takes images also a form with images, or an image itself. What stands beside images in a form is left
- * in the context as JSON would be.
- * @throws EspalierError `unsupported_media_type`, `invalid_json`, and whatever reading bodies and images can throw
+ * Reads the body of a route into the context, then does the `work` with a permit, while the body counts as held: JSON,
+ * and where the route takes images also a form with images, or an image itself. What stands beside images in a form
+ * is left in the context as JSON would be.
+ * @throws EspalierError `unsupported_media_type`, `invalid_json`, and whatever admission and reading can throw
  */
 export async function readInput<T>(
   c: ApiContext,
   { uploads }: Pick<Route, 'uploads'>,
-  bodies: BoundedBodies,
-  limits: UploadLimits,
+  { bodies, admission, limits }: Intake,
   work: () => Promise<T>,
 ): Promise<T> {
+  const caller = c.get('record').caller?.name ?? null
+  admission.check(caller)
   const type = c.req.header('content-type') ?? ''
   const isJson = JSON_TYPE.test(type)
   if (!isJson && (uploads === undefined || !isUpload(type))) throw wrongType(c, uploads)
   checkEncoding(c)
-  return bodies.use(c, (bytes) => {
-    if (isJson) c.set('body', parseJson(bytes))
-    else
-      takeUpload(
-        c,
-        uploads as NonNullable<typeof uploads>,
-        readUpload(type, bytes, c.req.queries(), limits),
-      )
-    return work()
-  })
+  return bodies.use(c, null, (bytes) =>
+    admission.hold(caller, () => {
+      if (isJson) c.set('body', parseJson(bytes))
+      else
+        takeUpload(
+          c,
+          uploads as NonNullable<typeof uploads>,
+          readUpload(type, bytes, c.req.queries(), limits),
+        )
+      return work()
+    }),
+  )
 }
 
 function takeUpload(

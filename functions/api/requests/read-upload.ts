@@ -112,9 +112,21 @@ function checkImage(param: string, bytes: Uint8Array, { maxImageBytes }: UploadL
     const message = `${param} is empty; send a JPEG, PNG or WebP file`
     throw new EspalierError('invalid_image', message, { param: 'image' })
   }
+  if (isSpoiltText(bytes)) {
+    const why =
+      'was made text of on its way, so that its bytes are lost; let a gateway in front pass it as binary: a REST API of API Gateway needs the binary media types image/* and multipart/form-data'
+    throw new EspalierError('unsupported_image', `${param} ${why}`, { param: 'image' })
+  }
   if (bytes.length <= maxImageBytes) return
   const message = `${param} has ${bytes.length} bytes; the limit is ${maxImageBytes} bytes per image`
   throw new EspalierError('image_too_large', message, { param: 'image' })
+}
+
+/** True for UTF-8 with U+FFFD in place of what was none: no image is valid UTF-8. */
+function isSpoiltText(bytes: Uint8Array): boolean {
+  return (
+    isUtf8(bytes) && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('\ufffd')
+  )
 }
 
 function tooManyImages(limit: number): EspalierError {

@@ -36,6 +36,8 @@ export const ERROR_STATUS = {
   input_too_large: both(413),
   too_many_inputs: both(413),
   body_too_large: both(413),
+  headers_too_large: both(431),
+  request_timeout: both(408),
   unsupported_media_type: both(415),
   unsupported_dimensions: badRequest,
   token_input_unsupported: badRequest,
@@ -52,6 +54,7 @@ export const ERROR_STATUS = {
   wrong_model_kind: badRequest,
   fingerprint_mismatch: both(412),
   overloaded: { status: 429, tei: [429, 'Overloaded'] },
+  rate_limited: { status: 429, tei: [429, 'Overloaded'] },
   deadline_exceeded: { status: 504, tei: [504, 'Overloaded'] },
   model_loading: unavailable,
   shutting_down: unavailable,
@@ -100,6 +103,8 @@ export function renderError(
   const { status, tei }: ErrorStatus = ERROR_STATUS[code]
   const headers = {
     ...retryHeaders(status, error.retryAfterSeconds),
+    // What is still to come of the request is not waited for.
+    ...(code === 'request_timeout' && { connection: 'close' }),
     ...(status === 401 && { 'www-authenticate': 'Bearer realm="espalier"' }),
   }
   if (form === 'tei') {

@@ -6,6 +6,7 @@ import { nearestName } from '../text/nearest.ts'
 import { quote } from '../text/text.ts'
 import { accessFields } from './access-fields.ts'
 import { choice, decimal, integer, variables, whole } from './config-fields.ts'
+import { intakeFields } from './intake-fields.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -158,6 +159,7 @@ const configSchema = z.object({
     unit: 'bytes',
     doc: 'Most bytes of all request bodies held at once. Further requests get 429.',
   }),
+  ...intakeFields,
   maxQueueTokens: integer(1, 1_000_000_000, 1_048_576, {
     variable: 'ESPALIER_MAX_QUEUE_TOKENS',
     unit: 'tokens',

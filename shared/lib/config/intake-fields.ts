@@ -1,0 +1,27 @@
+import { integer } from './config-fields.ts'
+
+const MIB = 1024 * 1024
+
+/** What bounds bodies while they arrive, apart from the requests that are being answered. */
+export const intakeFields = {
+  maxWaitingBodies: integer(1, 65_536, 4096, {
+    variable: 'ESPALIER_MAX_WAITING_BODIES',
+    unit: 'requests',
+    doc: 'Most requests whose bodies are still arriving. For a further one, the body that has been silent longest is given up with 408.',
+  }),
+  maxWaitingBytes: integer(1024, 65_536 * MIB, 128 * MIB, {
+    variable: 'ESPALIER_MAX_WAITING_BYTES',
+    unit: 'bytes',
+    doc: 'Most bytes of bodies that are still arriving. Silent bodies are given up with 408, else further ones get 429.',
+  }),
+  addressShare: integer(1, 100, 50, {
+    variable: 'ESPALIER_ADDRESS_SHARE',
+    unit: 'percent',
+    doc: 'Share of both limits on arriving bodies that one address may use. 100 for servers behind one proxy that does not buffer.',
+  }),
+  minBodyRate: integer(0, 1_000_000_000, 500, {
+    variable: 'ESPALIER_MIN_BODY_RATE',
+    unit: 'bytes a second',
+    doc: 'Lowest rate at which a body must arrive, over each 10 seconds, then 408. 0 asks for none.',
+  }),
+}
