@@ -1,8 +1,8 @@
 import { type App, Aspects, PermissionsBoundary, type StackProps, Validations } from 'aws-cdk-lib'
 import { InterfaceVpcEndpoint, type IVpc } from 'aws-cdk-lib/aws-ec2'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { AwsSolutionsChecks } from 'cdk-nag'
+import type { CpuApi } from './constructs/cpu-api.ts'
 import type { MonitoredEndpoint } from './constructs/endpoint.ts'
 import type { MonitoredJobs } from './constructs/job-failures.ts'
 import { PlacementCheck } from './constructs/placement-check.ts'
@@ -18,6 +18,7 @@ import {
   readFrame,
   readGpuSize,
   readJwt,
+  readKeys,
 } from './settings/settings.ts'
 import { BulkStack } from './stacks/bulk-stack.ts'
 import { CpuApiStack } from './stacks/cpu-api-stack.ts'
@@ -77,6 +78,7 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
     const bucket = context.text('data.bucket')
     const data = bucket ? Bucket.fromBucketName(base, 'ExistingData', bucket) : undefined
 
+    let fallback: CpuApi | undefined
     if (stacks.has('cpu')) {
       const size = readCpuSize(context)
       const endpoint = context.text('cpu.private')
@@ -95,9 +97,14 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
           : undefined,
       })
       endpoints.push(api)
+      fallback = api
     }
     if (stacks.has('gpu')) {
-      const keys = context.text('gpu.keys')
+      if (context.flag('gpu.fallback') && fallback === undefined) {
+        throw new SettingError(
+          'gpu.fallback is true, and stacks has no cpu, which is to answer; add it, or leave gpu.fallback out',
+        )
+      }
       context.required('gpu.domain', 'the endpoint on GPUs speaks HTTPS, under a name of yours')
       const { api } = new GpuApiStack(app, `${name}GpuApi`, {
         ...shared,
@@ -107,9 +114,10 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
         image: image('gpu'),
         domain: readDomain(context, 'gpu')!,
         jwt: readJwt(context, 'gpu'),
-        apiKeys: keys ? Secret.fromSecretCompleteArn(base, 'ExistingKeys', keys) : undefined,
+        apiKeys: readKeys(base, context, 'gpu'),
         open: context.flag('gpu.open'),
         isPrivate: context.flag('gpu.private'),
+        fallback: context.flag('gpu.fallback') ? fallback : undefined,
       })
       endpoints.push(api)
     }

@@ -1,10 +1,5 @@
 import { Duration, Stack } from 'aws-cdk-lib'
-import {
-  Alarm,
-  ComparisonOperator,
-  type IMetric,
-  TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch'
+import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import { LambdaDeploymentConfig, LambdaDeploymentGroup } from 'aws-cdk-lib/aws-codedeploy'
 import type { IInterfaceVpcEndpoint, IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
@@ -22,6 +17,7 @@ import { HttpFront, type Throttle } from './http-front.ts'
 import type { ModelStore } from './model-store.ts'
 import { PrivateFront } from './private-front.ts'
 import { MIB_PER_VCPU } from './quotas.ts'
+import { rollbackGuard } from './rollback-guards.ts'
 import type { Architecture, ServiceImage } from './service-image.ts'
 
 /** How an endpoint on Lambda is made. */
@@ -93,6 +89,8 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
   readonly url: string
   readonly logGroup: ILogGroup
   readonly service: CpuFunction
+  /** Who may call it. */
+  readonly access: AccessProps
   readonly #front: HttpFront | PrivateFront
   readonly #slowAfter: Duration
 
@@ -101,6 +99,7 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
     const { image, store, vpc, privateThrough, jwt, keys, iam = false, open = false } = props
     const ways = { jwt: jwt !== undefined, iam, keys: keys !== undefined, open }
     checkAccess('CpuApi', ways, jwt)
+    this.access = { jwt, keys, iam, open }
     if (privateThrough && !iam) {
       throw new SettingError(
         'CpuApi: a private API knows its callers by their AWS credentials only; choose iam',
@@ -192,10 +191,11 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
       alias: this.service.alias,
       deploymentConfig: LambdaDeploymentConfig.CANARY_10PERCENT_5MINUTES,
       alarms: [
-        this.#guard('Errors', tooManyErrors(errors, requests), 0),
+        rollbackGuard(this, 'Errors', tooManyErrors(errors, requests), 0),
         // One is enough: no request can end the process, and the service answers before time runs out.
-        this.#guard('Crashes', this.service.metricErrors({ period }), 0),
-        this.#guard(
+        rollbackGuard(this, 'Crashes', this.service.metricErrors({ period }), 0),
+        rollbackGuard(
+          this,
           'Latency',
           this.service.metricDuration({ period }),
           this.#slowAfter.toMilliseconds(),
@@ -209,18 +209,6 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
         'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSCodeDeployRoleForLambdaLimited]',
       ],
     )
-  }
-
-  /** An alarm that takes a new version back; it tells nobody. */
-  #guard(id: string, metric: IMetric, threshold: number): Alarm {
-    return new Alarm(this, `Rollback${id}`, {
-      metric,
-      threshold,
-      evaluationPeriods: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-      alarmDescription: `Takes a new version back: ${id.toLowerCase()}`,
-    })
   }
 }
 

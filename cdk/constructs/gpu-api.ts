@@ -1,26 +1,30 @@
 import { Duration } from 'aws-cdk-lib'
-import {
-  Alarm,
-  ComparisonOperator,
-  type IMetric,
-  TreatMissingData,
-} from 'aws-cdk-lib/aws-cloudwatch'
+import { type IMetric, MathExpression } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IPeer, IVpc } from 'aws-cdk-lib/aws-ec2'
-import { HttpCodeElb, HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
+import {
+  type ApplicationTargetGroup,
+  HttpCodeElb,
+  HttpCodeTarget,
+} from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { checkAccess, type JwtAccess } from './access.ts'
+import type { CpuApi } from './cpu-api.ts'
 import type { DomainProps } from './domain.ts'
 import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
 import type { ServiceSettings } from './environment.ts'
 import { GpuCapacity, type GpuName } from './gpu-capacity.ts'
+import { checkFallback } from './gpu-fallback.ts'
 import { GpuService } from './gpu-service.ts'
-import { HttpsFront } from './https-front.ts'
+import { HttpsFront, type HttpsFrontProps } from './https-front.ts'
 import { type IdlePolicy, IdleScaling } from './idle-policy.ts'
+import { KeySource } from './key-source.ts'
 import type { ModelStore } from './model-store.ts'
 import { checkQuota } from './quotas.ts'
+import { groupGuards } from './rollback-guards.ts'
 import type { ServiceImage } from './service-image.ts'
+import { WakeSwitch } from './wake-switch.ts'
 
 /** How an endpoint on GPUs is made. Exactly one of `jwt`, `apiKeys` and `open` says who may call. */
 export interface GpuApiProps {
@@ -37,10 +41,10 @@ export interface GpuApiProps {
    */
   readonly jwt?: JwtAccess
   /**
-   * Callers with keys: a secret with the lines of `espalier keys create`, commas between them.
+   * Callers with keys of `espalier keys create`, which a task reads again within a minute of a change.
    * @default none
    */
-  readonly apiKeys?: ISecret
+  readonly apiKeys?: ISecret | KeySource
   /**
    * Everybody.
    * @default false
@@ -61,6 +65,23 @@ export interface GpuApiProps {
    * @default after an hour without calls
    */
   readonly idle?: IdlePolicy
+  /**
+   * An endpoint on Lambda that answers while there is no task, with vectors of its own fingerprint; requests that demand
+   * one are told to wait. It has to know the same callers.
+   * @default calls get 503 and the time to wait
+   */
+  readonly fallback?: CpuApi
+  /**
+   * Requests in flight for each task that scaling aims at.
+   * @default 64: an eighth of what a task takes before it turns requests away, and many times what a GPU has that keeps up
+   */
+  readonly requestsInFlight?: number
+  /**
+   * Whether the role of the instances is named by the region, so that other regions of the account can have the same
+   * stack. Changed on a deployed stack, it takes the role away from running instances.
+   * @default false, the name of earlier versions
+   */
+  readonly regionalNames?: boolean
   /**
    * Most tasks at once, each with an instance of its own; a deployment takes as many again.
    * @default 2
@@ -101,8 +122,10 @@ export class GpuApi extends Construct implements MonitoredEndpoint {
 
   constructor(scope: Construct, id: string, props: GpuApiProps) {
     super(scope, id)
-    const { image, store, vpc, jwt, apiKeys, open = false, maxTasks = 2 } = props
+    const { image, store, vpc, jwt, apiKeys, open = false, maxTasks = 2, fallback } = props
     checkAccess('GpuApi', { jwt: jwt !== undefined, apiKeys: apiKeys !== undefined, open }, jwt)
+    const keys = apiKeys && (apiKeys instanceof KeySource ? apiKeys : KeySource.fromSecret(apiKeys))
+    if (fallback) checkFallback({ jwt, keys, open }, fallback)
     checkQuota('GpuApi: the most tasks at once', maxTasks, '', { min: 1, max: 100 })
     const keepIdleSeconds = (props.keepInstanceFor ?? Duration.minutes(5)).toSeconds()
     checkQuota('GpuApi: the time to keep an instance', keepIdleSeconds, 'seconds', KEEP_SECONDS)
@@ -114,38 +137,62 @@ export class GpuApi extends Construct implements MonitoredEndpoint {
       isPrivate: props.isPrivate ?? false,
       allowFrom: props.allowFrom ?? [],
       jwt,
+      asleep: this.#asleep(fallback, keys !== undefined),
     })
     const capacity = new GpuCapacity(this, 'Capacity', {
       vpc,
       gpus: props.gpus ?? ['T4', 'L4', 'A10G'],
       keepIdleSeconds,
+      regionalNames: props.regionalNames ?? false,
     })
     this.service = new GpuService(this, 'Service', {
       image,
       store,
       capacity,
-      apiKeys,
+      keys,
       front: this.front,
       settings: props.settings ?? {},
-      rollbackOn: this.#guards(),
+      rollbackOn: groupGuards(
+        this,
+        { Blue: this.front.blue, Green: this.front.green },
+        this.#slowAfter,
+      ),
     })
     this.scaling = new IdleScaling(this, 'Scaling', {
       service: this.service.service,
-      loadBalancer: this.front.loadBalancer,
+      front: this.front,
       policy: this.#idle,
       maxTasks,
+      requestsInFlight: props.requestsInFlight ?? 64,
     })
+    const { rule, blue, green, asleep } = this.front
+    if (asleep) {
+      const { service } = this.service
+      new WakeSwitch(this, 'Switch', { rule, groups: [blue, green], service })
+    }
     this.url = this.front.url
     this.logGroup = this.service.logGroup
+  }
+
+  /** Who answers while there is no task, if anybody does but the load balancer's own 503. */
+  #asleep(fallback: CpuApi | undefined, hasKeys: boolean): HttpsFrontProps['asleep'] {
+    const wakes = this.#idle.kind === 'quiet'
+    if (this.#idle.kind === 'never' || !(wakes || fallback)) return undefined
+    return { hasKeys, wakes, fallback: fallback?.service.alias }
   }
 
   metricRequests(): IMetric {
     return this.front.loadBalancer.metrics.requestCount({ statistic: 'Sum' })
   }
 
+  /** Answers of tasks with 5xx; who answers while there is none has its own. */
   metricErrors(): IMetric {
-    return this.front.loadBalancer.metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, {
-      statistic: 'Sum',
+    const of = ({ metrics }: ApplicationTargetGroup) =>
+      metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, { statistic: 'Sum' })
+    return new MathExpression({
+      expression: 'FILL(blue, 0) + FILL(green, 0)',
+      usingMetrics: { blue: of(this.front.blue), green: of(this.front.green) },
+      label: 'answers with 5xx',
     })
   }
 
@@ -153,10 +200,20 @@ export class GpuApi extends Construct implements MonitoredEndpoint {
     return this.front.loadBalancer.metrics.targetResponseTime({ statistic: 'p99' })
   }
 
-  /** Calls that came while there was no task. */
+  /** Calls that came while there was no task but should have been one. */
   metricRefused(): IMetric {
-    return this.front.loadBalancer.metrics.httpCodeElb(HttpCodeElb.ELB_503_COUNT, {
-      statistic: 'Sum',
+    const { loadBalancer, asleep } = this.front
+    const sums = { statistic: 'Sum' }
+    const refused = loadBalancer.metrics.httpCodeElb(HttpCodeElb.ELB_503_COUNT, sums)
+    // Out of hours others are to answer.
+    if (!asleep?.waking) return refused
+    const metrics = { refused, ...asleep.metricCalls() }
+    return new MathExpression({
+      expression: Object.keys(metrics)
+        .map((id) => `FILL(${id}, 0)`)
+        .join(' + '),
+      usingMetrics: metrics,
+      label: 'calls without a task',
     })
   }
 
@@ -184,35 +241,6 @@ export class GpuApi extends Construct implements MonitoredEndpoint {
         periods: 3,
       },
     ]
-  }
-
-  /** Alarms of both groups of targets: the new version is in the one or the other. */
-  #guards(): Alarm[] {
-    const groups = { Blue: this.front.blue, Green: this.front.green }
-    const period = Duration.minutes(1)
-    return Object.entries(groups).flatMap(([color, { metrics }]) => [
-      this.#guard(
-        `${color}Errors`,
-        metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, { period, statistic: 'Sum' }),
-        0,
-      ),
-      this.#guard(
-        `${color}Latency`,
-        metrics.targetResponseTime({ period, statistic: 'p99' }),
-        this.#slowAfter.toMilliseconds() / 1000,
-      ),
-    ])
-  }
-
-  #guard(id: string, metric: IMetric, threshold: number): Alarm {
-    return new Alarm(this, `Rollback${id}`, {
-      metric,
-      threshold,
-      evaluationPeriods: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-      alarmDescription: `Takes a new version back: ${id}`,
-    })
   }
 }
 

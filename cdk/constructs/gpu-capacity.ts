@@ -1,4 +1,4 @@
-import { Size, Stack } from 'aws-cdk-lib'
+import { Names, Size, Stack } from 'aws-cdk-lib'
 import {
   AcceleratorManufacturer,
   AcceleratorName,
@@ -12,6 +12,7 @@ import {
   ContainerInsights,
   ManagedInstancesCapacityProvider,
 } from 'aws-cdk-lib/aws-ecs'
+import type { CfnInstanceProfile, CfnRole } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import { acknowledge } from './acknowledge.ts'
 import { outboundSubnets } from './network.ts'
@@ -25,6 +26,8 @@ export interface GpuCapacityProps {
   readonly gpus: readonly GpuName[]
   /** How long an instance without a task is kept, in whole seconds: it starts a task sooner than a new one. */
   readonly keepIdleSeconds: number
+  /** Whether names of IAM say the region, so that several regions of an account each have their own. */
+  readonly regionalNames: boolean
 }
 
 const ACCELERATORS: Readonly<Record<GpuName, AcceleratorName>> = {
@@ -67,6 +70,7 @@ export class GpuCapacity extends Construct {
       },
     })
     this.cluster.addManagedInstancesCapacityProvider(this.provider)
+    if (props.regionalNames) this.#nameByRegion()
     const resource = this.provider.node
       .findAll()
       .find((node) => node instanceof CfnCapacityProvider)
@@ -90,5 +94,15 @@ export class GpuCapacity extends Construct {
         `IAM5[Resource::arn:aws:ecs:${region}:<AWS::AccountId>:container-instance/*]`,
       ],
     )
+  }
+
+  /** Names of IAM are of the whole account. AWS's policy passes roles on whose names begin like this one. */
+  #nameByRegion(): void {
+    const { region } = Stack.of(this)
+    const prefix = `ecsInstanceRole-${region}-`
+    const rest = Names.uniqueResourceName(this, { maxLength: 64 - prefix.length })
+    const resource = (id: string) => this.provider.node.findChild(id).node.defaultChild
+    ;(resource('InstanceRole') as CfnRole).roleName = prefix + rest
+    ;(resource('InstanceProfile') as CfnInstanceProfile).instanceProfileName = prefix + rest
   }
 }

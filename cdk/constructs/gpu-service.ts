@@ -14,17 +14,16 @@ import {
   NetworkMode,
   OperatingSystemFamily,
   Protocol,
-  Secret,
   TaskDefinition,
   TmpfsMountOption,
 } from 'aws-cdk-lib/aws-ecs'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { acknowledge } from './acknowledge.ts'
-import { type ServiceSettings, toEnvironment, variableOf } from './environment.ts'
+import { type ServiceSettings, toEnvironment } from './environment.ts'
 import type { GpuCapacity } from './gpu-capacity.ts'
 import type { HttpsFront } from './https-front.ts'
+import type { KeySource } from './key-source.ts'
 import type { ModelStore } from './model-store.ts'
 import { outboundSubnets } from './network.ts'
 import type { ServiceImage } from './service-image.ts'
@@ -35,8 +34,8 @@ export interface GpuServiceProps {
   readonly store: ModelStore
   readonly capacity: GpuCapacity
   readonly front: HttpsFront
-  /** Lines of `espalier keys create`; undefined where a gateway knows the callers, or nobody is to. */
-  readonly apiKeys: ISecret | undefined
+  /** Keys of callers; undefined where a gateway knows the callers, or nobody is to. */
+  readonly keys: KeySource | undefined
   readonly settings: ServiceSettings
   /** Alarms that take a new version back: none of the service's own, which would wait for it. */
   readonly rollbackOn: readonly Alarm[]
@@ -110,7 +109,7 @@ export class GpuService extends Construct {
   }
 
   #task(props: GpuServiceProps): TaskDefinition {
-    const { image, store, apiKeys, settings } = props
+    const { image, store, keys, settings } = props
     const task = new TaskDefinition(this, 'Task', {
       compatibility: Compatibility.MANAGED_INSTANCES,
       networkMode: NetworkMode.AWS_VPC,
@@ -122,6 +121,8 @@ export class GpuService extends Construct {
       },
     })
     store.grantServe(task.taskRole)
+    // Read by the task itself, again and again: a changed key needs no deployment.
+    keys?.grantRead(task.taskRole)
     const linux = new LinuxParameters(this, 'Linux')
     // In memory: a folder of the machine would belong to root, and the image runs as somebody else.
     linux.addTmpfs({
@@ -139,11 +140,12 @@ export class GpuService extends Construct {
       // The service finishes what it has accepted within 25 seconds.
       stopTimeout: Duration.seconds(30),
       environment: toEnvironment({ ...gpuSettings(props), ...settings }),
-      secrets: apiKeys ? { [variableOf('apiKeys')]: Secret.fromSecretsManager(apiKeys) } : {},
     })
-    acknowledge(task, 'The environment has settings; keys of callers come from Secrets Manager.', [
-      'ECS2',
-    ])
+    acknowledge(
+      task,
+      'The environment has settings, and where keys of callers lie, which the task reads itself.',
+      ['ECS2'],
+    )
     acknowledge(task, 'The token for ECR has no resource that it could be narrowed to.', [
       'IAM5[Resource::*]',
     ])
@@ -152,7 +154,7 @@ export class GpuService extends Construct {
 }
 
 /** What a GPU and a load balancer in front mean for the service. */
-function gpuSettings({ store, apiKeys }: GpuServiceProps): ServiceSettings {
+function gpuSettings({ store, keys }: GpuServiceProps): ServiceSettings {
   return {
     host: '0.0.0.0',
     port: PORT,
@@ -162,6 +164,7 @@ function gpuSettings({ store, apiKeys }: GpuServiceProps): ServiceSettings {
     // Longer than the load balancer keeps a connection.
     keepAliveTimeoutMs: 75_000,
     shutdownTimeoutMs: 25_000,
-    open: apiKeys ? undefined : 1,
+    apiKeysFrom: keys?.arn,
+    open: keys ? undefined : 1,
   }
 }

@@ -6,7 +6,6 @@ import {
   ApplicationLoadBalancer,
   ApplicationProtocol,
   ApplicationTargetGroup,
-  type CfnListenerRule,
   ListenerAction,
   ListenerCondition,
   SslPolicy,
@@ -19,8 +18,11 @@ import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 import type { JwtAccess } from './access.ts'
 import { acknowledge } from './acknowledge.ts'
+import { AsleepRules, type AsleepRulesProps, RULE_PRIORITY } from './asleep-rules.ts'
 import { type DomainProps, zoneOf } from './domain.ts'
+import { API_PATHS, OPEN_PATHS, PathRegex } from './listener-conditions.ts'
 import { createLogBucket } from './private-bucket.ts'
+import { checkClaims, checkedAction } from './token-check.ts'
 
 /** How the door is made. */
 export interface HttpsFrontProps {
@@ -32,6 +34,8 @@ export interface HttpsFrontProps {
   readonly allowFrom: readonly IPeer[]
   /** Tokens that the load balancer checks before anything reaches the service. */
   readonly jwt: JwtAccess | undefined
+  /** Who answers while there is no task; undefined where nobody does. */
+  readonly asleep: Pick<AsleepRulesProps, 'hasKeys' | 'fallback' | 'wakes'> | undefined
 }
 
 /** Longer than a request may take, and shorter than the service keeps a connection open. */
@@ -43,11 +47,12 @@ export class HttpsFront extends Construct {
   readonly rule: ApplicationListenerRule
   readonly blue: ApplicationTargetGroup
   readonly green: ApplicationTargetGroup
+  readonly asleep: AsleepRules | undefined
   readonly url: string
 
   constructor(scope: Construct, id: string, props: HttpsFrontProps) {
     super(scope, id)
-    const { vpc, domain, isPrivate, jwt } = props
+    const { vpc, domain, isPrivate, jwt, asleep } = props
     if (!isPrivate && vpc.publicSubnets.length === 0) {
       throw new SettingError(
         'GpuApi: the network has no public subnets; name some, or make the API private',
@@ -84,11 +89,17 @@ export class HttpsFront extends Construct {
     ])
     this.rule = new ApplicationListenerRule(this, 'Rule', {
       listener,
-      priority: 1,
-      conditions: [ListenerCondition.pathPatterns(['/*'])],
-      action: jwt ? checked(jwt, forward) : forward,
+      priority: RULE_PRIORITY.awake,
+      conditions: [
+        ListenerCondition.hostHeaders([domain.name]),
+        // What anybody may ask for must not look like work where a task runs for as long as there is work.
+        new PathRegex(asleep?.wakes ? [API_PATHS] : [API_PATHS, OPEN_PATHS]),
+      ],
+      action: jwt ? checkedAction(jwt, forward) : forward,
     })
     if (jwt) checkClaims(this.rule, jwt)
+    this.asleep =
+      asleep && new AsleepRules(this, 'Asleep', { ...asleep, listener, jwt, host: domain.name })
     this.url = `https://${domain.name}`
     const zone = zoneOf(this, domain)
     if (zone) {
@@ -133,19 +144,4 @@ export class HttpsFront extends Construct {
 
 function everybody(isPrivate: boolean, vpc: IVpc): IPeer {
   return isPrivate ? Peer.ipv4(vpc.vpcCidrBlock) : Peer.anyIpv4()
-}
-
-function checked({ issuer, jwksUrl }: JwtAccess, next: ListenerAction): ListenerAction {
-  const jwksEndpoint = jwksUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`
-  return ListenerAction.authenticateJwt({ issuer, jwksEndpoint, next })
-}
-
-/** The construct checks signature, times and issuer; that a token is for us has to be added. */
-function checkClaims(rule: ApplicationListenerRule, { audience, scopes }: JwtAccess): void {
-  const claims = [
-    { Name: 'aud', Format: 'single-string', Values: [...audience] },
-    ...(scopes ? [{ Name: 'scope', Format: 'space-separated-values', Values: [...scopes] }] : []),
-  ]
-  const resource = rule.node.defaultChild as CfnListenerRule
-  resource.addPropertyOverride('Actions.0.JwtValidationConfig.AdditionalClaims', claims)
 }

@@ -1,7 +1,6 @@
 import { Arn, Duration, Stack, type TimeZone } from 'aws-cdk-lib'
 import {
   AdjustmentType,
-  PredefinedMetric,
   ScalableTarget,
   type Schedule,
   ServiceNamespace,
@@ -10,19 +9,22 @@ import {
 import {
   Alarm,
   ComparisonOperator,
+  type IMetric,
   MathExpression,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch'
 import { ApplicationScalingAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { FargateService } from 'aws-cdk-lib/aws-ecs'
-import { type ApplicationLoadBalancer, HttpCodeElb } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
+import { HttpCodeElb, HttpCodeTarget } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import { Role } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
+import { scaleByFlight } from './flight-scaling.ts'
+import type { HttpsFront } from './https-front.ts'
 
 /**
  * When there is no task, and so no GPU to pay for: never; outside of hours; or after a time without requests, until one
- * comes, which gets 503 as do all others for the minutes that an instance takes.
+ * comes. For the minutes that an instance takes, the endpoint on Lambda answers, or 503 with the time to wait.
  */
 export type IdlePolicy =
   | { readonly kind: 'never' }
@@ -37,9 +39,11 @@ export type IdlePolicy =
 /** What is scaled, and how far. */
 export interface IdleScalingProps {
   readonly service: FargateService
-  readonly loadBalancer: ApplicationLoadBalancer
+  readonly front: HttpsFront
   readonly policy: IdlePolicy
   readonly maxTasks: number
+  /** For each task, to aim at. */
+  readonly requestsInFlight: number
 }
 
 /** The role that AWS makes for scaling services of ECS; no other is used for it. */
@@ -56,6 +60,7 @@ function linkedRole(scope: Construct): string {
 }
 
 const MINUTE = Duration.minutes(1)
+const WAKE_TIME = Duration.minutes(15)
 /** Alarms look back a day at most. */
 const QUIET_MINUTES = { min: 5, max: 1440 } as const
 
@@ -76,13 +81,13 @@ export class IdleScaling extends Construct {
       role: Role.fromRoleArn(this, 'LinkedRole', linkedRole(this)),
     })
     this.target.node.addDependency(service)
-    this.target.scaleToTrackMetric('Work', {
-      predefinedMetric: PredefinedMetric.ECS_SERVICE_AVERAGE_CPU_UTILIZATION,
-      targetValue: 60,
+    scaleByFlight({
+      target: this.target,
+      service,
+      loadBalancer: props.front.loadBalancer,
+      requestsInFlight: props.requestsInFlight,
       // Down to nothing is for the policy to decide, and it takes everything at once.
       disableScaleIn: policy.kind === 'quiet',
-      scaleOutCooldown: MINUTE,
-      scaleInCooldown: Duration.minutes(10),
     })
     if (policy.kind === 'schedule') {
       const { startAt, stopAt, timeZone } = policy
@@ -102,33 +107,32 @@ export class IdleScaling extends Construct {
     if (policy.kind === 'quiet') this.#wakeAndSleep(props, policy.after)
   }
 
-  #wakeAndSleep({ loadBalancer }: IdleScalingProps, after: Duration): void {
+  #wakeAndSleep({ front }: IdleScalingProps, after: Duration): void {
     const minutes = after.toMilliseconds() / 60_000
     if (!Number.isInteger(minutes) || minutes < QUIET_MINUTES.min || minutes > QUIET_MINUTES.max) {
       throw new SettingError(
         `GpuApi: it is to sleep after ${minutes} quiet minutes; it must be a whole number from ${QUIET_MINUTES.min} to ${QUIET_MINUTES.max}`,
       )
     }
-    // Without a target the load balancer answers 503, which is no request to any target.
-    const refused = loadBalancer.metrics.httpCodeElb(HttpCodeElb.ELB_503_COUNT, {
-      period: MINUTE,
-      statistic: 'Sum',
-    })
-    const answered = loadBalancer.metrics.requestCount({ period: MINUTE, statistic: 'Sum' })
-    const wake = new Alarm(this, 'Wake', {
-      metric: refused,
-      threshold: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: 1,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-      alarmDescription: 'Somebody calls and there is no task: one is started',
-    })
-    wake.addAlarmAction(new ApplicationScalingAction(this.#exactly('WakeUp', 1)))
+    const { metrics } = front.loadBalancer
+    const sums = { period: MINUTE, statistic: 'Sum' }
+    // Without a target the load balancer answers 503 itself: for the moments until its rules are moved.
+    const refused = metrics.httpCodeElb(HttpCodeElb.ELB_503_COUNT, sums)
+    const wakeUp = new ApplicationScalingAction(this.#addOne())
+    this.#wakeOn('Wake', refused, wakeUp)
+    const { served, waiting } = front.asleep?.metricCalls(sums) ?? {}
+    if (served) this.#wakeOn('WakeServed', served, wakeUp)
+    if (waiting) this.#wakeOn('WakeWaiting', waiting, wakeUp)
     const sleep = new Alarm(this, 'Sleep', {
-      // Calls that woke it up count, or it would be put to sleep again before it can answer one.
+      // Answers to callers that are known, wherever they come from, and calls that woke it up: without those it would be
+      // put to sleep again before it can answer one. A scanner gets 4xx, and counts for nothing.
       metric: new MathExpression({
-        expression: 'FILL(answered, 0) + FILL(refused, 0)',
-        usingMetrics: { answered, refused },
+        expression: 'FILL(answered, 0) + FILL(failed, 0) + FILL(refused, 0)',
+        usingMetrics: {
+          answered: metrics.httpCodeTarget(HttpCodeTarget.TARGET_2XX_COUNT, sums),
+          failed: metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, sums),
+          refused,
+        },
         period: MINUTE,
         label: 'calls',
       }),
@@ -139,18 +143,41 @@ export class IdleScaling extends Construct {
       treatMissingData: TreatMissingData.BREACHING,
       alarmDescription: 'Nobody called for a while: the last task is stopped',
     })
-    sleep.addAlarmAction(new ApplicationScalingAction(this.#exactly('FallAsleep', 0)))
+    sleep.addAlarmAction(new ApplicationScalingAction(this.#stopAll()))
   }
 
-  #exactly(id: string, tasks: 0 | 1): StepScalingAction {
-    const action = new StepScalingAction(this, id, {
+  #wakeOn(id: string, metric: IMetric, action: ApplicationScalingAction): void {
+    const wake = new Alarm(this, id, {
+      metric,
+      threshold: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      alarmDescription: 'Somebody calls and there is no task: one is started',
+    })
+    wake.addAlarmAction(action)
+  }
+
+  /** One more, and never fewer: two tasks that are both ill would become one if the number were set. */
+  #addOne(): StepScalingAction {
+    const action = new StepScalingAction(this, 'WakeUp', {
+      scalingTarget: this.target,
+      adjustmentType: AdjustmentType.CHANGE_IN_CAPACITY,
+      // The alarm lasts until the task answers; one that took longer than this will not.
+      cooldown: WAKE_TIME,
+    })
+    // Steps are distances from the alarm's threshold, above it or below.
+    action.addAdjustment({ adjustment: 1, lowerBound: 0 })
+    return action
+  }
+
+  #stopAll(): StepScalingAction {
+    const action = new StepScalingAction(this, 'FallAsleep', {
       scalingTarget: this.target,
       adjustmentType: AdjustmentType.EXACT_CAPACITY,
       cooldown: MINUTE,
     })
-    // Steps are distances from the alarm's threshold, above it or below.
-    if (tasks === 1) action.addAdjustment({ adjustment: 1, lowerBound: 0 })
-    else action.addAdjustment({ adjustment: 0, upperBound: 0 })
+    action.addAdjustment({ adjustment: 0, upperBound: 0 })
     return action
   }
 }

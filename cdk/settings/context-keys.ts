@@ -111,6 +111,21 @@ export const CONTEXT_KEYS = [
   { key: 'gpu.types', default: 'T4,L4,A10G', doc: 'Allowed GPUs: T4, L4, A10G, L40S.' },
   { key: 'gpu.tasks', default: '2', doc: 'Most tasks at once, each with a GPU.' },
   {
+    key: 'gpu.flight',
+    default: '64',
+    doc: 'Requests in flight for each task, above which another is started.',
+  },
+  {
+    key: 'gpu.names',
+    default: 'account',
+    doc: 'What the role of the instances is unique in: account, as in earlier deployments, or region, for the same stack in several.',
+  },
+  {
+    key: 'gpu.fallback',
+    default: 'false',
+    doc: 'With true, the endpoint on Lambda answers while no task runs. Both need the same callers.',
+  },
+  {
     key: 'gpu.idle',
     default: 'quiet',
     doc: 'When no task runs: never, quiet (after gpu.quiet minutes without calls) or schedule (outside of gpu.hours).',

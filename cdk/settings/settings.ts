@@ -118,6 +118,9 @@ export function readGpuSize(context: Context) {
   return {
     gpus: gpus.length > 0 ? gpus : undefined,
     maxTasks: context.whole('gpu.tasks'),
+    requestsInFlight: context.whole('gpu.flight'),
+    regionalNames:
+      context.choice('gpu.names', ['account', 'region'] as const, 'account') === 'region',
     idle: readIdle(context),
   }
 }

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { Match, type Template } from '../../cdk/testing.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import { readPairs } from './environment.ts'
+import { readErrorGuard } from './error-guard.ts'
 import { EVERYTHING, ofType, onlyOf, type Synthesis, synthesize } from './synthesize.ts'
 
 const STACK = 'EspalierGpuApi'
@@ -52,7 +53,6 @@ describe('the endpoint on GPUs', () => {
           ReadonlyRootFilesystem: true,
           ResourceRequirements: [{ Type: 'GPU', Value: '1' }],
           LinuxParameters: { Tmpfs: [Match.objectLike({ ContainerPath: '/tmp', Size: 4096 })] },
-          Secrets: [{ Name: 'ESPALIER_API_KEYS', ValueFrom: EVERYTHING['gpu.keys'] }],
         }),
       ],
     })
@@ -65,7 +65,29 @@ describe('the endpoint on GPUs', () => {
     // A load balancer must not find a connection closed that it believes open, nor a task killed that answers.
     expect(config.keepAliveTimeoutMs).toBeGreaterThan(60_000)
     expect(config.shutdownTimeoutMs).toBeLessThan(30_000)
-    expect(JSON.stringify(env)).not.toContain('secret')
+  })
+
+  it('reads keys of callers itself, so that a changed one needs no deployment', () => {
+    const env = readPairs(containerOf(synthesis).Environment)
+    expect(env).toMatchObject({ ESPALIER_API_KEYS_FROM: EVERYTHING['gpu.keys'] })
+    expect(env).not.toHaveProperty('ESPALIER_OPEN')
+    expect(containerOf(synthesis)).not.toHaveProperty('Secrets')
+    const policies = ofType(synthesis, STACK, 'AWS::IAM::Policy').filter(({ Properties }) =>
+      JSON.stringify(Properties).includes('secretsmanager'),
+    )
+    expect(policies).toHaveLength(1)
+    expect(policies[0]?.Properties).toMatchObject({
+      Roles: [{ Ref: expect.stringMatching(/TaskRole/) }],
+      PolicyDocument: {
+        Statement: expect.arrayContaining([
+          {
+            Effect: 'Allow',
+            Action: 'secretsmanager:GetSecretValue',
+            Resource: EVERYTHING['gpu.keys'],
+          },
+        ]),
+      },
+    })
   })
 
   it('speaks HTTPS and nothing else', () => {
@@ -96,10 +118,20 @@ describe('the endpoint on GPUs', () => {
     const { Alarms } = service.DeploymentConfiguration
     const resources = synthesis.resources(STACK)
     const watched = Alarms.AlarmNames.map(({ Ref }) => JSON.stringify(resources[Ref]?.Properties))
-    const groups = Object.keys(template.findResources('AWS::ElasticLoadBalancingV2::TargetGroup'))
+    const groups = Object.entries(
+      template.findResources('AWS::ElasticLoadBalancingV2::TargetGroup'),
+    ).filter(([, { Properties }]) => Properties.TargetType === 'ip')
     expect(groups).toHaveLength(2)
-    for (const group of groups) {
+    for (const [group] of groups) {
       expect(watched.filter((alarm) => alarm.includes(group))).toHaveLength(2)
+    }
+    const guards = Alarms.AlarmNames.map(({ Ref }) => resources[Ref]?.Properties)
+    const shares = guards.filter((alarm) => alarm?.Metrics !== undefined).map(readErrorGuard)
+    expect(shares).toHaveLength(2)
+    // A single 5xx is of a restart; one in ten of a new version's are its own.
+    for (const isTooMany of shares) {
+      expect(isTooMany(1, 5)).toBe(false)
+      expect(isTooMany(3, 30)).toBe(true)
     }
   })
 
@@ -118,22 +150,13 @@ describe('the endpoint on GPUs', () => {
     template.hasResourceProperties('AWS::CloudWatch::Alarm', {
       // The calls that wake it count as well: without them it would be put to sleep while it starts.
       Metrics: Match.arrayWith([
-        Match.objectLike({ Expression: 'FILL(answered, 0) + FILL(refused, 0)' }),
+        Match.objectLike({ Expression: 'FILL(answered, 0) + FILL(failed, 0) + FILL(refused, 0)' }),
       ]),
       EvaluationPeriods: 60,
       ComparisonOperator: 'LessThanThreshold',
       TreatMissingData: 'breaching',
       AlarmActions: [{ Ref: Match.stringLikeRegexp('FallAsleep') }],
     })
-    for (const tasks of [0, 1]) {
-      template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalingPolicy', {
-        PolicyType: 'StepScaling',
-        StepScalingPolicyConfiguration: {
-          AdjustmentType: 'ExactCapacity',
-          StepAdjustments: [Match.objectLike({ ScalingAdjustment: tasks })],
-        },
-      })
-    }
   })
 
   it('lets the load balancer reach the tasks, and nobody the instances', () => {
@@ -157,19 +180,21 @@ describe('other endpoints on GPUs', () => {
       'gpu.jwt.issuer': 'https://issuer.example.com',
       'gpu.jwt.audience': 'espalier',
     })
-    const { Actions } = onlyOf<{ Actions: object[] }>(
-      synthesis,
-      STACK,
-      'AWS::ElasticLoadBalancingV2::ListenerRule',
-    )
-    expect(Actions[0]).toMatchObject({
-      Type: 'jwt-validation',
-      JwtValidationConfig: {
-        Issuer: 'https://issuer.example.com',
-        JwksEndpoint: 'https://issuer.example.com/.well-known/jwks.json',
-        AdditionalClaims: [{ Name: 'aud', Format: 'single-string', Values: ['espalier'] }],
-      },
-    })
+    const rules = ofType(synthesis, STACK, 'AWS::ElasticLoadBalancingV2::ListenerRule')
+      .map(({ Properties }) => (Properties as { Actions: { Type: string }[] }).Actions)
+      .filter((actions) => actions.at(-1)?.Type === 'forward')
+    // That of the tasks, and that of who answers while there is none.
+    expect(rules).toHaveLength(2)
+    for (const [first] of rules) {
+      expect(first).toMatchObject({
+        Type: 'jwt-validation',
+        JwtValidationConfig: {
+          Issuer: 'https://issuer.example.com',
+          JwksEndpoint: 'https://issuer.example.com/.well-known/jwks.json',
+          AdditionalClaims: [{ Name: 'aud', Format: 'single-string', Values: ['espalier'] }],
+        },
+      })
+    }
     const env = readPairs(containerOf(synthesis).Environment)
     expect(env.ESPALIER_OPEN).toBe('1')
   })

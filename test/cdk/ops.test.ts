@@ -15,9 +15,14 @@ interface Dimension {
   readonly Value: unknown
 }
 
-interface AlarmProperties {
+interface Measured {
   readonly MetricName: string
   readonly Dimensions: readonly Dimension[]
+}
+
+interface AlarmProperties extends Partial<Measured> {
+  /** Of an alarm on several metrics. */
+  readonly Metrics?: readonly { readonly MetricStat?: { readonly Metric: Measured } }[]
   readonly AlarmActions: readonly unknown[]
   readonly AlarmDescription: string
 }
@@ -41,11 +46,18 @@ describe('what is watched', () => {
     )
     expect(endpoints).toHaveLength(2)
     for (const { id, dimension } of endpoints) {
-      const own = alarms.filter(({ Dimensions }) =>
-        Dimensions.some(
-          ({ Name, Value }) => Name === dimension && JSON.stringify(Value).includes(id),
-        ),
-      )
+      const own = alarms
+        .flatMap(({ MetricName, Dimensions, Metrics = [] }) => [
+          ...(MetricName && Dimensions ? [{ MetricName, Dimensions }] : []),
+          ...Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []),
+        ])
+        .filter(({ Dimensions }) =>
+          Dimensions.some(
+            (
+              { Name, Value }, // Without the hash: the listener's own name begins with that of its load balancer.
+            ) => Name === dimension && JSON.stringify(Value).includes(id.slice(0, -8)),
+          ),
+        )
       expect(own.map(({ MetricName }) => MetricName)).toEqual(
         expect.arrayContaining([
           expect.stringMatching(/^5xx$|5XX/),
