@@ -6,11 +6,12 @@ import type { CpuApi } from './constructs/cpu-api.ts'
 import type { MonitoredEndpoint } from './constructs/endpoint.ts'
 import type { MonitoredJobs } from './constructs/job-failures.ts'
 import { PlacementCheck } from './constructs/placement-check.ts'
-import { type Architecture, type ImageTarget, ServiceImage } from './constructs/service-image.ts'
+import { type ImageTarget, ServiceImage } from './constructs/service-image.ts'
 import { Context } from './settings/context.ts'
 import { importNetwork } from './settings/existing-network.ts'
 import { SettingError } from './settings/setting-error.ts'
 import {
+  readArchitecture,
   readBuildArgs,
   readCpuAccess,
   readCpuSize,
@@ -62,8 +63,7 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
       removers: context.list('store.removers'),
     })
     const { store } = base
-    const image = (target: ImageTarget, architecture: Architecture = 'x86_64') =>
-      readImage(context, target, architecture)
+    const image = (target: ImageTarget) => readImage(context, target)
     let network: IVpc | undefined
     const vpc = () => {
       network ??= importNetwork(base, context) ?? makeNetwork()
@@ -87,7 +87,7 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
         ...readCpuAccess(base, context),
         ...size,
         store,
-        image: image('cpu', size.architecture),
+        image: image('cpu'),
         domain: readDomain(context, 'cpu'),
         privateThrough: endpoint
           ? InterfaceVpcEndpoint.fromInterfaceVpcEndpointAttributes(base, 'ExistingEndpoint', {
@@ -161,12 +161,17 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
   }
 }
 
-function readImage(
-  context: Context,
-  target: ImageTarget,
-  architecture: Architecture,
-): ServiceImage {
+/** One image for each target: the function and the jobs without a GPU run the same. */
+function readImage(context: Context, target: ImageTarget): ServiceImage {
+  const architecture = target === 'cpu' ? readArchitecture(context) : 'x86_64'
   const reference = context.text(`image.${target}`)
-  if (reference !== undefined) return ServiceImage.fromDigest(reference)
+  if (reference !== undefined) {
+    if (architecture === 'arm64' && reference === context.text('image.gpu')) {
+      throw new SettingError(
+        'image.cpu is image.gpu, which is for x86_64, and cpu.architecture is arm64; name an image for each',
+      )
+    }
+    return ServiceImage.fromDigest(reference, architecture)
+  }
   return ServiceImage.fromSource({ target, architecture, buildArgs: readBuildArgs(context) })
 }

@@ -17,7 +17,7 @@ import type { ServiceImage } from './service-image.ts'
 
 /** How jobs over many shards are made. */
 export interface BulkJobsProps {
-  /** The image's target `cpu` or `gpu`, as `hardware` says. */
+  /** The image's target `cpu` or `gpu`, as `hardware` says; on Fargate the jobs get its processor. */
   readonly image: ServiceImage
   /** Where models come from. */
   readonly store: ModelStore

@@ -26,8 +26,8 @@ export interface CpuApiProps extends AccessProps {
   /** Where its models come from. */
   readonly store: ModelStore
   /**
-   * The kind of processor that the image is made for.
-   * @default 'x86_64'
+   * The kind of processor, which must be that of the image.
+   * @default that of the image
    */
   readonly architecture?: Architecture
   /**
@@ -115,7 +115,7 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
       store,
       vpc,
       timeout,
-      architecture: props.architecture ?? 'x86_64',
+      architecture: props.architecture ?? image.architecture,
       memoryMib: props.memoryMib ?? 2 * MIB_PER_VCPU,
       maxConcurrency: props.maxConcurrency,
       keys,

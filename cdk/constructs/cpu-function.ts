@@ -63,6 +63,7 @@ export class CpuFunction extends Construct {
   constructor(scope: Construct, id: string, props: CpuFunctionProps) {
     super(scope, id)
     const { memoryMib, timeout, maxConcurrency, vpc, keys, snapStart } = props
+    props.image.requireArchitecture('the function', props.architecture)
     checkQuota('the memory of the function', memoryMib, 'MiB', LAMBDA_MEMORY_MIB)
     checkSeconds(
       'the timeout of the function, behind an API that waits 30 seconds,',

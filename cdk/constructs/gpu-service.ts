@@ -110,6 +110,7 @@ export class GpuService extends Construct {
 
   #task(props: GpuServiceProps): TaskDefinition {
     const { image, store, keys, settings } = props
+    image.requireArchitecture('the service on GPUs', 'x86_64')
     const task = new TaskDefinition(this, 'Task', {
       compatibility: Compatibility.MANAGED_INSTANCES,
       networkMode: NetworkMode.AWS_VPC,

@@ -20,6 +20,7 @@ import type { ServiceImage } from './service-image.ts'
 
 /** How a kind of job is made. */
 export interface JobDefinitionProps {
+  /** A job on Fargate gets the processor of its image; one on GPUs has x86_64. */
   readonly image: ServiceImage
   readonly hardware: 'cpu' | 'gpu'
   /** Arguments of `espalier`; `Ref::name` is replaced by the parameter of that name. */
@@ -44,6 +45,7 @@ export class JobDefinition extends Construct {
   constructor(scope: Construct, id: string, props: JobDefinitionProps) {
     super(scope, id)
     const { hardware, role, logGroup, vcpus, memoryMib } = props
+    if (hardware === 'gpu') props.image.requireArchitecture(`the job ${id}, on GPUs,`, 'x86_64')
     const container = {
       image: props.image.containerImage(this),
       command: [...props.command],
@@ -57,7 +59,7 @@ export class JobDefinition extends Construct {
     this.definition = new EcsJobDefinition(this, 'Job', {
       container:
         hardware === 'cpu'
-          ? this.#onFargate(container, props.vpc)
+          ? this.#onFargate(container, props)
           : new EcsEc2ContainerDefinition(this, 'Container', { ...container, gpu: 1 }),
       timeout: props.timeout,
       retryAttempts: props.attempts,
@@ -78,13 +80,14 @@ export class JobDefinition extends Construct {
 
   #onFargate(
     container: ConstructorParameters<typeof EcsFargateContainerDefinition>[2],
-    vpc: IVpc,
+    { vpc, image }: JobDefinitionProps,
   ): EcsFargateContainerDefinition {
     return new EcsFargateContainerDefinition(this, 'Container', {
       ...container,
       assignPublicIp: needsPublicAddress(vpc),
       ephemeralStorageSize: Size.gibibytes(50),
-      fargateCpuArchitecture: CpuArchitecture.X86_64,
+      fargateCpuArchitecture:
+        image.architecture === 'arm64' ? CpuArchitecture.ARM64 : CpuArchitecture.X86_64,
     })
   }
 }

@@ -36,6 +36,7 @@ export interface SourceImageProps {
 }
 
 interface PinnedImage {
+  readonly architecture: Architecture
   readonly account: string
   readonly region: string
   readonly name: string
@@ -58,23 +59,29 @@ export class ServiceImage {
     this.#pinned = pinned
   }
 
+  /** The processor that the image is made for. */
+  get architecture(): Architecture {
+    return (this.#pinned ?? this.#source)!.architecture
+  }
+
   /** The region of the repository; undefined for an image that is built. */
   get region(): string | undefined {
     return this.#pinned?.region
   }
 
   /**
-   * An image by digest: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/espalier@sha256:…`.
+   * An image by digest: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/espalier@sha256:…`. The digest must be that of
+   * an image for one processor, which cannot be seen here; Lambda refuses an index of several.
    * @throws SettingError for anything that could change its meaning, such as a tag
    */
-  static fromDigest(reference: string): ServiceImage {
+  static fromDigest(reference: string, architecture: Architecture = 'x86_64'): ServiceImage {
     const [, account, region, name, digest] = REFERENCE.exec(reference) ?? []
     if (!account || !region || !name || !digest) {
       throw new SettingError(
         `the image is "${reference}"; it must be ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:DIGEST, for a tag can change its meaning`,
       )
     }
-    return new ServiceImage(undefined, { account, region, name, digest })
+    return new ServiceImage(undefined, { architecture, account, region, name, digest })
   }
 
   /**
@@ -83,6 +90,14 @@ export class ServiceImage {
    */
   static fromSource(props: SourceImageProps): ServiceImage {
     return new ServiceImage(props, undefined)
+  }
+
+  /** @throws SettingError where the image is made for another processor than what would run it */
+  requireArchitecture(what: string, wanted: Architecture): void {
+    if (this.architecture === wanted) return
+    throw new SettingError(
+      `the image is for ${this.architecture} and ${what} for ${wanted}; name an image for ${wanted}, and say so where it is named`,
+    )
   }
 
   /** The image as a Lambda function runs it. @throws SettingError where it lies in another region */
@@ -131,6 +146,7 @@ export class ServiceImage {
 
   #build(scope: Construct): DockerImageAssetOptions & { readonly directory: string } {
     const { target, architecture, buildArgs = {}, folder = ROOT } = this.#source!
+    if (target === 'gpu') this.requireArchitecture('what runs on GPUs', 'x86_64')
     if (!existsSync(join(folder, DOCKERFILE))) {
       throw new SettingError(
         `there is no ${DOCKERFILE} in ${folder} to build the image from; name an image with -c image.${target}=…@sha256:… or ServiceImage.fromDigest, or the folder of a clone`,

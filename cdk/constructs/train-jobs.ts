@@ -17,7 +17,7 @@ import type { ServiceImage } from './service-image.ts'
 
 /** How jobs that train are made. */
 export interface TrainJobsProps {
-  /** The image's target `cpu`. */
+  /** The image's target `cpu`, whose processor the jobs get. */
   readonly image: ServiceImage
   /** Where versions are published. */
   readonly store: ModelStore

@@ -18,7 +18,7 @@ export const CONTEXT_KEYS = [
   {
     key: 'image.cpu',
     default: 'built from this folder',
-    doc: 'Image for Lambda and for jobs without a GPU, by digest: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:DIGEST.',
+    doc: 'Image for Lambda and for jobs without a GPU, by the digest of one platform: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:DIGEST.',
   },
   {
     key: 'image.gpu',
@@ -58,7 +58,11 @@ export const CONTEXT_KEYS = [
     default: 'none',
     doc: 'VPC endpoint (vpce-…) that is the only way to the API. Needs cpu.iam.',
   },
-  { key: 'cpu.architecture', default: 'x86_64', doc: 'Processor of the image: x86_64 or arm64.' },
+  {
+    key: 'cpu.architecture',
+    default: 'x86_64',
+    doc: 'Processor of image.cpu, for Lambda and for jobs without a GPU: x86_64 or arm64.',
+  },
   {
     key: 'cpu.memory',
     default: '3538',

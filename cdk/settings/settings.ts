@@ -90,11 +90,16 @@ export function readDomain(context: Context, endpoint: 'cpu' | 'gpu'): DomainPro
   return { name, certificateArn, zone: { id, name: zoneName } }
 }
 
+/** The processor of the function, and of jobs without a GPU. */
+export function readArchitecture(context: Context): Architecture {
+  return context.choice('cpu.architecture', ARCHITECTURES, 'x86_64')
+}
+
 /** What a function takes beside its image. */
 export function readCpuSize(context: Context) {
   const timeout = context.whole('cpu.timeout')
   return {
-    architecture: context.choice('cpu.architecture', ARCHITECTURES, 'x86_64'),
+    architecture: readArchitecture(context),
     memoryMib: context.whole('cpu.memory'),
     timeout: timeout === undefined ? undefined : Duration.seconds(timeout),
     maxConcurrency: context.whole('cpu.concurrency'),

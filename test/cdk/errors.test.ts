@@ -100,6 +100,11 @@ describe('a deployment that cannot be is refused in the words of its settings', 
       /must be one of x86_64, arm64/,
     ],
     [
+      'one image for two processors',
+      { ...EVERYTHING, 'cpu.architecture': 'arm64' },
+      /^image.cpu is image.gpu, which is for x86_64, and cpu.architecture is arm64/,
+    ],
+    [
       'a name without a certificate',
       { ...SMALLEST, 'cpu.domain': 'api.example.com' },
       /^cpu.certificate is missing: HTTPS under api.example.com/,

@@ -2,11 +2,12 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { Match } from '../../cdk/testing.ts'
 import { findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { readPairs } from './environment.ts'
-import { EVERYTHING, ofType, type Synthesis, synthesize } from './synthesize.ts'
+import { EVERYTHING, IMAGE, ofType, type Synthesis, synthesize } from './synthesize.ts'
 
 interface JobProperties {
   readonly PlatformCapabilities: string[]
   readonly ContainerProperties: {
+    readonly RuntimePlatform?: { readonly CpuArchitecture?: string }
     readonly Command: string[]
     readonly Environment: { Name: string; Value: unknown }[]
     readonly ResourceRequirements: { Type: string; Value: string }[]
@@ -43,6 +44,29 @@ describe('jobs', () => {
       ['finetune', 'FARGATE'],
       ['train', 'EC2', '1 GPU'],
       ['train', 'FARGATE'],
+    ])
+  })
+
+  it.each(['x86_64', 'arm64'])('run on the processor of their image, %s', (architecture) => {
+    const made = synthesize({
+      ...EVERYTHING,
+      'image.gpu': IMAGE.replace('espalier@', 'espalier-gpu@'),
+      stacks: 'store,cpu,train,bulk',
+      'cpu.architecture': architecture,
+    })
+    const [lambda] = ofType(made, 'EspalierCpuApi', 'AWS::Lambda::Function')
+    expect(lambda?.Properties?.Architectures).toEqual([architecture])
+    const kinds = ['EspalierTrain', 'EspalierBulk']
+      .flatMap((stack) => jobsOf(made, stack))
+      .map(({ PlatformCapabilities, ContainerProperties: { RuntimePlatform } }) => [
+        ...PlatformCapabilities,
+        RuntimePlatform?.CpuArchitecture,
+      ])
+    const onFargate = ['FARGATE', architecture.toUpperCase()]
+    expect(kinds.sort()).toEqual([
+      ['EC2', undefined],
+      ['EC2', undefined],
+      ...Array.from({ length: 4 }, () => onFargate),
     ])
   })
 

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CONFIG_VARIABLES, parseConfig } from '../../../shared/lib/config/config.ts'
@@ -63,7 +63,8 @@ describe('the Dockerfile', () => {
       ([, argument, stage]) => argument ?? stage,
     )
     const stages = [...dockerfile.matchAll(/ AS (\S+)$/gm)].map(([, name]) => name)
-    const args = [...dockerfile.matchAll(/^ARG (\S+)$/gm)].map(([, name]) => name)
+    const head = dockerfile.slice(0, dockerfile.indexOf('\nFROM '))
+    const args = [...head.matchAll(/^ARG (\w+)(=scratch)?$/gm)].map(([, name]) => name)
     expect(args).toEqual(['NODE_IMAGE', 'ADAPTER_IMAGE', 'CUDA_IMAGE'])
     for (const base of bases) expect([...stages, ...args]).toContain(base)
   })
@@ -145,38 +146,38 @@ describe('what goes into the image', () => {
       expect(existsSync(join(target, path)), path).toBe(true)
     }
     expect(existsSync(join(target, 'infra/models/all-MiniLM-L6-v2/model.safetensors'))).toBe(true)
-    for (const path of ['test', 'docs', 'cdk', 'dist', 'node_modules', 'README.md', '.git']) {
+    for (const path of [
+      'test',
+      'docs',
+      'cdk',
+      'dist',
+      'infra/docker/check',
+      'node_modules',
+      'README.md',
+      '.git',
+    ]) {
       expect(existsSync(join(target, path)), path).toBe(false)
     }
   })
 })
 
-describe('resolve-digests.sh', () => {
-  const resolve = (target: string, script: string) => {
-    const env = { PATH: fakeProgram('crane', script) }
-    const run = spawnSync('bash', [join(docker, 'resolve-digests.sh'), target], { env })
+describe('install.sh', () => {
+  const install = (architecture: string) => {
+    const path = `${fakeProgram('npm', 'echo installed')}:${dirname(process.execPath)}`
+    const run = spawnSync('sh', [join(docker, 'steps/install.sh')], {
+      env: { PATH: path, TARGETARCH: architecture },
+    })
     return { code: run.status, stdout: run.stdout.toString(), stderr: run.stderr.toString() }
   }
-  const digest = `sha256:${'0a'.repeat(32)}`
+  const ours = process.arch === 'x64' ? 'amd64' : process.arch
 
-  it.each([
-    ['cpu', ['NODE_IMAGE', 'ADAPTER_IMAGE']],
-    ['gpu', ['NODE_IMAGE', 'CUDA_IMAGE']],
-  ])('prints the arguments of target %s with digests', (target, names) => {
-    const { code, stdout } = resolve(target, `echo ${digest}`)
-    expect(code).toBe(0)
-    const lines = stdout.trim().split('\n')
-    expect(lines.map((line) => /^--build-arg (\w+)=\S+:\S+@sha256:/.exec(line)?.[1])).toEqual(names)
-    for (const line of lines) expect(line.endsWith(`@${digest}`)).toBe(true)
-  })
-
-  it('prints nothing that is no digest', () => {
-    for (const script of ['exit 1', 'echo', 'echo sha256:1234', 'echo latest']) {
-      const { code, stdout } = resolve('cpu', script)
-      expect(code).toBe(1)
-      expect(stdout).not.toContain('NODE_IMAGE=')
-    }
-    expect(resolve('tpu', 'true').code).toBe(2)
+  it('refuses a base for another processor than the build', () => {
+    expect(install(ours)).toEqual({ code: 0, stdout: 'installed\n', stderr: '' })
+    expect(install('riscv64')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `the build is for riscv64 and NODE_IMAGE for ${process.arch}: name the digests of one processor\n`,
+    })
   })
 })
 
