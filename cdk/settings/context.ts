@@ -1,5 +1,5 @@
 import type { IConstruct } from 'constructs'
-import { CONTEXT_KEYS, type ContextName } from './context-keys.ts'
+import { SETTINGS, type SettingKey } from '../../shared/deployment/settings.ts'
 import { SettingError } from './setting-error.ts'
 
 /** Reads the values of `-c key=value` and `cdk.json`, and refuses what is not one. */
@@ -13,12 +13,12 @@ export class Context {
     const unknown = given.find((key) => !isKnown(key))
     if (unknown === undefined) return
     const [group] = unknown.split('.')
-    const near = CONTEXT_KEYS.map(({ key }) => key).filter((key) => key.split('.')[0] === group)
-    const list = near.length > 0 ? near : CONTEXT_KEYS.map(({ key }) => key)
+    const near = SETTINGS.map(({ key }) => key).filter((key) => key.split('.')[0] === group)
+    const list = near.length > 0 ? near : SETTINGS.map(({ key }) => key)
     throw new SettingError(`-c ${unknown} is no setting; there are ${list.join(', ')}`)
   }
 
-  text(key: ContextName): string | undefined {
+  text(key: SettingKey): string | undefined {
     const value: unknown = this.#scope.node.tryGetContext(key)
     if (value === undefined || value === '') return undefined
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
@@ -28,22 +28,22 @@ export class Context {
   }
 
   /** @throws SettingError saying what is missing, and why it is needed */
-  required(key: ContextName, why: string): string {
+  required(key: SettingKey, why: string): string {
     const value = this.text(key)
     if (value !== undefined) return value
     throw new SettingError(`${key} is missing: ${why}; give it with -c ${key}=…`)
   }
 
-  list(key: ContextName): string[] {
+  list(key: SettingKey): string[] {
     const parts = this.text(key)?.split(',') ?? []
     return parts.map((part) => part.trim()).filter((part) => part !== '')
   }
 
-  flag(key: ContextName): boolean {
+  flag(key: SettingKey): boolean {
     return this.choice(key, ['true', 'false'] as const, 'false') === 'true'
   }
 
-  whole(key: ContextName): number | undefined {
+  whole(key: SettingKey): number | undefined {
     const value = this.text(key)
     if (value === undefined || /^[0-9]{1,9}$/.test(value)) {
       return value === undefined ? undefined : Number(value)
@@ -52,7 +52,7 @@ export class Context {
   }
 
   choice<const T extends readonly string[]>(
-    key: ContextName,
+    key: SettingKey,
     allowed: T,
     fallback: T[number],
   ): T[number] {
@@ -61,7 +61,7 @@ export class Context {
     throw new SettingError(`${key} is "${value}"; it must be one of ${allowed.join(', ')}`)
   }
 
-  choices<const T extends readonly string[]>(key: ContextName, allowed: T): T[number][] {
+  choices<const T extends readonly string[]>(key: SettingKey, allowed: T): T[number][] {
     return this.list(key).map((value) => {
       if (allowed.includes(value)) return value
       throw new SettingError(`${key} has "${value}"; it takes ${allowed.join(', ')}`)
@@ -71,5 +71,5 @@ export class Context {
 
 /** The CDK's own keys have a scope, a colon or a dash in them, and ours have not. */
 function isKnown(key: string): boolean {
-  return /[@:-]/.test(key) || CONTEXT_KEYS.some((known) => known.key === key)
+  return /[@:-]/.test(key) || SETTINGS.some((known) => known.key === key)
 }

@@ -1,8 +1,8 @@
 import { Annotations } from 'aws-cdk-lib'
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2'
 import type { Construct } from 'constructs'
+import type { SettingKey } from '../../shared/deployment/settings.ts'
 import type { Context } from './context.ts'
-import type { ContextName } from './context-keys.ts'
 import { SettingError } from './setting-error.ts'
 
 /** The network that the context describes, without looking it up; undefined where it describes none. */
@@ -13,7 +13,7 @@ export function importNetwork(scope: Construct, context: Context): IVpc | undefi
   const vpcCidrBlock = context.required('vpc.cidr', why)
   context.required('vpc.zones', why)
   const availabilityZones = context.list('vpc.zones')
-  const subnets = (key: ContextName) => {
+  const subnets = (key: SettingKey) => {
     const ids = context.list(key)
     if (ids.length === 0 || ids.length === availabilityZones.length) return ids
     throw new SettingError(

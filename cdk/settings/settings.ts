@@ -2,6 +2,7 @@ import { Duration, TimeZone } from 'aws-cdk-lib'
 import { Schedule } from 'aws-cdk-lib/aws-applicationautoscaling'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
+import { STACKS, type StackName } from '../../shared/deployment/settings.ts'
 import type { AccessProps, JwtAccess } from '../constructs/access.ts'
 import type { DomainProps } from '../constructs/domain.ts'
 import type { GpuName } from '../constructs/gpu-capacity.ts'
@@ -11,10 +12,6 @@ import type { Architecture } from '../constructs/service-image.ts'
 import type { Context } from './context.ts'
 import { checkRegion } from './regions.ts'
 import { SettingError } from './setting-error.ts'
-
-/** Parts that can be deployed. */
-export const STACKS = ['store', 'cpu', 'gpu', 'train', 'bulk', 'ops'] as const
-export type StackName = (typeof STACKS)[number]
 
 const GPUS = ['T4', 'L4', 'A10G', 'L40S'] as const satisfies readonly GpuName[]
 const ARCHITECTURES = ['x86_64', 'arm64'] as const satisfies readonly Architecture[]

@@ -547,11 +547,18 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     builtins: true,
     instead: 'lib lies under everything and uses zod alone',
   },
+  deployment: {
+    imports: lib,
+    packages: ['zod'],
+    builtins: true,
+    instead: 'deployment is the settings of a deployment and their file; it calls nothing of AWS',
+  },
   cdk: {
-    imports: { lib: 'types' },
+    imports: { lib: 'types', deployment: 'value' },
     packages: 'any',
     builtins: true,
-    instead: 'cdk takes names from lib/config as types and files from infra by path',
+    instead:
+      'cdk takes names from lib/config as types, settings from deployment, files from infra by path',
   },
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { CONTEXT_KEYS } from '../../cdk/settings/context-keys.ts'
 import { type App, CfnBucket, Stack, Validations } from '../../cdk/testing.ts'
+import { SETTINGS } from '../../shared/deployment/settings.ts'
 import { CDK_JSON, compose, EVERYTHING, type Synthesis, synthesize } from './synthesize.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -126,7 +126,7 @@ describe('docs/deploy.md', () => {
           .map((cell) => cell.trim()),
       )
     expect(rows).toEqual(
-      CONTEXT_KEYS.map(({ key, default: fallback, doc }) => [`\`${key}\``, fallback, doc]),
+      SETTINGS.map(({ key, default: fallback, doc }) => [`\`${key}\``, fallback, doc]),
     )
   })
 })

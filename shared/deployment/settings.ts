@@ -1,0 +1,70 @@
+import { ARN, choices, LIST, type Setting, type SettingType, TEXT } from './setting-types.ts'
+import { CPU_SETTINGS } from './settings-cpu.ts'
+import { GPU_SETTINGS } from './settings-gpu.ts'
+import { PLACE_SETTINGS } from './settings-place.ts'
+
+/** Parts that can be deployed. */
+export const STACKS = ['store', 'cpu', 'gpu', 'train', 'bulk', 'ops'] as const
+export type StackName = (typeof STACKS)[number]
+
+const FRAME_SETTINGS = [
+  {
+    key: 'region',
+    type: TEXT,
+    default: 'that of your AWS profile',
+    doc: 'AWS region to deploy to.',
+  },
+  {
+    key: 'stacks',
+    type: choices(...STACKS),
+    default: 'store,cpu,ops',
+    doc: 'Stacks to deploy, separated by commas: store, cpu, gpu, train, bulk, ops.',
+  },
+  { key: 'name', type: TEXT, default: 'Espalier', doc: 'Stack name prefix.' },
+  {
+    key: 'image.cpu',
+    type: TEXT,
+    default: 'built from this folder',
+    doc: 'Image for Lambda and for jobs without a GPU, by the digest of one platform: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:DIGEST.',
+  },
+  {
+    key: 'image.gpu',
+    type: TEXT,
+    default: 'built from this folder',
+    doc: 'Image for GPUs, by digest.',
+  },
+  {
+    key: 'image.args',
+    type: TEXT,
+    default: 'none',
+    doc: 'Build arguments for an image built from this folder, as infra/docker/resolve-digests.sh prints them.',
+  },
+  {
+    key: 'permissionsBoundary',
+    type: ARN,
+    default: 'none',
+    doc: 'ARN of a permissions boundary for every role.',
+  },
+  {
+    key: 'store.removers',
+    type: LIST,
+    default: 'none',
+    doc: 'ARNs of roles that may delete versions, separated by commas.',
+  },
+] as const satisfies readonly Setting[]
+
+/** Every setting of a deployment, in the order of documentation. */
+export const SETTINGS = [
+  ...FRAME_SETTINGS,
+  ...CPU_SETTINGS,
+  ...GPU_SETTINGS,
+  ...PLACE_SETTINGS,
+] as const satisfies readonly Setting[]
+
+/** The key of a setting. */
+export type SettingKey = (typeof SETTINGS)[number]['key']
+
+/** What a setting may be. */
+export function typeOf(key: SettingKey): SettingType {
+  return SETTINGS.find((setting) => setting.key === key)!.type
+}
