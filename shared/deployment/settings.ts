@@ -15,6 +15,26 @@ const FRAME_SETTINGS = [
     doc: 'AWS region to deploy to.',
   },
   {
+    key: 'account',
+    type: TEXT,
+    default: 'whoever deploys',
+    doc: 'ID of the AWS account; other credentials are refused.',
+  },
+  {
+    key: 'file',
+    type: TEXT,
+    default: 'espalier.deploy.json',
+    doc: 'Deployment file. It is looked for in the current folder and in the root of the clone.',
+    ofCommand: true,
+  },
+  {
+    key: 'environment',
+    type: TEXT,
+    default: 'the only one',
+    doc: 'Environment of the deployment file.',
+    ofCommand: true,
+  },
+  {
     key: 'stacks',
     type: choices(...STACKS),
     default: 'store,cpu,ops',

@@ -6,6 +6,7 @@ export const OPTIONS = [
   'calibration',
   'encoder',
   'encoder-name',
+  'environment',
   'epochs',
   'features',
   'flip',

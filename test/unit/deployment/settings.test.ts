@@ -45,7 +45,9 @@ describe('the schema of a file', () => {
   })
 
   it('takes null where a value may be taken away', () => {
-    expect(schemaOfSettings(SETTINGS, true).safeParse({ cpu: { keys: null } }).success).toBe(false)
+    expect(schemaOfSettings(SETTINGS, true).safeParse({ cpu: { memroy: null } }).success).toBe(
+      false,
+    )
     expect(schemaOfSettings(SETTINGS, true).safeParse({ cpu: { iam: null } }).success).toBe(true)
   })
 })
