@@ -16,8 +16,8 @@ import {
   FINGERPRINT,
   header,
   KEY_HEADERS,
-  OPEN_PATHS,
   PathRegex,
+  PROBE_PATHS,
 } from './listener-conditions.ts'
 import { checkClaims, checkedAction } from './token-check.ts'
 import { WakingFunction } from './waking-function.ts'
@@ -76,7 +76,7 @@ export class AsleepRules extends Construct {
     if (hasKeys) this.#answer('NoKey', 40, known, 401, NO_KEY)
     if (wakes) {
       // A probe is no call: it must neither start a task nor keep one.
-      const probes = [ListenerCondition.hostHeaders([host]), new PathRegex([OPEN_PATHS])]
+      const probes = [ListenerCondition.hostHeaders([host]), new PathRegex([PROBE_PATHS])]
       this.#answer('Probe', 10, probes, 200, { status: 'ok' })
     }
   }

@@ -1,7 +1,7 @@
 import type { Config } from '../../shared/lib/config/config.ts'
 
 /** What a deployment may set: not what AWS Batch itself tells the children of an array job. */
-type Setting = Exclude<keyof Config, 'arrayIndex' | 'arraySize'> | 'apiKeysFrom' | 'metrics'
+type Setting = Exclude<keyof Config, 'arrayIndex' | 'arraySize'>
 
 /** Settings of the container, by their names in the configuration of the service. */
 export type ServiceSettings = Readonly<Partial<Record<Setting, string | number>>>

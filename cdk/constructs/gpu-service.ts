@@ -165,6 +165,8 @@ function gpuSettings({ store, keys }: GpuServiceProps): ServiceSettings {
     // Longer than the load balancer keeps a connection.
     keepAliveTimeoutMs: 75_000,
     shutdownTimeoutMs: 25_000,
+    // All callers come by the few addresses of the load balancer, which passes bodies on as they come.
+    addressShare: 100,
     apiKeysFrom: keys?.arn,
     open: keys ? undefined : 1,
   }

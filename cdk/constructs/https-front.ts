@@ -20,7 +20,7 @@ import type { JwtAccess } from './access.ts'
 import { acknowledge } from './acknowledge.ts'
 import { AsleepRules, type AsleepRulesProps, RULE_PRIORITY } from './asleep-rules.ts'
 import { type DomainProps, zoneOf } from './domain.ts'
-import { API_PATHS, OPEN_PATHS, PathRegex } from './listener-conditions.ts'
+import { API_PATHS, DESCRIPTION_PATH, PathRegex, PROBE_PATHS } from './listener-conditions.ts'
 import { createLogBucket } from './private-bucket.ts'
 import { checkClaims, checkedAction } from './token-check.ts'
 
@@ -93,7 +93,7 @@ export class HttpsFront extends Construct {
       conditions: [
         ListenerCondition.hostHeaders([domain.name]),
         // What anybody may ask for must not look like work where a task runs for as long as there is work.
-        new PathRegex(asleep?.wakes ? [API_PATHS] : [API_PATHS, OPEN_PATHS]),
+        new PathRegex(asleep?.wakes ? [API_PATHS] : [API_PATHS, PROBE_PATHS, DESCRIPTION_PATH]),
       ],
       action: jwt ? checkedAction(jwt, forward) : forward,
     })

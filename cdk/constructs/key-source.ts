@@ -1,9 +1,8 @@
-import { Stack, Token } from 'aws-cdk-lib'
+import { Token } from 'aws-cdk-lib'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { IParameter } from 'aws-cdk-lib/aws-ssm'
-import type { IConstruct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 
 /** Which service keeps the keys. */
@@ -23,11 +22,18 @@ export class KeySource {
   /** What the service is told, as `ESPALIER_API_KEYS_FROM`. */
   readonly arn: string
   readonly #keeper: Keeper
+  readonly #region: string
   readonly #encryptionKey: IKey | undefined
 
-  private constructor(arn: string, keeper: Keeper, encryptionKey: IKey | undefined) {
+  private constructor(
+    arn: string,
+    keeper: Keeper,
+    region: string,
+    encryptionKey: IKey | undefined,
+  ) {
     this.arn = arn
     this.#keeper = keeper
+    this.#region = region
     this.#encryptionKey = encryptionKey
   }
 
@@ -41,8 +47,9 @@ export class KeySource {
         'the ARN of the keys is not known yet: use KeySource.fromSecret or KeySource.fromParameter',
       )
     }
-    if (SECRET.test(arn)) return new KeySource(arn, 'secretsmanager', encryptionKey)
-    if (PARAMETER.test(arn)) return new KeySource(arn, 'ssm', encryptionKey)
+    const region = arn.split(':')[3] ?? ''
+    if (SECRET.test(arn)) return new KeySource(arn, 'secretsmanager', region, encryptionKey)
+    if (PARAMETER.test(arn)) return new KeySource(arn, 'ssm', region, encryptionKey)
     throw new SettingError(
       `the keys are at "${arn}"; it must be the whole ARN of a secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf) or of a parameter (arn:aws:ssm:REGION:ACCOUNT:parameter/NAME)`,
     )
@@ -50,30 +57,34 @@ export class KeySource {
 
   /** Keys in a secret of the same application, or an imported one with its whole ARN. */
   static fromSecret(secret: ISecret): KeySource {
-    return new KeySource(secret.secretArn, 'secretsmanager', secret.encryptionKey)
+    return new KeySource(
+      secret.secretArn,
+      'secretsmanager',
+      secret.env.region,
+      secret.encryptionKey,
+    )
   }
 
   /** Keys in a parameter of type SecureString. */
   static fromParameter(parameter: IParameter, encryptionKey?: IKey): KeySource {
-    return new KeySource(parameter.parameterArn, 'ssm', encryptionKey)
+    return new KeySource(parameter.parameterArn, 'ssm', parameter.env.region, encryptionKey)
   }
 
   /** Lets a role read the keys, and decrypt them by no other way than the service that keeps them. */
-  grantRead(grantee: IGrantable & IConstruct): Grant {
+  grantRead(grantee: IGrantable): Grant {
     const read = Grant.addToPrincipal({
       grantee,
       actions: [ACTIONS[this.#keeper]],
       resourceArns: [this.arn],
     })
     if (this.#encryptionKey === undefined) return read
-    const { region } = Stack.of(grantee)
     return read.combine(
       Grant.addToPrincipal({
         grantee,
         actions: ['kms:Decrypt'],
         resourceArns: [this.#encryptionKey.keyArn],
         conditions: {
-          StringEquals: { 'kms:ViaService': `${this.#keeper}.${region}.amazonaws.com` },
+          StringEquals: { 'kms:ViaService': `${this.#keeper}.${this.#region}.amazonaws.com` },
         },
       }),
     )

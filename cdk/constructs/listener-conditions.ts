@@ -3,8 +3,10 @@ import { ListenerCondition } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 /** Paths that take a key, of every route of the service but `/metrics`, which counts one task only. */
 export const API_PATHS =
   '^/(embed|classify|info|v1/(embeddings|classify|models(/.+)?)|v2/embed|admin/refresh)/?$'
-/** Paths that anybody may ask for: probes, and the description of the API. */
-export const OPEN_PATHS = '^/(livez|readyz|healthz|health|ping|openapi\\.json)/?$'
+/** Probes, which anybody may ask for. */
+export const PROBE_PATHS = '^/(livez|readyz|healthz|health|ping)/?$'
+/** The description of the API, for anybody as well. */
+export const DESCRIPTION_PATH = '^/openapi\\.json/?$'
 
 /** How a caller shows who it is: each is a rule of its own, because conditions of a rule must all hold. */
 export const KEY_HEADERS = [

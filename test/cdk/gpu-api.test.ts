@@ -61,7 +61,12 @@ describe('the endpoint on GPUs', () => {
   it('gives the service settings that it takes', () => {
     const env = readPairs(containerOf(synthesis).Environment)
     const config = parseConfig(env)
-    expect(config).toMatchObject({ host: '0.0.0.0', device: 'cuda', precision: 'float16' })
+    expect(config).toMatchObject({
+      host: '0.0.0.0',
+      device: 'cuda',
+      precision: 'float16',
+      addressShare: 100,
+    })
     // A load balancer must not find a connection closed that it believes open, nor a task killed that answers.
     expect(config.keepAliveTimeoutMs).toBeGreaterThan(60_000)
     expect(config.shutdownTimeoutMs).toBeLessThan(30_000)

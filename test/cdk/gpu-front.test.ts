@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { API_PATHS, OPEN_PATHS } from '../../cdk/constructs/listener-conditions.ts'
+import { API_PATHS, PROBE_PATHS } from '../../cdk/constructs/listener-conditions.ts'
 import { type Answer, type Call, readRules } from './listener-rules.ts'
 import { type ContextValues, EVERYTHING, ofType, synthesize } from './synthesize.ts'
 
@@ -55,6 +55,7 @@ describe('who answers a call', () => {
     ['for nothing that there is', { host: HOST, path: '/embedded', headers: bearer }, 404, 404],
     ['for another host', { host: '203.0.113.7', path: '/embed', headers: bearer }, 404, 404],
     ['of a probe', { host: HOST, path: '/health' }, 200, 200],
+    ['for the description', { host: HOST, path: '/openapi.json' }, 404, 404],
   ])('%s', (_, call, awake, asleep) => {
     expect(ask(call, 'awake')).toBe(awake)
     expect(ask(call, 'asleep')).toBe(asleep)
@@ -137,6 +138,8 @@ describe('who answers a call out of hours', () => {
     expect(ask(embed({ ...bearer, ...exact }), 'asleep')).toBe('fallback')
     expect(ask(embed(), 'asleep')).toBe(401)
     expect(ask({ host: HOST, path: '/readyz' }, 'awake')).toBe('gpu')
+    expect(ask({ host: HOST, path: '/openapi.json' }, 'awake')).toBe('gpu')
+    expect(ask({ host: HOST, path: '/metrics', headers: bearer }, 'awake')).toBe(404)
   })
 
   it('is nobody where there is none, and nothing is moved', () => {
@@ -174,7 +177,7 @@ describe('paths of the load balancer', () => {
   it('are those of every route', () => {
     const file = new URL('../../docs/openapi.json', import.meta.url)
     const { paths } = JSON.parse(readFileSync(file, 'utf8')) as { paths: object }
-    const known = [API_PATHS, OPEN_PATHS].map((source) => new RegExp(source))
+    const known = [API_PATHS, PROBE_PATHS].map((source) => new RegExp(source))
     const names = Object.keys(paths).map((path) => path.replace('{id}', 'name@v7'))
     expect(names.length).toBeGreaterThan(10)
     expect(names.filter((path) => !known.some((each) => each.test(path)))).toEqual([])
