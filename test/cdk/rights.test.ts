@@ -84,7 +84,10 @@ describe.each([
   })
 })
 
-describe.each([['the endpoint on Lambda', ROLES.cpu]])('%s', (_name, role) => {
+describe.each([
+  ['the endpoint on Lambda', ROLES.cpu],
+  ['the task on a GPU', ROLES.gpu],
+])('%s', (_name, role) => {
   it('may read the secret of its keys, and no other, and write none', async () => {
     const action = 'secretsmanager:GetSecretValue'
     await expectDecision(role, { action, resource: KEYS }, 'Allowed')
