@@ -1,4 +1,6 @@
-/** What the tests need of the CDK: they lie outside of this package, where none of it is found. */
+/** What the tests need of the CDK and of the simulator of IAM: they lie outside of this package, where none is found. */
+
+export { runSimulation } from '@cloud-copilot/iam-simulate'
 export { App, Aspects, Stack, Validations } from 'aws-cdk-lib'
 export { Match, Template } from 'aws-cdk-lib/assertions'
 export { InterfaceVpcEndpoint } from 'aws-cdk-lib/aws-ec2'

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { composeApp } from '../../cdk/compose.ts'
@@ -93,6 +94,7 @@ export function synthesize(
       const manifest = JSON.parse(readFileSync(join(outdir, `${stack}.assets.json`), 'utf8'))
       return Object.values<DockerImage>(manifest.dockerImages ?? {})
     })
+    keepTemplates(texts)
     const text = (stack: string): string => {
       const found = texts.get(stack)
       if (found === undefined) throw new Error(`there is no stack ${stack}`)
@@ -108,6 +110,16 @@ export function synthesize(
     }
   } finally {
     rmSync(outdir, { recursive: true, force: true })
+  }
+}
+
+/** Leaves templates in a folder, each once, for `npm run lint:cdk`. */
+function keepTemplates(texts: ReadonlyMap<string, string>): void {
+  const folder = process.env.ESPALIER_CDK_TEMPLATES
+  if (folder === undefined) return
+  for (const [stack, text] of texts) {
+    const hash = createHash('sha256').update(text).digest('hex').slice(0, 12)
+    writeFileSync(join(folder, `${stack}-${hash}.json`), text)
   }
 }
 
