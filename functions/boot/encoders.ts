@@ -1,4 +1,5 @@
 import { type AdmissionLimits, UNBOUNDED_QUEUE } from '../../shared/encoder/admission.ts'
+import { PixelBudget } from '../../shared/encoder/pixel-budget.ts'
 import type { ArtifactOptions } from '../../shared/encoders/encoder-artifacts.ts'
 import type { EncoderSources } from '../../shared/encoders/encoder-sources.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
@@ -9,6 +10,10 @@ import type { DeviceReport } from '../../shared/runtime/workers/device-probe.ts'
 import type { PrespawnedWorker } from '../../shared/runtime/workers/prespawned-worker.ts'
 import type { RegistryParts } from './registry.ts'
 import type { Boot, OpenOptions } from './types.ts'
+
+/** Pixels decoded at once: a large image, and of photographs one for each worker. */
+const MIN_DECODE_PIXELS = 64_000_000
+const WORKER_DECODE_PIXELS = 16_000_000
 
 /** Where a process gets its encoders. */
 export interface EncoderParts
@@ -38,6 +43,9 @@ export function createEncoderParts(options: {
 }): EncoderParts {
   const { config, artifacts, registry, workerUrl, prespawned, log } = options
   const choose = createDeviceChooser(options)
+  const workers = config.workers ?? options.cores
+  const decodePixels = Math.max(MIN_DECODE_PIXELS, WORKER_DECODE_PIXELS * workers)
+  const decoding = new PixelBudget(config.maxDecodePixels ?? decodePixels)
 
   const openSources: EncoderParts['openSources'] = async (open, queue, onVerified) => {
     const [{ createEncoderSources }, choice] = await Promise.all([
@@ -56,6 +64,7 @@ export function createEncoderParts(options: {
         maxImageBytes: config.maxImageBytes,
         maxImagePixels: config.maxImagePixels,
         imageCheck: config.images,
+        decoding,
       },
       resultCacheBytes: config.resultCacheBytes,
       longJobs: open.longJobs,
@@ -71,6 +80,7 @@ export function createEncoderParts(options: {
       maxQueueTokens: config.maxQueueTokens,
       maxQueueWaitMs: config.queueTimeoutMs,
       maxQueueBytes: config.maxHeldBytes,
+      maxRequestPixels: config.maxRequestPixels,
     },
     async openEncoder(open = {}) {
       const [{ openNamedEncoder }, models, sources] = await Promise.all([

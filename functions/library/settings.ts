@@ -22,6 +22,7 @@ const OWN_PROCESS: Partial<Record<keyof Config, string>> = {
   logLevel: 'silent',
   maxInputs: '65536',
   maxImages: '65536',
+  maxRequestPixels: '1000000000000',
   maxQueueTokens: '1000000000',
   queueTimeoutMs: '3600000',
 }

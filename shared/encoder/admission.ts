@@ -12,6 +12,8 @@ export interface AdmissionLimits {
   readonly maxQueueWaitMs: number
   /** Most bytes of inputs that wait, as `maxQueueTokens`. @default unbounded */
   readonly maxQueueBytes?: number | undefined
+  /** Most pixels of the different images of one request. @default unbounded */
+  readonly maxRequestPixels?: number | undefined
 }
 
 /** For jobs, which wait for the engine however long, and hand over a bounded number of inputs at a time. */

@@ -1,3 +1,4 @@
+import { EspalierError } from '../lib/errors.ts'
 import type { Job, JobMode, JobResult } from '../runtime/protocol.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
 import { crashError, isWorkerCrash } from '../runtime/workers/worker-thread.ts'
@@ -12,6 +13,8 @@ export interface CollectDeps {
   readonly kind: InputKind
   readonly cache: ResultCache | null
   readonly fingerprint: string
+  /** Most pixels of the images of one request. @default unbounded */
+  readonly maxPixels?: number | undefined
 }
 
 /** What a request needs done; nothing has changed until `commit`. */
@@ -32,13 +35,14 @@ export interface Collected {
  */
 export function collectItems(request: EncodeRequest, deps: CollectDeps): Collected {
   const { inputs, mode } = request
-  const { table, kind } = deps
+  const { table, kind, maxPixels = Number.POSITIVE_INFINITY } = deps
   const lane = table.lane(mode)
   const byKey = new Map<string, { item: Item<EncodeRequest>; indices: number[] }>()
   const recalled: { row: CachedRow; indices: number[] }[] = []
   const recalledByKey = new Map<string, number[]>()
   let newTokens = 0
   let newBytes = 0
+  let newPixels = 0
   for (const [index, input] of inputs.entries()) {
     const key = kind.keyOf(input, index)
     const again = byKey.get(key)?.indices ?? recalledByKey.get(key)
@@ -59,9 +63,11 @@ export function collectItems(request: EncodeRequest, deps: CollectDeps): Collect
       recalledByKey.set(key, indices)
       continue
     }
-    const tokens = known ? 1 : size.tokens
-    const item = new Item<EncodeRequest>(lane, key, input, { ...size, tokens }, known)
+    const { pixels, tokens } = known ? { pixels: 0, tokens: 1 } : size
+    const item = new Item<EncodeRequest>(lane, key, input, { ...size, tokens, pixels }, known)
     newTokens += tokens
+    newPixels += pixels
+    if (newPixels > maxPixels) throw tooManyPixels(newPixels, maxPixels, index)
     newBytes += size.bytes
     byKey.set(key, { item, indices })
   }
@@ -85,6 +91,11 @@ export function collectItems(request: EncodeRequest, deps: CollectDeps): Collect
       }
     },
   }
+}
+
+function tooManyPixels(pixels: number, limit: number, index: number): EspalierError {
+  const message = `brings the images of the request to ${pixels} pixels; the limit is ${limit} (ESPALIER_MAX_REQUEST_PIXELS): send them in parts, or smaller`
+  return new EspalierError('image_too_large', message, { index })
 }
 
 /** A row of the cache, where there is a cache and its rows are what the mode needs. */

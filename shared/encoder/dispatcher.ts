@@ -5,13 +5,17 @@ import { Admission, type AdmissionLimits } from './admission.ts'
 import { collectItems, runItems } from './dispatch-items.ts'
 import type { InputBounds, InputKind } from './input-kind.ts'
 import { type Item, ItemTable } from './item.ts'
+import { PixelBudget } from './pixel-budget.ts'
 import { jobBudget, jobLimit } from './plan.ts'
 import { FairQueue } from './queue.ts'
 import type { EncodeRequest } from './request.ts'
 import type { ResultCache } from './result-cache.ts'
 
 /** Bounds of an encoder's queue and inputs. */
-export interface EncoderLimits extends AdmissionLimits, InputBounds {}
+export interface EncoderLimits extends AdmissionLimits, InputBounds {
+  /** Shared by the encoders of a process. @default unbounded */
+  readonly decoding?: PixelBudget | undefined
+}
 
 /** What a dispatcher works with. */
 export interface DispatcherOptions {
@@ -38,12 +42,17 @@ export class Dispatcher {
   readonly #jobTokens: number
   /** Requests that are not settled, in order of arrival. */
   readonly #requests = new Set<EncodeRequest>()
+  readonly #decoding: PixelBudget
+  /** A job that waits until its images may be decoded; nothing passes it. */
+  #held: Item<EncodeRequest>[] | null = null
+  readonly #onRoom = () => this.dispatch()
   #sharedInputs = 0
 
   constructor(options: DispatcherOptions) {
     this.#options = options
     this.#queue = new FairQueue(options.grouping)
     this.#admission = new Admission(options.limits)
+    this.#decoding = options.limits.decoding ?? new PixelBudget(Number.POSITIVE_INFINITY)
     this.#jobTokens = jobLimit(options.grouping.maxTokens, options.longJobs)
   }
 
@@ -65,12 +74,13 @@ export class Dispatcher {
    * @throws EspalierError `overloaded`, `input_too_large`, `image_too_large`, `invalid_image`
    */
   submit(request: EncodeRequest): void {
-    const { pool, kind, cache, fingerprint } = this.#options
+    const { pool, kind, cache, fingerprint, limits } = this.#options
     const collected = collectItems(request, {
       table: this.#table,
       kind,
       cache,
       fingerprint,
+      maxPixels: limits.maxRequestPixels,
     })
     if (collected.newTokens > 0) {
       this.#admission.check(this.#queue.tokens, collected.newTokens, pool.size, request.timeoutMs)
@@ -107,14 +117,28 @@ export class Dispatcher {
     const jobTokens = this.#jobTokens
     const now = performance.now()
     this.#expire(now)
-    while (this.#queue.items > 0) {
+    while (this.#held !== null || this.#queue.items > 0) {
       const plenty = this.#queue.tokens >= pool.size * jobTokens
       if (pool.free === 0 && pool.size > 0 && !(plenty && pool.spare > 0)) return
-      const items = this.#queue.take(jobBudget(this.#queue.tokens, pool.size, jobTokens))
+      const items =
+        this.#held ?? this.#queue.take(jobBudget(this.#queue.tokens, pool.size, jobTokens))
+      // A worker decodes the images of a job one after another.
+      const pixels = items.reduce((most, item) => Math.max(most, item.pixels), 0)
+      const isRoom = this.#decoding.take(pixels, this.#onRoom)
+      this.#held = isRoom ? null : items
+      if (!isRoom) return
       for (const { waiters } of items) {
         for (const { request } of waiters) request.leftQueue(now)
       }
-      void runItems(pool, items, this.#options.dimension, this)
+      void this.#run(items, pixels)
+    }
+  }
+
+  async #run(items: readonly Item<EncodeRequest>[], pixels: number): Promise<void> {
+    try {
+      await runItems(this.#options.pool, items, this.#options.dimension, this)
+    } finally {
+      this.#decoding.give(pixels)
     }
   }
 

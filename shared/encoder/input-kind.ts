@@ -2,7 +2,12 @@ import { hash } from 'node:crypto'
 import { EspalierError } from '../lib/errors.ts'
 import { type EncoderInput, type Modality, modalityOf } from '../lib/manifests/encoder-input.ts'
 import type { EncoderManifest } from '../lib/manifests/encoder-manifest.ts'
-import { type ImageCheck, MAX_IMAGE_BYTES } from '../lib/manifests/image-preprocessing.ts'
+import {
+  type ImageCheck,
+  MAX_IMAGE_BYTES,
+  MAX_IMAGE_PIXELS,
+} from '../lib/manifests/image-preprocessing.ts'
+import { readImageSize } from '../runtime/image/image-size.ts'
 import type { JobResult } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 
@@ -10,7 +15,12 @@ import type { Item } from './item.ts'
 export interface InputSize {
   readonly bytes: number
   readonly tokens: number
+  /** Of an image, as its header says; 0 for texts, and for what no decoder takes. */
+  readonly pixels: number
 }
+
+/** An image of so many pixels takes as long to decode as a small one takes in all: some 8 ms. */
+const PIXELS_A_RUN = 1_000_000
 
 /** Bounds of a single input. */
 export interface InputBounds {
@@ -18,7 +28,7 @@ export interface InputBounds {
   readonly maxTextBytes: number
   /** Most bytes of one image file. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
-  /** Most pixels of one image, which a worker checks. @default 50 million */
+  /** Most pixels of one image, which a worker checks before it decodes. @default 50 million */
   readonly maxImagePixels?: number | undefined
   /** Whether damaged JPEGs are refused, which a worker finds out. @default 'strict' */
   readonly imageCheck?: ImageCheck | undefined
@@ -41,7 +51,7 @@ export interface InputKind {
 export function createInputKind(manifest: EncoderManifest, bounds: InputBounds): InputKind {
   return manifest.modality === 'text'
     ? new TextInputs(manifest.maxTokens, bounds.maxTextBytes)
-    : new ImageInputs(manifest.tokens, bounds.maxImageBytes ?? MAX_IMAGE_BYTES)
+    : new ImageInputs(manifest.tokens, bounds)
 }
 
 /** @throws EspalierError `wrong_modality` naming the first input of another kind */
@@ -72,7 +82,7 @@ class TextInputs implements InputKind {
       throw new EspalierError('input_too_large', message, { index })
     }
     const bytes = Buffer.byteLength(prompt) + own
-    return { bytes, tokens: this.#estimator.estimate(bytes) }
+    return { bytes, tokens: this.#estimator.estimate(bytes), pixels: 0 }
   }
 
   learn(items: readonly Item<unknown>[], { tokens, truncated }: JobResult): void {
@@ -92,10 +102,13 @@ class TextInputs implements InputKind {
 class ImageInputs implements InputKind {
   readonly #tokens: number
   readonly #maxBytes: number
+  readonly #maxPixels: number
 
-  constructor(tokens: number, maxBytes: number) {
+  constructor(tokens: number, bounds: InputBounds) {
+    const { maxImageBytes = MAX_IMAGE_BYTES, maxImagePixels = MAX_IMAGE_PIXELS } = bounds
     this.#tokens = tokens
-    this.#maxBytes = maxBytes
+    this.#maxBytes = maxImageBytes
+    this.#maxPixels = maxImagePixels
   }
 
   keyOf(input: EncoderInput, index: number): string {
@@ -112,7 +125,12 @@ class ImageInputs implements InputKind {
   }
 
   measure(input: EncoderInput): InputSize {
-    return { bytes: input.length, tokens: this.#tokens }
+    const { width, height } = readImageSize(input as Uint8Array) ?? { width: 0, height: 0 }
+    const area = width * height
+    // A larger one is refused by its header as well, and costs nothing.
+    const pixels = area > this.#maxPixels ? 0 : area
+    const tokens = Math.ceil(this.#tokens * (1 + pixels / PIXELS_A_RUN))
+    return { bytes: input.length, tokens, pixels }
   }
 
   learn(): void {}

@@ -16,6 +16,8 @@ export class Item<R> {
   readonly bytes: number
   /** Estimated tokens. */
   readonly tokens: number
+  /** Pixels to decode; 0 for texts. */
+  readonly pixels: number
   readonly lane: Lane<R>
   /** Its vector, where only heads are left to apply. */
   readonly known: CachedRow | null
@@ -30,7 +32,7 @@ export class Item<R> {
     lane: Lane<R>,
     key: string,
     input: EncoderInput,
-    size: { readonly bytes: number; readonly tokens: number },
+    size: { readonly bytes: number; readonly tokens: number; readonly pixels: number },
     known: CachedRow | null,
   ) {
     this.lane = lane
@@ -38,6 +40,7 @@ export class Item<R> {
     this.input = input
     this.bytes = size.bytes
     this.tokens = size.tokens
+    this.pixels = size.pixels
     this.known = known
   }
 }

@@ -48,7 +48,12 @@ export function refuseTokenInput(body: unknown): void {
   if (!Array.isArray(input)) return
   const first: unknown = input[0]
   if (typeof first !== 'number' && !(Array.isArray(first) && typeof first[0] === 'number')) return
-  throw new EspalierError(
+  throw tokenInput()
+}
+
+/** The error for token ids in place of texts. */
+export function tokenInput(): EspalierError {
+  return new EspalierError(
     'token_input_unsupported',
     'input holds token ids; send texts (in LangChain for Python: OpenAIEmbeddings(check_embedding_ctx_length=False))',
     { param: 'input' },

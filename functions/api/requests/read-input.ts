@@ -1,15 +1,12 @@
-import { isUtf8 } from 'node:buffer'
 import { IMAGE_TYPES } from '../../../shared/contract/uploads.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
-import { findJsonFault, isNestedDeeper } from '../../../shared/lib/json/json-fault.ts'
 import { quote } from '../../../shared/lib/text/text.ts'
 import type { ApiContext, Route } from '../types.ts'
 import type { BoundedBodies } from './bounded-body.ts'
+import { JsonBody } from './read-json.ts'
 import { isUpload, readUpload, type UploadLimits } from './read-upload.ts'
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i
-/** No request of ours nests deeper than a handful. */
-const MAX_DEPTH = 64
 
 /** What stands between a connection and the work of a route. */
 export interface Intake {
@@ -18,7 +15,7 @@ export interface Intake {
     check(caller: string | null): void
     hold<T>(caller: string | null, work: () => Promise<T>): Promise<T>
   }
-  readonly limits: UploadLimits
+  readonly limits: UploadLimits & { readonly maxInputs: number }
 }
 
 /**
@@ -39,9 +36,11 @@ export async function readInput<T>(
   const isJson = JSON_TYPE.test(type)
   if (!isJson && (uploads === undefined || !isUpload(type))) throw wrongType(c, uploads)
   checkEncoding(c)
-  return bodies.use(c, null, (bytes) =>
-    admission.hold(caller, () => {
-      if (isJson) c.set('body', parseJson(bytes))
+  const json = isJson ? new JsonBody(uploads, limits.maxInputs) : null
+  const inspect = json && ((part: Uint8Array) => json.inspect(part))
+  return bodies.use(c, inspect, (bytes) =>
+    admission.hold(caller, async () => {
+      if (json) c.set('body', await json.parse(bytes))
       else
         takeUpload(
           c,
@@ -86,24 +85,4 @@ function checkEncoding(c: ApiContext): void {
     `content-encoding is ${quote(encoding)}; send the body uncompressed`,
     { param: 'content-encoding' },
   )
-}
-
-/** @throws EspalierError `invalid_json` naming the place */
-function parseJson(bytes: Buffer): unknown {
-  if (bytes.length === 0) throw new EspalierError('invalid_json', 'the body is empty; send JSON')
-  if (!isUtf8(bytes)) throw new EspalierError('invalid_json', 'the body is not valid UTF-8')
-  if (isNestedDeeper(bytes, MAX_DEPTH)) {
-    throw new EspalierError('invalid_json', `the body nests deeper than ${MAX_DEPTH} levels`)
-  }
-  const text = bytes.toString('utf8')
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    const fault = findJsonFault(text)
-    const line = text.slice(0, fault?.position).split('\n')
-    const where = fault
-      ? `line ${line.length}, column ${line.at(-1)!.length + 1} (position ${fault.position}): expected ${fault.expected}`
-      : 'at an unknown place'
-    throw new EspalierError('invalid_json', `the body is not JSON: ${where}`, { cause: error })
-  }
 }

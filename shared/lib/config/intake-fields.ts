@@ -1,8 +1,8 @@
-import { integer } from './config-fields.ts'
+import { integer, variables, whole } from './config-fields.ts'
 
 const MIB = 1024 * 1024
 
-/** What bounds bodies while they arrive, apart from the requests that are being answered. */
+/** What bounds bodies while they arrive, apart from the requests that are being answered, and what images cost. */
 export const intakeFields = {
   maxWaitingBodies: integer(1, 65_536, 4096, {
     variable: 'ESPALIER_MAX_WAITING_BODIES',
@@ -23,5 +23,17 @@ export const intakeFields = {
     variable: 'ESPALIER_MIN_BODY_RATE',
     unit: 'bytes a second',
     doc: 'Lowest rate at which a body must arrive, over each 10 seconds, then 408. 0 asks for none.',
+  }),
+  maxRequestPixels: integer(1, 1_000_000_000_000, 400_000_000, {
+    variable: 'ESPALIER_MAX_REQUEST_PIXELS',
+    unit: 'pixels',
+    doc: 'Most pixels of the images of one request together, width times height as their headers say. Equal images count once.',
+  }),
+  maxDecodePixels: whole(1, 1_000_000_000_000).optional().register(variables, {
+    variable: 'ESPALIER_MAX_DECODE_PIXELS',
+    unit: 'pixels',
+    allowed: 'a whole number from 1 to 1000000000000',
+    doc: 'Most pixels that all workers decode at once, some 10 bytes of memory each. Further images wait.',
+    defaultText: '64000000, or 16000000 for each worker',
   }),
 }

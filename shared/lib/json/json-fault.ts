@@ -9,7 +9,8 @@ const SPACE = /[ \t\n\r]*/y
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids raw control characters in strings
 const PLAIN = /[^"\\\u0000-\u001f]*/y
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
+/** Bounded, as what a pattern may go back over is kept on a stack. */
+const ESCAPES = /(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})){1,1000}/y
 const WORD = /true|false|null/y
 
 /** Finds the first fault of a text, or null where the text is JSON. Iterative, so depth costs no stack. */
@@ -27,7 +28,7 @@ export function findJsonFault(text: string): JsonFault | null {
     for (;;) {
       skip(PLAIN)
       if (text[at] === '"') break
-      if (!skip(ESCAPE)) return fault('a closing quote or a valid escape')
+      if (!skip(ESCAPES)) return fault('a closing quote or a valid escape')
     }
     at++
     return null
@@ -79,36 +80,4 @@ export function findJsonFault(text: string): JsonFault | null {
       } else return fault(within === '[' ? '"," or "]"' : '"," or "}"')
     }
   }
-}
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-
-/** True where the quote at `at` is escaped: an odd number of backslashes comes before it. */
-function isEscaped(bytes: Uint8Array, at: number): boolean {
-  let first = at
-  while (first > 0 && bytes[first - 1] === BACKSLASH) first--
-  return (at - first) % 2 === 1
-}
-
-/**
- * True where JSON text nests deeper than `limit`. JSON.parse takes seconds on megabytes of `[`, so a
- * server looks first. Strings are skipped at the speed of memchr.
- */
-export function isNestedDeeper(json: Buffer, limit: number): boolean {
-  let depth = 0
-  for (let at = 0; at < json.length; at++) {
-    const byte = json[at]!
-    if (byte === QUOTE) {
-      do {
-        at = json.indexOf(QUOTE, at + 1)
-        if (at < 0) return false
-      } while (isEscaped(json, at))
-    } else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > limit) return true
-    } else if (byte === 0x5d || byte === 0x7d) {
-      depth--
-    }
-  }
-  return false
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
-import { isNestedDeeper } from '../../lib/json/json-fault.ts'
+import { isNestedDeeper } from '../../lib/json/json-scan.ts'
 
 /** Deepest nesting of the registry's JSON. */
 const MAX_DEPTH = 64

@@ -27,7 +27,7 @@ function makeRequest(name: number, sizes: readonly number[]): Fake {
   const request: Fake = { name, items: [] }
   for (const [index, tokens] of sizes.toSorted((a, b) => b - a).entries()) {
     const key = `${name} ${index}`
-    const item = new Item<Fake>(lane, key, key, { bytes: 4 * tokens, tokens }, null)
+    const item = new Item<Fake>(lane, key, key, { bytes: 4 * tokens, tokens, pixels: 0 }, null)
     item.waiters.push({ request, index })
     request.items.push(item)
   }

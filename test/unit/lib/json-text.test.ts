@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findJsonFault, isNestedDeeper } from '../../../shared/lib/json/json-fault.ts'
+import { findJsonFault } from '../../../shared/lib/json/json-fault.ts'
+import { isNestedDeeper } from '../../../shared/lib/json/json-scan.ts'
 
 function parses(text: string): boolean {
   try {
