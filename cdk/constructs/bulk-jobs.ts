@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib'
-import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { LogGroup } from 'aws-cdk-lib/aws-logs'
@@ -7,8 +6,8 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { DataBucket } from './data-bucket.ts'
 import type { ServiceSettings } from './environment.ts'
+import type { MonitoredJobs } from './job-alerts.ts'
 import { JobDefinition } from './job-definition.ts'
-import { JobFailures, type MonitoredJobs } from './job-failures.ts'
 import { addJobParts } from './job-parts.ts'
 import { JobQueue } from './job-queue.ts'
 import type { ModelStore } from './model-store.ts'
@@ -82,7 +81,7 @@ export class BulkJobs extends Construct implements MonitoredJobs {
   /** `Embed`, and `Classify` with the parameter `classifier` beside. */
   readonly definitions: Readonly<Record<string, JobDefinition>>
   readonly queue: JobQueue
-  readonly #failures: JobFailures
+  readonly queueArns: readonly string[]
 
   constructor(scope: Construct, id: string, props: BulkJobsProps) {
     super(scope, id)
@@ -121,7 +120,7 @@ export class BulkJobs extends Construct implements MonitoredJobs {
       ]),
     )
     this.queue = new JobQueue(this, 'Queue', { vpc, hardware, spot, maxVcpus })
-    this.#failures = new JobFailures(this, 'Failures', [this.queue.queue])
+    this.queueArns = [this.queue.queue.jobQueueArn]
   }
 
   /** Lets a principal submit array jobs. */
@@ -129,9 +128,5 @@ export class BulkJobs extends Construct implements MonitoredJobs {
     for (const { definition } of Object.values(this.definitions)) {
       definition.grantSubmitJob(grantee, this.queue.queue)
     }
-  }
-
-  metricFailed(): IMetric {
-    return this.#failures.metric()
   }
 }

@@ -2,6 +2,7 @@ import { Size } from 'aws-cdk-lib'
 import {
   AllocationStrategy,
   JobQueue as BatchJobQueue,
+  type CfnComputeEnvironment,
   EcsMachineImageType,
   FargateComputeEnvironment,
   ManagedEc2EcsComputeEnvironment,
@@ -50,14 +51,16 @@ export class JobQueue extends Construct {
           description: 'Espalier: jobs, which let nothing in',
         }),
       ],
-      serviceRole: this.#serviceRole(),
+      // Not in the template: see below.
+      serviceRole: Role.fromRoleName(this, 'LinkedRole', 'AWSServiceRoleForBatch'),
       spot,
       maxvCpus: maxVcpus,
     }
+    const launchTemplate = props.hardware === 'gpu' ? this.#launchTemplate() : undefined
     const computeEnvironment =
       props.hardware === 'cpu'
-        ? new FargateComputeEnvironment(this, 'Fargate', shared)
-        : new ManagedEc2EcsComputeEnvironment(this, 'Instances', {
+        ? new FargateComputeEnvironment(this, 'FargateMachines', shared)
+        : new ManagedEc2EcsComputeEnvironment(this, 'InstanceMachines', {
             ...shared,
             minvCpus: 0,
             useOptimalInstanceClasses: false,
@@ -67,24 +70,19 @@ export class JobQueue extends Construct {
               ? AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED
               : AllocationStrategy.BEST_FIT_PROGRESSIVE,
             instanceRole: this.#instanceRole(),
-            launchTemplate: this.#launchTemplate(),
+            launchTemplate,
+            updateToLatestImageVersion: true,
           })
+    // Batch can update machines, subnets and images of an environment only under the role that it makes for itself.
+    const resource = computeEnvironment.node.defaultChild as CfnComputeEnvironment
+    resource.addPropertyDeletionOverride('ServiceRole')
+    if (launchTemplate) {
+      const version = launchTemplate.latestVersionNumber
+      resource.addPropertyOverride('ComputeResources.LaunchTemplate.Version', version)
+    }
     this.queue = new BatchJobQueue(this, 'Queue', {
       computeEnvironments: [{ computeEnvironment, order: 1 }],
     })
-  }
-
-  #serviceRole(): Role {
-    const role = new Role(this, 'ServiceRole', {
-      assumedBy: new ServicePrincipal('batch.amazonaws.com'),
-      managedPolicies: [ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSBatchServiceRole')],
-    })
-    acknowledge(
-      role,
-      'Batch takes and gives back machines with it; AWS keeps it as its service needs.',
-      ['IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBatchServiceRole]'],
-    )
-    return role
   }
 
   #instanceRole(): Role {

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib'
+import { Duration, Stack } from 'aws-cdk-lib'
 import {
   Alarm,
   AlarmStatusWidget,
@@ -12,12 +12,13 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
-import type { MonitoredJobs } from './job-failures.ts'
+import { JobAlerts, type MonitoredJobs } from './job-alerts.ts'
 
 /** What is watched, and who is told. */
 export interface OperationsProps {
@@ -66,7 +67,7 @@ export class Operations extends Construct {
       ...endpoints.map(({ endpointName }) => endpointName),
       ...jobs.map(({ jobsName }) => jobsName),
     ])
-    this.topic = props.topic ?? new Topic(this, 'Alarms', { enforceSSL: true })
+    this.topic = props.topic ?? this.#makeTopic()
     if (props.email) this.topic.addSubscription(new EmailSubscription(props.email))
     this.dashboard = new Dashboard(this, 'Dashboard', { defaultInterval: Duration.days(1) })
     const alarms: Alarm[] = []
@@ -76,9 +77,13 @@ export class Operations extends Construct {
       this.#showEndpoint(endpoint, own)
     }
     for (const each of jobs) {
+      const alerts = new JobAlerts(this, `${each.jobsName}Alerts`, {
+        jobs: each,
+        topic: this.topic,
+      })
       const alarm = this.#alarm(each.jobsName, {
         id: 'Failed',
-        metric: each.metricFailed(),
+        metric: alerts.metricFailed(),
         threshold: 0,
         description: 'A job failed for good: see its log',
       })
@@ -86,13 +91,32 @@ export class Operations extends Construct {
       this.dashboard.addWidgets(
         new GraphWidget({
           title: `${each.jobsName}: failed jobs`,
-          left: [each.metricFailed()],
+          left: [alerts.metricFailed()],
           width: 12,
         }),
         new AlarmStatusWidget({ title: each.jobsName, alarms: [alarm], width: 12 }),
       )
     }
     this.alarms = alarms
+  }
+
+  /**
+   * A topic with a policy of its own has not the one that SNS gives a topic, and with it not CloudWatch's right to
+   * publish: it is granted here, to alarms of this account.
+   */
+  #makeTopic(): Topic {
+    const topic = new Topic(this, 'Alarms', { enforceSSL: true })
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'Alarms',
+        effect: Effect.ALLOW,
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    )
+    return topic
   }
 
   #alarm(owner: string, { id, metric, threshold, description, periods = 1 }: EndpointAlarm): Alarm {

@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib'
-import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { LogGroup } from 'aws-cdk-lib/aws-logs'
@@ -7,8 +6,8 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { DataBucket } from './data-bucket.ts'
 import type { ServiceSettings } from './environment.ts'
+import type { MonitoredJobs } from './job-alerts.ts'
 import { JobDefinition } from './job-definition.ts'
-import { JobFailures, type MonitoredJobs } from './job-failures.ts'
 import { addJobParts } from './job-parts.ts'
 import { JobQueue } from './job-queue.ts'
 import type { ModelStore } from './model-store.ts'
@@ -70,7 +69,7 @@ export class TrainJobs extends Construct implements MonitoredJobs {
   /** `Train` and `Finetune`, and where there is an image for GPUs also `GpuTrain` and `GpuFinetune`. */
   readonly definitions: Readonly<Record<string, JobDefinition>>
   readonly queues: readonly JobQueue[]
-  readonly #failures: JobFailures
+  readonly queueArns: readonly string[]
 
   constructor(scope: Construct, id: string, props: TrainJobsProps) {
     super(scope, id)
@@ -118,8 +117,7 @@ export class TrainJobs extends Construct implements MonitoredJobs {
       new JobQueue(this, 'Cpu', { ...queue, hardware: 'cpu' }),
       ...(gpuImage ? [new JobQueue(this, 'Gpu', { ...queue, hardware: 'gpu' })] : []),
     ]
-    const batchQueues = this.queues.map(({ queue }) => queue)
-    this.#failures = new JobFailures(this, 'Failures', batchQueues)
+    this.queueArns = this.queues.map(({ queue }) => queue.jobQueueArn)
   }
 
   /** Lets a principal submit jobs of every kind. */
@@ -127,9 +125,5 @@ export class TrainJobs extends Construct implements MonitoredJobs {
     for (const { definition } of Object.values(this.definitions)) {
       for (const { queue } of this.queues) definition.grantSubmitJob(grantee, queue)
     }
-  }
-
-  metricFailed(): IMetric {
-    return this.#failures.metric()
   }
 }

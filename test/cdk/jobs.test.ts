@@ -22,6 +22,31 @@ function jobsOf(synthesis: Synthesis, stack: string): JobProperties[] {
   )
 }
 
+describe('the machines of jobs', () => {
+  it('can be updated: by the role that Batch makes for itself, with the newest image and template', () => {
+    const { resources } = synthesize({
+      ...EVERYTHING,
+      stacks: 'store,train,bulk',
+      'bulk.hardware': 'gpu',
+    })
+    const environments = ['EspalierTrain', 'EspalierBulk'].flatMap((stack) =>
+      Object.values(resources(stack)).filter(
+        ({ Type }) => Type === 'AWS::Batch::ComputeEnvironment',
+      ),
+    )
+    expect(environments).toHaveLength(3)
+    for (const { Properties } of environments) {
+      expect(Properties).not.toHaveProperty('ServiceRole')
+      const machines = Properties?.ComputeResources as Record<string, unknown>
+      if (machines.Type === 'FARGATE') continue
+      expect(machines.UpdateToLatestImageVersion).toBe(true)
+      expect(machines.LaunchTemplate).toMatchObject({
+        Version: { 'Fn::GetAtt': expect.anything() },
+      })
+    }
+  })
+})
+
 describe('jobs', () => {
   let synthesis: Synthesis
 

@@ -27,6 +27,56 @@ interface AlarmProperties extends Partial<Measured> {
   readonly AlarmDescription: string
 }
 
+interface RuleProperties {
+  readonly EventPattern: {
+    readonly source: readonly string[]
+    readonly 'detail-type': readonly string[]
+    readonly detail: { readonly status?: readonly string[]; readonly jobQueue: readonly unknown[] }
+  }
+  readonly Targets: readonly { readonly Arn: unknown; readonly InputTransformer: unknown }[]
+}
+
+interface TopicPolicy {
+  readonly Statement: readonly {
+    readonly Effect: 'Allow' | 'Deny'
+    readonly Action: string
+    readonly Principal: '*' | { readonly Service: string }
+    readonly Condition: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  }[]
+}
+
+interface Publisher {
+  readonly service: string
+  readonly account?: string
+  /** Logical id of a rule. */
+  readonly rule?: string
+  readonly tls?: boolean
+}
+
+/** What SNS decides, by the parts of IAM that the policy uses. */
+function mayPublish(
+  policy: TopicPolicy,
+  { service, account, rule, tls = true }: Publisher,
+): boolean {
+  const keys: Record<string, unknown> = {
+    'aws:SecureTransport': String(tls),
+    'aws:SourceAccount': account && { Ref: account },
+    'aws:SourceArn': rule && { 'Fn::GetAtt': [rule, 'Arn'] },
+  }
+  const effects = policy.Statement.filter(
+    ({ Action, Principal, Condition }) =>
+      Action === 'sns:Publish' &&
+      (Principal === '*' || Principal.Service === service) &&
+      Object.values(Condition).every((operator) =>
+        Object.entries(operator).every(([key, wanted]) => {
+          if (!(key in keys)) throw new Error(`the policy asks for ${key}`)
+          return JSON.stringify(keys[key]) === JSON.stringify(wanted)
+        }),
+      ),
+  ).map(({ Effect }) => Effect)
+  return effects.includes('Allow') && !effects.includes('Deny')
+}
+
 describe('what is watched', () => {
   let synthesis: Synthesis
   let alarms: AlarmProperties[]
@@ -74,6 +124,43 @@ describe('what is watched', () => {
     const described = alarms.map(({ AlarmDescription }) => AlarmDescription)
     expect(described).toContain('Espalier Train: A job failed for good: see its log')
     expect(described).toContain('Espalier Bulk: A job failed for good: see its log')
+  })
+
+  it('tells of each job that failed, and of each that cannot start, by name', () => {
+    const rules = ofType(synthesis, STACK, 'AWS::Events::Rule').map(
+      ({ Properties }) => Properties as unknown as RuleProperties,
+    )
+    const told = rules.filter(({ EventPattern }) => EventPattern.source.includes('aws.batch'))
+    const kinds = told.map(({ EventPattern: { 'detail-type': kind, detail } }) => [
+      ...kind,
+      ...(detail.status ?? []),
+    ])
+    const each = [['Batch Job State Change', 'FAILED'], ['Batch Job Queue Blocked']]
+    expect(kinds).toEqual([...each, ...each])
+    for (const { Targets, EventPattern } of told) {
+      expect(EventPattern.detail.jobQueue.length).toBeGreaterThan(0)
+      expect(Targets).toHaveLength(1)
+      expect(Targets[0]?.Arn).toEqual({ Ref: expect.stringMatching(/Alarms/) })
+      expect(JSON.stringify(Targets[0]?.InputTransformer)).toContain('$.detail.jobName')
+    }
+  })
+
+  it('reaches its topic: CloudWatch from this account and rules of its own may publish, over TLS', () => {
+    const [policy] = ofType(synthesis, STACK, 'AWS::SNS::TopicPolicy')
+    const document = policy?.Properties?.PolicyDocument as TopicPolicy
+    const rules = Object.entries(synthesis.resources(STACK))
+      .filter(([, { Type }]) => Type === 'AWS::Events::Rule')
+      .map(([id]) => id)
+    const alarm = { service: 'cloudwatch.amazonaws.com', account: 'AWS::AccountId' }
+    expect(mayPublish(document, alarm)).toBe(true)
+    expect(mayPublish(document, { ...alarm, account: '210987654321' })).toBe(false)
+    expect(mayPublish(document, { ...alarm, tls: false })).toBe(false)
+    expect(rules).toHaveLength(4)
+    for (const rule of rules) {
+      expect(mayPublish(document, { service: 'events.amazonaws.com', rule })).toBe(true)
+    }
+    expect(mayPublish(document, { service: 'events.amazonaws.com', rule: 'Other' })).toBe(false)
+    expect(mayPublish(document, { ...alarm, service: 'lambda.amazonaws.com' })).toBe(false)
   })
 
   it('tells by mail, over TLS', () => {
