@@ -2,6 +2,7 @@ import { type App, Aspects, PermissionsBoundary, type StackProps, Validations } 
 import { InterfaceVpcEndpoint, type IVpc } from 'aws-cdk-lib/aws-ec2'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { AwsSolutionsChecks } from 'cdk-nag'
+import type { Deployment } from '../shared/deployment/deployment-file.ts'
 import type { CpuApi } from './constructs/cpu-api.ts'
 import type { MonitoredEndpoint } from './constructs/endpoint.ts'
 import type { MonitoredJobs } from './constructs/job-failures.ts'
@@ -36,14 +37,22 @@ export interface ComposeOptions {
    * @default the context has to say it
    */
   readonly defaultRegion?: string
+  /**
+   * The deployment file; the context wins over it.
+   * @default the context alone
+   */
+  readonly deployment?: Deployment | null
 }
 
 /**
  * Makes the stacks that the context asks for, under the checks of AwsSolutions.
  * @throws SettingError in the words of whoever set the context
  */
-export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): void {
-  const context = new Context(app)
+export function composeApp(
+  app: App,
+  { defaultRegion, deployment = null }: ComposeOptions = {},
+): void {
+  const context = new Context(app, deployment)
   const { region, name, stacks, permissionsBoundary } = readFrame(context, defaultRegion)
   // A region without an account: synthesis looks nothing up, and goes to whatever account deploys.
   const shared: StackProps = {
