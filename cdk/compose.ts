@@ -22,6 +22,7 @@ import {
   readJwt,
   readKeys,
 } from './settings/settings.ts'
+import { readBudget, readNetwork, readTags } from './settings/surroundings.ts'
 import { BulkStack } from './stacks/bulk-stack.ts'
 import { CpuApiStack } from './stacks/cpu-api-stack.ts'
 import { GpuApiStack } from './stacks/gpu-api-stack.ts'
@@ -60,7 +61,9 @@ export function composeApp(
     permissionsBoundary: permissionsBoundary
       ? PermissionsBoundary.fromArn(permissionsBoundary)
       : undefined,
+    tags: readTags(context),
   }
+  const budget = readBudget(context, stacks)
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
   Aspects.of(app).add(new PlacementCheck())
   const endpoints: MonitoredEndpoint[] = []
@@ -81,8 +84,7 @@ export function composeApp(
     const makeNetwork = () =>
       new NetworkStack(app, `${name}Network`, {
         ...shared,
-        // Tasks with addresses of their own network reach out through a gateway; jobs need none.
-        natGateways: stacks.has('gpu') ? 1 : 0,
+        ...readNetwork(context, stacks),
       }).vpc
     const bucket = context.text('data.bucket')
     const data = bucket ? Bucket.fromBucketName(base, 'ExistingData', bucket) : undefined
@@ -166,6 +168,7 @@ export function composeApp(
       jobs,
       email: context.text('alarms.email'),
       topicArn: context.text('alarms.topic'),
+      budget,
     })
   }
 }

@@ -103,6 +103,7 @@ export function readCpuSize(context: Context) {
     memoryMib: context.whole('cpu.memory'),
     timeout: timeout === undefined ? undefined : Duration.seconds(timeout),
     maxConcurrency: context.whole('cpu.concurrency'),
+    provisioned: context.whole('cpu.provisioned'),
     snapStart: context.flag('cpu.snapstart'),
     throttle: {
       rate: context.whole('cpu.rate') ?? 50,
