@@ -2,6 +2,7 @@ import { type App, Aspects, PermissionsBoundary, type StackProps, Validations } 
 import { InterfaceVpcEndpoint, type IVpc } from 'aws-cdk-lib/aws-ec2'
 import { Bucket } from 'aws-cdk-lib/aws-s3'
 import { AwsSolutionsChecks } from 'cdk-nag'
+import type { Deployment } from '../shared/deployment/deployment-file.ts'
 import type { CpuApi } from './constructs/cpu-api.ts'
 import type { MonitoredEndpoint } from './constructs/endpoint.ts'
 import type { MonitoredJobs } from './constructs/job-alerts.ts'
@@ -21,6 +22,7 @@ import {
   readJwt,
   readKeys,
 } from './settings/settings.ts'
+import { readBudget, readNetwork, readTags } from './settings/surroundings.ts'
 import { BulkStack } from './stacks/bulk-stack.ts'
 import { CpuApiStack } from './stacks/cpu-api-stack.ts'
 import { GpuApiStack } from './stacks/gpu-api-stack.ts'
@@ -36,14 +38,22 @@ export interface ComposeOptions {
    * @default the context has to say it
    */
   readonly defaultRegion?: string
+  /**
+   * The deployment file; the context wins over it.
+   * @default the context alone
+   */
+  readonly deployment?: Deployment | null
 }
 
 /**
  * Makes the stacks that the context asks for, under the checks of AwsSolutions.
  * @throws SettingError in the words of whoever set the context
  */
-export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): void {
-  const context = new Context(app)
+export function composeApp(
+  app: App,
+  { defaultRegion, deployment = null }: ComposeOptions = {},
+): void {
+  const context = new Context(app, deployment)
   const { region, name, stacks, permissionsBoundary } = readFrame(context, defaultRegion)
   // A region without an account: synthesis looks nothing up, and goes to whatever account deploys.
   const shared: StackProps = {
@@ -51,7 +61,9 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
     permissionsBoundary: permissionsBoundary
       ? PermissionsBoundary.fromArn(permissionsBoundary)
       : undefined,
+    tags: readTags(context),
   }
+  const budget = readBudget(context, stacks)
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
   Aspects.of(app).add(new PlacementCheck())
   const endpoints: MonitoredEndpoint[] = []
@@ -72,8 +84,7 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
     const makeNetwork = () =>
       new NetworkStack(app, `${name}Network`, {
         ...shared,
-        // Tasks with addresses of their own network reach out through a gateway; jobs need none.
-        natGateways: stacks.has('gpu') ? 1 : 0,
+        ...readNetwork(context, stacks),
       }).vpc
     const bucket = context.text('data.bucket')
     const data = bucket ? Bucket.fromBucketName(base, 'ExistingData', bucket) : undefined
@@ -157,6 +168,7 @@ export function composeApp(app: App, { defaultRegion }: ComposeOptions = {}): vo
       jobs,
       email: context.text('alarms.email'),
       topicArn: context.text('alarms.topic'),
+      budget,
     })
   }
 }

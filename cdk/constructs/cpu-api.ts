@@ -46,6 +46,11 @@ export interface CpuApiProps extends AccessProps {
    */
   readonly maxConcurrency?: number
   /**
+   * Copies that stay started, each paid by the hour; not together with `snapStart`.
+   * @default none
+   */
+  readonly provisioned?: number
+  /**
    * Whether new copies start from a snapshot of a started server (SnapStart): sooner, and charged by memory for every
    * hour that a version is active.
    * @default false
@@ -118,6 +123,7 @@ export class CpuApi extends Construct implements MonitoredEndpoint {
       architecture: props.architecture ?? image.architecture,
       memoryMib: props.memoryMib ?? 2 * MIB_PER_VCPU,
       maxConcurrency: props.maxConcurrency,
+      provisioned: props.provisioned,
       keys,
       snapStart: props.snapStart ?? false,
       settings: props.settings ?? {},

@@ -11,6 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
+import { SettingError } from '../settings/setting-error.ts'
 import { acknowledge } from './acknowledge.ts'
 import { type ServiceSettings, toEnvironment } from './environment.ts'
 import type { KeySource } from './key-source.ts'
@@ -37,6 +38,8 @@ export interface CpuFunctionProps {
   readonly timeout: Duration
   /** Most copies that run at once; undefined for the account's own limit. */
   readonly maxConcurrency: number | undefined
+  /** Copies that stay started; undefined for none. */
+  readonly provisioned: number | undefined
   readonly vpc: IVpc | undefined
   /** Keys of callers that the service checks; undefined where the gateway knows them, or nobody is to. */
   readonly keys: KeySource | undefined
@@ -50,6 +53,8 @@ const ADAPTER = {
   AWS_LWA_READINESS_CHECK_PATH: '/readyz',
   AWS_LWA_INVOKE_MODE: 'buffered',
 } as const
+/** More than any account has. */
+const MOST_COPIES = 100_000
 /** Room in a payload for headers, the event's own fields, and quotes that are escaped once more. */
 const ENVELOPE_BYTES = 1024 * 1024
 
@@ -62,7 +67,8 @@ export class CpuFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: CpuFunctionProps) {
     super(scope, id)
-    const { memoryMib, timeout, maxConcurrency, vpc, keys, snapStart } = props
+    const { memoryMib, timeout, maxConcurrency, provisioned, vpc, keys, snapStart } = props
+    checkProvisioned(provisioned, snapStart, maxConcurrency)
     props.image.requireArchitecture('the function', props.architecture)
     checkQuota('the memory of the function', memoryMib, 'MiB', LAMBDA_MEMORY_MIB)
     checkSeconds(
@@ -114,6 +120,7 @@ export class CpuFunction extends Construct {
     this.alias = new Alias(this, 'Live', {
       aliasName: 'live',
       version: this.function.currentVersion,
+      provisionedConcurrentExecutions: provisioned,
     })
   }
 
@@ -128,6 +135,22 @@ export class CpuFunction extends Construct {
   metricDuration(options?: MetricOptions): Metric {
     return this.alias.metricDuration({ statistic: 'p99', ...options })
   }
+}
+
+/** @throws SettingError for copies that Lambda would refuse to keep */
+function checkProvisioned(
+  provisioned: number | undefined,
+  snapStart: boolean,
+  maxConcurrency = MOST_COPIES,
+): void {
+  if (provisioned === undefined) return
+  if (snapStart) {
+    throw new SettingError(
+      'CpuApi: copies are to stay started (provisioned) and to start from a snapshot (snapstart); Lambda does one of the two, leave one out',
+    )
+  }
+  const bounds = { min: 1, max: maxConcurrency }
+  checkQuota('CpuApi: the number of copies that stay started', provisioned, '', bounds)
 }
 
 /** What Lambda's limits mean for the service. */

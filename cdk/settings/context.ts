@@ -1,14 +1,21 @@
 import type { IConstruct } from 'constructs'
+import type { Deployment } from '../../shared/deployment/deployment-file.ts'
+import type { SettingValue } from '../../shared/deployment/setting-types.ts'
 import { SETTINGS, type SettingKey } from '../../shared/deployment/settings.ts'
 import { SettingError } from './setting-error.ts'
 
-/** Reads the values of `-c key=value` and `cdk.json`, and refuses what is not one. */
+/** Reads the values of `-c key=value`, of `cdk.json` and then of the deployment file, and refuses what is not one. */
 export class Context {
   readonly #scope: IConstruct
+  readonly #values: ReadonlyMap<SettingKey, SettingValue>
+  /** Whether there is a deployment file, so that what it leaves out is left out on purpose. */
+  readonly hasFile: boolean
 
   /** @throws SettingError for a key that nobody reads: it would be a setting without effect */
-  constructor(scope: IConstruct) {
+  constructor(scope: IConstruct, deployment: Deployment | null = null) {
     this.#scope = scope
+    this.#values = deployment?.values ?? new Map()
+    this.hasFile = deployment !== null
     const given = Object.keys(scope.node.getAllContext({}) as Record<string, unknown>)
     const unknown = given.find((key) => !isKnown(key))
     if (unknown === undefined) return
@@ -19,7 +26,9 @@ export class Context {
   }
 
   text(key: SettingKey): string | undefined {
-    const value: unknown = this.#scope.node.tryGetContext(key)
+    const given: unknown = this.#scope.node.tryGetContext(key)
+    const filed = this.#values.get(key)
+    const value = given ?? (Array.isArray(filed) ? filed.join(',') : filed)
     if (value === undefined || value === '') return undefined
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       return String(value)

@@ -38,12 +38,15 @@ export function readFrame(context: Context, defaultRegion: string | undefined) {
 
 /** Who may call the endpoint on Lambda; that one way is chosen is for the endpoint to check. */
 export function readCpuAccess(scope: Construct, context: Context): AccessProps {
-  return {
+  const given = {
     jwt: readJwt(context, 'cpu'),
     iam: context.flag('cpu.iam'),
     keys: readKeys(scope, context, 'cpu'),
     open: context.flag('cpu.open'),
   }
+  // Only a file says that nothing was chosen; without one it is IAM, as in earlier deployments.
+  const isChosen = given.jwt || given.keys || given.open || context.text('cpu.iam') !== undefined
+  return context.hasFile || isChosen ? given : { ...given, iam: true }
 }
 
 /** Tokens that an endpoint takes. @throws SettingError for half of it */
@@ -100,6 +103,7 @@ export function readCpuSize(context: Context) {
     memoryMib: context.whole('cpu.memory'),
     timeout: timeout === undefined ? undefined : Duration.seconds(timeout),
     maxConcurrency: context.whole('cpu.concurrency'),
+    provisioned: context.whole('cpu.provisioned'),
     snapStart: context.flag('cpu.snapstart'),
     throttle: {
       rate: context.whole('cpu.rate') ?? 50,

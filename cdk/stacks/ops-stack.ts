@@ -1,6 +1,7 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { Construct } from 'constructs'
+import { MonthlyBudget, type MonthlyBudgetProps } from '../constructs/monthly-budget.ts'
 import { Operations, type OperationsProps } from '../constructs/operations.ts'
 
 /** How the stack that watches is made. */
@@ -10,6 +11,11 @@ export interface OpsStackProps extends StackProps, Omit<OperationsProps, 'topic'
    * @default one is made
    */
   readonly topicArn?: string
+  /**
+   * What a month may cost.
+   * @default no budget
+   */
+  readonly budget?: MonthlyBudgetProps
 }
 
 /** A dashboard and alarms over endpoints and jobs. */
@@ -18,7 +24,8 @@ export class OpsStack extends Stack {
 
   constructor(scope: Construct, id: string, props: OpsStackProps) {
     super(scope, id, { description: 'Espalier: dashboard and alarms', ...props })
-    const { topicArn } = props
+    const { topicArn, budget } = props
+    if (budget) new MonthlyBudget(this, 'Budget', budget)
     const topic = topicArn ? Topic.fromTopicArn(this, 'ExistingTopic', topicArn) : undefined
     this.operations = new Operations(this, 'Operations', { ...props, topic })
     new CfnOutput(this, 'Topic', {

@@ -58,6 +58,12 @@ export const CPU_SETTINGS = [
     doc: 'Reserved concurrency of the function.',
   },
   {
+    key: 'cpu.provisioned',
+    type: whole(1, 100_000),
+    default: 'none',
+    doc: 'Copies of the function that stay started, paid by the hour. Not together with cpu.snapstart.',
+  },
+  {
     key: 'cpu.snapstart',
     type: FLAG,
     default: 'false',

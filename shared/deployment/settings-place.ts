@@ -1,4 +1,4 @@
-import { ARN, choice, FLAG, LIST, type Setting, TEXT } from './setting-types.ts'
+import { ARN, choice, FLAG, LIST, type Setting, TEXT, whole } from './setting-types.ts'
 
 /** Settings of jobs, and of what stacks share: data, network, names, alarms. */
 export const PLACE_SETTINGS = [
@@ -19,6 +19,18 @@ export const PLACE_SETTINGS = [
     type: TEXT,
     default: 'one is made for each stack',
     doc: 'Bucket for rows, shards and results.',
+  },
+  {
+    key: 'network.layout',
+    type: choice('fixed', '1-public', '1-nat'),
+    default: '1-nat with gpu, else 1-public',
+    doc: 'Subnets of the network: fixed, which stay as stacks are added, or those of earlier deployments. A deployed network keeps its layout.',
+  },
+  {
+    key: 'network.nat',
+    type: whole(0, 2),
+    default: '1 with gpu or 1-nat, else 0',
+    doc: 'NAT gateways of the network, paid by the hour.',
   },
   { key: 'vpc.id', type: TEXT, default: 'a network is made', doc: 'ID of an existing network.' },
   {
@@ -59,4 +71,11 @@ export const PLACE_SETTINGS = [
     default: 'one is made',
     doc: 'ARN of an SNS topic for alarms.',
   },
+  {
+    key: 'budget.monthly',
+    type: whole(1, 10_000_000),
+    default: 'none',
+    doc: 'US dollars a month of which a mail is sent: at 80 % by forecast, and when they are spent.',
+  },
+  { key: 'budget.email', type: TEXT, default: 'that of alarms', doc: 'Email for the budget.' },
 ] as const satisfies readonly Setting[]

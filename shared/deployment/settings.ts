@@ -60,6 +60,12 @@ const FRAME_SETTINGS = [
     doc: 'Build arguments for an image built from this folder, as infra/docker/resolve-digests.sh prints them.',
   },
   {
+    key: 'tags',
+    type: LIST,
+    default: 'none',
+    doc: 'Tags of every stack, KEY=VALUE, separated by commas. espalier:deployment is the one that a budget counts by.',
+  },
+  {
     key: 'permissionsBoundary',
     type: ARN,
     default: 'none',

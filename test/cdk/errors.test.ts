@@ -45,7 +45,7 @@ describe('a deployment that cannot be is refused in the words of its settings', 
     ],
     [
       'both JWT and IAM',
-      { ...SMALLEST, ...jwt },
+      { ...SMALLEST, ...jwt, 'cpu.iam': 'true' },
       /^CpuApi: callers are to be known by jwt and iam; .*leave one/,
     ],
     [
@@ -53,7 +53,11 @@ describe('a deployment that cannot be is refused in the words of its settings', 
       { ...SMALLEST, 'cpu.iam': 'false' },
       /^CpuApi: nothing says who may call it; choose jwt or iam or keys, or "open"/,
     ],
-    ['IAM and open', { ...SMALLEST, 'cpu.open': 'true' }, /known by iam and open/],
+    [
+      'IAM and open',
+      { ...SMALLEST, 'cpu.iam': 'true', 'cpu.open': 'true' },
+      /known by iam and open/,
+    ],
     [
       'tokens without an audience',
       { ...SMALLEST, 'cpu.iam': 'false', 'cpu.jwt.issuer': 'https://issuer.example.com' },
