@@ -66,7 +66,7 @@ export interface GpuApiProps {
    */
   readonly idle?: IdlePolicy
   /**
-   * An endpoint on Lambda that answers while there is no task, or none is well, with vectors of its own fingerprint; requests that demand
+   * An endpoint on Lambda that answers while there is no healthy task, with vectors of its own fingerprint; requests that demand
    * one are told to wait. It has to know the same callers.
    * @default calls get 503 and the time to wait
    */

@@ -163,7 +163,7 @@ export class IdleScaling extends Construct {
     wake.addAlarmAction(action)
   }
 
-  /** One more, and never fewer: two tasks that are both ill would become one if the number were set. */
+  /** One more, and never fewer: two unhealthy tasks would become one if the number were set. */
   #addOne(): StepScalingAction {
     const action = new StepScalingAction(this, 'WakeUp', {
       scalingTarget: this.target,

@@ -142,7 +142,7 @@ describe('who answers a call out of hours', () => {
     expect(ask({ host: HOST, path: '/metrics', headers: bearer }, 'awake')).toBe(404)
   })
 
-  it('is the endpoint on Lambda too where a task always runs, but none is well', () => {
+  it('is the endpoint on Lambda too where a task always runs, but none is healthy', () => {
     const synthesis = synthesize({ ...hours, 'gpu.idle': 'never' })
     const ask = readRules(synthesis, STACK)
     expect(ask(embed(bearer), 'awake')).toBe('gpu')

@@ -133,7 +133,7 @@ describe('the switch between tasks and who answers without them', () => {
     ['the last task is told to stop, and can still answer', 'ALARM', 0, RULE_PRIORITY.asleep],
     ['there is none', 'OK', 0, RULE_PRIORITY.asleep],
     ['nothing is known yet', 'INSUFFICIENT_DATA', 1, RULE_PRIORITY.asleep],
-    ['all tasks are ill', 'OK', 2, RULE_PRIORITY.asleep],
+    ['all tasks are unhealthy', 'OK', 2, RULE_PRIORITY.asleep],
   ])('when %s', (_, alarm, desired, priority) => {
     expect(runMachine(synthesis, alarm, desired)).toBe(priority)
   })
