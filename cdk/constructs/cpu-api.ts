@@ -72,7 +72,7 @@ export interface CpuApiProps extends AccessProps {
    */
   readonly privateThrough?: IInterfaceVpcEndpoint
   /**
-   * A network for the function itself, with a way to S3.
+   * A network for the function itself, with a way to S3, and to Secrets Manager or SSM where callers have keys.
    * @default none
    */
   readonly vpc?: IVpc

@@ -66,7 +66,7 @@ export interface GpuApiProps {
    */
   readonly idle?: IdlePolicy
   /**
-   * An endpoint on Lambda that answers while there is no task, with vectors of its own fingerprint; requests that demand
+   * An endpoint on Lambda that answers while there is no healthy task, with vectors of its own fingerprint; requests that demand
    * one are told to wait. It has to know the same callers.
    * @default calls get 503 and the time to wait
    */
@@ -177,7 +177,7 @@ export class GpuApi extends Construct implements MonitoredEndpoint {
   /** Who answers while there is no task, if anybody does but the load balancer's own 503. */
   #asleep(fallback: CpuApi | undefined, hasKeys: boolean): HttpsFrontProps['asleep'] {
     const wakes = this.#idle.kind === 'quiet'
-    if (this.#idle.kind === 'never' || !(wakes || fallback)) return undefined
+    if (!wakes && fallback === undefined) return undefined
     return { hasKeys, wakes, fallback: fallback?.service.alias }
   }
 

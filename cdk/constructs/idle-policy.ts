@@ -11,6 +11,7 @@ import {
   ComparisonOperator,
   type IMetric,
   MathExpression,
+  Metric,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch'
 import { ApplicationScalingAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
@@ -60,7 +61,8 @@ function linkedRole(scope: Construct): string {
 }
 
 const MINUTE = Duration.minutes(1)
-const WAKE_TIME = Duration.minutes(15)
+/** Longer than a start takes. */
+const WAKE_TIME = Duration.minutes(10)
 /** Alarms look back a day at most. */
 const QUIET_MINUTES = { min: 5, max: 1440 } as const
 
@@ -107,7 +109,7 @@ export class IdleScaling extends Construct {
     if (policy.kind === 'quiet') this.#wakeAndSleep(props, policy.after)
   }
 
-  #wakeAndSleep({ front }: IdleScalingProps, after: Duration): void {
+  #wakeAndSleep({ front, service }: IdleScalingProps, after: Duration): void {
     const minutes = after.toMilliseconds() / 60_000
     if (!Number.isInteger(minutes) || minutes < QUIET_MINUTES.min || minutes > QUIET_MINUTES.max) {
       throw new SettingError(
@@ -127,8 +129,11 @@ export class IdleScaling extends Construct {
       // Answers to callers that are known, wherever they come from, and calls that woke it up: without those it would be
       // put to sleep again before it can answer one. A scanner gets 4xx, and counts for nothing.
       metric: new MathExpression({
-        expression: 'FILL(answered, 0) + FILL(failed, 0) + FILL(refused, 0)',
+        expression:
+          'IF(FILL(wanted, 0) > 0, FILL(answered, 0) + FILL(failed, 0) + FILL(refused, 0), 1)',
         usingMetrics: {
+          // An alarm that lasted while there is no task would stop the one that a call has just started.
+          wanted: wantedTasks(service),
           answered: metrics.httpCodeTarget(HttpCodeTarget.TARGET_2XX_COUNT, sums),
           failed: metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, sums),
           refused,
@@ -158,12 +163,12 @@ export class IdleScaling extends Construct {
     wake.addAlarmAction(action)
   }
 
-  /** One more, and never fewer: two tasks that are both ill would become one if the number were set. */
+  /** One more, and never fewer: two unhealthy tasks would become one if the number were set. */
   #addOne(): StepScalingAction {
     const action = new StepScalingAction(this, 'WakeUp', {
       scalingTarget: this.target,
       adjustmentType: AdjustmentType.CHANGE_IN_CAPACITY,
-      // The alarm lasts until the task answers; one that took longer than this will not.
+      // The alarm lasts until the task answers, and would add another every minute.
       cooldown: WAKE_TIME,
     })
     // Steps are distances from the alarm's threshold, above it or below.
@@ -180,4 +185,15 @@ export class IdleScaling extends Construct {
     action.addAdjustment({ adjustment: 0, upperBound: 0 })
     return action
   }
+}
+
+/** How many tasks there are to be, as Container Insights reports it. */
+function wantedTasks({ cluster, serviceName }: FargateService): Metric {
+  return new Metric({
+    namespace: 'ECS/ContainerInsights',
+    metricName: 'DesiredTaskCount',
+    dimensionsMap: { ClusterName: cluster.clusterName, ServiceName: serviceName },
+    period: MINUTE,
+    statistic: 'Maximum',
+  })
 }

@@ -119,6 +119,9 @@ export class WakeSwitch extends Construct {
   }
 }
 
+/** No other rule has either priority: the one that is in its way is itself. */
+const IN_USE = 'ElasticLoadBalancingV2.PriorityInUseException'
+
 /** Two questions and one call, in the language of Step Functions. */
 function definition(
   alarmName: string,
@@ -138,6 +141,8 @@ function definition(
     ...call('elasticloadbalancingv2:setRulePriorities', {
       RulePriorities: [{ RuleArn: rule.listenerRuleArn, Priority: priority }],
     }),
+    Retry: [{ ErrorEquals: [IN_USE], MaxAttempts: 0 }, ...retry],
+    Catch: [{ ErrorEquals: [IN_USE], Next: 'WasThere' }],
     End: true,
   })
   return {
@@ -173,6 +178,7 @@ function definition(
       },
       Awake: move(RULE_PRIORITY.awake),
       Asleep: move(RULE_PRIORITY.asleep),
+      WasThere: { Type: 'Succeed' },
     },
   }
 }

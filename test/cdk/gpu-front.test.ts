@@ -142,11 +142,22 @@ describe('who answers a call out of hours', () => {
     expect(ask({ host: HOST, path: '/metrics', headers: bearer }, 'awake')).toBe(404)
   })
 
-  it('is nobody where there is none, and nothing is moved', () => {
-    const synthesis = synthesize({ ...hours, 'gpu.fallback': 'false' })
-    expect(ofType(synthesis, STACK, 'AWS::ElasticLoadBalancingV2::ListenerRule')).toHaveLength(1)
-    expect(ofType(synthesis, STACK, 'AWS::StepFunctions::StateMachine')).toEqual([])
+  it('is the endpoint on Lambda too where a task always runs, but none is healthy', () => {
+    const synthesis = synthesize({ ...hours, 'gpu.idle': 'never' })
+    const ask = readRules(synthesis, STACK)
+    expect(ask(embed(bearer), 'awake')).toBe('gpu')
+    expect(ask(embed(bearer), 'asleep')).toBe('fallback')
+    expect(ofType(synthesis, STACK, 'AWS::StepFunctions::StateMachine')).toHaveLength(1)
   })
+
+  it.each(['schedule', 'never'])(
+    'is nobody where there is none (%s), and nothing is moved',
+    (idle) => {
+      const synthesis = synthesize({ ...hours, 'gpu.idle': idle, 'gpu.fallback': 'false' })
+      expect(ofType(synthesis, STACK, 'AWS::ElasticLoadBalancingV2::ListenerRule')).toHaveLength(1)
+      expect(ofType(synthesis, STACK, 'AWS::StepFunctions::StateMachine')).toEqual([])
+    },
+  )
 })
 
 describe('the endpoint on Lambda answers for that on GPUs', () => {

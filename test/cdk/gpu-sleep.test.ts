@@ -133,7 +133,7 @@ describe('the switch between tasks and who answers without them', () => {
     ['the last task is told to stop, and can still answer', 'ALARM', 0, RULE_PRIORITY.asleep],
     ['there is none', 'OK', 0, RULE_PRIORITY.asleep],
     ['nothing is known yet', 'INSUFFICIENT_DATA', 1, RULE_PRIORITY.asleep],
-    ['all tasks are ill', 'OK', 2, RULE_PRIORITY.asleep],
+    ['all tasks are unhealthy', 'OK', 2, RULE_PRIORITY.asleep],
   ])('when %s', (_, alarm, desired, priority) => {
     expect(runMachine(synthesis, alarm, desired)).toBe(priority)
   })
@@ -232,7 +232,7 @@ describe('what starts a task', () => {
         expect.objectContaining({
           AdjustmentType: 'ChangeInCapacity',
           // Longer than a start takes, or the calls of the same minutes would start a second one.
-          Cooldown: 900,
+          Cooldown: 600,
           StepAdjustments: [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }],
         }),
         expect.objectContaining({
@@ -251,10 +251,32 @@ describe('what starts a task', () => {
     expect(sleep).toMatchObject({ Threshold: 1, TreatMissingData: 'breaching' })
     const counted = JSON.stringify(sleep?.Metrics).match(/"MetricName":"[A-Za-z0-9_]+"/g)
     expect(counted).toEqual([
+      '"MetricName":"DesiredTaskCount"',
       '"MetricName":"HTTPCode_Target_2XX_Count"',
       '"MetricName":"HTTPCode_Target_5XX_Count"',
       '"MetricName":"HTTPCode_ELB_503_Count"',
     ])
+  })
+})
+
+describe('the alarm that stops the last task', () => {
+  const metrics = ofType(synthesize(GPU), STACK, 'AWS::CloudWatch::Alarm')
+    .map(({ Properties }) => Properties as unknown as AlarmProperties)
+    .find(({ AlarmActions }) => AlarmActions?.some(({ Ref }) => /FallAsleep/.test(Ref)))?.Metrics
+  const source = metrics?.find(({ Expression }) => Expression !== undefined)?.Expression ?? ''
+  const names = ['wanted', 'answered', 'failed', 'refused'] as const
+  const evaluate = new Function('FILL', 'IF', ...names, `return ${source}`)
+
+  it.each([
+    ['is quiet', { wanted: 1 }, 0],
+    ['has a call', { wanted: 1, answered: 3 }, 3],
+    ['has calls that fail', { wanted: 1, failed: 2 }, 2],
+    ['has calls that wait for it', { wanted: 1, refused: 1 }, 1],
+    ['is not there: it must not stop one that is just being started', {}, 1],
+  ])('counts when a task %s', (_, values: Partial<Record<string, number>>, calls) => {
+    const fill = (value: number | undefined, other: number) => value ?? other
+    const choose = (holds: boolean, one: number, other: number) => (holds ? one : other)
+    expect(evaluate(fill, choose, ...names.map((name) => values[name]))).toBe(calls)
   })
 })
 
