@@ -205,6 +205,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'jobs/finetune': 'value',
       bulk: 'value',
       aws: 'value',
+      deployment: 'value',
       versions: 'value',
       encoders: 'value',
       encoder: 'value',

@@ -86,9 +86,17 @@ describe('the command line', () => {
     return (await runCommand([...command, '--help'], { boot })).stdout
   }
 
+  /** The help of a command and of all below it. */
+  async function helpBelow(...command: string[]): Promise<string[]> {
+    const text = await help(...command)
+    const listed = text.split('\nCommands:\n')[1]?.split('\n\n')[0] ?? ''
+    const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!)
+    const below = names.filter((name) => name !== 'help').map((name) => helpBelow(...command, name))
+    return [text, ...(await Promise.all(below)).flat()]
+  }
+
   it('has every option and every task that messages name', async () => {
-    const commands = [...(await help()).matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!)
-    const texts = await Promise.all(commands.map((command) => help(command)))
+    const texts = await helpBelow()
     const missing = OPTIONS.filter(
       (name) => !texts.some((text) => new RegExp(`(?:^|\\s)--${name}\\b`, 'm').test(text)),
     )

@@ -1,10 +1,12 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleCli } from '../cli-bundle.ts'
+import { startFakeAws } from '../fakes/fake-aws.ts'
 import { startedServer, startServer } from './server-process.ts'
 
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
@@ -77,6 +79,39 @@ describe('espalier keys create', () => {
     const { code, stderr } = createKey(...argv)
     expect(code).toBe(2)
     expect(stderr).toContain(reason)
+  })
+})
+
+describe('espalier aws keys create', () => {
+  it('makes a key in AWS that a server on all addresses lets in', async () => {
+    const aws = await startFakeAws()
+    try {
+      const argv = [bundle.script, 'aws', 'keys', 'create', '--name', 'website', '--json']
+      // With nothing of this machine's own, so that no profile is taken.
+      const { stdout } = await promisify(execFile)(process.execPath, argv, {
+        cwd: folder,
+        env: { PATH: process.env.PATH, ...aws.env },
+      })
+      const { key, secret } = JSON.parse(stdout) as { key: string; secret: string }
+      const settings = { ...env, ...aws.env, HOST: '0.0.0.0', ESPALIER_API_KEYS_FROM: secret }
+      const server = await startedServer(bundle.script, settings)
+      const url = server.url.replace('0.0.0.0', '127.0.0.1')
+      const ask = (given: string) =>
+        fetch(`${url}/info`, { headers: { authorization: `Bearer ${given}` } })
+      expect((await ask(key)).status).toBe(200)
+      expect((await ask(`${key}x`)).status).toBe(401)
+      // Ends although it looks for other keys again and again.
+      expect(await server.stop()).toBe(0)
+      const log = JSON.stringify(server.logged())
+      expect(log).toContain('"key":"website"')
+      expect(log).not.toContain(key)
+      aws.secrets.clear()
+      const ended = await startServer(bundle.script, settings)
+      const reason = expect.stringContaining(`ESPALIER_API_KEYS_FROM cannot be read: there is no`)
+      expect(ended).toMatchObject({ code: 2, stderr: reason })
+    } finally {
+      await aws.close()
+    }
   })
 })
 

@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hashKey } from '../../../shared/lib/api-keys.ts'
 import { type AwsCall, denied, type FakeAws, refusal, startFakeAws } from '../../fakes/fake-aws.ts'
@@ -235,4 +238,80 @@ it.each([
   expect(code).toBe(2)
   expect(stderr).toContain(reason)
   expect(aws.calls).toEqual([])
+})
+
+describe('with a deployment file', () => {
+  let folder: string
+  let file: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'espalier-deployment-'))
+    file = join(folder, 'espalier.deploy.json')
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  const write = (content: object) => writeFile(file, JSON.stringify(content, null, 2))
+  const read = async () => JSON.parse(await readFile(file, 'utf8'))
+  const arnOf = (name: string) =>
+    `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`
+
+  it('the first key names the secret after the deployment, and writes it into the file', async () => {
+    await write({ name: 'Search', region: 'eu-west-1', cpu: { memory: 3008 } })
+    const { code, stdout } = await keys('create', '--name', 'site', '--file', file)
+    expect(code).toBe(0)
+    expect(stdout).toContain(`${file} now has cpu.keys`)
+    expect(await read()).toEqual({
+      name: 'Search',
+      region: 'eu-west-1',
+      cpu: { memory: 3008, keys: arnOf('search/keys') },
+    })
+    // From now on the file says where the keys are.
+    expect((await create('shop', '--file', file)).secret).toBe(arnOf('search/keys'))
+    expect((await keys('list', '--file', file)).stdout).toContain('shop')
+    expect((await keys('revoke', 'site', '--file', file)).code).toBe(0)
+    expect(aws.current('search/keys')).toContain('shop:infer:')
+    expect(aws.current('search/keys')).not.toContain('site')
+  })
+
+  it('every environment has keys of its own, and every endpoint the same', async () => {
+    await write({
+      region: 'eu-central-1',
+      stacks: ['store', 'cpu', 'gpu'],
+      environments: { staging: { name: 'Staging' }, production: {} },
+    })
+    await create('site', '--file', file, '--environment', 'staging')
+    const { environments } = await read()
+    expect(environments).toEqual({
+      staging: {
+        name: 'Staging',
+        cpu: { keys: arnOf('staging/keys') },
+        gpu: { keys: arnOf('staging/keys') },
+      },
+      production: {},
+    })
+    const unsaid = await keys('create', '--name', 'site', '--file', file)
+    expect(unsaid).toMatchObject({ code: 2, stdout: '' })
+    expect(unsaid.stderr).toMatch(/staging.*production|production.*staging/)
+  })
+
+  it.each([
+    [{ cpu: { iam: true } }, 'has cpu.iam'],
+    [{ cpu: { jwt: { issuer: 'https://i.example', audience: ['a'] } } }, 'has cpu.jwt.issuer'],
+    [{ cpu: { keys: arnOf('other/keys') } }, 'keeps cpu.keys'],
+  ])('%j is not changed by a key: the command says what to do', async (content, reason) => {
+    await write(content)
+    const argv = ['create', '--name', 'site', '--file', file, '--secret', 'mine/keys']
+    const { code, stdout } = await keys(...argv)
+    expect(code).toBe(0)
+    expect(stdout).toContain(reason)
+    expect(await read()).toEqual(content)
+    expect(aws.current('mine/keys')).toContain('site:infer:')
+  })
+
+  it('that is wrong, no key is made', async () => {
+    await write({ cpu: { memory: 'much' } })
+    const { code, stderr } = await keys('create', '--name', 'site', '--file', file)
+    expect(code).toBe(2)
+    expect(stderr).toContain('cpu.memory')
+    expect(aws.calls).toEqual([])
+  })
 })

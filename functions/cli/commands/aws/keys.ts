@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
-import { addressOf, type SecretAddress } from '../../../../shared/aws/address.ts'
+import type { SecretAddress } from '../../../../shared/aws/address.ts'
 import type { Secret } from '../../../../shared/aws/open-secret.ts'
+import { DEPLOYMENT_FILE } from '../../../../shared/deployment/deployment-file.ts'
 import { createKey, describeKey, type KeyScope } from '../../../../shared/lib/api-keys.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import {
@@ -12,11 +13,9 @@ import {
 import type { CommandContext } from '../../context.ts'
 import { formatTable } from '../../output/table.ts'
 import { keyName, scopeOption } from '../keys.ts'
+import { findKeyPlace, type KeyPlace, type KeyPlaceOptions, noteKeyPlace } from './key-place.ts'
 
-interface PlaceOptions {
-  readonly secret?: string
-  readonly parameter?: string
-  readonly region?: string
+interface PlaceOptions extends KeyPlaceOptions {
   readonly json?: boolean
 }
 
@@ -25,15 +24,14 @@ interface CreateOptions extends PlaceOptions {
   readonly scope: KeyScope[]
 }
 
-/** Where keys are kept unless a command or the deployment says otherwise. */
-const DEFAULT_SECRET = 'espalier/keys'
 const DESCRIPTION = 'API keys of Espalier: one a line, as sha256, with their scopes'
 const WITHIN = 'servers that read it (ESPALIER_API_KEYS_FROM) follow within a minute'
 
 const EXAMPLES = `
 Examples:
   espalier aws keys create --name website
-  espalier aws keys create --name dashboard --scope infer,admin --secret espalier-staging/keys
+  espalier aws keys create --name website --environment staging
+  espalier aws keys create --name dashboard --scope infer,admin --secret team/keys
   espalier aws keys list
   espalier aws keys revoke website`
 
@@ -79,6 +77,8 @@ function addPlaceOptions(command: Command): Command {
     )
     .option('--parameter <name>', 'name or ARN of a parameter of SSM')
     .option('--region <region>', 'region of AWS')
+    .option('--file <file>', `the deployment file; ${DEPLOYMENT_FILE} where it is there`)
+    .option('--environment <name>', 'which environment of it')
     .option('--json', 'print a JSON object')
     .addHelpText('after', EXAMPLES)
 }
@@ -89,16 +89,21 @@ async function createOne(
 ): Promise<void> {
   const key = createKey()
   const line = describeKey(name, scope, key)
-  const { arn, created } = await withSecret(context, options, (secret, { id }) =>
+  const place = findKeyPlace(options)
+  const { arn, created } = await withSecret(context, place, (secret, { id }) =>
     secret.change((text) => addKeyLine(text, line, id)),
   )
+  // From now on the key is there: it is printed before anything else can fail.
   if (options.json) {
-    return context.print(
-      JSON.stringify({ name, scopes: scope, key, secret: arn, created }, null, 2),
-    )
+    await context.print(JSON.stringify({ name, scopes: scope, key, secret: arn, created }, null, 2))
+    if (place.deployment) await noteKeyPlace(place.deployment, arn)
+    return
   }
   await context.print(`key, for the caller; it is not shown again:\n  ${key}`)
   await context.print(`${created ? 'made the secret' : 'added to'} ${arn}; ${WITHIN}`)
+  if (place.deployment) {
+    for (const note of await noteKeyPlace(place.deployment, arn)) await context.print(note)
+  }
   await context.print(`to use it, with the URL of the deployment:\n${describeUse(scope)}`)
 }
 
@@ -115,7 +120,7 @@ function describeUse(scopes: readonly KeyScope[]): string {
 }
 
 async function listAll(context: CommandContext, options: PlaceOptions): Promise<void> {
-  const { arn, keys } = await withSecret(context, options, async (secret, { id }) => {
+  const { arn, keys } = await withSecret(context, findKeyPlace(options), async (secret, { id }) => {
     const { arn, text } = (await secret.read()) ?? missing(id)
     return { arn, keys: readKeyLines(text, id) }
   })
@@ -132,7 +137,7 @@ async function revokeOne(
   name: string,
   options: PlaceOptions,
 ): Promise<void> {
-  const { arn } = await withSecret(context, options, async (secret, { id }) => {
+  const { arn } = await withSecret(context, findKeyPlace(options), async (secret, { id }) => {
     requireKeyLine((await secret.read())?.text ?? missing(id), name)
     return secret.change((text) => removeKeyLine(text ?? missing(id), name))
   })
@@ -142,14 +147,9 @@ async function revokeOne(
 
 async function withSecret<T>(
   context: CommandContext,
-  options: PlaceOptions,
+  { address }: KeyPlace,
   work: (secret: Secret, address: SecretAddress) => Promise<T>,
 ): Promise<T> {
-  const { secret = DEFAULT_SECRET, parameter, region } = options
-  const address =
-    parameter === undefined
-      ? addressOf('secretsmanager', secret, region)
-      : addressOf('ssm', parameter, region)
   const opened = await (await context.boot()).openSecret(address, { description: DESCRIPTION })
   try {
     return await work(opened, address)
