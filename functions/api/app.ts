@@ -3,6 +3,7 @@ import { createHttpMetrics } from './metrics/http.ts'
 import { apiKeys } from './middleware/access.ts'
 import { Admission, draining } from './middleware/admission.ts'
 import { handleErrors, notFound } from './middleware/failures.ts'
+import { KeyLimits } from './middleware/key-limits.ts'
 import { allowHosts, allowOrigins } from './middleware/origins.ts'
 import { addTimingHeaders, requestLog, requestRecord } from './middleware/record.ts'
 import { BoundedBodies } from './requests/bounded-body.ts'
@@ -29,11 +30,19 @@ export function createApp(deps: ApiDeps): ApiApp {
 
   const admission = new Admission(config.maxRequests, readiness)
   const intake = { bodies: new BoundedBodies(config, clock), admission, limits: config }
+  const keyLimits = new KeyLimits(config.keyLimits, clock)
   /** Inference is refused before its body is read where there is no room; it takes its permit with the whole body. */
   const admit =
     (route: Route, handler: RouteHandler): RouteHandler =>
-    (c) =>
-      readInput(c, route, intake, async () => handler(c))
+    async (c) => {
+      const record = c.get('record')
+      keyLimits.enter(record)
+      try {
+        return await readInput(c, route, intake, async () => handler(c))
+      } finally {
+        keyLimits.charge(record)
+      }
+    }
 
   for (const route of ROUTES) {
     const handler = route.handler(deps, ROUTES)

@@ -110,6 +110,8 @@ export interface RequestRecord {
   errorCode: ErrorCode | null
   /** Whose key it came with; null where none is asked for. */
   caller: Caller | null
+  /** Its part of the workers' time beside other keys. */
+  weight: number
 }
 
 /** Who is calling, by the key given. */

@@ -21,8 +21,12 @@ export interface CollectDeps {
 export interface Collected {
   /** Estimated tokens of what nobody else has asked for yet. */
   readonly newTokens: number
+  /** Those of the last of them to run. */
+  readonly lastTokens: number
   /** Memory of the same. */
   readonly newBytes: number
+  /** True where an input of it is waiting already, for others. */
+  readonly isWaiting: boolean
   /** Inputs that another input, waiting or running, has brought already. */
   readonly sharedInputs: number
   commit(): void
@@ -74,11 +78,14 @@ export function collectItems(request: EncodeRequest, deps: CollectDeps): Collect
   const found = [...byKey.values()].sort(
     (a, b) => b.item.tokens - a.item.tokens || (a.indices[0] as number) - (b.indices[0] as number),
   )
-  const fresh = found.filter(({ item }) => item.state === 'new').length
+  const newItems = found.filter(({ item }) => item.state === 'new')
+  const fresh = newItems.length
   const recalledInputs = recalled.reduce((sum, { indices }) => sum + indices.length, 0)
   return {
     newTokens,
+    lastTokens: newItems.at(-1)?.item.tokens ?? 0,
     newBytes,
+    isWaiting: found.some(({ item }) => item.state === 'waiting'),
     sharedInputs: inputs.length - recalledInputs - fresh,
     commit() {
       for (const { item, indices } of found) {

@@ -2,7 +2,7 @@ import type { GroupingLimits } from '../runtime/grouping.ts'
 import { fromWireError, type JobResult, type WireError } from '../runtime/protocol.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
-import { collectItems, runItems } from './dispatch-items.ts'
+import { type Collected, collectItems, runItems } from './dispatch-items.ts'
 import type { InputBounds, InputKind } from './input-kind.ts'
 import { type Item, ItemTable } from './item.ts'
 import { PixelBudget } from './pixel-budget.ts'
@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   readonly cache: ResultCache | null
   /** Jobs of several runs, for callers that hand over thousands of texts and wait for all of them. */
   readonly longJobs: boolean
+  /** Milliseconds that never run backwards. @default those of this machine */
+  readonly now?: (() => number) | undefined
 }
 
 /**
@@ -46,12 +48,16 @@ export class Dispatcher {
   /** A job that waits until its images may be decoded; nothing passes it. */
   #held: Item<EncodeRequest>[] | null = null
   readonly #onRoom = () => this.dispatch()
+  /** Estimated tokens of what workers have. */
+  #runningTokens = 0
   #sharedInputs = 0
+  readonly #now: () => number
 
   constructor(options: DispatcherOptions) {
     this.#options = options
     this.#queue = new FairQueue(options.grouping)
     this.#admission = new Admission(options.limits)
+    this.#now = options.now ?? (() => performance.now())
     this.#decoding = options.limits.decoding ?? new PixelBudget(Number.POSITIVE_INFINITY)
     this.#jobTokens = jobLimit(options.grouping.maxTokens, options.longJobs)
   }
@@ -74,7 +80,7 @@ export class Dispatcher {
    * @throws EspalierError `overloaded`, `input_too_large`, `image_too_large`, `invalid_image`
    */
   submit(request: EncodeRequest): void {
-    const { pool, kind, cache, fingerprint, limits } = this.#options
+    const { kind, cache, fingerprint, limits } = this.#options
     const collected = collectItems(request, {
       table: this.#table,
       kind,
@@ -82,16 +88,29 @@ export class Dispatcher {
       fingerprint,
       maxPixels: limits.maxRequestPixels,
     })
-    if (collected.newTokens > 0) {
-      this.#admission.check(this.#queue.tokens, collected.newTokens, pool.size, request.timeoutMs)
-      this.#admission.checkBytes(this.#queue.bytes, collected.newBytes)
-    }
+    const waitsForOthers = collected.isWaiting && request.timeoutMs !== undefined
+    if (collected.newTokens > 0 || waitsForOthers) this.#admit(request, collected)
     collected.commit()
     this.#sharedInputs += collected.sharedInputs
     this.#requests.add(request)
     this.#queue.add(request)
     this.#advance(request)
     this.dispatch()
+  }
+
+  /** @throws EspalierError `overloaded` */
+  #admit({ timeoutMs, caller }: EncodeRequest, collected: Collected): void {
+    const { newTokens: tokens, newBytes: bytes, lastTokens } = collected
+    this.#admission.check(
+      { tokens, bytes, lastTokens, timeoutMs },
+      {
+        queuedTokens: this.#queue.tokens,
+        queuedBytes: this.#queue.bytes,
+        runningTokens: this.#runningTokens,
+        workers: this.#options.pool.size,
+        view: this.#queue.view(caller, tokens),
+      },
+    )
   }
 
   /** Settles a request with an error and takes what only it asked for out of the queue. */
@@ -115,7 +134,7 @@ export class Dispatcher {
   dispatch(): void {
     const { pool } = this.#options
     const jobTokens = this.#jobTokens
-    const now = performance.now()
+    const now = this.#now()
     this.#expire(now)
     while (this.#held !== null || this.#queue.items > 0) {
       const plenty = this.#queue.tokens >= pool.size * jobTokens
@@ -135,9 +154,12 @@ export class Dispatcher {
   }
 
   async #run(items: readonly Item<EncodeRequest>[], pixels: number): Promise<void> {
+    const tokens = sumTokens(items)
+    this.#runningTokens += tokens
     try {
       await runItems(this.#options.pool, items, this.#options.dimension, this)
     } finally {
+      this.#runningTokens -= tokens
       this.#decoding.give(pixels)
     }
   }
@@ -145,8 +167,9 @@ export class Dispatcher {
   done(items: readonly Item<EncodeRequest>[], result: JobResult): void {
     const touched = new Set<EncodeRequest>()
     const total = result.tokens.reduce((sum, tokens) => sum + tokens, 0)
-    const estimated = items.reduce((sum, { tokens }) => sum + tokens, 0)
-    this.#admission.finished(estimated, result.tokenizeMs + result.runMs)
+    const workerMs = result.tokenizeMs + result.runMs
+    const isFull = this.#queue.items > 0
+    this.#admission.rate.finished(sumTokens(items), workerMs, this.#now(), isFull)
     this.#options.kind.learn(items, result)
     const failures = new Map(result.failures.map(({ index, error }) => [index, error]))
     for (const [row, item] of items.entries()) {
@@ -196,7 +219,7 @@ export class Dispatcher {
     for (const request of this.#requests) {
       if (request.enqueuedAt >= now - limits.maxQueueWaitMs) return
       if (request.started) continue
-      this.abandon(request, this.#admission.overloaded(this.#queue.tokens, pool.size))
+      this.abandon(request, this.#admission.waitedTooLong(this.#queue.tokens, pool.size))
     }
   }
 
@@ -212,4 +235,8 @@ export class Dispatcher {
       norm: result.norms[row] as number,
     })
   }
+}
+
+function sumTokens(items: readonly Item<EncodeRequest>[]): number {
+  return items.reduce((sum, { tokens }) => sum + tokens, 0)
 }

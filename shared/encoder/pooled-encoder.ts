@@ -221,6 +221,6 @@ function cancelled(): EspalierError {
 }
 
 function tooLate(timeoutMs: number | undefined): EspalierError {
-  const message = `no answer within the ${timeoutMs} ms that the request allows; allow more, send fewer inputs, or try again when the server is less busy`
+  const message = `no answer within the ${timeoutMs} ms that were left of what the request allows; allow more, send fewer inputs, or try again when the server is less busy`
   return new EspalierError('deadline_exceeded', message)
 }

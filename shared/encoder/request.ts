@@ -2,7 +2,7 @@ import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
 import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
 import { fromWireError, type JobMode, type JobResult, type WireError } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
-import type { Queueable } from './queue.ts'
+import type { Queueable, QueueCaller } from './queue.ts'
 import type { CachedRow } from './result-cache.ts'
 import type { EncodedBatch, EncodeOptions, Projection } from './types.ts'
 
@@ -12,8 +12,9 @@ export class EncodeRequest implements Queueable<EncodeRequest> {
   readonly mode: JobMode
   /** What it waits for, in the order in which its own should run. */
   readonly items: Item<EncodeRequest>[] = []
-  readonly enqueuedAt = performance.now()
+  readonly enqueuedAt: number
   readonly timeoutMs: number | undefined
+  readonly caller: QueueCaller | null
   /** Settles once, with all rows or the first failure. */
   readonly result: Promise<EncodedBatch>
   readonly #rows: Rows
@@ -29,9 +30,12 @@ export class EncodeRequest implements Queueable<EncodeRequest> {
     options: EncodeOptions,
     projection: Projection | null,
     dimension: number,
+    now: number = performance.now(),
   ) {
     this.inputs = inputs
+    this.enqueuedAt = now
     this.timeoutMs = options.timeoutMs
+    this.caller = options.caller ?? null
     this.mode = {
       prompt: options.prompt ?? '',
       truncate: options.truncate,

@@ -22,6 +22,8 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds in which the answer must be there; later it fails with `deadline_exceeded`. */
   readonly timeoutMs?: number | undefined
+  /** Whose turn it takes while it waits, and with what weight; callers without a name share one turn. */
+  readonly caller?: { readonly name: string; readonly weight: number } | null | undefined
   /** Called after each finished part with the number of inputs done so far. */
   readonly onProgress?: ((done: number) => void) | undefined
   /** Heads to apply to every vector in the same pass; see `setProjection`. */

@@ -1,5 +1,6 @@
 import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
 import { findPrompt } from '../encoder/prompts.ts'
+import type { QueueCaller } from '../encoder/queue.ts'
 import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
@@ -43,6 +44,8 @@ export interface ClassifyInput {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds in which the scores must be there. */
   readonly timeoutMs?: number | undefined
+  /** Whose turn it takes while it waits. */
+  readonly caller?: QueueCaller | null | undefined
 }
 
 /** What one classifier says of all inputs. */
@@ -170,6 +173,7 @@ async function encodeGroup(
     search: [...memories].sort((a, b) => a - b),
     signal: request.signal,
     timeoutMs: request.timeoutMs,
+    caller: request.caller,
   } as const
   const batch = await encodeAs(encoder, inputs, options, request.field, single)
   return { info: encoder.info, batch }

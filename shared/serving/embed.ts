@@ -1,4 +1,5 @@
 import { findPrompt } from '../encoder/prompts.ts'
+import type { QueueCaller } from '../encoder/queue.ts'
 import type { EncodedBatch, Encoder, EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import { EspalierError, restate } from '../lib/errors.ts'
 import { quote } from '../lib/text/text.ts'
@@ -32,6 +33,8 @@ export interface EmbedInput {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds in which the answer must be there. */
   readonly timeoutMs?: number | undefined
+  /** Whose turn it takes while it waits. */
+  readonly caller?: QueueCaller | null | undefined
 }
 
 /** Vectors, and which model made them. */
@@ -59,6 +62,7 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
       prompt: findPrompt(encoder.info, request.promptName),
       signal: request.signal,
       timeoutMs: request.timeoutMs,
+      caller: request.caller,
     } as const
     const batch = await encodeAs(encoder, read.inputs, options, field, read.single)
     return { info: encoder.info, batch }

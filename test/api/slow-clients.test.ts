@@ -94,6 +94,18 @@ describe('slow bodies', () => {
   })
 })
 
+describe('a body that is refused while it arrives', () => {
+  it('is received to its end, so that every client reads the answer', async () => {
+    const { handle, deps } = await start()
+    const body = `{"inputs":[${'{},'.repeat(2_000_000)}{}]}`
+    const head = `${HEAD}connection: close\r\ncontent-length: ${body.length}\r\n\r\n`
+    const socket = await send(handle, head)
+    await new Promise<void>((resolve) => socket.write(body, () => resolve()))
+    expect(parse(await readAll(socket)).head).toMatch(/^HTTP\/1\.1 413 /)
+    expect(deps.log.lines.at(-1)?.fields).toMatchObject({ status: 413, bodyBytes: body.length })
+  })
+})
+
 describe('half-closed connections', () => {
   const body = '{"inputs":"a"}'
   const request = `${HEAD}content-length: ${body.length}\r\n\r\n${body}`

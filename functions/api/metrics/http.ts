@@ -59,6 +59,7 @@ export function createHttpMetrics(
     labelNames: ['stage'],
     registers,
   })
+  const countKey = addKeyMetrics(registers)
   const inFlight = new Gauge({
     name: 'espalier_http_requests_in_flight',
     help: 'Requests being answered.',
@@ -72,7 +73,9 @@ export function createHttpMetrics(
 
   return {
     inFlight,
-    observe(method, route, status, durationMs, { usage, errorCode }) {
+    observe(method, route, status, durationMs, record) {
+      const { usage, errorCode } = record
+      countKey(record, status)
       requests.inc({ method, route, status })
       duration.observe({ route }, durationMs / 1000)
       if (errorCode) errors.inc({ code: errorCode })
@@ -87,4 +90,34 @@ export function createHttpMetrics(
       stageSeconds.inc({ stage: 'run' }, usage.runMs / 1000)
     },
   }
+}
+
+/** What each API key uses. Names are those of the configuration, so that there are as many series as keys. */
+function addKeyMetrics(registers: Registry[]): (record: RequestRecord, status: number) => void {
+  const requests = new Counter({
+    name: 'espalier_key_requests_total',
+    help: 'Requests by API key and result: answered, limited (429), refused, failed.',
+    labelNames: ['key', 'result'],
+    registers,
+  })
+  const byKey = (name: string, help: string) =>
+    new Counter({ name, help, labelNames: ['key'], registers })
+  const inputs = byKey('espalier_key_inputs_total', 'Inputs encoded, by API key.')
+  const tokens = byKey('espalier_key_tokens_total', 'Tokens encoded, by API key.')
+  return ({ caller, usage }, status) => {
+    if (caller === null) return
+    const key = caller.name
+    requests.inc({ key, result: resultOf(status) })
+    if (!usage) return
+    for (const each of usage.models) {
+      inputs.inc({ key }, each.inputs)
+      tokens.inc({ key }, each.tokens)
+    }
+  }
+}
+
+function resultOf(status: number): string {
+  if (status < 400) return 'answered'
+  if (status === 429) return 'limited'
+  return status < 500 ? 'refused' : 'failed'
 }

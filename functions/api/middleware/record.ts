@@ -36,6 +36,7 @@ export function requestRecord(
       answered: false,
       errorCode: null,
       caller: null,
+      weight: 1,
     })
     await next()
     if (!c.get('record').answered) c.header('x-request-id', id)

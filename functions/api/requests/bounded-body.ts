@@ -57,12 +57,25 @@ export class BoundedBodies {
     const declared = c.req.header('content-length')
     if (declared !== undefined && Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes)
     const parts: Uint8Array[] = []
-    await readBody(c, this.#waiting, (part) => {
+    const incoming = incomingOf(c)
+    let refusal: unknown = null
+    const take = (part: Uint8Array) => {
       record.bodyBytes += part.byteLength
       if (record.bodyBytes > maxBodyBytes) throw tooLarge(maxBodyBytes)
-      inspect?.(part)
-      parts.push(part)
-    })
+      if (refusal !== null) return
+      try {
+        inspect?.(part)
+        parts.push(part)
+      } catch (error) {
+        if (incoming === null) throw error
+        // Few clients read an answer before they have sent everything: the rest is received, and thrown away.
+        refusal = error
+        parts.length = 0
+      }
+    }
+    if (incoming === null) for await (const part of c.req.raw.body ?? []) take(part)
+    else await readIncoming(incoming, this.#waiting, take)
+    if (refusal !== null) throw refusal
     return parts.length === 1
       ? Buffer.from(parts[0]!.buffer, parts[0]!.byteOffset, parts[0]!.byteLength)
       : Buffer.concat(parts)
@@ -78,22 +91,16 @@ function tooMuchHeld(limit: number): EspalierError {
   return new EspalierError('overloaded', message, { retryAfterSeconds: 1 })
 }
 
-/**
- * Hands the parts of a request's body over as they arrive; what `take` throws ends the reading. Under Node's
- * own server it reads the connection itself: a web stream around it costs more than a short request's JSON.
- */
-async function readBody(
-  c: ApiContext,
-  waiting: WaitingBodies,
-  take: (part: Uint8Array) => void,
-): Promise<void> {
+/** What Node's own server reads; null on other hosts, and where it has been read. */
+function incomingOf(c: ApiContext): IncomingMessage | null {
   const incoming = (c.env as { incoming?: unknown } | undefined)?.incoming
-  if (incoming instanceof IncomingMessage && !incoming.readableEnded) {
-    return readIncoming(incoming, waiting, take)
-  }
-  for await (const part of c.req.raw.body ?? []) take(part)
+  return incoming instanceof IncomingMessage && !incoming.readableEnded ? incoming : null
 }
 
+/**
+ * Hands the parts of a request's body over as they arrive; what `take` throws ends the reading. It reads the connection
+ * itself: a web stream around it costs more than a short request's JSON.
+ */
 function readIncoming(
   incoming: IncomingMessage,
   waiting: WaitingBodies,

@@ -90,11 +90,10 @@ function notJson(text: string, cause: unknown): EspalierError {
 function describePlace(text: string, position: number): string {
   let line = 1
   let start = 0
-  for (;;) {
-    const next = text.indexOf('\n', start)
-    if (next < 0 || next >= position) break
+  for (let at = 0; at < position; at++) {
+    if (text.charCodeAt(at) !== 0x0a) continue
     line += 1
-    start = next + 1
+    start = at + 1
   }
   return `line ${line}, column ${position - start + 1} (position ${position})`
 }

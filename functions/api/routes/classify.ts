@@ -33,7 +33,7 @@ export const classifyRoute: Route = {
       embeddings: body.return_embeddings ?? false,
       truncate: body.truncate ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
-      ...readDeadline(c),
+      ...readDeadline(c, deps.clock),
     })
     const { tokens } = recordUsage(c, result.passes, result.answers)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }

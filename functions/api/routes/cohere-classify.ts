@@ -42,7 +42,7 @@ export const cohereClassifyRoute: Route = {
       truncate: body.truncate !== 'NONE',
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
-      ...readDeadline(c),
+      ...readDeadline(c, deps.clock),
     })
     recordUsage(c, result.passes, result.answers)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)

@@ -35,7 +35,7 @@ export const cohereEmbedRoute: Route = {
       truncate: body.truncate !== 'NONE',
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       dimensions: body.output_dimension ?? undefined,
-      ...readDeadline(c),
+      ...readDeadline(c, deps.clock),
     })
     const { model, tokens } = recordUsage(c, [result])
     const { batch, info } = result

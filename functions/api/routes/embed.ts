@@ -35,7 +35,7 @@ export const embedRoute: Route = {
       promptName: body.prompt_name ?? undefined,
       dimensions: body.dimensions ?? undefined,
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
-      ...readDeadline(c),
+      ...readDeadline(c, deps.clock),
     })
     recordUsage(c, [result])
     const json = await vectorsToJson(result.batch)

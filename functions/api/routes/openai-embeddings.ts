@@ -33,7 +33,7 @@ export const openaiEmbeddingsRoute: Route = {
       promptName: body.prompt_name ?? undefined,
       dimensions: body.dimensions ?? undefined,
       expectedFingerprint: c.req.header(FINGERPRINT_HEADER),
-      ...readDeadline(c),
+      ...readDeadline(c, deps.clock),
     })
     const { model, tokens } = recordUsage(c, [result])
     const usage = { prompt_tokens: tokens, total_tokens: tokens }

@@ -1,4 +1,6 @@
+import { z } from 'zod'
 import { integer, variables, whole } from './config-fields.ts'
+import { type KeyLimit, parseKeyLimits } from './key-limits.ts'
 
 const MIB = 1024 * 1024
 
@@ -36,4 +38,19 @@ export const intakeFields = {
     doc: 'Most pixels that all workers decode at once, some 10 bytes of memory each. Further images wait.',
     defaultText: '64000000, or 16000000 for each worker',
   }),
+  keyLimits: z
+    .string()
+    .max(262_144)
+    .transform(parseKeyLimits)
+    .refine((limits) => limits !== null)
+    .transform((limits) => limits ?? new Map<string, KeyLimit>())
+    .optional()
+    .register(variables, {
+      variable: 'ESPALIER_KEY_LIMITS',
+      unit: 'a minute',
+      allowed:
+        'name:weight=2+requests=600+tokens=100000 entries with commas between them, * for all other keys',
+      doc: 'Limits of API keys, of this process alone, and their weights while they wait. Parts that are left out do not limit.',
+      defaultText: 'none',
+    }),
 }
