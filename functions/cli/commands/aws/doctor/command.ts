@@ -1,0 +1,50 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { CommandContext } from '../../../context.ts'
+import { formatResults } from './print.ts'
+import { examine } from './run.ts'
+
+interface DoctorOptions {
+  readonly context: Readonly<Record<string, string>>
+  readonly region?: string
+  readonly json?: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  espalier aws doctor --region eu-west-1
+  espalier aws doctor -c cpu.memory=3538 -c cpu.concurrency=50
+  espalier aws doctor -c stacks=store,cpu,gpu -c gpu.domain=models.example.com -c gpu.certificate=arn:aws:acm:…
+  espalier aws doctor --json`
+
+/** `espalier aws doctor` */
+export function addAwsDoctorCommand(group: Command, context: CommandContext): void {
+  group
+    .command('doctor')
+    .summary('say what an account lacks before a deployment')
+    .description(
+      'Look at an account of AWS and say what a deployment would fail for, each with what to do. It only reads. It ends with 1 if something is missing, or if AWS does not answer.',
+    )
+    .option(
+      '-c, --context <key=value>',
+      'setting of the deployment, as "cdk deploy -c" takes it; repeat it for several',
+      addValue,
+      {},
+    )
+    .option('--region <region>', 'region of AWS')
+    .option('--json', 'print a JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: DoctorOptions) => {
+      const values = { ...options.context, ...(options.region && { region: options.region }) }
+      const { openSecret } = await context.boot()
+      const report = await examine(values, openSecret)
+      await context.print(options.json ? JSON.stringify(report, null, 2) : formatResults(report))
+      if (!report.ready) context.exitWith(1)
+    })
+}
+
+function addValue(pair: string, values: Readonly<Record<string, string>>) {
+  const [, key, value] = /^([A-Za-z][A-Za-z.]*)=(.*)$/s.exec(pair) ?? []
+  if (key === undefined || value === undefined)
+    throw new InvalidArgumentError('It must be key=value.')
+  return { ...values, [key]: value }
+}
