@@ -1,6 +1,7 @@
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import {
   ApplicationListenerRule,
+  type ApplicationLoadBalancer,
   type ApplicationTargetGroup,
   HttpCodeTarget,
   type IApplicationListener,
@@ -19,6 +20,7 @@ import {
   PathRegex,
   PROBE_PATHS,
 } from './listener-conditions.ts'
+import { targetSum } from './target-metrics.ts'
 import { checkClaims, checkedAction } from './token-check.ts'
 import { WakingFunction } from './waking-function.ts'
 
@@ -27,6 +29,7 @@ export const RULE_PRIORITY = { awake: 1, asleep: 100 } as const
 
 /** Who answers while there is no task. */
 export interface AsleepRulesProps {
+  readonly loadBalancer: ApplicationLoadBalancer
   readonly listener: IApplicationListener
   /** The name of the API. */
   readonly host: string
@@ -83,12 +86,12 @@ export class AsleepRules extends Construct {
 
   /** Calls of known callers that found no task, by who took them: a wrong key is no call. */
   metricCalls(options?: MetricOptions): Readonly<Record<string, Metric>> {
-    const sums = { statistic: 'Sum', ...options }
+    const { loadBalancer } = this.#props
+    const sum = (group: ApplicationTargetGroup, name: string) =>
+      targetSum(loadBalancer, group, name, options)
     return {
-      ...(this.fallback && {
-        served: this.fallback.metrics.httpCodeTarget(HttpCodeTarget.TARGET_2XX_COUNT, sums),
-      }),
-      ...(this.waking && { waiting: this.waking.metrics.requestCount(sums) }),
+      ...(this.fallback && { served: sum(this.fallback, HttpCodeTarget.TARGET_2XX_COUNT) }),
+      ...(this.waking && { waiting: sum(this.waking, 'RequestCount') }),
     }
   }
 

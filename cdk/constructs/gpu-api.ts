@@ -24,6 +24,7 @@ import type { ModelStore } from './model-store.ts'
 import { checkQuota } from './quotas.ts'
 import { groupGuards } from './rollback-guards.ts'
 import type { ServiceImage } from './service-image.ts'
+import { targetSum } from './target-metrics.ts'
 import { WakeSwitch } from './wake-switch.ts'
 
 /** How an endpoint on GPUs is made. Exactly one of `jwt`, `apiKeys` and `open` says who may call. */
@@ -187,11 +188,12 @@ export class GpuApi extends Construct implements MonitoredEndpoint {
 
   /** Answers of tasks with 5xx; who answers while there is none has its own. */
   metricErrors(): IMetric {
-    const of = ({ metrics }: ApplicationTargetGroup) =>
-      metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, { statistic: 'Sum' })
+    const { loadBalancer, blue, green } = this.front
+    const of = (group: ApplicationTargetGroup) =>
+      targetSum(loadBalancer, group, HttpCodeTarget.TARGET_5XX_COUNT)
     return new MathExpression({
       expression: 'FILL(blue, 0) + FILL(green, 0)',
-      usingMetrics: { blue: of(this.front.blue), green: of(this.front.green) },
+      usingMetrics: { blue: of(blue), green: of(green) },
       label: 'answers with 5xx',
     })
   }

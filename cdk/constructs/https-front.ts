@@ -99,7 +99,14 @@ export class HttpsFront extends Construct {
     })
     if (jwt) checkClaims(this.rule, jwt)
     this.asleep =
-      asleep && new AsleepRules(this, 'Asleep', { ...asleep, listener, jwt, host: domain.name })
+      asleep &&
+      new AsleepRules(this, 'Asleep', {
+        ...asleep,
+        loadBalancer: this.loadBalancer,
+        listener,
+        jwt,
+        host: domain.name,
+      })
     this.url = `https://${domain.name}`
     const zone = zoneOf(this, domain)
     if (zone) {

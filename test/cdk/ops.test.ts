@@ -103,9 +103,7 @@ describe('what is watched', () => {
         ])
         .filter(({ Dimensions }) =>
           Dimensions.some(
-            (
-              { Name, Value }, // Without the hash: the listener's own name begins with that of its load balancer.
-            ) => Name === dimension && JSON.stringify(Value).includes(id.slice(0, -8)),
+            ({ Name, Value }) => Name === dimension && JSON.stringify(Value).includes(id),
           ),
         )
       expect(own.map(({ MetricName }) => MetricName)).toEqual(
@@ -118,6 +116,11 @@ describe('what is watched', () => {
     for (const { AlarmActions } of alarms) {
       expect(AlarmActions).toEqual([{ Ref: expect.stringMatching(/Alarms/) }])
     }
+  })
+
+  it('is named by what other stacks give as it is: CloudFormation splits no value of another stack', () => {
+    expect(synthesis.text(STACK)).toContain('Fn::GetStackOutput')
+    expect(synthesis.text(STACK)).not.toContain('Fn::Split')
   })
 
   it('is every kind of job', () => {
