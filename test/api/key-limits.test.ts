@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
-import { loadKeys } from '../../functions/boot/guard.ts'
+
 import { errorBodySchema } from '../../shared/contract/error-bodies.ts'
 import type { EncodeOptions, Encoder } from '../../shared/encoder/types.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
+import { openKeys } from '../fakes/open-keys.ts'
 import { postJson } from '../fakes/post-json.ts'
 
 const keys = { website: createKey(), batch: createKey(), operator: createKey() }
@@ -25,7 +26,7 @@ async function serve(limits: string, encoder = createFakeEncoder()) {
   const env = { ESPALIER_API_KEYS: KEY_LINES, ESPALIER_KEY_LIMITS: limits }
   const base = await createApiDeps({ env, encoder })
   const clock = { now: 0, wallMs: () => 0, monotonicMs: () => clock.now }
-  deps = Object.assign(base, { keys: await loadKeys(base.config), clock })
+  deps = Object.assign(base, { keys: await openKeys(base.config), clock })
   return { app: createApp(deps), clock }
 }
 
