@@ -1,20 +1,20 @@
-/** Work after which what was learned counts half: tokens of some dozens of jobs, and as much time of a full queue. */
+/** Tokens after which what was learned counts half: some dozens of jobs. */
 const HALF_LIFE_TOKENS = 4_096
-const HALF_LIFE_MS = 1_000
+/** Time of a full queue after which it does: a machine that is slow now, and one that is slow now and then. */
+const HALF_LIVES_MS = [500, 5_000] as const
 /** So much time of a full queue must have been seen before it is believed. */
 const MIN_DRAIN_MS = 100
-/** Tokens a millisecond of a worker of which nothing is known yet: that of a slow machine. */
-const FIRST_TOKENS_PER_MS = 4
+/** Tokens a millisecond of a worker of which nothing is known yet: that of a large encoder on a slow machine. */
+const FIRST_TOKENS_PER_MS = 1
 
 /**
  * How fast the workers get through tokens, from what they have done: by their own time, and, while the queue is never
- * empty, by the time that passes between jobs, which also has in it what else the machine does. The slower one counts.
+ * empty, by the time that passes between jobs, which also has in it what else the machine does. The slowest counts.
  */
 export class DrainRate {
   #tokens = 0
   #workerMs = 0
-  #drained = 0
-  #drainMs = 0
+  readonly #drains = HALF_LIVES_MS.map((halfLifeMs) => ({ halfLifeMs, tokens: 0, ms: 0 }))
   /** When the last job ended with more of them waiting; null where the queue has been empty since. */
   #fullSince: number | null = null
 
@@ -27,7 +27,8 @@ export class DrainRate {
   tokensPerMs(workers: number): number | null {
     if (this.#workerMs === 0) return null
     const own = (this.#tokens / this.#workerMs) * Math.max(1, workers)
-    return this.#drainMs < MIN_DRAIN_MS ? own : Math.min(own, this.#drained / this.#drainMs)
+    const drained = this.#drains.map(({ tokens, ms }) => (ms < MIN_DRAIN_MS ? own : tokens / ms))
+    return Math.min(own, ...drained)
   }
 
   /**
@@ -42,9 +43,11 @@ export class DrainRate {
     this.#workerMs = this.#workerMs * kept + Math.max(workerMs, 0.1)
     if (this.#fullSince !== null) {
       const passedMs = now - this.#fullSince
-      const left = 0.5 ** (passedMs / HALF_LIFE_MS)
-      this.#drained = this.#drained * left + tokens
-      this.#drainMs = this.#drainMs * left + passedMs
+      for (const drain of this.#drains) {
+        const left = 0.5 ** (passedMs / drain.halfLifeMs)
+        drain.tokens = drain.tokens * left + tokens
+        drain.ms = drain.ms * left + passedMs
+      }
     }
     this.#fullSince = isFull ? now : null
   }

@@ -92,14 +92,17 @@ export class FairQueue<R> {
     const ownTokens = own?.tokens ?? 0
     const turns = (ownTokens + tokens) / weight
     let ahead = ownTokens
+    let callers = 1
     for (const line of this.#lines.values()) {
-      if (line !== own) ahead += Math.min(line.tokens, turns * line.caller.weight)
+      if (line === own || line.items === 0) continue
+      callers += 1
+      ahead += Math.min(line.tokens, turns * line.caller.weight)
     }
     return {
       ahead,
       ownTokens,
       ownBytes: own?.bytes ?? 0,
-      callers: this.#lines.size + (own ? 0 : 1),
+      callers,
       shares: Math.min(MAX_SHARES, 1 + (own?.backlog.size ?? 0)),
     }
   }
@@ -156,7 +159,11 @@ export class FairQueue<R> {
 
   #lineOf(caller: QueueCaller): Line<R> {
     const known = this.#lines.get(caller.name)
-    if (known) return known
+    if (known) {
+      // Nobody saves up turns while nothing of them waits.
+      if (known.items === 0) known.served = Math.max(known.served, this.#served)
+      return known
+    }
     const line: Line<R> = {
       caller,
       heap: new Heap<Item<R>>((a, b) => a.turn - b.turn || a.serial - b.serial),

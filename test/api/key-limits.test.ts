@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
 import { errorBodySchema } from '../../shared/contract/error-bodies.ts'
+import type { EncodeOptions, Encoder } from '../../shared/encoder/types.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
@@ -91,6 +92,28 @@ describe('limits of keys', () => {
 })
 
 describe('keys beside each other', () => {
+  it('reach the queue by name and weight, with what is left of their patience', async () => {
+    const fake = createFakeEncoder()
+    const seen: EncodeOptions[] = []
+    const encode: Encoder['encode'] = (inputs, options) => {
+      seen.push(options)
+      return fake.encode(inputs, options)
+    }
+    const { app } = await serve('website:weight=3', { ...fake, encode })
+    const headers = { authorization: `Bearer ${keys.website}`, 'x-espalier-timeout-ms': '500' }
+    const bodies = {
+      '/embed': { inputs: 'a' },
+      '/v2/embed': { texts: ['a'] },
+      '/v1/embeddings': { input: 'a' },
+    }
+    for (const [path, body] of Object.entries(bodies)) {
+      expect((await postJson(app, path, body, headers)).status).toBe(200)
+    }
+    await embed(app, 'batch')
+    const callers = seen.map(({ caller, timeoutMs }) => [caller?.name, caller?.weight, timeoutMs])
+    expect(callers).toEqual([...Array(3).fill(['website', 3, 500]), ['batch', 1, undefined]])
+  })
+
   it('a key that fills the server leaves room for another', async () => {
     let open = () => {}
     const opened = new Promise<void>((resolve) => {

@@ -59,7 +59,7 @@ export function createHttpMetrics(
     labelNames: ['stage'],
     registers,
   })
-  const countKey = addKeyUsage(registers)
+  const countKey = addUsageByKey(registers)
   const inFlight = new Gauge({
     name: 'espalier_http_requests_in_flight',
     help: 'Requests being answered.',
@@ -93,7 +93,7 @@ export function createHttpMetrics(
 }
 
 /** What each API key uses. Names are those of the configuration, so that there are as many series as keys. */
-function addKeyUsage(registers: Registry[]): (record: RequestRecord, status: number) => void {
+function addUsageByKey(registers: Registry[]): (record: RequestRecord, status: number) => void {
   const requests = new Counter({
     name: 'espalier_key_requests_total',
     help: 'Requests by API key and result: answered, limited (429), refused, failed.',

@@ -102,8 +102,10 @@ describe('DrainRate', () => {
     const rate = new DrainRate()
     for (let now = 0; now <= 1000; now += 100) rate.finished(500, 50, now, true)
     expect(rate.tokensPerMs(2)).toBeCloseTo(5, 5)
-    for (let now = 1050; now <= 8000; now += 50) rate.finished(500, 50, now, true)
+    for (let now = 1050; now <= 30_000; now += 50) rate.finished(500, 50, now, true)
     expect(rate.tokensPerMs(2)).toBeGreaterThan(9)
+    for (let now = 31_000; now <= 33_000; now += 1000) rate.finished(500, 50, now, true)
+    expect(rate.tokensPerMs(2)).toBeLessThan(1)
   })
 
   it('does not count time in which nothing waited', () => {

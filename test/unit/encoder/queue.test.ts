@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Item, ItemTable } from '../../../shared/encoder/item.ts'
-import { FairQueue, type Queueable } from '../../../shared/encoder/queue.ts'
+import { FairQueue, type Queueable, type QueueCaller } from '../../../shared/encoder/queue.ts'
 import { CPU_GROUPING } from '../../../shared/runtime/grouping.ts'
 
 const requests = fc.array(fc.array(fc.integer({ min: 2, max: 512 }), { minLength: 1 }), {
@@ -23,8 +23,8 @@ const lane = new ItemTable<Fake>().lane({
   memories: [],
 })
 
-function makeRequest(name: number, sizes: readonly number[]): Fake {
-  const request: Fake = { name, items: [] }
+function makeRequest(name: number, sizes: readonly number[], caller?: QueueCaller): Fake {
+  const request: Fake = { name, items: [], ...(caller && { caller }) }
   for (const [index, tokens] of sizes.toSorted((a, b) => b - a).entries()) {
     const key = `${name} ${index}`
     const item = new Item<Fake>(lane, key, key, { bytes: 4 * tokens, tokens, pixels: 0 }, null)
@@ -176,5 +176,69 @@ describe('removing', () => {
     }
     expect(queue.tokens).toBe(7)
     expect(queue.take(64)).toEqual(first?.items)
+  })
+})
+
+describe('callers', () => {
+  const [a, b] = [
+    { name: 'a', weight: 1 },
+    { name: 'b', weight: 3 },
+  ]
+  /** Tokens of a caller that the next jobs of 64 tokens hold. */
+  const take = (queue: FairQueue<Fake>, jobs: number, made: readonly Fake[]) => {
+    const taken = new Set(Array.from({ length: jobs }, () => queue.take(64)).flat())
+    return made.map(({ items }) => sumTokens(items.filter((item) => taken.has(item))))
+  }
+
+  test('every item of all of them is taken exactly once', () => {
+    const names = fc.constantFrom(undefined, a, b)
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.array(fc.integer({ min: 2, max: 99 })), names)),
+        budgets,
+        (list, budget) => {
+          const queue = new FairQueue<Fake>(CPU_GROUPING)
+          const made = list.map(([sizes, caller], name) => makeRequest(name, sizes, caller))
+          for (const request of made) queue.add(request)
+          const taken: Item<Fake>[] = []
+          while (queue.items > 0) taken.push(...queue.take(budget))
+          expect(new Set(taken)).toEqual(new Set(made.flatMap(({ items }) => items)))
+          expect(taken).toHaveLength(new Set(taken).size)
+          expect([queue.tokens, queue.bytes]).toEqual([0, 0])
+        },
+      ),
+    )
+  })
+
+  test('take turns by weight, however much each of them asks for', () => {
+    const queue = new FairQueue<Fake>(CPU_GROUPING)
+    const made = [makeRequest(0, Array(900).fill(8), a), makeRequest(1, Array(300).fill(8), b)]
+    for (const request of made) queue.add(request)
+    const [ofA, ofB] = take(queue, 20, made) as [number, number]
+    expect(ofB / ofA).toBeCloseTo(3, 0)
+  })
+
+  test('who comes later begins with what is being served, and saves up nothing', () => {
+    const queue = new FairQueue<Fake>(CPU_GROUPING)
+    const early = makeRequest(0, [8], a)
+    queue.add(early)
+    expect(take(queue, 1, [early])).toEqual([8])
+    const busy = makeRequest(1, Array(900).fill(8), { name: 'c', weight: 1 })
+    queue.add(busy)
+    take(queue, 40, [busy])
+    const back = makeRequest(2, Array(900).fill(8), a)
+    queue.add(back)
+    const [ofBack, ofBusy] = take(queue, 20, [back, busy]) as [number, number]
+    expect(ofBack / ofBusy).toBeCloseTo(1, 0)
+  })
+
+  test('see before them their own, and a fair part of others', () => {
+    const queue = new FairQueue<Fake>(CPU_GROUPING)
+    queue.add(makeRequest(0, Array(100).fill(10), a))
+    queue.add(makeRequest(1, [5], b))
+    expect(queue.view(b, 10)).toMatchObject({ ahead: 5 + 5, ownTokens: 5, callers: 2, shares: 2 })
+    expect(queue.view(a, 10)).toMatchObject({ ahead: 1000 + 5, callers: 2 })
+    expect(queue.view({ name: 'new', weight: 1 }, 10)).toMatchObject({ ahead: 15, callers: 3 })
+    expect(queue.view(null, 10)).toMatchObject({ ownTokens: 0, callers: 3, shares: 1 })
   })
 })
