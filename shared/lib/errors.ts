@@ -43,6 +43,7 @@ export const ERROR_CODES = [
   'family_mismatch',
   'version_conflict',
   'registry_unavailable',
+  'object_unreadable',
   'unsupported_schema',
   'not_better',
 ] as const

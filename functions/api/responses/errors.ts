@@ -70,6 +70,7 @@ export const ERROR_STATUS = {
   family_mismatch: both(422),
   version_conflict: both(409),
   registry_unavailable: unavailable,
+  object_unreadable: unavailable,
   unsupported_schema: serverFault,
   not_better: both(422),
 } satisfies Record<ErrorCode, ErrorStatus>

@@ -65,6 +65,7 @@ export const EXIT_CODES = {
   family_mismatch: EXIT_FAILURE,
   version_conflict: EXIT_FAILURE,
   registry_unavailable: EXIT_FAILURE,
+  object_unreadable: EXIT_FAILURE,
   unsupported_schema: EXIT_FAILURE,
   not_better: EXIT_FAILURE,
 } satisfies Record<ErrorCode, number>
