@@ -1,4 +1,5 @@
 import type { KeyRing } from '../../shared/lib/api-keys.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
 import type { RestoreHooks } from '../../shared/lib/restore-hooks.ts'
@@ -86,6 +87,7 @@ async function open<T>(
     const opened = await openDefaultEncoder({
       ...parts,
       encoder,
+      clock: systemClock,
       openRegistry: registry.open,
       ahead: registry.mayHave(encoder) ? null : { verified },
       signal: serve.signal,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type ArtifactOptions, listBuiltins } from '../encoders/encoder-artifacts.ts'
-import { isEspalierError } from '../lib/errors.ts'
+import { EspalierError } from '../lib/errors.ts'
 import { CHAMPION } from '../lib/text/model-address.ts'
 import type { BrokenModel } from '../registry/list-records.ts'
 import type { ModelSummary as RegistryModel, RegistryReader } from '../registry/types.ts'
@@ -74,7 +74,7 @@ async function summarizeModel(
 ): Promise<ModelSummary> {
   let broken = fault
   const newest = await registry.getVersion(name, versions.at(-1)!).catch((error: unknown) => {
-    if (!isEspalierError(error) || isEspalierError(error, 'registry_unavailable')) throw error
+    if (!(error instanceof EspalierError) || error.code === 'registry_unavailable') throw error
     broken ??= error.message
     return null
   })
