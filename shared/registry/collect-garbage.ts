@@ -41,6 +41,8 @@ export interface GarbageReport {
   readonly young: BlobCount
   /** Blobs that no version names: removed, or with `dryRun` to be removed. */
   readonly garbage: BlobCount & { readonly hashes: readonly string[] }
+  /** Temporary files of processes that died, which were removed; nothing is counted with `dryRun`. */
+  readonly leftovers: number
   /** Old blobs that no version names, kept as a record that cannot be read may name them. */
   readonly undecided: BlobCount
   /** The models with such records, and why they cannot be read. */
@@ -72,6 +74,7 @@ export async function collectGarbage(
   const isOld = (sha256: string) => blobs.get(sha256)!.modifiedMs <= cutoffMs
   const old = [...blobs.keys()].filter((sha256) => !used.has(sha256) && isOld(sha256))
   const free = old.filter((sha256) => !used.mayHave(sha256))
+  const leftovers = dryRun ? 0 : ((await store.removeLeftovers?.()) ?? 0)
   if (!dryRun) await removeStaleSweeps(store, clock.wallMs() - STALE_SWEEP_MS, { signal })
   const { erased, kept } = dryRun
     ? { erased: free, kept: [] }
@@ -101,6 +104,7 @@ export async function collectGarbage(
     ),
     young: count(blobs, young),
     garbage: { ...count(blobs, erased), hashes: erased },
+    leftovers,
     undecided: count(blobs, undecided),
     broken: used.broken,
   }

@@ -175,6 +175,14 @@ class DirectoryStore implements BlobStore {
     })
   }
 
+  async removeLeftovers(): Promise<number> {
+    try {
+      return await this.#temporary.clean()
+    } catch (error) {
+      throw this.#explain('delete', '.tmp', error, {})
+    }
+  }
+
   async close(): Promise<void> {}
 
   async #putFrom(
