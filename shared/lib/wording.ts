@@ -47,6 +47,7 @@ export const TASKS = [
   'layers',
   'models',
   'promote',
+  'publish',
   'train',
 ] as const
 

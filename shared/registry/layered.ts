@@ -98,6 +98,7 @@ export function layerRegistry(user: Registry, builtin: RegistryReader): Registry
     adopt: (...given) => user.adopt(...given),
     collectGarbage: (options) => user.collectGarbage(options),
     verify: (options) => user.verify(options),
+    checkWritable: (...given) => user.checkWritable(...given),
     rebuildIndex: (options) => user.rebuildIndex(options),
     close: () => user.close(),
   }

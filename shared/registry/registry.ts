@@ -147,6 +147,9 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
       const index = before?.status === 'found' ? before.index : null
       await replaceIndex(store, scanned, index, broken, to)
     },
+    async checkWritable(name, to) {
+      await store.checkWritable?.(name, to)
+    },
     close: () => store.close(),
   }
 }

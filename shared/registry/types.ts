@@ -134,6 +134,11 @@ export interface Registry extends RegistryReader {
   collectGarbage(options: GarbageOptions): Promise<GarbageReport>
   /** Walks and reads everything, and tells all that is wrong. */
   verify(options?: VerifyOptions): Promise<VerifyReport>
+  /**
+   * Looks whether a version of a model could be published, before work is done for it.
+   * @throws EspalierError `registry_unavailable`, `invalid_config`
+   */
+  checkWritable(name: string, options?: BlobOptions): Promise<void>
   /** Repairs the hint from the objects themselves. */
   rebuildIndex(options?: BlobOptions): Promise<void>
   close(): Promise<void>

@@ -117,6 +117,8 @@ export interface BlobStore {
   list(prefix: string, options?: ListOptions): AsyncIterable<BlobEntry>
   /** Removes the object; one that is missing is fine. */
   delete(key: string, options?: BlobOptions): Promise<void>
+  /** @throws EspalierError `registry_unavailable` where a version of the model could not be written, by a cheap look */
+  checkWritable?(name: string, options?: BlobOptions): Promise<void>
   /** Removes files that processes left which died within a write, and says how many; where a store has such. */
   removeLeftovers?(): Promise<number>
   /** Releases connections; the store is not used afterwards. */

@@ -1,6 +1,6 @@
 import { accessSync, type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { systemCode } from '../../../lib/system-errors.ts'
 import { MAX_CONDITIONAL_BYTES } from '../blob-store.ts'
 import { hashBytes } from '../transfer.ts'
@@ -54,5 +54,16 @@ export function isOfObject(root: string, key: string, code: string | undefined):
     return rest.some((segment) => segment !== '')
   } catch {
     return false
+  }
+}
+
+/** Throws where a folder, or the nearest one above it that is there, may not be written. */
+export function accessNearest(folder: string): void {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const above = dirname(folder)
+    if (systemCode(error) !== 'ENOENT' || above === folder) throw error
+    accessNearest(above)
   }
 }

@@ -30,7 +30,7 @@ import { ensureFolder, syncFolder, TemporaryFolder } from '../folders.ts'
 import { downloadError, hashBytes, LocalFileFault, readChunks, writeChunks } from '../transfer.ts'
 import { removeVoidClaims, withFileLock } from './file-lock.ts'
 import { listFolder } from './list-folder.ts'
-import { isOfObject, nullIfMissing, readWhole, tagOf } from './read-object.ts'
+import { accessNearest, isOfObject, nullIfMissing, readWhole, tagOf } from './read-object.ts'
 
 /**
  * Opens a store in a local folder, one file per key. Writes go to a temporary file that is synced before it
@@ -173,6 +173,16 @@ class DirectoryStore implements BlobStore {
       await this.#locked(key, options, () => rm(path, { force: true }))
       await syncFolder(dirname(path))
     })
+  }
+
+  async checkWritable(name: string): Promise<void> {
+    for (const key of [`models/${name}/versions`, 'blobs/sha256', '.tmp', '.locks']) {
+      try {
+        accessNearest(join(this.#root, key))
+      } catch (error) {
+        throw this.#explain('write', key, error, {})
+      }
+    }
   }
 
   async removeLeftovers(): Promise<number> {
