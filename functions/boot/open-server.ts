@@ -99,6 +99,7 @@ async function open<T>(
     const opened = await openDefaultEncoder({
       ...parts,
       encoder,
+      clock: systemClock,
       openRegistry: registry.open,
       ahead: registry.mayHave(encoder) ? null : { verified },
       signal: serve.signal,

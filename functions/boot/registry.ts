@@ -45,10 +45,11 @@ export function createRegistryParts(options: {
   async function openLayers(): Promise<Registry> {
     const { openModelRegistry } = await import('../../shared/versions/open-model-registry.ts')
     options.quietSdk()
-    if (!isCached()) return openModelRegistry({ url, builtinFolder, restoreHooks, log })
+    const parts = { url, builtinFolder, verdictFolder: folder, restoreHooks, log }
+    if (!isCached()) return openModelRegistry(parts)
     const { KnownModels } = await import('../../shared/registry/known-models.ts')
     const cache = { folder, known: new KnownModels(url, folder), offlineOk }
-    return openModelRegistry({ url, builtinFolder, cache, restoreHooks, log })
+    return openModelRegistry({ ...parts, cache })
   }
 
   return {
@@ -58,7 +59,7 @@ export function createRegistryParts(options: {
     },
     async openAt(other) {
       const { openPlainRegistry } = await import('../../shared/versions/open-model-registry.ts')
-      return openPlainRegistry({ url: other, log })
+      return openPlainRegistry({ url: other, verdictFolder: folder, log })
     },
     async openMemory() {
       if (!isCached()) return null

@@ -1,14 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { link, mkdir, opendir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { openAtomicFile } from '../dataset/atomic-file.ts'
+import { openAtomicFile, removeStaleFiles, temporaryName } from '../dataset/atomic-file.ts'
 import { dataError } from '../dataset/data-error.ts'
 import { formatFromName, readFileChunks } from '../dataset/source.ts'
 import type { DataFormat } from '../dataset/types.ts'
 import { type BulkFile, type BulkPlace, MAX_FILES } from './place.ts'
-
-/** What a killed worker left beside a file is swept away once nobody has written to it for this long. */
-const STALE_MS = 3_600_000
 
 /** Opens a folder, or a single file of rows. */
 export function openBulkFolder(
@@ -48,7 +44,7 @@ export function openBulkFolder(
     },
     async createText(name, text) {
       await makeFolder(url, dirname(at(name)))
-      const temporary = join(root, `.${name}.${randomBytes(6).toString('hex')}.tmp`)
+      const temporary = join(root, temporaryName(name))
       try {
         await writeFile(temporary, text, { flush: true })
         // A link is made once, whoever tries; a rename would replace.
@@ -64,7 +60,6 @@ export function openBulkFolder(
     async create(name) {
       const target = at(name)
       await makeFolder(url, dirname(target))
-      await sweep(target)
       const file = await openAtomicFile(target)
       return {
         write: (bytes) => file.write(bytes),
@@ -76,6 +71,14 @@ export function openBulkFolder(
         },
         discard: () => file.discard(),
       }
+    },
+    async removeLeftovers(names) {
+      const byFolder = new Map<string, string[]>()
+      for (const name of names) {
+        const folder = dirname(at(name))
+        byFolder.set(folder, [...(byFolder.get(folder) ?? []), basename(name)])
+      }
+      for (const [folder, own] of byFolder) await removeStaleFiles(folder, own)
     },
     async close() {},
   }
@@ -98,17 +101,6 @@ async function makeFolder(url: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw dataError(url, null, `the folder cannot be made: ${explain(cause)}`, cause)
   })
-}
-
-/** Removes temporary files that a killed worker left of this file. */
-async function sweep(target: string): Promise<void> {
-  const folder = dirname(target)
-  for await (const { name } of await opendir(folder)) {
-    if (!name.startsWith(`.${basename(target)}.`) || !name.endsWith('.tmp')) continue
-    const path = join(folder, name)
-    const info = await stat(path).catch(() => null)
-    if (info !== null && Date.now() - info.mtimeMs > STALE_MS) await rm(path, { force: true })
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

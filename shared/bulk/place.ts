@@ -36,6 +36,8 @@ export interface BulkPlace {
     name: string,
     options: { readonly once: boolean; readonly signal: AbortSignal },
   ): Promise<BulkSink>
+  /** Removes temporary files of these names that workers left which died; where a place has such. */
+  removeLeftovers?(names: readonly string[]): Promise<void>
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 import { type EspalierError, isEspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
-import { agreeOnJob, type BulkJob } from './job-file.ts'
+import { agreeOnJob, type BulkJob, JOB_FILE } from './job-file.ts'
 import type { BulkPlace } from './place.ts'
 import type { BulkPlan } from './plan.ts'
 import type { BulkReading } from './rows.ts'
@@ -57,6 +57,7 @@ export async function runBulk(request: BulkRequest): Promise<BulkSummary> {
     if (await output.has(task.output, signal)) total.skipped++
     else left.push(task)
   }
+  await output.removeLeftovers?.([JOB_FILE, ...plan.tasks.map((task) => task.output)])
   if (left.length === 0) return total
   const { engine, job, close } = await request.openEngine()
   const stop = new AbortController()

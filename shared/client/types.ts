@@ -148,6 +148,8 @@ export interface Health {
   readonly device?: string | undefined
   readonly modality?: 'text' | 'image' | undefined
   readonly registry?: 'up' | 'away' | 'offline' | undefined
+  /** Models and versions that cannot be read or loaded while all others answer. */
+  readonly degraded?: readonly string[] | undefined
 }
 
 /** The default encoder and the limits of a server, as `GET /info` answers; other members are those of its page. */

@@ -13,6 +13,12 @@ export const healthSchema = z
       .describe(
         '`away`: it does not answer, what is loaded serves on. `offline`: not read yet, the cache serves.',
       ),
+    degraded: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'Models and versions that cannot be read or loaded, as `name` or `name@v2`, while all others answer; the first 50. Absent where there are none.',
+      ),
   })
   .meta({ id: 'Health' })
 export type Health = z.infer<typeof healthSchema>

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { isTagOfDead, processTag } from '../lib/process-identity.ts'
 import { replaceFile } from '../lib/replace-file.ts'
 import { explainFault, systemCode } from '../lib/system-errors.ts'
 import type { ByteSink } from './byte-sink.ts'
@@ -23,13 +24,40 @@ export async function openAtomicFile(path: string): Promise<AtomicFile> {
   const info = await stat(target).catch(() => null)
   if (info?.isDirectory()) throw dataError(path, null, 'this is a folder; name a file')
   const direct = info !== null && !info.isFile()
-  const temporary = direct
-    ? target
-    : join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`)
+  const temporary = direct ? target : join(dirname(target), temporaryName(basename(target)))
   const handle = await open(temporary, direct ? 'w' : 'wx').catch((cause: unknown) => {
     throw dataError(path, null, explainFailure(cause), cause)
   })
   return new RenamedFile(path, target, direct ? null : temporary, handle)
+}
+
+/** Longest part of a file's own name in that of its temporary file: names have 255 bytes at most. */
+const MAX_OWN_LENGTH = 120
+const TEMPORARY = /^\.(.+)\.(?:([0-9]+-[0-9]*-[0-9a-f]{12})-)?[0-9a-f]{12}\.tmp$/
+/** One that nobody wrote to for this long was left by a process that died, on whatever machine. */
+const STALE_MS = 3_600_000
+
+/** A name for a temporary file beside another; it tells whose it is. */
+export function temporaryName(name: string): string {
+  return `.${cutName(name)}.${processTag()}-${randomBytes(6).toString('hex')}.tmp`
+}
+
+/** Removes temporary files of these names from a folder that dead processes left there. */
+export async function removeStaleFiles(folder: string, names: Iterable<string>): Promise<void> {
+  const ours = new Set([...names].map(cutName))
+  for (const entry of await readdir(folder).catch(() => [])) {
+    const [, own, tag] = TEMPORARY.exec(entry) ?? []
+    if (own === undefined || !ours.has(own)) continue
+    const path = join(folder, entry)
+    const info = await stat(path).catch(() => null)
+    if (info === null) continue
+    const isDead = tag !== undefined && isTagOfDead(tag)
+    if (isDead || Date.now() - info.mtimeMs > STALE_MS) await rm(path, { force: true })
+  }
+}
+
+function cutName(name: string): string {
+  return Array.from(name).slice(0, MAX_OWN_LENGTH).join('')
 }
 
 class RenamedFile implements AtomicFile {

@@ -1,7 +1,7 @@
 import { isEspalierError } from '../lib/errors.ts'
 import { parseModelAddress } from '../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
-import { type FollowedModel, ManifestCache } from './registry-follower.ts'
+import { type FollowedModel, ManifestCache, readerOf } from './registry-follower.ts'
 
 /** The encoders of a registry and their manifests, each read once. */
 export class EncoderManifests {
@@ -40,8 +40,10 @@ export class EncoderManifests {
    * @throws EspalierError `version_not_found`, `artifact_corrupt`, `registry_unavailable` …
    */
   async get(name: string, version: number): Promise<RegistryVersion | null> {
-    if (!this.find(name)) return null
-    const manifests = this.#manifests.get(name) ?? new ManifestCache(this.#registry, name)
+    const model = this.find(name)
+    if (!model) return null
+    const reader = readerOf(this.#registry, model.origin)
+    const manifests = this.#manifests.get(name) ?? new ManifestCache(reader, name)
     this.#manifests.set(name, manifests)
     return manifests.get(version)
   }

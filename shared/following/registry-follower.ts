@@ -1,12 +1,22 @@
 import { forEachConcurrently } from '../lib/concurrency.ts'
-import { isEspalierError } from '../lib/errors.ts'
+import { type EspalierError, isEspalierError } from '../lib/errors.ts'
+import { RetryTimes } from '../lib/retry-times.ts'
+import { isModelName } from '../lib/text/model-address.ts'
 import type { IndexEntry } from '../registry/index-hint.ts'
 import type { ModelKind } from '../registry/records/manifest.ts'
 import { emptyState, type ModelState } from '../registry/records/state.ts'
+import { isUnreadable } from '../registry/scan.ts'
 import type { Origin, RegistryReader, RegistryVersion } from '../registry/types.ts'
 
 /** Models read at the same time. */
 const CONCURRENCY = 8
+/** A model that cannot be read is read again after this time, then after twice as long, up to the longest. */
+const FIRST_RETRY_MS = 2_000
+const MAX_RETRY_MS = 60_000
+/** Models that cannot be read which one look reads again. */
+const MAX_RETRIES = 16
+/** The newest versions of such a model that are looked at. */
+const CHECKED_VERSIONS = 20
 
 /** A model as the registry had it when it was last read. */
 export interface FollowedModel {
@@ -31,7 +41,8 @@ export class RegistryFollower {
   readonly #options: FollowerOptions
   #models = new Map<string, FollowedModel>()
   /** Why, by name, for models whose records cannot be read: they stay as they were. */
-  readonly #unreadable = new Map<string, string>()
+  #unreadable = new Map<string, string>()
+  readonly #retries: RetryTimes
   #hints = new Map<string, IndexEntry>()
   #etag: string | null = null
   #sweptAt: number | null = null
@@ -40,6 +51,8 @@ export class RegistryFollower {
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    const { monotonicMs } = options
+    this.#retries = new RetryTimes({ firstMs: FIRST_RETRY_MS, maxMs: MAX_RETRY_MS, monotonicMs })
   }
 
   /** By name; empty before the first reading. */
@@ -47,7 +60,7 @@ export class RegistryFollower {
     return this.#models
   }
 
-  /** Why, by name, for models that were read before and cannot be read now. */
+  /** Why, by name, for models of which a record cannot be read; those that were read before stay as they were. */
   get unreadable(): ReadonlyMap<string, string> {
     return this.#unreadable
   }
@@ -75,13 +88,15 @@ export class RegistryFollower {
   }
 
   /**
-   * Reads what changed; true where everything was read.
+   * Reads what changed, or everything; true where everything was read.
    * @throws EspalierError `registry_unavailable` and the like; what is known stays, the next reading catches up
    */
-  async refresh(): Promise<boolean> {
+  async refresh({ everything = false } = {}): Promise<boolean> {
     const { monotonicMs, sweepMs } = this.#options
     const now = monotonicMs()
-    if (this.#sweptAt !== null && now - this.#sweptAt < sweepMs && (await this.#readHints())) {
+    const isFresh = this.#sweptAt !== null && now - this.#sweptAt < sweepMs
+    if (!everything && isFresh && (await this.#readHints())) {
+      await this.#readUnreadable()
       return false
     }
     await this.#sweep(now)
@@ -92,15 +107,19 @@ export class RegistryFollower {
     const { registry } = this.#options
     // The hint is read first: what changes during the scan shows as a change of the hint.
     const reading = await registry.readIndex().catch(ignoreUnreadable)
-    const models = await registry.listModels()
+    const broken = new Map<string, string>()
+    const models = await registry.listModels({
+      onBroken: ({ name, reason }) => void broken.set(name, reason),
+    })
     const before = this.#models
     this.#models = new Map(models.map((model) => [model.name, model]))
-    this.#unreadable.clear()
-    // What is left out may be there, but not readable.
+    this.#unreadable = broken
+    for (const name of broken.keys()) this.#retries.fail(name)
     for (const [name, model] of before) {
       if (this.#models.has(name)) continue
       this.#models.set(name, model)
-      await this.#follow(name, model)
+      // It may have been published again since the listing.
+      if (!broken.has(name)) await this.#follow(name, model)
     }
     this.#hints = new Map(Object.entries(reading?.status === 'found' ? reading.index.models : {}))
     this.#etag = reading?.status === 'found' ? reading.etag : null
@@ -131,18 +150,37 @@ export class RegistryFollower {
     return true
   }
 
+  /** Reads those again that could not be read and whose time has come, a few at once. */
+  async #readUnreadable(): Promise<void> {
+    const due = [...this.#unreadable.keys()].filter((name) => this.#retries.isDue(name))
+    // Names out of bounds have no records that could be read.
+    const names = due.filter(isModelName).slice(0, MAX_RETRIES)
+    if (names.length === 0) return
+    const before = new Map(this.#unreadable)
+    await forEachConcurrently(names, CONCURRENCY, (name) => this.#follow(name, null))
+    if (names.some((name) => this.#unreadable.get(name) !== before.get(name))) this.#changes++
+  }
+
   /** Reads one model; one that cannot be read stays as it was. */
-  async #follow(name: string, hint: Pick<IndexEntry, 'kind'>): Promise<void> {
-    try {
-      await this.#readModel(name, hint)
+  async #follow(name: string, hint: Pick<IndexEntry, 'kind'> | null): Promise<void> {
+    const fault = await this.#readModel(name, hint).catch((error: unknown) => {
+      if (isUnreadable(error)) return error
+      throw error
+    })
+    if (fault === null) {
       this.#unreadable.delete(name)
-    } catch (error) {
-      ignoreUnreadable(error)
-      this.#unreadable.set(name, (error as Error).message)
+      this.#retries.forget(name)
+    } else {
+      this.#unreadable.set(name, fault.message)
+      this.#retries.fail(name)
     }
   }
 
-  async #readModel(name: string, { kind }: Pick<IndexEntry, 'kind'>): Promise<void> {
+  /** Takes a model over as far as it can be read; returns what is the matter with one of its versions. */
+  async #readModel(
+    name: string,
+    hint: Pick<IndexEntry, 'kind'> | null,
+  ): Promise<EspalierError | null> {
     const { registry } = this.#options
     const [versions, reading] = await Promise.all([
       registry.listVersions(name),
@@ -151,17 +189,33 @@ export class RegistryFollower {
     const newest = versions.at(-1)
     if (newest === undefined) {
       this.#models.delete(name)
-      return
+      return null
     }
     const state = reading.status === 'found' ? reading.state : emptyState(name)
-    const manifest = await registry.getVersion(name, newest).catch(ignoreUnreadable)
-    const origin = manifest?.origin ?? 'registry'
+    // What was wrong with it may be in any version.
+    const checked = this.#unreadable.has(name) ? versions.slice(-CHECKED_VERSIONS) : [newest]
+    let manifest: RegistryVersion | null = null
+    let fault: EspalierError | null = null
+    for (const number of checked.toReversed()) {
+      try {
+        const found = await registry.getVersion(name, number)
+        manifest ??= found
+      } catch (error) {
+        // A link to nothing, or a version that was deleted a moment ago.
+        if (!isUnreadable(error) && !isEspalierError(error, 'version_not_found')) throw error
+        fault ??= error
+      }
+    }
     const known = this.#models.get(name)
+    const kind = hint?.kind ?? manifest?.kind ?? known?.kind
+    if (kind === undefined) return fault
+    const origin = manifest?.origin ?? 'registry'
     const revision = known?.origin === origin ? known.state.revision : -1
     // A late reading must not take back a newer one.
     if (state.revision >= revision) {
       this.#models.set(name, { name, kind, origin, versions, state })
     }
+    return fault
   }
 }
 
@@ -170,10 +224,13 @@ function isSame(a: IndexEntry, b: IndexEntry): boolean {
 }
 
 function ignoreUnreadable(error: unknown): null {
-  if (isEspalierError(error, 'artifact_corrupt') || isEspalierError(error, 'unsupported_schema')) {
-    return null
-  }
+  if (isUnreadable(error)) return null
   throw error
+}
+
+/** Where the versions of a model are read: those of this machine without asking the user's registry first. */
+export function readerOf(registry: RegistryReader, origin: Origin): RegistryReader {
+  return (origin === 'builtin' ? registry.builtin : undefined) ?? registry
 }
 
 /** The manifests of one model, each read once; what could not be read is asked for again. */

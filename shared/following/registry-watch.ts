@@ -35,6 +35,7 @@ export interface LookResult {
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions
   #looking: Promise<LookResult> | null = null
+  #lookingSince = 0
   #lookedAt = Number.NEGATIVE_INFINITY
   #succeededAt: number | null = null
   #failure: Error | null = null
@@ -69,18 +70,32 @@ export class RegistryWatch {
   }
 
   /** Looks now, or waits for the look that is under way. Never throws. */
-  refresh(): Promise<LookResult> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = null
-    })
+  refresh(options: { readonly everything?: boolean } = {}): Promise<LookResult> {
+    if (this.#looking === null) {
+      this.#lookingSince = this.#options.clock.monotonicMs()
+      this.#looking = this.#look(options).finally(() => {
+        this.#looking = null
+      })
+    }
     return this.#looking
   }
 
-  /** A look that begins after this call, with the changes of the one that was under way. Never throws. */
+  /**
+   * A look at everything that begins after this call, with the changes of the one that was under way. Never throws.
+   */
   async lookAgain(): Promise<LookResult> {
     const before = await this.#looking
-    const { changes, failure } = await this.refresh()
+    const { changes, failure } = await this.refresh({ everything: true })
     return { changes: [...(before?.changes ?? []), ...changes], failure }
+  }
+
+  /** Looks now and waits for it a little; not at all for a look that has hung that long already. Never throws. */
+  async lookBriefly(): Promise<void> {
+    const looking = this.refresh()
+    const spentMs = this.#options.clock.monotonicMs() - this.#lookingSince
+    const waitMs = REVALIDATE_WAIT_MS - spentMs
+    if (waitMs <= 0) return
+    await Promise.race([looking, sleep(waitMs, undefined, { ref: false })])
   }
 
   /**
@@ -98,7 +113,7 @@ export class RegistryWatch {
   /** Looks where nothing else does and the last look is too old; waits for it a little. Never throws. */
   async revalidate(): Promise<void> {
     if (!this.isDue) return
-    await Promise.race([this.refresh(), sleep(REVALIDATE_WAIT_MS, undefined, { ref: false })])
+    await this.lookBriefly()
   }
 
   /** Ends the polling; resolves when no look is under way. */
@@ -108,11 +123,11 @@ export class RegistryWatch {
     await this.#looking
   }
 
-  async #look(): Promise<LookResult> {
+  async #look(options: { readonly everything?: boolean }): Promise<LookResult> {
     const { follower, url, onLook, clock, log } = this.#options
     let changes: readonly ModelChange[] = []
     try {
-      const swept = await follower.refresh()
+      const swept = await follower.refresh(options)
       if (this.#failure) log.info({ registry: url }, 'the registry answers again')
       this.#failure = null
       this.#succeededAt = clock.monotonicMs()

@@ -47,6 +47,7 @@ export const ERROR_CODES = [
   'version_conflict',
   'registry_unavailable',
   'aws_unavailable',
+  'object_unreadable',
   'unsupported_schema',
   'not_better',
 ] as const

@@ -48,6 +48,7 @@ export const TASKS = [
   'layers',
   'models',
   'promote',
+  'publish',
   'train',
 ] as const
 

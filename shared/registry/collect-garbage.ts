@@ -1,6 +1,7 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import { REFRESH_AGE_MS } from './blobs.ts'
+import type { BrokenModel } from './list-records.ts'
 import { BLOBS_PREFIX, parseBlobKey } from './records/names.ts'
 import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
 import { removeStaleSweeps, type SweepContext, sweepBlobs } from './sweep.ts'
@@ -40,12 +41,18 @@ export interface GarbageReport {
   readonly young: BlobCount
   /** Blobs that no version names: removed, or with `dryRun` to be removed. */
   readonly garbage: BlobCount & { readonly hashes: readonly string[] }
+  /** Temporary files of processes that died, which were removed; nothing is counted with `dryRun`. */
+  readonly leftovers: number
+  /** Old blobs that no version names, kept as a record that cannot be read may name them. */
+  readonly undecided: BlobCount
+  /** The models with such records, and why they cannot be read. */
+  readonly broken: readonly BrokenModel[]
 }
 
 /**
  * Removes old blobs that no version names; safe while others publish, delete and collect.
- * @throws EspalierError `invalid_data` for too short an age; `artifact_corrupt` or `unsupported_schema` where a
- * manifest cannot be read: then nobody knows which blobs are free, and nothing is removed
+ * Blobs that a record which cannot be read may name stay.
+ * @throws EspalierError `invalid_data` for too short an age
  */
 export async function collectGarbage(
   { olderThanMs, dryRun = false, onProgress, signal }: GarbageOptions,
@@ -66,10 +73,12 @@ export async function collectGarbage(
   await used.update({ signal })
   const isOld = (sha256: string) => blobs.get(sha256)!.modifiedMs <= cutoffMs
   const old = [...blobs.keys()].filter((sha256) => !used.has(sha256) && isOld(sha256))
+  const free = old.filter((sha256) => !used.mayHave(sha256))
+  const leftovers = dryRun ? 0 : ((await store.removeLeftovers?.()) ?? 0)
   if (!dryRun) await removeStaleSweeps(store, clock.wallMs() - STALE_SWEEP_MS, { signal })
   const { erased, kept } = dryRun
-    ? { erased: old, kept: [] }
-    : await sweepBlobs(old, {
+    ? { erased: free, kept: [] }
+    : await sweepBlobs(free, {
         store,
         clock,
         newId,
@@ -82,6 +91,10 @@ export async function collectGarbage(
   const refreshed = kept.filter(({ why }) => why === 'young').map(({ sha256 }) => sha256)
   const unused = [...blobs.keys()].filter((sha256) => !used.has(sha256))
   const young = [...unused.filter((sha256) => !isOld(sha256)), ...refreshed]
+  const settled = new Set([...erased, ...refreshed])
+  const undecided = old.filter(
+    (sha256) => !used.has(sha256) && used.mayHave(sha256) && !settled.has(sha256),
+  )
   return {
     dryRun,
     found: count(blobs, [...blobs.keys()]),
@@ -91,6 +104,9 @@ export async function collectGarbage(
     ),
     young: count(blobs, young),
     garbage: { ...count(blobs, erased), hashes: erased },
+    leftovers,
+    undecided: count(blobs, undecided),
+    broken: used.broken,
   }
 }
 

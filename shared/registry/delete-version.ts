@@ -1,9 +1,8 @@
 import { encodeManifest, MANIFEST_SCHEMA, type VersionManifest } from './records/manifest.ts'
 import { versionKey } from './records/names.ts'
 import type { ChangeNote } from './records/transitions.ts'
-import { isUnreadable } from './scan.ts'
 import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
-import { type SweepContext, sweepBlobs } from './sweep.ts'
+import { type KeptBlob, type SweepContext, sweepBlobs } from './sweep.ts'
 import { UsedBlobs } from './used-blobs.ts'
 import { readVersion } from './versions.ts'
 
@@ -53,13 +52,9 @@ export async function eraseBlobs(
 ): Promise<Erasure> {
   const hashes = [...new Set(manifest.files.map(({ sha256 }) => sha256))]
   const used = new UsedBlobs(context.store)
-  try {
-    await used.update(context)
-  } catch (error) {
-    if (!isUnreadable(error)) throw error
-    const why = `whether it is in use cannot be told: ${error.message}`
-    return { erased: [], kept: hashes.map((sha256) => ({ sha256, why })) }
-  }
+  await used.update(context)
   const { erased, kept } = await sweepBlobs(hashes, { ...context, used })
-  return { erased, kept: kept.map(({ sha256, why }) => ({ sha256, why: REASONS[why] })) }
+  const unknown = `whether it is in use cannot be told: ${used.broken[0]?.reason}`
+  const explain = (why: KeptBlob['why']) => (why === 'unknown' ? unknown : REASONS[why])
+  return { erased, kept: kept.map(({ sha256, why }) => ({ sha256, why: explain(why) })) }
 }

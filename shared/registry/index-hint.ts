@@ -63,12 +63,13 @@ export async function noteInIndex(
 
 /**
  * Puts what a scan found in place of the index. Entries that changed since `before`, the index as it was when
- * the scan began, may be newer than the scan and are merged instead.
+ * the scan began, may be newer than the scan and are merged instead; those of models that cannot be read stay.
  */
 export async function replaceIndex(
   store: BlobStore,
   scanned: readonly ScannedModel[],
   before: RegistryIndex | null,
+  broken: ReadonlySet<string>,
   options: BlobOptions = {},
 ): Promise<void> {
   const beforeModels = modelsOf(before)
@@ -77,7 +78,9 @@ export async function replaceIndex(
   await swapIndex(
     store,
     (models) => {
-      for (const [name, entry] of models) if (!isNewer(name, entry)) models.delete(name)
+      for (const [name, entry] of models) {
+        if (!isNewer(name, entry) && !broken.has(name)) models.delete(name)
+      }
       for (const { name, kind, versions, state } of scanned) {
         const entry = { kind, latest: versions.at(-1)!, revision: state.revision }
         models.set(name, merge(models.get(name), entry))

@@ -1,6 +1,7 @@
 import { EspalierError, isEspalierError } from '../lib/errors.ts'
 import { parseModelAddress } from '../lib/text/model-address.ts'
 import type { IndexReading } from './index-hint.ts'
+import type { BrokenModel } from './list-records.ts'
 import type { ModelSummary, Registry, RegistryReader, RegistryVersion } from './types.ts'
 
 /**
@@ -44,7 +45,13 @@ export function layerRegistry(user: Registry, builtin: RegistryReader): Registry
     async listModels(options) {
       const models = new Map<string, ModelSummary>()
       for (const model of await builtin.listModels(options)) models.set(model.name, model)
-      for (const model of await user.listModels(options)) models.set(model.name, model)
+      const onBroken = (model: BrokenModel) => {
+        // A model of the user's is not silently another one where it cannot be read.
+        models.delete(model.name)
+        options?.onBroken?.(model)
+      }
+      const own = await user.listModels(options?.onBroken ? { ...options, onBroken } : options)
+      for (const model of own) models.set(model.name, model)
       return [...models.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
     },
     async listVersions(name, options) {
@@ -79,6 +86,8 @@ export function layerRegistry(user: Registry, builtin: RegistryReader): Registry
     fetchFile: (version, ...rest) => holderOf(version).fetchFile(version, ...rest),
     fetchFiles: (version, ...rest) => holderOf(version).fetchFiles(version, ...rest),
     readFile: (version, ...rest) => holderOf(version).readFile(version, ...rest),
+    markFiles: (version, ...rest) => holderOf(version).markFiles(version, ...rest),
+    builtin,
     publish: (request, options) => user.publish(request, options),
     promote: (name, ...rest) => guarded(name, () => user.promote(name, ...rest)),
     rollback: (name, ...rest) => guarded(name, () => user.rollback(name, ...rest)),
@@ -89,6 +98,7 @@ export function layerRegistry(user: Registry, builtin: RegistryReader): Registry
     adopt: (...given) => user.adopt(...given),
     collectGarbage: (options) => user.collectGarbage(options),
     verify: (options) => user.verify(options),
+    checkWritable: (...given) => user.checkWritable(...given),
     rebuildIndex: (options) => user.rebuildIndex(options),
     close: () => user.close(),
   }

@@ -197,7 +197,9 @@ async function readReadable(
   try {
     return (await readVersion(context.store, name, version, context))?.record ?? null
   } catch (error) {
-    if (isEspalierError(error, 'artifact_corrupt')) return null
+    if (isEspalierError(error, 'artifact_corrupt') || isEspalierError(error, 'object_unreadable')) {
+      return null
+    }
     throw error
   }
 }

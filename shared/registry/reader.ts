@@ -5,11 +5,12 @@ import { quote } from '../lib/text/text.ts'
 import { hint, say, task } from '../lib/wording.ts'
 import { fetchBlob, fetchLayout } from './file-cache.ts'
 import { readIndex } from './index-hint.ts'
+import type { BrokenModel } from './list-records.ts'
 import type { ManifestFile, VersionManifest } from './records/manifest.ts'
 import { blobKey, checkModelName } from './records/names.ts'
 import { emptyState, type ModelState, versionOfAlias } from './records/state.ts'
 import { chooseVersion } from './records/traffic.ts'
-import { scanModels } from './scan.ts'
+import { isUnreadable, scanModels } from './scan.ts'
 import { readState } from './state-store.ts'
 import { type BlobOptions, type BlobStore, hashMismatchError } from './stores/blob-store.ts'
 import { hashBytes } from './stores/transfer.ts'
@@ -77,10 +78,10 @@ export function createReader(
     listVersions,
     getVersion,
     resolve,
-    async listModels(options) {
-      const onUnreadable = (name: string, error: Error) =>
-        logger.warn({ model: name, err: error }, 'model left out of the listing')
-      const models = await scanModels(store, onUnreadable, options)
+    async listModels(options = {}) {
+      const warn = ({ name, reason }: BrokenModel) =>
+        logger.warn({ model: name, reason }, 'model not readable')
+      const models = await scanModels(store, options.onBroken ?? warn, options)
       return models.map((model) => ({ ...model, origin }))
     },
     readState: (name, options) => readState(store, name, options),
@@ -94,6 +95,7 @@ export function createReader(
       return fetchLayout(store, version, files, folder, options)
     },
     readFile: (version, path, options) => readVerified(store, version, path, options),
+    markFiles: (version, options) => markFiles(store, version, options),
   }
 }
 
@@ -156,4 +158,23 @@ async function readVerified(
   const hash = hashBytes(found.body)
   if (hash !== file.sha256) throw hashMismatchError(`${label} in ${store.url}`, file.sha256, hash)
   return found.body
+}
+
+/** A file that cannot be looked at is marked by the reason. */
+async function markFiles(
+  store: BlobStore,
+  { files }: VersionManifest,
+  options: BlobOptions = {},
+): Promise<string> {
+  const marks: string[] = []
+  for (const { sha256 } of files) {
+    try {
+      const info = await store.head(blobKey(sha256), options)
+      marks.push(info === null ? 'missing' : `${info.etag} ${info.modifiedAt.getTime()}`)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      marks.push(error.message)
+    }
+  }
+  return marks.join('\n')
 }

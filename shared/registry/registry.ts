@@ -8,6 +8,7 @@ import { adoptVersion } from './adopt.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { buryVersion, eraseBlobs } from './delete-version.ts'
 import { type IndexEntry, noteInIndex, replaceIndex } from './index-hint.ts'
+import type { BrokenModel } from './list-records.ts'
 import { publish } from './publish.ts'
 import { createReader } from './reader.ts'
 import type { ModelState } from './records/state.ts'
@@ -134,10 +135,20 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
     verify: (options) => verifyRegistry(store, options),
     async rebuildIndex(to = {}) {
       const before = await reader.readIndex(to).catch(() => null)
-      const onUnreadable = (name: string, error: Error) =>
-        logger.warn({ model: name, err: error }, 'model left out of the index')
-      const scanned = await scanModels(store, onUnreadable, to)
-      await replaceIndex(store, scanned, before?.status === 'found' ? before.index : null, to)
+      const broken = new Set<string>()
+      const onBroken = ({ name, reason }: BrokenModel) => {
+        broken.add(name)
+        logger.warn(
+          { model: name, reason },
+          'model not readable; the index says of it what it said',
+        )
+      }
+      const scanned = await scanModels(store, onBroken, to)
+      const index = before?.status === 'found' ? before.index : null
+      await replaceIndex(store, scanned, index, broken, to)
+    },
+    async checkWritable(name, to) {
+      await store.checkWritable?.(name, to)
     },
     close: () => store.close(),
   }

@@ -1,7 +1,7 @@
 import { forEachConcurrently } from '../lib/concurrency.ts'
 import { type EspalierError, isEspalierError } from '../lib/errors.ts'
+import { type BrokenModel, listRecords } from './list-records.ts'
 import type { ModelKind } from './records/manifest.ts'
-import { MODELS_PREFIX, parseVersionKey } from './records/names.ts'
 import { emptyState, type ModelState } from './records/state.ts'
 import { readState } from './state-store.ts'
 import type { BlobOptions, BlobStore } from './stores/blob-store.ts'
@@ -19,42 +19,27 @@ export interface ScannedModel {
   readonly state: ModelState
 }
 
-/** All version numbers of all models, deleted ones too, from one listing. */
-export async function listAllVersions(
-  store: BlobStore,
-  options: BlobOptions = {},
-): Promise<Map<string, number[]>> {
-  const models = new Map<string, number[]>()
-  for await (const { key } of store.list(MODELS_PREFIX, options)) {
-    const parsed = parseVersionKey(key)
-    if (parsed === null) continue
-    const numbers = models.get(parsed.name)
-    if (numbers === undefined) models.set(parsed.name, [parsed.version])
-    else numbers.push(parsed.version)
-  }
-  return models
-}
-
 /**
  * Every model that has a version, by name, read from the objects themselves: the truth, at two reads a model or more.
- * A model whose records cannot be read is handed to `onUnreadable` and left out.
+ * `onBroken` is told of every model of which a record cannot be read; it is left out where no version can be served.
  */
 export async function scanModels(
   store: BlobStore,
-  onUnreadable: (name: string, error: Error) => void,
+  onBroken: (model: BrokenModel) => void,
   options: BlobOptions = {},
 ): Promise<ScannedModel[]> {
   const found: ScannedModel[] = []
-  const models = await listAllVersions(store, options)
-  await forEachConcurrently(models, READ_CONCURRENCY, async ([name, numbers]) => {
-    try {
-      const model = await scanModel(store, name, numbers, options)
-      if (model !== null) found.push(model)
-    } catch (error) {
-      if (!isUnreadable(error)) throw error
-      onUnreadable(name, error)
-    }
+  const { versions, faults, versionFaults } = await listRecords(store, undefined, options)
+  const broken = new Map([...versionFaults, ...faults])
+  await forEachConcurrently(versions, READ_CONCURRENCY, async ([name, numbers]) => {
+    if (faults.has(name)) return
+    const onFault = (error: EspalierError) => broken.set(name, error.message)
+    const model = await scanModel(store, name, numbers, onFault, options)
+    if (model !== null) found.push(model)
   })
+  for (const [name, reason] of [...broken].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    onBroken({ name, reason })
+  }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
@@ -62,28 +47,35 @@ async function scanModel(
   store: BlobStore,
   name: string,
   numbers: readonly number[],
+  onFault: (error: EspalierError) => void,
   options: BlobOptions,
 ): Promise<ScannedModel | null> {
-  const reading = await readState(store, name, options)
+  const attempt = async <T>(read: () => Promise<T>): Promise<T | 'unreadable'> => {
+    try {
+      return await read()
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      onFault(error)
+      return 'unreadable'
+    }
+  }
+  const reading = await attempt(() => readState(store, name, options))
+  if (reading === 'unreadable') return null
   const state = reading.status === 'found' ? reading.state : emptyState(name)
   const deleted = new Set(state.deleted)
   const versions = numbers.filter((number) => !deleted.has(number)).sort((a, b) => a - b)
-  let fault: unknown = null
   // All versions are of one kind: a corrupt one does not hide the model.
   for (const version of versions.toReversed()) {
-    try {
-      const record = (await readVersion(store, name, version, options))?.record
-      if (record !== undefined) return { name, kind: record.kind, versions, state }
-    } catch (error) {
-      if (!isUnreadable(error)) throw error
-      fault ??= error
-    }
+    const found = await attempt(() => readVersion(store, name, version, options))
+    if (found === 'unreadable' || found === null) continue
+    return { name, kind: found.record.kind, versions, state }
   }
-  if (fault !== null) throw fault
   return null
 }
 
-/** True for a record that is damaged or newer than this program; false where the store fails. */
+/** True for an object that is damaged, newer than this program, or kept from it; false where the store fails. */
 export function isUnreadable(error: unknown): error is EspalierError {
-  return isEspalierError(error, 'artifact_corrupt') || isEspalierError(error, 'unsupported_schema')
+  return UNREADABLE.some((code) => isEspalierError(error, code))
 }
+
+const UNREADABLE = ['artifact_corrupt', 'unsupported_schema', 'object_unreadable'] as const

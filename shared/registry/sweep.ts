@@ -33,7 +33,7 @@ const sweepSchema = z.object({
 /** A blob that is not removed, and why. */
 export interface KeptBlob {
   readonly sha256: string
-  readonly why: 'used' | 'young'
+  readonly why: 'used' | 'young' | 'unknown'
 }
 
 /** What a sweep works with. */
@@ -93,6 +93,7 @@ async function findReason(
   { store, used, cutoffMs, signal }: SweepContext,
 ): Promise<KeptBlob['why'] | 'gone' | null> {
   if (used.has(sha256)) return 'used'
+  if (used.mayHave(sha256)) return 'unknown'
   const info = await store.head(blobKey(sha256), { signal })
   if (info === null) return 'gone'
   return info.modifiedAt.getTime() > cutoffMs ? 'young' : null

@@ -4,6 +4,7 @@ import type { GarbageOptions, GarbageReport } from './collect-garbage.ts'
 import type { Erasure } from './delete-version.ts'
 import type { FetchOptions } from './file-cache.ts'
 import type { IndexReading } from './index-hint.ts'
+import type { BrokenModel } from './list-records.ts'
 import type { PublishRequest } from './publish.ts'
 import type { VersionManifest } from './records/manifest.ts'
 import type { ModelState, Shadow, Traffic } from './records/state.ts'
@@ -40,8 +41,8 @@ export interface RegistryReader {
   /** The registry as its user wrote it, for messages. */
   readonly url: string
   readonly origin: Origin
-  /** Every model with a version, by name, read from the objects themselves. */
-  listModels(options?: BlobOptions): Promise<ModelSummary[]>
+  /** Every model with a version that can be read, by name, read from the objects themselves. */
+  listModels(options?: ListModelsOptions): Promise<ModelSummary[]>
   /** Versions that are not deleted, ascending; empty for an unknown model. */
   listVersions(name: string, options?: BlobOptions): Promise<number[]>
   /** @throws EspalierError `model_not_found`, `version_not_found`, `artifact_corrupt`, `unsupported_schema` */
@@ -77,6 +78,15 @@ export interface RegistryReader {
     path: string,
     options: BlobOptions & { readonly maxBytes: number },
   ): Promise<Uint8Array>
+  /** What a look at the stored files tells without reading them; it changes where a file is put right or replaced. */
+  markFiles(version: RegistryVersion, options?: BlobOptions): Promise<string>
+  /** The models below this registry that are on this machine already, where there are such. */
+  readonly builtin?: RegistryReader | undefined
+}
+
+export interface ListModelsOptions extends BlobOptions {
+  /** Told of every model of which a record cannot be read, instead of the log; some of its versions may be listed. */
+  readonly onBroken?: ((model: BrokenModel) => void) | undefined
 }
 
 /** Who changes something, and why; both go into the history. */
@@ -124,6 +134,11 @@ export interface Registry extends RegistryReader {
   collectGarbage(options: GarbageOptions): Promise<GarbageReport>
   /** Walks and reads everything, and tells all that is wrong. */
   verify(options?: VerifyOptions): Promise<VerifyReport>
+  /**
+   * Looks whether a version of a model could be published, before work is done for it.
+   * @throws EspalierError `registry_unavailable`, `invalid_config`
+   */
+  checkWritable(name: string, options?: BlobOptions): Promise<void>
   /** Repairs the hint from the objects themselves. */
   rebuildIndex(options?: BlobOptions): Promise<void>
   close(): Promise<void>

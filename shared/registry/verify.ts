@@ -6,14 +6,9 @@ import type { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import { hint, say, task, type Wording } from '../lib/wording.ts'
 import { readIndex } from './index-hint.ts'
+import { listRecords } from './list-records.ts'
 import type { ManifestFile } from './records/manifest.ts'
-import {
-  blobKey,
-  checkModelName,
-  MODELS_PREFIX,
-  parseStateKey,
-  parseVersionKey,
-} from './records/names.ts'
+import { blobKey, checkModelName } from './records/names.ts'
 import type { ModelState } from './records/state.ts'
 import { isUnreadable, READ_CONCURRENCY } from './scan.ts'
 import { readState } from './state-store.ts'
@@ -72,7 +67,13 @@ export async function verifyRegistry(
     }
   }
 
-  const { versions, states } = await listRecords(store, name, options)
+  if (name !== undefined) checkModelName(name)
+  const listed = await listRecords(store, name, options)
+  const { states, faults } = listed
+  for (const [model, why] of faults) note(model, why)
+  const versions = [...listed.versions].flatMap(([name, numbers]) =>
+    numbers.map((version) => ({ name, version })),
+  )
   const files = new Map<string, UsedFile[]>()
   const models = new Set<string>()
   let alive = 0
@@ -112,22 +113,12 @@ export async function verifyRegistry(
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
+  for (const [model, why] of listed.versionFaults) {
+    // Most have been noted by their version.
+    if (!damages.some(({ what }) => what.startsWith(`${model}@v`))) note(model, why)
+  }
   damages.sort((a, b) => (a.what < b.what ? -1 : a.what > b.what ? 1 : 0))
   return { models: models.size, versions: alive, blobs: files.size, bytes, damages }
-}
-
-async function listRecords(store: BlobStore, name: string | undefined, options: BlobOptions) {
-  if (name !== undefined) checkModelName(name)
-  const prefix = name === undefined ? MODELS_PREFIX : `${MODELS_PREFIX}${name}/`
-  const versions: { name: string; version: number }[] = []
-  const states: string[] = []
-  for await (const { key } of store.list(prefix, options)) {
-    const version = parseVersionKey(key)
-    const state = parseStateKey(key)
-    if (version !== null) versions.push(version)
-    if (state !== null) states.push(state)
-  }
-  return { versions, states }
 }
 
 /** Whatever a state names must be there; a deletion that was begun must have been finished. */
@@ -183,10 +174,10 @@ async function checkBlob(
   { signal }: BlobOptions,
 ): Promise<string | null> {
   const key = blobKey(sha256)
-  const info = await store.head(key, { signal })
-  if (info === null) return `${key} is missing`
-  if (info.bytes !== bytes) return `${key} has ${info.bytes} bytes, not ${bytes}`
   try {
+    const info = await store.head(key, { signal })
+    if (info === null) return `${key} is missing`
+    if (info.bytes !== bytes) return `${key} has ${info.bytes} bytes, not ${bytes}`
     const found = await store.download(key, path, { maxBytes: bytes, signal })
     if (found === null) return `${key} is missing`
     return found.sha256 === sha256 ? null : `${key} is corrupt: its sha256 is ${found.sha256}`

@@ -38,7 +38,9 @@ export async function listNumbers(
 ): Promise<number[]> {
   checkModelName(name)
   const numbers: number[] = []
-  for await (const { key } of store.list(`${MODELS_PREFIX}${name}/versions/`, options)) {
+  const prefix = `${MODELS_PREFIX}${name}/versions/`
+  // A number is in use whatever lies in its place.
+  for await (const { key } of store.list(prefix, { ...options, strays: true })) {
     const parsed = parseVersionKey(key)
     if (parsed !== null) numbers.push(parsed.version)
   }

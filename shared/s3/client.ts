@@ -31,6 +31,10 @@ export interface S3Connection {
   readonly retry: RetryPolicy
   readonly requestTimeoutMs: number
   readonly partBytes: number
+  /** False for AWS itself, whose conditional writes are known to hold. */
+  readonly isOwnServer: boolean
+  /** Sends no checksums from now on, which some servers refuse. */
+  dropChecksums(): void
 }
 
 const CONNECT_TIMEOUT_MS = 3_000
@@ -72,19 +76,34 @@ export async function connectToS3(url: string, options: S3StoreOptions): Promise
   const region = await findRegion(probe, endpoint !== undefined)
   // Names below the endpoint's own seldom resolve where the endpoint is not Amazon's.
   const forcePathStyle = location.pathStyle ?? endpoint !== undefined
-  const createClient = () => new S3Client({ ...config, region, forcePathStyle })
+  // CRC32 by the SDK, or as AWS_REQUEST_CHECKSUM_CALCULATION says.
+  let checksums: Pick<S3ClientConfig, 'requestChecksumCalculation'> = {}
+  const createClient = () => new S3Client({ ...config, ...checksums, region, forcePathStyle })
   let client = createClient()
   options.restoreHooks?.add(() => {
     client.destroy()
     client = createClient()
   })
-  const fixed = { url, location, region, retry, requestTimeoutMs, partBytes }
+  const isOwnServer = endpoint !== undefined && !isAmazon(endpoint)
+  const fixed = { url, location, region, retry, requestTimeoutMs, partBytes, isOwnServer }
   return {
     ...fixed,
+    dropChecksums() {
+      if (checksums.requestChecksumCalculation !== undefined) return
+      checksums = { requestChecksumCalculation: 'WHEN_REQUIRED' }
+      // What is under way on the old one ends there.
+      client = createClient()
+    },
     get client() {
       return client
     },
   }
+}
+
+/** Of the SDK's own endpoints and of a URL. */
+function isAmazon(endpoint: string | { readonly hostname: string }): boolean {
+  const host = typeof endpoint === 'string' ? new URL(endpoint).hostname : endpoint.hostname
+  return /\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/.test(host)
 }
 
 async function findRegion(client: S3Client, isOwnServer: boolean): Promise<string> {

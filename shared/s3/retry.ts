@@ -105,6 +105,8 @@ export class S3RetryStrategy {
 }
 
 function isRetryable({ error, errorType }: FailedRequest): boolean {
+  // What a server has not got it will not have in a moment.
+  if (statusOf(error) === 501) return false
   if (errorType !== 'CLIENT_ERROR') return true
   const status = statusOf(error)
   return status === 408 || status === 409

@@ -8,6 +8,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { EspalierError } from '../lib/errors.ts'
+import { withChecksums } from './checksums.ts'
 import { explainObjectFailure, isMissingObject, type ObjectPlace } from './errors.ts'
 import { statusOf } from './retry.ts'
 
@@ -131,47 +132,44 @@ class PartSink implements ObjectSink {
   }
 
   async #begin(): Promise<string> {
-    const { client, location } = this.#target.connection
-    const address = { Bucket: location.bucket, Key: this.#key }
-    const command = new CreateMultipartUploadCommand({ ...address, ChecksumAlgorithm: 'SHA256' })
-    const answer = await client
-      .send(command, { abortSignal: this.#signal })
-      .catch((error: unknown) => {
-        throw explainObjectFailure(this.#target, 'write', this.#key, error)
-      })
+    const { connection } = this.#target
+    const address = { Bucket: connection.location.bucket, Key: this.#key }
+    const options = { abortSignal: this.#signal }
+    const begin = () => connection.client.send(new CreateMultipartUploadCommand(address), options)
+    const answer = await withChecksums(connection, begin).catch((error: unknown) => {
+      throw explainObjectFailure(this.#target, 'write', this.#key, error)
+    })
     return answer.UploadId!
   }
 
   async #send(number: number, part: Buffer): Promise<void> {
-    const { client, requestTimeoutMs } = this.#target.connection
-    const command = new UploadPartCommand({
-      ...this.#address(this.#uploadId!),
-      PartNumber: number,
-      Body: part,
-      ChecksumAlgorithm: 'SHA256',
-    })
-    const requestTimeout = requestTimeoutMs + part.length / SLOWEST_BYTES_PER_MS
+    const { connection } = this.#target
+    const input = { ...this.#address(this.#uploadId!), PartNumber: number, Body: part }
+    const requestTimeout = connection.requestTimeoutMs + part.length / SLOWEST_BYTES_PER_MS
     const options = { abortSignal: this.#signal, requestTimeout }
-    const answer = await client.send(command, options).catch((error: unknown) => {
+    const send = () => connection.client.send(new UploadPartCommand(input), options)
+    const answer = await withChecksums(connection, send).catch((error: unknown) => {
       throw explainObjectFailure(this.#target, 'write', this.#key, error)
     })
-    const { ETag, ChecksumSHA256 } = answer
-    this.#arrived.set(number, { PartNumber: number, ETag, ChecksumSHA256 })
+    const { ETag, ChecksumCRC32 } = answer
+    this.#arrived.set(number, { PartNumber: number, ETag, ChecksumCRC32 })
   }
 
   async #put(): Promise<'created' | 'exists'> {
-    const { client, location, requestTimeoutMs } = this.#target.connection
+    const { connection } = this.#target
+    const { location, requestTimeoutMs } = connection
     const body = Buffer.concat([this.#first ?? Buffer.alloc(0), this.#takeHeld()])
-    const command = new PutObjectCommand({
+    const input = {
       Bucket: location.bucket,
       Key: this.#key,
       Body: body,
       ...(this.#once && { IfNoneMatch: '*' }),
-    })
+    }
     const requestTimeout = requestTimeoutMs + body.length / SLOWEST_BYTES_PER_MS
     try {
       // A commit that has begun is not stopped any more.
-      await client.send(command, { requestTimeout })
+      const send = () => connection.client.send(new PutObjectCommand(input), { requestTimeout })
+      await withChecksums(connection, send)
       return 'created'
     } catch (error) {
       if (this.#once && statusOf(error) === 412) return 'exists'

@@ -99,6 +99,10 @@ export interface LiveModels {
   revalidate(): Promise<void>
   stats(): LiveModelsStats
   registryStatus(): RegistryStatus
+  /** Models and versions that do not answer as the registry wants it, as `name` or `name@v2`, while others do. */
+  degraded(): readonly string[]
+  /** Why a model of the registry cannot be read; undefined for all others. */
+  faultOf(name: string): string | undefined
   /** Stops following the registry. */
   close(): Promise<void>
 }

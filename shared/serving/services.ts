@@ -58,6 +58,7 @@ export function createLiveService(options: LiveServiceOptions): LiveService {
     pools,
     sources,
     startedSeconds: Math.floor(clock.wallMs() / 1000),
+    faultOf: (name) => classifiers.faultOf(name),
     revalidate: () => classifiers.revalidate(),
   })
   return {

@@ -2,14 +2,17 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type ArtifactOptions, listBuiltins } from '../encoders/encoder-artifacts.ts'
+import { EspalierError } from '../lib/errors.ts'
 import { CHAMPION } from '../lib/text/model-address.ts'
+import type { BrokenModel } from '../registry/list-records.ts'
 import type { ModelSummary as RegistryModel, RegistryReader } from '../registry/types.ts'
 import { readHeadCard } from './head-version.ts'
 
 /** A model of the registry, or a built-in one, as lists show it without loading it. */
 export interface ModelSummary {
   readonly name: string
-  readonly kind: 'embedding' | 'classifier'
+  /** Null where no record of it can be read. */
+  readonly kind: 'embedding' | 'classifier' | null
   readonly source: 'built-in' | 'registry'
   /** Ascending. */
   readonly versions: readonly number[]
@@ -20,11 +23,14 @@ export interface ModelSummary {
   readonly shadow: { readonly version: number; readonly samplePercent: number } | null
   /** Bytes of the newest version's files. */
   readonly bytes: number
-  readonly family: string
+  /** Null where its newest version cannot be read. */
+  readonly family: string | null
   /** Encoders: the length of a vector. */
   readonly dimension: number | null
   /** Classifiers: how many labels there are. */
   readonly labels: number | null
+  /** Why a record of it cannot be read; null where all of them can. */
+  readonly broken: string | null
 }
 
 /** Every model that can be named: the built-in encoders, then what the registry has, by name. */
@@ -33,20 +39,47 @@ export async function listModels(
   registry: RegistryReader,
 ): Promise<ModelSummary[]> {
   const encoders = await summarizeBuiltins(artifacts)
-  const models = await registry.listModels()
+  const broken = new Map<string, string>()
+  const onBroken = ({ name, reason }: BrokenModel) => void broken.set(name, reason)
+  const models = await registry.listModels({ onBroken })
   const listed: ModelSummary[] = []
-  for (const model of models) listed.push(await summarizeModel(registry, model))
+  for (const model of models) {
+    listed.push(await summarizeModel(registry, model, broken.get(model.name) ?? null))
+    broken.delete(model.name)
+  }
+  for (const [name, reason] of broken) listed.push({ ...UNKNOWN, name, broken: reason })
+  listed.sort((a, b) => (a.name < b.name ? -1 : 1))
   return [...encoders, ...listed]
 }
+
+/** What is known of a model of which nothing can be read. */
+const UNKNOWN = {
+  kind: null,
+  source: 'registry',
+  versions: [],
+  aliases: {},
+  traffic: null,
+  shadow: null,
+  bytes: 0,
+  family: null,
+  dimension: null,
+  labels: null,
+} as const
 
 /** A model of the registry, described by its newest version. */
 async function summarizeModel(
   registry: RegistryReader,
   { name, kind, versions, state, origin }: RegistryModel,
+  fault: string | null,
 ): Promise<ModelSummary> {
-  const newest = await registry.getVersion(name, versions.at(-1)!)
-  const card = kind === 'classifier' ? readHeadCard(newest) : null
-  const { dimension } = newest.metadata
+  let broken = fault
+  const newest = await registry.getVersion(name, versions.at(-1)!).catch((error: unknown) => {
+    if (!(error instanceof EspalierError) || error.code === 'registry_unavailable') throw error
+    broken ??= error.message
+    return null
+  })
+  const card = newest && kind === 'classifier' ? readHeadCard(newest) : null
+  const dimension = newest?.metadata.dimension
   return {
     name,
     kind,
@@ -55,10 +88,11 @@ async function summarizeModel(
     aliases: state.aliases,
     traffic: state.traffic,
     shadow: state.shadow,
-    bytes: newest.files.reduce((sum, file) => sum + file.bytes, 0),
-    family: newest.family,
+    bytes: newest?.files.reduce((sum, file) => sum + file.bytes, 0) ?? 0,
+    family: newest?.family ?? null,
     dimension: kind === 'embedding' && typeof dimension === 'number' ? dimension : null,
     labels: card?.labelCount ?? null,
+    broken,
   }
 }
 
@@ -85,6 +119,7 @@ export async function summarizeBuiltins(
         family,
         dimension: dimension ?? (await readWidth()).hidden_size,
         labels: null,
+        broken: null,
       }
     }),
   )

@@ -15,6 +15,8 @@ export interface ModelRegistryOptions {
   readonly builtinFolder: string
   /** Keeps what is read in a local folder, to be read from there while the registry is away. */
   readonly cache?: CacheReaderOptions | null | undefined
+  /** Where it is kept that a server on S3 was found to hold to conditional writes. */
+  readonly verdictFolder?: string | undefined
   /** What the store does after a restore from a snapshot. */
   readonly restoreHooks?: RestoreHooks | undefined
   readonly log: Logger
@@ -25,10 +27,10 @@ export interface ModelRegistryOptions {
  * @throws EspalierError `invalid_config` for a URL that names no store
  */
 export async function openModelRegistry(options: ModelRegistryOptions): Promise<Registry> {
-  const { url, builtinFolder, cache, restoreHooks, log: logger } = options
+  const { url, builtinFolder, cache, restoreHooks, verdictFolder, log: logger } = options
   const builtinUrl = pathToFileURL(builtinFolder).href
   const [userStore, builtin] = await Promise.all([
-    openBlobStore(url, { restoreHooks }),
+    openBlobStore(url, { restoreHooks, verdictFolder }),
     openBlobStore(builtinUrl),
   ])
   const user = openRegistry(userStore, { logger })
@@ -44,7 +46,8 @@ export async function openModelRegistry(options: ModelRegistryOptions): Promise<
  */
 export async function openPlainRegistry({
   url,
+  verdictFolder,
   log: logger,
-}: Pick<ModelRegistryOptions, 'url' | 'log'>): Promise<Registry> {
-  return openRegistry(await openBlobStore(url), { logger })
+}: Pick<ModelRegistryOptions, 'url' | 'verdictFolder' | 'log'>): Promise<Registry> {
+  return openRegistry(await openBlobStore(url, { verdictFolder }), { logger })
 }

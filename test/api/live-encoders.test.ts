@@ -156,7 +156,8 @@ describe('the default encoder', () => {
     expect(errors.map(({ fields }) => fields)).toEqual([
       { model: 'words@v2', reason: 'other vectors' },
     ])
-    expect(sources.opened).toEqual(['words@v1', 'words@v2'])
+    // Once for every time that somebody asked for it.
+    expect(sources.opened).toEqual(['words@v1', 'words@v2', 'words@v2', 'words@v2'])
     const metrics = await (await served!.app.request('/metrics')).text()
     expect(metrics).toContain('espalier_encoders_refused_total 1')
     expect(metrics).toContain('espalier_encoder_info{model="words@v1",')

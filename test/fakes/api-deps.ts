@@ -57,6 +57,7 @@ export async function createApiDeps(
     readonly starting?: boolean
     readonly registry?: RegistryReader
     readonly memory?: RegistryMemory | null
+    readonly monotonicMs?: () => number
   } = {},
 ): Promise<ApiTestDeps> {
   const { encoder = createFakeEncoder(), registry = openRegistry(openMemoryStore()) } = options
@@ -69,7 +70,8 @@ export async function createApiDeps(
   }
   const config = parseConfig({ ...env, ...options.env })
   const log = createMemoryLogger()
-  const clock = { ...systemClock, wallMs: () => STARTED_MS }
+  const { monotonicMs = systemClock.monotonicMs } = options
+  const clock = { wallMs: () => STARTED_MS, monotonicMs }
   const parts = { registry, memory, sources, config, clock, log }
   const opened = await openDefaultEncoder({
     ...parts,

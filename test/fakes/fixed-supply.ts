@@ -7,6 +7,7 @@ export function createFixedSupply(encoder: Encoder): EncoderSupply {
   return {
     current: encoder,
     followed: null,
+    held: [],
     attach() {},
     follow: () => false,
     settle: async () => [],

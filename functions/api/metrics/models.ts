@@ -120,6 +120,11 @@ export function addRegistryMetrics(registry: Registry, classifiers: ApiDeps['cla
     () => Number(registryStatus().status === 'offline'),
   )
   gauge(
+    'espalier_models_degraded',
+    'Models and versions that cannot be read or loaded while all others answer; /readyz names them.',
+    () => classifiers.degraded().length,
+  )
+  gauge(
     'espalier_registry_age_seconds',
     'Time since the last look at the registry that succeeded; -1 before the first.',
     () => (registryStatus().successAgeMs ?? -1000) / 1000,

@@ -74,6 +74,7 @@ export const ERROR_STATUS = {
   version_conflict: both(409),
   registry_unavailable: unavailable,
   aws_unavailable: unavailable,
+  object_unreadable: unavailable,
   unsupported_schema: serverFault,
   not_better: both(422),
 } satisfies Record<ErrorCode, ErrorStatus>

@@ -2,6 +2,9 @@ import { type Health, healthSchema } from '../../../shared/contract/health.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { Route } from '../types.ts'
 
+/** Names listed; the metric counts them all. */
+const MAX_DEGRADED = 50
+
 /** What every probe has in common: anybody may ask, every few seconds. */
 const probe = { method: 'get', scope: null, quiet: true } as const
 
@@ -28,7 +31,16 @@ export const readinessRoutes: readonly Route[] = ['/readyz', '/healthz', '/healt
         const { device, modality } = info
         const { status: registry } = classifiers.registryStatus()
         const encoder = formatModelVersion(info)
-        return c.json<Health>({ status: 'ok', encoder, device, modality, registry })
+        const names = classifiers.degraded().slice(0, MAX_DEGRADED)
+        const degraded = names.length > 0 && { degraded: names }
+        return c.json<Health>({
+          status: 'ok',
+          encoder,
+          device,
+          modality,
+          registry,
+          ...degraded,
+        })
       },
   }),
 )

@@ -53,13 +53,19 @@ async function collectGarbage(
     })
     display.stop()
     if (json === true) return await print(JSON.stringify(report, null, 2))
-    const { found, used, young, garbage } = report
+    const { found, used, young, garbage, leftovers, undecided, broken } = report
     const describe = ({ blobs, bytes }: { blobs: number; bytes: number }) =>
       `${formatCount(blobs, 'file')} (${formatBytes(bytes)})`
     await print(
       `${describe(garbage)} ${report.dryRun ? 'would be removed' : 'removed'} of ${describe(found)}: ` +
         `${describe(used)} in use, ${describe(young)} too young`,
     )
+    if (leftovers > 0) {
+      await print(`${formatCount(leftovers, 'temporary file')} of processes that died removed`)
+    }
+    for (const { name, reason } of broken) await print(`${name} is broken: ${reason}`)
+    if (undecided.blobs === 0) return
+    await print(`${describe(undecided)} stay, as what is broken may name them; put it right first`)
   } finally {
     display.stop()
   }

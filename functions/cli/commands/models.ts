@@ -31,7 +31,10 @@ Examples:
 function formatModels(models: readonly ModelSummary[]): string {
   if (models.length === 0) return 'no models'
   const heading = ['NAME', 'KIND', 'VERSIONS', 'ALIASES', 'TRAFFIC', 'OUTPUT', 'SIZE', 'SOURCE']
-  return formatTable([heading, ...models.map(describeModel)])
+  const broken = models.flatMap(({ name, broken: why }) =>
+    why === null ? [] : [`${name} is broken: ${why}`],
+  )
+  return [formatTable([heading, ...models.map(describeModel)]), ...broken].join('\n')
 }
 
 function describeModel(model: ModelSummary): string[] {
@@ -40,9 +43,10 @@ function describeModel(model: ModelSummary): string[] {
     model.kind === 'embedding'
       ? `${model.dimension ?? '?'} dimensions`
       : `${model.labels ?? '?'} labels`
+  if (model.kind === null) return [model.name, 'broken', '-', '-', '-', '-', '-', model.source]
   return [
     model.name,
-    model.kind,
+    model.broken === null ? model.kind : `${model.kind} (broken)`,
     formatVersions(model.versions),
     aliases.join(' ') || '-',
     describeTraffic(model),

@@ -51,6 +51,7 @@ export async function openJobParts(boot: Boot, options: EncoderOptions, signal: 
   return {
     registry: await boot.openRegistry(),
     embeddingFolder: join(boot.cacheFolder, 'embeddings'),
+    unpublishedFolder: join(boot.cacheFolder, 'unpublished'),
     log: boot.log,
     openKernels: () => boot.openKernels(),
     openThumbnailer: () => boot.openThumbnailer(),
@@ -74,6 +75,7 @@ export async function openFineTuneParts(
     openKernels: () => boot.openKernels(),
     builtinEncoders: () => boot.builtinEncoders(),
     embeddingFolder: join(boot.cacheFolder, 'embeddings'),
+    unpublishedFolder: join(boot.cacheFolder, 'unpublished'),
     scratchFolder: join(boot.cacheFolder, 'fine-tuning'),
     log: boot.log,
     clock,

@@ -69,6 +69,7 @@ export const EXIT_CODES = {
   version_conflict: EXIT_FAILURE,
   registry_unavailable: EXIT_FAILURE,
   aws_unavailable: EXIT_RETRY,
+  object_unreadable: EXIT_FAILURE,
   unsupported_schema: EXIT_FAILURE,
   not_better: EXIT_FAILURE,
 } satisfies Record<ErrorCode, number>

@@ -98,6 +98,7 @@ async function checkRequest(
     )
   }
   await checkTargetKind(deps.registry, encoderName, 'embedding', signal)
+  if (!request.dryRun) await deps.registry.checkWritable(encoderName, { signal })
   return findBaseFolder(deps, base)
 }
 

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { encodeHead } from '../../head/encode.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import { readPublishable } from '../../versions/publishable.ts'
+import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import type { EncoderBelow } from '../heads/make-head.ts'
 import { describeCommand, describeInputs, type HeadOrigin } from '../heads/publish.ts'
 import type { FineTunedHead } from './fit.ts'
@@ -14,7 +16,11 @@ export async function publishEncoder(fit: FineTunedHead): Promise<EncoderBelow> 
   const { dryRun, encoderName } = job.request
   if (folder === null) return { model: formatModelVersion(base.encoder), version: null }
   if (dryRun) return { model: `${encoderName} (not published)`, version: null }
-  const version = await publishFolder(fit, folder)
+  const { deps, request } = job
+  const version = await publishOrKeep(deps, () => publishFolder(fit, folder), [
+    { name: encoderName, content: folder },
+    { name: request.name, content: headFiles(encodeHead(fit.trained.head)) },
+  ])
   return { model: formatModelVersion(version), version }
 }
 

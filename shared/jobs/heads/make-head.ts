@@ -13,6 +13,7 @@ import type { EmbedJobOptions } from '../rows/embed-for-job.ts'
 import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } from './champion.ts'
 import type { TrainingData } from './data.ts'
 import { type Evaluation, evaluateOnRows } from './evaluation.ts'
+import { headFiles, publishOrKeep } from './keep-unpublished.ts'
 import { type HeadOrigin, publishHead } from './publish.ts'
 import { assembleReport, makeThumbnails, SHOWN_MISTAKES } from './report.ts'
 import {
@@ -95,6 +96,7 @@ export async function makeHead<
   const { name, onProgress, signal } = request
   checkModelName(name)
   await checkTargetKind(deps.registry, name, 'classifier', signal)
+  if (!request.dryRun) await deps.registry.checkWritable(name, { signal })
   const watch = createStopwatch(deps.clock)
   const data = await plug.read()
   watch.finish('reading')
@@ -184,11 +186,10 @@ async function conclude<
   if (request.dryRun || fit.refusal !== undefined) {
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }
-  const published = await publishHead(
-    deps.registry,
-    { request, data, trained, bytes, report, files, origin: plug.origin(set, fit, report) },
-    signal,
-  )
+  const origin = plug.origin(set, fit, report)
+  const head = { request, data, trained, bytes, report, files, origin }
+  const kept = [{ name: request.name, content: headFiles(bytes, files) }]
+  const published = await publishOrKeep(deps, () => publishHead(deps.registry, head, signal), kept)
   const promotion = await promoteHead(
     job,
     { ...published, encoder: encoder.version },

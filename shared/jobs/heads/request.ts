@@ -22,6 +22,8 @@ export interface HeadDeps {
   readonly openKernels: OpenKernels
   readonly registry: Registry
   readonly clock: Clock
+  /** Where what could not be published is kept; it is lost where there is none. */
+  readonly unpublishedFolder?: string | undefined
   /** For the images of a report. */
   readonly openThumbnailer: () => Promise<MakeThumbnail>
 }

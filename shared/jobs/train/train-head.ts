@@ -1,5 +1,7 @@
+import { encodeHead } from '../../head/encode.ts'
 import { option, say } from '../../lib/wording.ts'
 import { readTrainingData } from '../heads/data.ts'
+import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import { makeHead } from '../heads/make-head.ts'
 import type { TrainHeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
 import { fitHead } from '../heads/tools.ts'
@@ -32,7 +34,12 @@ export async function trainHead(
       job.watch.finish('training')
       return { trained, learnt, vectors, signal: request.signal }
     },
-    publishEncoder: ({ layer, vectors }) => publishLayer({ deps, request }, vectors.encoder, layer),
+    publishEncoder({ layer, vectors }, { trained }) {
+      const { encoder } = vectors
+      const head = { name: request.name, content: headFiles(encodeHead(trained.head)) }
+      const kept = layer ? [{ name: encoder.name, content: layer.folder }, head] : []
+      return publishOrKeep(deps, () => publishLayer({ deps, request }, encoder, layer), kept)
+    },
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
       const { method, seed, folds, balance, memory } = request

@@ -27,6 +27,19 @@ export interface BlobEntry {
   readonly key: string
   readonly bytes: number
   readonly modifiedAt: Date
+  /** Why no object can be read under this key, or below it; in listings that ask for strays. */
+  readonly fault?: string | undefined
+}
+
+/** The fault of a folder in a listing, which is none unless a file is expected there. */
+export const FOLDER_FAULT = 'it is a folder, not a file'
+
+export interface ListOptions extends BlobOptions {
+  /**
+   * Also yields folders, links that lead nowhere and what cannot be looked into, each with its fault, where a store
+   * has such; without it a folder that cannot be looked into fails the listing.
+   */
+  readonly strays?: boolean | undefined
 }
 
 export type GetResult =
@@ -77,7 +90,8 @@ export interface Transferred {
  * A store of named bytes with S3's conditional writes, strongly consistent: a write that returned is seen by
  * every later read, and readers see an object whole or not at all. No key may be the folder of another.
  * Every method throws EspalierError: `invalid_name` for a key outside the grammar, `artifact_corrupt` for an
- * object over its bound or a body with another hash, `registry_unavailable` for a store that fails.
+ * object over its bound or a body with another hash, `object_unreadable` for one that cannot be read while others
+ * can, `registry_unavailable` for a store that fails.
  */
 export interface BlobStore {
   /** The store as its user wrote it, for messages. */
@@ -100,9 +114,13 @@ export interface BlobStore {
   /** Streams into a new local file, hashing on the way, and syncs it; null where the object is missing. */
   download(key: string, path: string, options: DownloadOptions): Promise<Transferred | null>
   /** Objects whose key starts with the prefix (a string, not a folder), in ascending order, paged inside. */
-  list(prefix: string, options?: BlobOptions): AsyncIterable<BlobEntry>
+  list(prefix: string, options?: ListOptions): AsyncIterable<BlobEntry>
   /** Removes the object; one that is missing is fine. */
   delete(key: string, options?: BlobOptions): Promise<void>
+  /** @throws EspalierError `registry_unavailable` where a version of the model could not be written, by a cheap look */
+  checkWritable?(name: string, options?: BlobOptions): Promise<void>
+  /** Removes files that processes left which died within a write, and says how many; where a store has such. */
+  removeLeftovers?(): Promise<number>
   /** Releases connections; the store is not used afterwards. */
   close(): Promise<void>
 }
@@ -149,6 +167,16 @@ export function tooLargeError(url: string, key: string, maxBytes: number): Espal
     'artifact_corrupt',
     `${key} in ${url} is larger than the ${maxBytes} bytes it may have`,
   )
+}
+
+/** The error for an object that cannot be read while the store answers. */
+export function unreadableError(
+  url: string,
+  key: string,
+  why: string,
+  options?: ErrorOptions,
+): EspalierError {
+  return new EspalierError('object_unreadable', `cannot read ${key} in ${url}: ${why}`, options)
 }
 
 /** The error for content that has not the hash it was announced with. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isTagOfDead, processTag } from '../../lib/process-identity.ts'
 import { systemCode } from '../../lib/system-errors.ts'
 
-/** A temporary file that nobody wrote to for this long was left by a process that died. */
+/** A temporary file that nobody wrote to for this long was left by a process that died, on whatever machine. */
 const STALE_AFTER_MS = 3_600_000
 
 /** Makes the entries of a folder survive a power failure, where the file system lets folders be synced. */
@@ -45,17 +46,31 @@ export class TemporaryFolder {
       this.#ready = null
       throw error
     }
-    return join(this.path, `${process.pid}-${randomBytes(9).toString('hex')}`)
+    return join(this.path, `${processTag()}-${randomBytes(9).toString('hex')}`)
+  }
+
+  /** Removes what dead processes left, and says how many files that were; a folder that is not there has none. */
+  async clean(): Promise<number> {
+    let removed = 0
+    const names = await readdir(this.path).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return []
+      throw error
+    })
+    for (const name of names) {
+      const path = join(this.path, name)
+      // Another process may clean at the same time.
+      const found = await stat(path).catch(() => null)
+      if (!found?.isFile()) continue
+      const isOld = Date.now() - found.mtimeMs > STALE_AFTER_MS
+      if (!isOld && !isTagOfDead(name.replace(/-[^-]*$/, ''))) continue
+      await rm(path, { force: true })
+      removed++
+    }
+    return removed
   }
 
   async #prepare(): Promise<void> {
     await ensureFolder(this.path)
-    for (const name of await readdir(this.path)) {
-      const path = join(this.path, name)
-      // Another process may clean at the same time.
-      const found = await stat(path).catch(() => null)
-      const stale = found?.isFile() && Date.now() - found.mtimeMs > STALE_AFTER_MS
-      if (stale) await rm(path, { force: true })
-    }
+    await this.clean()
   }
 }

@@ -14,7 +14,11 @@ import type { BlobStore } from './blob-store.ts'
  */
 export async function openBlobStore(
   url: string,
-  options: { cwd?: string; restoreHooks?: RestoreHooks | undefined } = {},
+  options: {
+    cwd?: string
+    restoreHooks?: RestoreHooks | undefined
+    verdictFolder?: string | undefined
+  } = {},
 ): Promise<BlobStore> {
   if (url === 'memory:') {
     const { openMemoryStore } = await import('./memory/store.ts')
@@ -26,7 +30,8 @@ export async function openBlobStore(
   }
   if (url.startsWith('s3://')) {
     const { openS3Store } = await import('./s3/store.ts')
-    return openS3Store(url, { restoreHooks: options.restoreHooks })
+    const { restoreHooks, verdictFolder } = options
+    return openS3Store(url, { restoreHooks, verdictFolder })
   }
   throw new EspalierError(
     'invalid_config',

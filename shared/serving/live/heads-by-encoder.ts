@@ -78,6 +78,8 @@ export interface EncoderSupply extends FamilyEncoders {
   attach(users: EncoderUsers): void
   /** Takes over what was read of the registry; true where heads that found no encoder may find one now. */
   follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean
+  /** Versions of the default encoder that the registry wants and that do not answer, as `name@v2`. */
+  readonly held: readonly string[]
   /** Waits for an encoder that is on its way in, and says what moved. */
   settle(): Promise<readonly ModelChange[]>
 }

@@ -5,6 +5,7 @@ import type { ShadowRunner } from '../shadow/shadow-runner.ts'
 import type { CachedHead, HeadCache } from './head-cache.ts'
 import type { StackLayout, StackLease } from './head-stack.ts'
 import type { EncoderHeads, EncoderHeadsLease, HeadsByEncoder } from './heads-by-encoder.ts'
+import type { ModelFaults } from './model-faults.ts'
 import type { ResolvedClassifier } from './resolve-classifiers.ts'
 import { nameParam } from './resolve-classifiers.ts'
 
@@ -13,6 +14,7 @@ export interface LeaseParts {
   readonly cache: HeadCache
   readonly byEncoder: HeadsByEncoder
   readonly runner: ShadowRunner
+  readonly faults: Pick<ModelFaults, 'note' | 'clear'>
   /** Most bytes of all heads together. */
   readonly maxBytes: number
 }
@@ -103,13 +105,21 @@ function loadNow(
 }
 
 async function load(
-  { cache, byEncoder }: LeaseParts,
+  { cache, byEncoder, faults }: LeaseParts,
   resolved: ResolvedClassifier,
   releases: (() => void)[],
 ): Promise<Loaded> {
-  const { group, release }: EncoderHeadsLease = await byEncoder.acquire(resolved.version)
-  releases.push(release)
-  return { resolved, group, cached: await cache.get(resolved.version, group.encoder.info) }
+  const { version } = resolved
+  try {
+    const { group, release }: EncoderHeadsLease = await byEncoder.acquire(version)
+    releases.push(release)
+    const cached = await cache.get(version, group.encoder.info)
+    faults.clear(version)
+    return { resolved, group, cached }
+  } catch (error) {
+    await faults.note(version, error)
+    throw error
+  }
 }
 
 function describeHead(

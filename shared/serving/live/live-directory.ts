@@ -11,6 +11,7 @@ import {
 import { versionOfAlias } from '../../registry/records/state.ts'
 import { type EncoderDirectory, type EncoderEntry, findModel } from '../models.ts'
 import type { LiveEncoders } from './live-encoders.ts'
+import { brokenModel } from './resolve-classifiers.ts'
 
 /** Encoders of this machine have one version. */
 const BUILTIN_VERSION = 1
@@ -22,6 +23,8 @@ export interface LiveDirectoryOptions {
   readonly sources: EncoderSources
   /** When encoders of this machine are said to have been created, Unix seconds. */
   readonly startedSeconds: number
+  /** Why a model of the registry cannot be read. */
+  readonly faultOf: (name: string) => string | undefined
   /** Looks at the registry where that is due; awaited by requests. */
   readonly revalidate: () => Promise<void>
 }
@@ -63,6 +66,8 @@ export function createLiveDirectory(options: LiveDirectoryOptions): EncoderDirec
       return current
     const followed = manifests.find(name)
     if (!followed) {
+      const fault = options.faultOf(name)
+      if (fault !== undefined) throw brokenModel(name, fault, 'model')
       const open = findModel(listOpen(), name)
       if (isMeant(selector, open.info.version)) return open
       throw notFound(address, name, open.info)

@@ -12,6 +12,7 @@ import { versionOfAlias } from '../../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import { checkFamily } from '../../versions/head-version.ts'
 import type { EncoderSupply, EncoderUsers } from './heads-by-encoder.ts'
+import { Refusals } from './refusals.ts'
 import { isPassing } from './served-models.ts'
 
 /** What live encoders work with. */
@@ -21,6 +22,7 @@ export interface LiveEncodersOptions {
   readonly registry: RegistryReader
   readonly pools: EncoderPools
   readonly sources: EncoderSources
+  readonly monotonicMs: () => number
   readonly log: Logger
 }
 
@@ -43,9 +45,9 @@ export class LiveEncoders implements EncoderSupply {
   #users: EncoderUsers = { warm: async () => {}, needsFamily: () => false }
   /** Former defaults, which close once nothing needs them. */
   readonly #retired = new Set<Encoder>()
-  /** Why, by `name@v2`; one log line each. */
-  readonly #refused = new Map<string, string>()
-  #refusals = 0
+  readonly #refused: Refusals
+  /** The version that the registry wants and that does not answer, as `name@v2`. */
+  #held: string | null = null
   /** The last reason to wait that was logged. */
   #waiting: string | null = null
   #moving: Promise<readonly ModelChange[]> | null = null
@@ -56,6 +58,7 @@ export class LiveEncoders implements EncoderSupply {
     this.#address = address
     this.#served = served
     this.manifests = new EncoderManifests(options.registry)
+    this.#refused = new Refusals(options)
     options.pools.onIdle = () => this.#closeRetired()
   }
 
@@ -91,7 +94,11 @@ export class LiveEncoders implements EncoderSupply {
 
   /** New versions that were refused so far. */
   get refusals(): number {
-    return this.#refusals
+    return this.#refused.count
+  }
+
+  get held(): readonly string[] {
+    return this.#held === null ? [] : [this.#held]
   }
 
   attach(users: EncoderUsers): void {
@@ -107,7 +114,7 @@ export class LiveEncoders implements EncoderSupply {
   /** Moves the default encoder in the background where it changed. */
   follow(models: ReadonlyMap<string, FollowedModel>, retry: boolean): boolean {
     const changed = this.manifests.follow(models)
-    if (retry) this.#refused.clear()
+    if (retry) this.#refused.retryAll()
     if (this.#moving === null) {
       this.#moving = this.#move().finally(() => {
         this.#moving = null
@@ -134,6 +141,9 @@ export class LiveEncoders implements EncoderSupply {
     if (held) return held
     const { sources } = this.#options
     const { family } = version
+    // A built-in head has its encoder on this machine, and does not wait for the registry.
+    const own = version.origin === 'builtin' ? await sources.ofFamily(family) : null
+    if (own) return this.acquire(own)
     const found = await this.manifests.findFamily(family, version.lineage?.encoder)
     const source = found ? sources.ofVersion(found) : await sources.ofFamily(family)
     if (source) return this.acquire(source)
@@ -163,20 +173,31 @@ export class LiveEncoders implements EncoderSupply {
     const changes: ModelChange[] = []
     for (;;) {
       const wanted = this.#findTarget()
-      if (wanted === null) return changes
+      this.#held = null
+      if (wanted === null) {
+        this.#refused.keepOnly(() => false)
+        return changes
+      }
       const { name, number } = wanted
       const label = formatModelVersion({ name, version: number })
-      const refused = this.#refused.get(label)
-      if (refused !== undefined) {
+      this.#refused.keepOnly((each) => each === label)
+      const refused = await this.#refused.reasonToWait(label)
+      if (refused !== null) {
+        this.#held = label
         return [...changes, { model: label, change: 'refused', reason: refused }]
       }
       const from = this.#served.version?.version ?? null
+      let version: RegistryVersion | null = null
+      let mark: string | null = null
       try {
-        const isMoved = await this.#switchTo(name, number)
-        if (!isMoved) return changes
+        version = await this.manifests.get(name, number)
+        mark = version && (await this.#refused.mark(version))
+        if (version === null) return changes
+        await this.#switchTo(version)
         changes.push({ model: name, change: 'alias', alias: wanted.alias, from, to: number })
       } catch (error) {
-        return [...changes, this.#refuse(label, error as Error)]
+        this.#held = label
+        return [...changes, this.#refuse(label, error as Error, version, mark)]
       }
     }
   }
@@ -193,10 +214,8 @@ export class LiveEncoders implements EncoderSupply {
       : { ...followed, number }
   }
 
-  async #switchTo(name: string, number: number): Promise<boolean> {
+  async #switchTo(version: RegistryVersion): Promise<void> {
     const { pools, sources, log } = this.#options
-    const version = await this.manifests.get(name, number)
-    if (!version) return false
     // Both are open for a moment, whatever the budget says.
     const lease = await pools.acquire(sources.ofVersion(version), { force: true })
     try {
@@ -219,10 +238,14 @@ export class LiveEncoders implements EncoderSupply {
     )
     old.lease.release()
     this.#closeRetired()
-    return true
   }
 
-  #refuse(label: string, error: Error): ModelChange {
+  #refuse(
+    label: string,
+    error: Error,
+    version: RegistryVersion | null,
+    mark: string | null,
+  ): ModelChange {
     const reason = error.message
     if (isPassing(error)) {
       if (this.#waiting !== `${label} ${reason}`) {
@@ -231,9 +254,10 @@ export class LiveEncoders implements EncoderSupply {
       this.#waiting = `${label} ${reason}`
       return { model: label, change: 'waiting', reason }
     }
-    this.#refused.set(label, reason)
-    this.#refusals++
-    this.#options.log.error({ model: label, reason }, 'encoder refused; the old one keeps serving')
+    if (this.#refused.add(label, reason, version, mark)) {
+      const message = 'encoder refused; the old one keeps serving'
+      this.#options.log.error({ model: label, reason }, message)
+    }
     return { model: label, change: 'refused', reason }
   }
 

@@ -1,5 +1,4 @@
 import type { Encoder } from '../../encoder/types.ts'
-import type { ModelChange } from '../../following/model-changes.ts'
 import { type FollowedModel, RegistryFollower } from '../../following/registry-follower.ts'
 import type { RegistryMemory } from '../../following/registry-memory.ts'
 import { RegistryWatch } from '../../following/registry-watch.ts'
@@ -11,10 +10,12 @@ import { readHeadCard } from '../../versions/head-version.ts'
 import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
 import { ShadowRunner } from '../shadow/shadow-runner.ts'
 import { ShadowStats } from '../shadow/shadow-stats.ts'
+import { createBuiltinModels } from './builtin-models.ts'
 import { HeadCache } from './head-cache.ts'
 import { HeadStack } from './head-stack.ts'
 import { type EncoderSupply, HeadsByEncoder } from './heads-by-encoder.ts'
 import { leaseHeads } from './lease-heads.ts'
+import { ModelFaults } from './model-faults.ts'
 import {
   chooseServedVersion,
   listClassifiers,
@@ -77,7 +78,10 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     monotonicMs: clock.monotonicMs,
   })
   if (options.seed) follower.seed(options.seed)
-  const served = new ServedModels({ registry, prepare, log })
+  const serving = { registry, prepare, monotonicMs: clock.monotonicMs, log }
+  const served = new ServedModels(serving)
+  const held = () => [...served.held, ...supply.held]
+  const faults = new ModelFaults({ ...serving, follower, held })
   const watch = new RegistryWatch({
     follower,
     url: registry.url,
@@ -86,14 +90,16 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
     async onLook(swept) {
       const retry = supply.follow(follower.models, swept) || swept
       if (retry) runner.retryRefused()
+      if (retry) faults.retryAll()
       const changes = await served.follow(follower.models, retry)
+      await faults.recheck((version) => prepare(version, null))
       await remember()
       // The default encoder moves when it is ready, and says so itself.
       const { name, alias } = supply.followed ?? {}
       const moved = changes.filter(
         (each) => each.change !== 'alias' || each.model !== name || each.alias !== alias,
       )
-      return [...moved, ...noteUnreadable(follower.unreadable, log)]
+      return [...moved, ...faults.noteUnreadable()]
     },
     clock,
     log,
@@ -112,9 +118,9 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
   }
 
   const isEncoder = (name: string) => name === supply.current.info.name.toLowerCase()
-  const noteUnreadable = createUnreadableLog()
   const family = () => supply.current.info.family
   const names: ResolveParts = { follower, served, watch, isEncoder, family }
+  const builtin = createBuiltinModels(names, () => follower.known, serving)
 
   supply.attach({
     async warm(next) {
@@ -152,10 +158,10 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
   return {
     async acquire(addresses, request = {}) {
       if (seeding) await seeding
-      await watch.catchUp()
-      const resolved = await resolveClassifiers(names, addresses, request.routeKey)
+      const parts = await builtin.catchUp(addresses)
+      const resolved = await resolveClassifiers(parts, addresses, request.routeKey)
       return leaseHeads(
-        { cache, byEncoder, runner, maxBytes: options.headsBytes },
+        { cache, byEncoder, runner, faults, maxBytes: options.headsBytes },
         resolved,
         request,
       )
@@ -195,23 +201,12 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       status: follower.isSeeded ? 'offline' : watch.failure ? 'away' : 'up',
       successAgeMs: watch.successAgeMs,
     }),
+    degraded: () => faults.list(),
+    faultOf: (name) => follower.unreadable.get(name),
     async close() {
       runner.close()
       await watch.close()
     },
-  }
-}
-
-/** Tells of models that cannot be read any more: in every look, but once in the log. */
-function createUnreadableLog() {
-  const logged = new Set<string>()
-  return (unreadable: ReadonlyMap<string, string>, log: Logger): ModelChange[] => {
-    for (const name of logged) if (!unreadable.has(name)) logged.delete(name)
-    return [...unreadable].map(([model, reason]) => {
-      if (!logged.has(model)) log.error({ model, reason }, 'model not readable; it stays as it was')
-      logged.add(model)
-      return { model, change: 'refused', reason }
-    })
   }
 }
 

@@ -2,6 +2,7 @@ import { EncoderPools } from '../../encoders/encoder-pools.ts'
 import type { EncoderSources } from '../../encoders/encoder-sources.ts'
 import type { FollowedModel } from '../../following/registry-follower.ts'
 import type { RegistryMemory } from '../../following/registry-memory.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Config } from '../../lib/config/config.ts'
 import { isEspalierError, restate } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -20,6 +21,7 @@ export interface DefaultEncoderOptions {
   /** For an encoder that the registry does not have: when its files are verified, and this thread free. */
   readonly ahead: { readonly verified: Promise<void> } | null
   readonly config: Pick<Config, 'offlineOk' | 'modelsBytes'>
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly log: Logger
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined
@@ -56,7 +58,9 @@ export async function openDefaultEncoder(options: DefaultEncoderOptions): Promis
       options.openRegistry(),
     ])
     const seed = await probeRegistry(options, registry)
-    const encoders = await LiveEncoders.open({ wanted, registry, pools, sources, log }, signal)
+    const { monotonicMs } = options.clock
+    const live = { wanted, registry, pools, sources, monotonicMs, log }
+    const encoders = await LiveEncoders.open(live, signal)
     if (begun) {
       // Where the registry has got one of the name meanwhile, it is not wanted any more.
       ;(await begun).release()

@@ -25,7 +25,7 @@ export interface ResolvedClassifier {
 
 /** What names are resolved with. */
 export interface ResolveParts {
-  readonly follower: RegistryFollower
+  readonly follower: Pick<RegistryFollower, 'models' | 'unreadable'>
   readonly served: ServedModels
   readonly watch: RegistryWatch
   /** True for a name that encoders have, which no classifier of the registry is meant by. */
@@ -50,7 +50,7 @@ export async function resolveClassifiers(
     const unknown =
       isEspalierError(error, 'model_not_found') || isEspalierError(error, 'version_not_found')
     if (!unknown || parts.watch.ageMs < MISS_REFRESH_MS) throw error
-    await parts.watch.refresh()
+    await parts.watch.lookBriefly()
     return resolveAll(parts, addresses, routeKey)
   }
 }
@@ -90,6 +90,8 @@ async function resolve(
     const message = say`${param}: ${name} is an encoder; name a classifier${list}`
     throw new EspalierError('wrong_model_kind', message, { param })
   }
+  const fault = model ? undefined : follower.unreadable.get(name)
+  if (fault !== undefined) throw brokenModel(name, fault, param)
   if (!model) throw classifierNotFound(name, follower.models, param)
   const version = await nameParam(param, async () =>
     model.manifests.get(chooseServedVersion(model, address, routeKey, param)),
@@ -152,6 +154,11 @@ async function filterBuiltin(
   if (builtin.length < 2) return builtin
   const reads = await Promise.all(builtin.map(readsDefault))
   return builtin.filter((_, at) => reads[at])
+}
+
+/** The error for a model that is there and cannot be read. */
+export function brokenModel(name: string, fault: string, param: string): EspalierError {
+  return new EspalierError('object_unreadable', `${name} cannot be served: ${fault}`, { param })
 }
 
 /** The error for a name that no classifier has. */

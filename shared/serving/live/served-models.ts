@@ -1,10 +1,11 @@
 import { diffStates, type ModelChange } from '../../following/model-changes.ts'
-import { type FollowedModel, ManifestCache } from '../../following/registry-follower.ts'
+import { type FollowedModel, ManifestCache, readerOf } from '../../following/registry-follower.ts'
 import { type EspalierError, isEspalierError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type { ModelState } from '../../registry/records/state.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
+import { Refusals } from './refusals.ts'
 
 /** What the names of a model mean to requests, which may be behind what the registry says. */
 export interface ServedModel {
@@ -18,6 +19,7 @@ export interface ServedModelsOptions {
   readonly registry: RegistryReader
   /** Makes a version ready to answer; throws where it must not. */
   readonly prepare: (version: RegistryVersion, replaced: RegistryVersion | null) => Promise<void>
+  readonly monotonicMs: () => number
   readonly log: Logger
 }
 
@@ -27,16 +29,15 @@ export class ServedModels {
   readonly #models = new Map<string, ServedModel>()
   /** Models whose names are not all where the registry wants them. */
   readonly #behind = new Set<string>()
-  /** Why, by `name@v2`; one log line each. */
-  readonly #refused = new Map<string, string>()
+  readonly #refused: Refusals
   /** Why, by `name@v2`, for versions that are tried again. */
   readonly #waiting = new Map<string, string>()
-  /** Versions of the model in hand that are not let through. */
-  #held: ModelChange[] = []
-  #refusals = 0
+  /** By model, the versions that are not let through. */
+  readonly #held = new Map<string, ModelChange[]>()
 
   constructor(options: ServedModelsOptions) {
     this.#options = options
+    this.#refused = new Refusals(options)
   }
 
   get(name: string): ServedModel | undefined {
@@ -57,7 +58,12 @@ export class ServedModels {
 
   /** Versions that were refused so far. */
   get refusals(): number {
-    return this.#refusals
+    return this.#refused.count
+  }
+
+  /** Versions that the registry wants and that do not answer, as `name@v2`. */
+  get held(): readonly string[] {
+    return [...this.#held.values()].flat().map(({ model }) => model)
   }
 
   /** Takes over what was read and says what changed; `retry` tries refused versions again. Never throws. */
@@ -69,17 +75,22 @@ export class ServedModels {
     for (const [name, { state }] of this.#models) {
       if (models.has(name)) continue
       this.#models.delete(name)
+      this.#held.delete(name)
       changes.push(...diffStates(name, state, null))
     }
-    if (retry) this.#refused.clear()
+    if (retry) this.#refused.retryAll()
     for (const followed of models.values()) {
       const served = this.#models.get(followed.name)
       if (served?.followed === followed && !this.#behind.has(followed.name)) continue
-      this.#held = []
+      const held: ModelChange[] = []
+      this.#held.set(followed.name, held)
       await this.#move(followed, served)
+      if (held.length === 0) this.#held.delete(followed.name)
       const after = this.#models.get(followed.name)?.state ?? null
-      changes.push(...diffStates(followed.name, served?.state ?? null, after), ...this.#held)
+      changes.push(...diffStates(followed.name, served?.state ?? null, after), ...held)
     }
+    const wanted = new Set(this.held)
+    this.#refused.keepOnly((label) => wanted.has(label))
     return changes
   }
 
@@ -87,7 +98,9 @@ export class ServedModels {
     const { name, origin, state } = followed
     const isOther = served !== undefined && served.followed.origin !== origin
     const manifests =
-      served && !isOther ? served.manifests : new ManifestCache(this.#options.registry, name)
+      served && !isOther
+        ? served.manifests
+        : new ManifestCache(readerOf(this.#options.registry, origin), name)
     this.#behind.delete(name)
     // Nothing is loaded before it is asked for, but what answers now is replaced only by what is ready.
     if (!served || followed.kind !== 'classifier') {
@@ -124,23 +137,28 @@ export class ServedModels {
     old: number | undefined,
   ): Promise<boolean> {
     const label = formatModelVersion({ name, version: number })
-    const refused = this.#refused.get(label)
-    if (refused !== undefined) {
+    const held = this.#held.get(name) ?? []
+    const refused = await this.#refused.reasonToWait(label)
+    if (refused !== null) {
       this.#behind.add(name)
-      this.#held.push({ model: label, change: 'refused', reason: refused })
+      held.push({ model: label, change: 'refused', reason: refused })
       return false
     }
+    let version: RegistryVersion | null = null
+    let mark: string | null = null
     try {
       const replaced =
         old === undefined ? null : await served.manifests.get(old).catch((): null => null)
-      await this.#options.prepare(await manifests.get(number), replaced)
+      version = await manifests.get(number)
+      mark = await this.#refused.mark(version)
+      await this.#options.prepare(version, replaced)
       this.#waiting.delete(label)
       return true
     } catch (error) {
       this.#behind.add(name)
       const reason = (error as Error).message
       const change = isPassing(error) ? 'waiting' : 'refused'
-      this.#held.push({ model: label, change, reason })
+      held.push({ model: label, change, reason })
       if (change === 'waiting') {
         if (this.#waiting.get(label) !== reason) {
           this.#options.log.warn({ model: label, reason }, 'version not ready; trying again')
@@ -148,12 +166,10 @@ export class ServedModels {
         this.#waiting.set(label, reason)
         return false
       }
-      this.#refused.set(label, reason)
-      this.#refusals++
-      this.#options.log.error(
-        { model: label, reason },
-        'version refused; the old one keeps serving',
-      )
+      if (this.#refused.add(label, reason, version, mark)) {
+        const message = 'version refused; the old one keeps serving'
+        this.#options.log.error({ model: label, reason }, message)
+      }
       return false
     }
   }

@@ -168,6 +168,7 @@ describe('models', () => {
       family: 'a'.repeat(64),
       dimension: 384,
       labels: null,
+      broken: null,
     },
     {
       name: 'intent',
@@ -184,6 +185,7 @@ describe('models', () => {
       family: 'a'.repeat(64),
       dimension: null,
       labels: 7,
+      broken: null,
     },
   ] as const
 

@@ -1,7 +1,9 @@
-import { readdir, utimes } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { processTag } from '../../../shared/lib/process-identity.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import type { BlobStore } from '../../../shared/registry/stores/blob-store.ts'
 import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
@@ -12,6 +14,7 @@ import { watchStore } from '../../fakes/watched-store.ts'
 import { sampleRequest } from './samples.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 
+const leftoverScratch = useScratch()
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const MONTH = { olderThanMs: 30 * DAY_MS }
@@ -78,16 +81,32 @@ describe('garbage collection', () => {
   })
 
   it.each([
-    ['newer', '{"schema":9}', 'unsupported_schema', 'schema 9'],
-    ['damaged', '{"schema":1', 'artifact_corrupt', 'not JSON'],
-  ])('removes nothing while a %s manifest could name it', async (_, body, code, message) => {
+    ['newer', '{"schema":9}', 'schema 9'],
+    ['damaged', '{"schema":1', 'not JSON'],
+  ])('removes nothing while a %s manifest could name it, and says so', async (_, body, why) => {
     await store.put('models/topic/versions/1.json', bytesOf(body))
     const before = await blobKeys(store)
-    await expect(registry.collectGarbage(MONTH)).rejects.toMatchObject({
-      code,
-      message: expect.stringContaining(message),
+    expect(await registry.collectGarbage(MONTH)).toMatchObject({
+      garbage: { blobs: 0 },
+      undecided: { blobs: 2 },
+      broken: [{ name: 'topic', reason: expect.stringContaining(why) }],
     })
     expect(await blobKeys(store)).toEqual(before)
+  })
+
+  it('keeps what a whole record that is not as it should be names, and no more', async () => {
+    const old = await blobKeys(store)
+    const { garbage } = await registry.collectGarbage({ ...MONTH, dryRun: true })
+    const [named, free] = garbage.hashes as [string, string]
+    await store.put(
+      'models/topic/versions/1.json',
+      bytesOf(JSON.stringify({ schema: 1, files: [{ sha: named }] })),
+    )
+    expect(await registry.collectGarbage(MONTH)).toMatchObject({
+      garbage: { hashes: [free] },
+      undecided: { blobs: 1 },
+    })
+    expect(await blobKeys(store)).toEqual(old.filter((key) => !key.endsWith(free)))
   })
 
   it('removes the records of collections that died', async () => {
@@ -100,6 +119,26 @@ describe('garbage collection', () => {
     await registry.collectGarbage(MONTH)
     const left = (await collect(store.list('sweeps/'))).map(({ key }) => key)
     expect(left).toEqual(['sweeps/alive.json'])
+  })
+
+  it('removes temporary files of processes that died, and of no others', async () => {
+    const folder = await leftoverScratch()
+    const here = openDirectoryStore(folder)
+    await here.put('a', bytesOf('x'))
+    const dead = spawnSync(process.execPath, ['-e', '']).pid
+    const tag = processTag()
+    const names = [tag.replace(/^[0-9]+/, String(dead)), tag, '1-0123456789abcdef01']
+    const [gone, ...rest] = names.map((name) => `${name}-00`)
+    for (const name of [gone!, ...rest]) await writeFile(join(folder, '.tmp', name), 'half')
+    const old = join(folder, '.tmp', 'old-00')
+    await writeFile(old, 'half')
+    const hours = Date.now() / 1000 - 2 * 3_600
+    await utimes(old, hours, hours)
+    expect(await openRegistry(here).collectGarbage({ ...MONTH, dryRun: true })).toMatchObject({
+      leftovers: 0,
+    })
+    expect(await openRegistry(here).collectGarbage(MONTH)).toMatchObject({ leftovers: 2 })
+    expect((await readdir(join(folder, '.tmp'))).sort()).toEqual(rest.sort())
   })
 
   it('leaves what is not a blob alone', async () => {

@@ -1,14 +1,11 @@
 import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { checkLiveness, identifyProcess } from '../../../shared/lib/process-identity.ts'
 import {
   removeVoidClaims,
   withFileLock,
 } from '../../../shared/registry/stores/directory/file-lock.ts'
-import {
-  checkLiveness,
-  identifyProcess,
-} from '../../../shared/registry/stores/directory/process-identity.ts'
 import { useScratch } from './scratch.ts'
 
 const self = identifyProcess()

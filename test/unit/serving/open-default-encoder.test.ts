@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../shared/lib/clock.ts'
 import { parseConfig } from '../../../shared/lib/config/config.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
@@ -48,6 +49,7 @@ async function open(
     sources,
     ahead,
     config: parseConfig({}),
+    clock: systemClock,
     log: silentLogger,
   })
   const { name, version } = opened.encoders.current.info

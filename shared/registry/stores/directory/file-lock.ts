@@ -3,8 +3,12 @@ import { link, lstat, readdir, readFile, readlink, rm, stat, writeFile } from 'n
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EspalierError } from '../../../lib/errors.ts'
+import {
+  checkLiveness,
+  identifyProcess,
+  type ProcessIdentity,
+} from '../../../lib/process-identity.ts'
 import { systemCode } from '../../../lib/system-errors.ts'
-import { checkLiveness, identifyProcess, type ProcessIdentity } from './process-identity.ts'
 
 /** How long to wait for a lock before giving up. */
 const WAIT_MS = 30_000

@@ -18,17 +18,19 @@ import {
   type GetOptions,
   type GetResult,
   hashMismatchError,
+  type ListOptions,
   MAX_CONDITIONAL_BYTES,
   type PutOptions,
   type SwapResult,
   type Transferred,
   tooLargeError,
+  unreadableError,
 } from '../blob-store.ts'
 import { ensureFolder, syncFolder, TemporaryFolder } from '../folders.ts'
 import { downloadError, hashBytes, LocalFileFault, readChunks, writeChunks } from '../transfer.ts'
 import { removeVoidClaims, withFileLock } from './file-lock.ts'
 import { listFolder } from './list-folder.ts'
-import { nullIfMissing, readWhole, tagOf } from './read-object.ts'
+import { accessNearest, isOfObject, nullIfMissing, readWhole, tagOf } from './read-object.ts'
 
 /**
  * Opens a store in a local folder, one file per key. Writes go to a temporary file that is synced before it
@@ -38,6 +40,8 @@ import { nullIfMissing, readWhole, tagOf } from './read-object.ts'
 export function openDirectoryStore(root: string, url = `file:${root}`): BlobStore {
   return new DirectoryStore(resolve(root), url)
 }
+
+const READING = new Set(['read', 'download', 'list'])
 
 class DirectoryStore implements BlobStore {
   readonly url: string
@@ -58,6 +62,7 @@ class DirectoryStore implements BlobStore {
     return this.#run('read', key, options, async (path) => {
       const found = await readWhole(path, options.maxBytes)
       if (found === null) return { status: 'missing' }
+      if (found === 'no_file') throw unreadableError(this.url, key, 'it is not a regular file')
       if (found === 'too_large') throw tooLargeError(this.url, key, options.maxBytes)
       const etag = tagOf(found.info, found.body)
       if (etag === options.ifNoneMatch) return { status: 'not_modified' }
@@ -68,7 +73,7 @@ class DirectoryStore implements BlobStore {
   async head(key: string, options: BlobOptions = {}): Promise<BlobInfo | null> {
     return this.#run('read', key, options, async (path) => {
       const found = await readWhole(path, MAX_CONDITIONAL_BYTES)
-      if (found === null) return null
+      if (found === null || found === 'no_file') return null
       if (found !== 'too_large') {
         const etag = tagOf(found.info, found.body)
         return { bytes: found.body.byteLength, etag, modifiedAt: found.info.mtime }
@@ -152,10 +157,10 @@ class DirectoryStore implements BlobStore {
     })
   }
 
-  async *list(prefix: string, options: BlobOptions = {}): AsyncGenerator<BlobEntry> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<BlobEntry> {
     checkPrefix(prefix)
     try {
-      yield* listFolder(this.#root, prefix, options.signal)
+      yield* listFolder(this.#root, prefix, options)
     } catch (error) {
       throw this.#explain('list', prefix, error, options)
     }
@@ -168,6 +173,24 @@ class DirectoryStore implements BlobStore {
       await this.#locked(key, options, () => rm(path, { force: true }))
       await syncFolder(dirname(path))
     })
+  }
+
+  async checkWritable(name: string): Promise<void> {
+    for (const key of [`models/${name}/versions`, 'blobs/sha256', '.tmp', '.locks']) {
+      try {
+        accessNearest(join(this.#root, key))
+      } catch (error) {
+        throw this.#explain('write', key, error, {})
+      }
+    }
+  }
+
+  async removeLeftovers(): Promise<number> {
+    try {
+      return await this.#temporary.clean()
+    } catch (error) {
+      throw this.#explain('delete', '.tmp', error, {})
+    }
   }
 
   async close(): Promise<void> {}
@@ -254,6 +277,9 @@ class DirectoryStore implements BlobStore {
     const folder = code === 'ENOTDIR' || code === 'EISDIR' || code === 'EEXIST'
     if (folder && ['create', 'replace', 'write'].includes(verb)) {
       return folderError(key, { cause: error })
+    }
+    if (READING.has(verb) && isOfObject(this.#root, key, code)) {
+      return unreadableError(this.url, key, explainFault(error), { cause: error })
     }
     const why = explainFault(error, 'name another registry (ESPALIER_REGISTRY)')
     return new EspalierError(

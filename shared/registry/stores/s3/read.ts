@@ -112,3 +112,13 @@ async function* readPieces(
   }
   if (total !== bytes) throw new BrokenBody(`the body has ${total} bytes instead of ${bytes}`)
 }
+
+/** A body that is small enough to be held, as one. */
+export async function concatenate(
+  pieces: AsyncIterable<readonly Uint8Array[]>,
+): Promise<Uint8Array> {
+  const held: Uint8Array[] = []
+  for await (const piece of pieces) held.push(...piece)
+  const { buffer, byteOffset, length } = Buffer.concat(held)
+  return new Uint8Array(buffer, byteOffset, length)
+}

@@ -33,25 +33,40 @@ import {
   tooLargeError,
 } from '../blob-store.ts'
 import { downloadError, LocalFileFault, writeChunks } from '../transfer.ts'
-import { readObject } from './read.ts'
+import { ConditionalWrites } from './probe.ts'
+import { concatenate, readObject } from './read.ts'
 import { checkBody, putObject, uploadParts, type WriteCondition, writeOver } from './write.ts'
 
 /**
  * Opens a store under a prefix of an S3 bucket, or of a server that speaks S3 with conditional writes. What S3
  * answers is told apart by status; requests that fail for a moment are sent again.
+ * @param options.verdictFolder where it is kept that a server which is not AWS holds to conditional writes; without
+ *   one that is not probed
  * @throws EspalierError `invalid_config` for a wrong URL, and where no region is known
  */
-export async function openS3Store(url: string, options: S3StoreOptions = {}): Promise<BlobStore> {
-  return new S3Store(await connectToS3(url, options))
+export async function openS3Store(
+  url: string,
+  options: S3StoreOptions & { readonly verdictFolder?: string | undefined } = {},
+): Promise<BlobStore> {
+  return new S3Store(await connectToS3(url, options), options.verdictFolder)
 }
+
+const WRITING: ReadonlySet<S3Verb> = new Set(['create', 'replace', 'write'])
 
 class S3Store implements BlobStore {
   readonly url: string
   readonly #connection: S3Connection
+  readonly #conditional: ConditionalWrites
 
-  constructor(connection: S3Connection) {
+  constructor(connection: S3Connection, verdictFolder: string | undefined) {
     this.url = connection.url
     this.#connection = connection
+    this.#conditional = new ConditionalWrites(connection, verdictFolder)
+  }
+
+  async checkWritable(_name: string, { signal }: BlobOptions = {}): Promise<void> {
+    await this.#conditional.ensure(signal)
+    await this.#conditional.tryWrite(signal)
   }
 
   async get(key: string, options: GetOptions): Promise<GetResult> {
@@ -262,6 +277,7 @@ class S3Store implements BlobStore {
     if (verb !== 'list') checkKey(key)
     signal?.throwIfAborted()
     try {
+      if (WRITING.has(verb)) await this.#conditional.ensure(signal)
       return await action()
     } catch (error) {
       signal?.throwIfAborted()
@@ -274,11 +290,4 @@ class S3Store implements BlobStore {
 
 function sendOptions({ signal }: BlobOptions): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal }
-}
-
-async function concatenate(pieces: AsyncIterable<readonly Uint8Array[]>): Promise<Uint8Array> {
-  const held: Uint8Array[] = []
-  for await (const piece of pieces) held.push(...piece)
-  const { buffer, byteOffset, length } = Buffer.concat(held)
-  return new Uint8Array(buffer, byteOffset, length)
 }

@@ -8,6 +8,7 @@ import {
   type PutObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3'
+import { withChecksums } from '../../../s3/checksums.ts'
 import type { S3Connection } from '../../../s3/client.ts'
 import { statusOf } from '../../../s3/retry.ts'
 import { type BlobOptions, hashMismatchError, type PutOptions } from '../blob-store.ts'
@@ -64,18 +65,20 @@ export async function putObject(
   connection: S3Connection,
   key: string,
   body: Uint8Array,
-  options: PutOptions & { readonly condition?: WriteCondition } = {},
+  options: BlobOptions & { readonly condition?: WriteCondition } = {},
 ): Promise<PutObjectCommandOutput> {
-  const { location, client } = connection
-  const { sha256, condition, signal } = options
-  const command = new PutObjectCommand({
+  const { location } = connection
+  const { condition, signal } = options
+  const input = {
     Bucket: location.bucket,
     Key: location.prefix + key,
     Body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
     ...condition,
-    ...(sha256 === undefined ? {} : { ChecksumSHA256: base64Of(sha256) }),
+  }
+  return withChecksums(connection, () => {
+    const command = new PutObjectCommand(input)
+    return connection.client.send(command, sendOptions(connection, body.byteLength, signal))
   })
-  return client.send(command, sendOptions(connection, body.byteLength, signal))
 }
 
 /** @throws EspalierError `artifact_corrupt` for a body with another hash */
@@ -87,7 +90,7 @@ export function checkBody(key: string, body: Uint8Array, expected: string | unde
 }
 
 /**
- * Sends a local file in parts, each with its sha256, and hashes the whole on the way: nothing appears under the key
+ * Sends a local file in parts, and hashes the whole on the way: nothing appears under the key
  * where the hash differs, or the file changes while it is read.
  */
 export async function uploadParts(
@@ -98,7 +101,7 @@ export async function uploadParts(
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await uploadOnce(connection, key, path, options)
+      return await withChecksums(connection, () => uploadOnce(connection, key, path, options))
     } catch (error) {
       const again = statusOf(error) === 404 || statusOf(error) === 409
       if (!again || attempt >= MAX_UPLOADS) throw error
@@ -123,7 +126,6 @@ async function uploadOnce(
       Key: location.prefix + key,
       Body: Readable.from(readHashed(key, path, options), { objectMode: false }),
       ContentLength: size,
-      ChecksumAlgorithm: 'SHA256',
       // The end of the upload carries it.
       ...options.condition,
     },
@@ -168,8 +170,4 @@ function isCleanup(command: unknown): boolean {
 function sendOptions(connection: S3Connection, bytes: number, signal: BlobOptions['signal']) {
   const requestTimeout = connection.requestTimeoutMs + bytes / SLOWEST_BYTES_PER_MS
   return { requestTimeout, ...(signal === undefined ? {} : { abortSignal: signal }) }
-}
-
-function base64Of(hex: string): string {
-  return Buffer.from(hex, 'hex').toString('base64')
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
@@ -74,4 +75,24 @@ export function checkLiveness(
   if (state === 'Z' || state === 'X') return 'dead'
   if (start === '' || other.start === '') return 'unknown'
   return start === other.start ? 'alive' : 'dead'
+}
+
+const TAG = /^([0-9]+)-([0-9]*)-([0-9a-f]{12})$/
+
+/** This process as a part of file names: its number, its start, and what stands for machine and namespace. */
+export function processTag(): string {
+  const self = identifyProcess()
+  return `${self.pid}-${self.start}-${machineOf(self)}`
+}
+
+/** True where the process of a tag ran on this machine and has ended; false where that cannot be told. */
+export function isTagOfDead(tag: string): boolean {
+  const [, pid, start = '', machine] = TAG.exec(tag) ?? []
+  const self = identifyProcess()
+  if (pid === undefined || machine !== machineOf(self)) return false
+  return checkLiveness({ ...self, pid: Number(pid), start }, self) === 'dead'
+}
+
+function machineOf({ host, boot, namespace }: ProcessIdentity): string {
+  return createHash('sha256').update([host, boot, namespace].join('\0')).digest('hex').slice(0, 12)
 }

@@ -1,0 +1,39 @@
+import type { S3Connection } from './client.ts'
+import { statusOf } from './retry.ts'
+
+/** Codes of a body that differs from its checksum, as against a header that is not understood. */
+const MISMATCHES = [
+  'BadDigest',
+  'InvalidDigest',
+  'XAmzContentChecksumMismatch',
+  'XAmzContentSHA256Mismatch',
+]
+/** What servers name that refuse the header: x-amz-checksum-crc32, x-amz-sdk-checksum-algorithm, x-amz-trailer. */
+const CHECKSUM_HEADER = /x-amz-(?:sdk-)?checksum|x-amz-trailer|aws-chunked/i
+
+/**
+ * Sends something, and once more without checksums where the server refuses their headers. Nothing is lost by that:
+ * bodies that matter are hashed before they go and when they are read.
+ */
+export async function withChecksums<T>(
+  connection: Pick<S3Connection, 'dropChecksums'>,
+  send: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await send()
+  } catch (error) {
+    if (!isRefusedHeader(error)) throw error
+    connection.dropChecksums()
+    return send()
+  }
+}
+
+function isRefusedHeader(error: unknown): boolean {
+  const status = statusOf(error)
+  if (status !== 400 && status !== 501) return false
+  const { name, message, Code, ...more } = (error ?? {}) as Partial<Error> & { Code?: string }
+  if (MISMATCHES.includes(Code ?? name ?? '')) return false
+  // Some name the header beside the message.
+  const told = [message, ...Object.values(more).filter((value) => typeof value === 'string')]
+  return told.some((text) => CHECKSUM_HEADER.test(text ?? ''))
+}
