@@ -16,11 +16,13 @@ import {
   readBuildArgs,
   readCpuAccess,
   readCpuSize,
+  readDataAge,
   readDomain,
   readFrame,
   readGpuSize,
   readJwt,
   readKeys,
+  readMinutes,
 } from './settings/settings.ts'
 import { readBudget, readNetwork, readTags } from './settings/surroundings.ts'
 import { BulkStack } from './stacks/bulk-stack.ts'
@@ -88,6 +90,7 @@ export function composeApp(
       }).vpc
     const bucket = context.text('data.bucket')
     const data = bucket ? Bucket.fromBucketName(base, 'ExistingData', bucket) : undefined
+    const rows = { data, dataPrefix: context.text('data.prefix'), ...readDataAge(context) }
 
     let fallback: CpuApi | undefined
     if (stacks.has('cpu')) {
@@ -136,7 +139,7 @@ export function composeApp(
       const train = new TrainStack(app, `${name}Train`, {
         ...shared,
         store,
-        data,
+        ...rows,
         vpc: vpc(),
         image: image('cpu'),
         gpuImage: context.flag('train.gpu') ? image('gpu') : undefined,
@@ -148,7 +151,7 @@ export function composeApp(
       const bulk = new BulkStack(app, `${name}Bulk`, {
         ...shared,
         store,
-        data,
+        ...rows,
         hardware,
         vpc: vpc(),
         image: image(hardware),
@@ -166,6 +169,7 @@ export function composeApp(
       ...shared,
       endpoints,
       jobs,
+      stuckAfter: readMinutes(context, 'jobs.stuck'),
       email: context.text('alarms.email'),
       topicArn: context.text('alarms.topic'),
       budget,

@@ -32,6 +32,16 @@ export interface BulkJobsProps {
    */
   readonly data?: IBucket
   /**
+   * What keys begin with that may be read and written, such as `rows/`.
+   * @default all of the bucket
+   */
+  readonly dataPrefix?: string
+  /**
+   * How long objects are kept, in a bucket that is made.
+   * @default for ever
+   */
+  readonly dataFor?: Duration
+  /**
    * Whether capacity may be taken back at any time, for a third of the price: a shard is then done anew.
    * @default true
    */
@@ -89,6 +99,8 @@ export class BulkJobs extends Construct implements MonitoredJobs {
     checkQuota('Bulk: the most processors at once', maxVcpus, '', { min: 1, max: 100_000 })
     const { logGroup, data, role } = addJobParts(this, {
       data: props.data,
+      dataPrefix: props.dataPrefix,
+      dataFor: props.dataFor,
       roleDescription: 'Espalier: reads models and shards, writes results',
     })
     this.logGroup = logGroup

@@ -1,4 +1,4 @@
-import { RemovalPolicy } from 'aws-cdk-lib'
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
@@ -19,6 +19,8 @@ export function addJobParts(
   props: {
     /** A bucket that is there already. */
     readonly data: IBucket | undefined
+    readonly dataPrefix: string | undefined
+    readonly dataFor: Duration | undefined
     readonly roleDescription: string
   },
 ): JobParts {
@@ -26,7 +28,11 @@ export function addJobParts(
     retention: RetentionDays.ONE_MONTH,
     removalPolicy: RemovalPolicy.DESTROY,
   })
-  const data = new DataBucket(scope, 'Data', { bucket: props.data })
+  const data = new DataBucket(scope, 'Data', {
+    bucket: props.data,
+    prefix: props.dataPrefix,
+    keepFor: props.dataFor,
+  })
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     description: props.roleDescription,

@@ -19,6 +19,7 @@ import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
 import { JobAlerts, type MonitoredJobs } from './job-alerts.ts'
+import { WaitingJobs } from './waiting-jobs.ts'
 
 /** What is watched, and who is told. */
 export interface OperationsProps {
@@ -28,6 +29,11 @@ export interface OperationsProps {
    * @default none
    */
   readonly jobs?: readonly MonitoredJobs[]
+  /**
+   * How long a job may be RUNNABLE before somebody is told, from 5 minutes to a day.
+   * @default 30 minutes
+   */
+  readonly stuckAfter?: Duration
   /**
    * Whom alarms tell; its owner has to confirm.
    * @default nobody by mail
@@ -96,6 +102,10 @@ export class Operations extends Construct {
         }),
         new AlarmStatusWidget({ title: each.jobsName, alarms: [alarm], width: 12 }),
       )
+    }
+    if (jobs.length > 0) {
+      const after = props.stuckAfter ?? Duration.minutes(30)
+      new WaitingJobs(this, 'Waiting', { jobs, topic: this.topic, after })
     }
     this.alarms = alarms
   }

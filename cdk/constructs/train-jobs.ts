@@ -32,6 +32,16 @@ export interface TrainJobsProps {
    */
   readonly data?: IBucket
   /**
+   * What keys begin with that may be read, such as `rows/`.
+   * @default all of the bucket
+   */
+  readonly dataPrefix?: string
+  /**
+   * How long objects are kept, in a bucket that is made.
+   * @default for ever
+   */
+  readonly dataFor?: Duration
+  /**
    * Processors of a job on Fargate: 1, 2, 4, 8 or 16.
    * @default 4
    */
@@ -77,6 +87,8 @@ export class TrainJobs extends Construct implements MonitoredJobs {
     checkQuota('Train: the most processors at once', maxVcpus, '', { min: 1, max: 10_000 })
     const { logGroup, data, role } = addJobParts(this, {
       data: props.data,
+      dataPrefix: props.dataPrefix,
+      dataFor: props.dataFor,
       roleDescription: 'Espalier: reads rows, publishes versions',
     })
     this.logGroup = logGroup

@@ -131,6 +131,24 @@ export function readGpuSize(context: Context) {
   }
 }
 
+/** A time that is given in minutes. */
+export function readMinutes(context: Context, key: 'jobs.stuck'): Duration | undefined {
+  const minutes = context.whole(key)
+  return minutes === undefined ? undefined : Duration.minutes(minutes)
+}
+
+/** How long rows and results are kept. @throws SettingError for a bucket that is not made here */
+export function readDataAge(context: Context): { readonly dataFor?: Duration } {
+  const days = context.whole('data.days')
+  if (days === undefined) return {}
+  if (context.text('data.bucket') !== undefined) {
+    throw new SettingError(
+      'data.days is set, and data.bucket is a bucket of yours; give it a lifecycle rule yourself',
+    )
+  }
+  return { dataFor: Duration.days(days) }
+}
+
 function readIdle(context: Context): IdlePolicy {
   const kind = context.choice('gpu.idle', ['never', 'quiet', 'schedule'] as const, 'quiet')
   if (kind === 'never') return { kind }

@@ -21,6 +21,24 @@ export const PLACE_SETTINGS = [
     doc: 'Bucket for rows, shards and results.',
   },
   {
+    key: 'data.prefix',
+    type: TEXT,
+    default: 'the whole bucket',
+    doc: 'Prefix of the data bucket that jobs are held to, such as rows/.',
+  },
+  {
+    key: 'data.days',
+    type: whole(1, 3650),
+    default: 'for ever',
+    doc: 'Days after which rows and results are deleted, in buckets that are made.',
+  },
+  {
+    key: 'jobs.stuck',
+    type: whole(5, 1440),
+    default: '30',
+    doc: 'Minutes that a job may wait in RUNNABLE before an alarm.',
+  },
+  {
     key: 'network.layout',
     type: choice('fixed', '1-public', '1-nat'),
     default: '1-nat with gpu, else 1-public',

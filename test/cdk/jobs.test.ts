@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { Match } from '../../cdk/testing.ts'
 import { findUnknownVariables, parseConfig } from '../../shared/lib/config/config.ts'
 import { readPairs } from './environment.ts'
-import { EVERYTHING, IMAGE, ofType, type Synthesis, synthesize } from './synthesize.ts'
+import { compose, EVERYTHING, IMAGE, ofType, type Synthesis, synthesize } from './synthesize.ts'
 
 interface JobProperties {
   readonly PlatformCapabilities: string[]
@@ -44,6 +44,37 @@ describe('the machines of jobs', () => {
         Version: { 'Fn::GetAtt': expect.anything() },
       })
     }
+  })
+})
+
+describe('rows and results', () => {
+  const values = { ...EVERYTHING, stacks: 'store,train,bulk' }
+
+  it('expire after the days that are set, under the prefix alone', () => {
+    const synthesis = synthesize({ ...values, 'data.prefix': 'rows', 'data.days': '90' })
+    for (const stack of ['EspalierTrain', 'EspalierBulk']) {
+      synthesis.template(stack).hasResourceProperties('AWS::S3::Bucket', {
+        LifecycleConfiguration: {
+          Rules: Match.arrayWith([
+            Match.objectLike({
+              ExpirationInDays: 90,
+              NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+              Prefix: 'rows/',
+              Status: 'Enabled',
+            }),
+          ]),
+        },
+      })
+    }
+  })
+
+  it.each([
+    [{ 'data.prefix': '/rows' }, 'data.prefix is "/rows"'],
+    [{ 'data.prefix': 'rows*' }, 'data.prefix is "rows*"'],
+    [{ 'data.prefix': 'rows//x' }, 'data.prefix is "rows//x"'],
+    [{ 'data.days': '30', 'data.bucket': 'rows-of-ours' }, 'data.bucket is a bucket of yours'],
+  ])('refuse %j', (wrong, message) => {
+    expect(() => compose({ ...values, ...wrong })).toThrow(message)
   })
 })
 

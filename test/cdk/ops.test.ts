@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { EVERYTHING, ofType, type Synthesis, synthesize } from './synthesize.ts'
+import { compose, EVERYTHING, ofType, onlyOf, type Synthesis, synthesize } from './synthesize.ts'
 
 const STACK = 'EspalierOps'
 
@@ -133,7 +133,10 @@ describe('what is watched', () => {
     const rules = ofType(synthesis, STACK, 'AWS::Events::Rule').map(
       ({ Properties }) => Properties as unknown as RuleProperties,
     )
-    const told = rules.filter(({ EventPattern }) => EventPattern.source.includes('aws.batch'))
+    const told = rules.filter(
+      ({ EventPattern: { source, detail } }) =>
+        source.includes('aws.batch') && !detail.status?.includes('RUNNABLE'),
+    )
     const kinds = told.map(({ EventPattern: { 'detail-type': kind, detail } }) => [
       ...kind,
       ...(detail.status ?? []),
@@ -148,6 +151,44 @@ describe('what is watched', () => {
     }
   })
 
+  it('waits for each job that is RUNNABLE, looks again, and tells where it still is', () => {
+    const waiting = ofType(synthesis, STACK, 'AWS::Events::Rule').filter(({ Properties }) =>
+      JSON.stringify(Properties?.EventPattern).includes('RUNNABLE'),
+    )
+    expect(waiting).toHaveLength(1)
+    const { EventPattern } = waiting[0]!.Properties as unknown as RuleProperties
+    // Two queues of training jobs, one of bulk runs.
+    expect(EventPattern.detail.jobQueue).toHaveLength(3)
+    expect(EventPattern.detail).toMatchObject({
+      arrayProperties: { index: [{ exists: false }, 0] },
+    })
+    const { DefinitionString } = onlyOf<{ DefinitionString: unknown }>(
+      synthesis,
+      STACK,
+      'AWS::StepFunctions::StateMachine',
+    )
+    const [between, parts] = (DefinitionString as { 'Fn::Join': [string, unknown[]] })['Fn::Join']
+    const text = parts.map((part) => (typeof part === 'string' ? part : 'REF')).join(between)
+    const { StartAt, States } = JSON.parse(text)
+    expect(States[StartAt]).toMatchObject({ Type: 'Wait', Seconds: 1800, Next: 'Look again' })
+    expect(States['Look again']).toMatchObject({
+      Resource: expect.stringMatching(/:aws-sdk:batch:describeJobs$/),
+      Arguments: { Jobs: ['{% $id %}'] },
+    })
+    expect(States['Still there']).toMatchObject({
+      Choices: [{ Condition: "{% $states.input.status = 'RUNNABLE' %}", Next: 'Tell' }],
+      Default: 'It went on',
+    })
+    expect(States.Tell.Arguments.TopicArn).toBe('REF')
+  })
+
+  it('waits as long as jobs.stuck says, and not less than a machine takes to start', () => {
+    const values = { ...EVERYTHING, stacks: 'store,train,ops' }
+    const later = synthesize({ ...values, 'jobs.stuck': '45' })
+    expect(later.text(STACK)).toMatch(/Seconds[^0-9]{1,6}2700/)
+    expect(() => compose({ ...values, 'jobs.stuck': '4' })).toThrow('jobs.stuck is 4 minutes')
+  })
+
   it('reaches its topic: CloudWatch from this account and rules of its own may publish, over TLS', () => {
     const [policy] = ofType(synthesis, STACK, 'AWS::SNS::TopicPolicy')
     const document = policy?.Properties?.PolicyDocument as TopicPolicy
@@ -158,8 +199,9 @@ describe('what is watched', () => {
     expect(mayPublish(document, alarm)).toBe(true)
     expect(mayPublish(document, { ...alarm, account: '210987654321' })).toBe(false)
     expect(mayPublish(document, { ...alarm, tls: false })).toBe(false)
-    expect(rules).toHaveLength(4)
-    for (const rule of rules) {
+    const direct = rules.filter((id) => !id.includes('Waiting'))
+    expect(direct).toHaveLength(4)
+    for (const rule of direct) {
       expect(mayPublish(document, { service: 'events.amazonaws.com', rule })).toBe(true)
     }
     expect(mayPublish(document, { service: 'events.amazonaws.com', rule: 'Other' })).toBe(false)

@@ -118,6 +118,25 @@ describe.each([
   })
 })
 
+describe('jobs that are held to a prefix', () => {
+  const held = simulateAccount(
+    synthesize({ ...EVERYTHING, stacks: 'store,train,bulk', 'data.prefix': 'rows/' }),
+  )
+
+  it.each([
+    ['EspalierTrain', get],
+    ['EspalierBulk', get],
+    ['EspalierBulk', put],
+  ] as const)('%s reaches nothing beside it', async (stack, ask) => {
+    const principal = held.roleOf(stack, 'JobsRole')
+    const bucket = held.bucketOf(stack, 'JobsDataBucket')
+    const decide = (key: string) => held.decide({ principal, ...ask(`${bucket}/${key}`) })
+    expect(await decide('rows/tickets.csv')).toBe('Allowed')
+    expect(await decide('other/tickets.csv')).toBe('ImplicitlyDenied')
+    expect(await decide('rows-of-others/tickets.csv')).toBe('ImplicitlyDenied')
+  })
+})
+
 describe('a job that trains', () => {
   const role = ROLES.train
 
