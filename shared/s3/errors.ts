@@ -12,6 +12,8 @@ export type S3Verb =
   | 'download'
   | 'list'
   | 'delete'
+  | 'list versions of'
+  | 'delete versions of'
 
 /** What is known of a request that S3 refused, or never answered. */
 interface Failure {
@@ -36,6 +38,8 @@ const ACTIONS: Readonly<Record<S3Verb, string>> = {
   download: 's3:GetObject',
   list: 's3:ListBucket',
   delete: 's3:DeleteObject',
+  'list versions of': 's3:ListBucketVersions',
+  'delete versions of': 's3:DeleteObjectVersion',
 }
 
 /** Codes of a 404 about the object itself, as against its bucket or the caller. */
