@@ -21,8 +21,12 @@ let deps: ApiTestDeps
 afterEach(() => deps.close())
 
 /** A server with limits, on a clock that stands still until it is moved. */
-async function serve(limits: string, encoder = createFakeEncoder()) {
-  const env = { ESPALIER_API_KEYS: KEY_LINES, ESPALIER_KEY_LIMITS: limits }
+async function serve(
+  limits: string,
+  encoder = createFakeEncoder(),
+  more: Record<string, string> = {},
+) {
+  const env = { ESPALIER_API_KEYS: KEY_LINES, ESPALIER_KEY_LIMITS: limits, ...more }
   const base = await createApiDeps({ env, encoder })
   const clock = { now: 0, wallMs: () => 0, monotonicMs: () => clock.now }
   deps = Object.assign(base, { keys: await openKeys(base.config), clock })
@@ -128,6 +132,21 @@ describe('keys beside each other', () => {
     open()
     expect((await other).status).toBe(200)
     for (const answer of await Promise.all(held)) expect(answer.status).toBe(200)
+  })
+
+  it('a key whose bodies fill the memory for them leaves room for another', async () => {
+    let open = () => {}
+    const opened = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const more = { ESPALIER_MAX_HELD_BYTES: '4000' }
+    const { app } = await serve('', createFakeEncoder({ gate: () => opened }), more)
+    const held = embed(app, 'batch', 'x'.repeat(3_900))
+    expect((await embed(app, 'batch', 'y'.repeat(900))).status).toBe(429)
+    const other = embed(app, 'website', 'z'.repeat(900))
+    expect((await embed(app, 'website', 'w'.repeat(900))).status).toBe(429)
+    open()
+    expect([(await held).status, (await other).status]).toEqual([200, 200])
   })
 
   it('are counted by name in the metrics', async () => {

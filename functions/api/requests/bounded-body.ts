@@ -18,6 +18,7 @@ export type InspectPart = (part: Uint8Array) => void
 export class BoundedBodies {
   readonly #limits: BodyLimits
   readonly #waiting: WaitingBodies
+  readonly #heldByCaller = new Map<string, number>()
   #heldBytes = 0
 
   constructor(limits: BodyLimits, clock: Clock) {
@@ -38,17 +39,32 @@ export class BoundedBodies {
       if (cause instanceof EspalierError) throw cause
       throw new EspalierError('request_cancelled', 'the body ended early', { cause })
     })
-    const { maxHeldBytes } = this.#limits
-    // The only body may be larger: what one request may hold is the other limit.
-    if (this.#heldBytes > 0 && this.#heldBytes + bytes.length > maxHeldBytes) {
-      throw tooMuchHeld(maxHeldBytes)
-    }
-    this.#heldBytes += bytes.length
+    const caller = c.get('record').caller?.name ?? null
+    this.#checkHeld(caller, bytes.length)
+    this.#hold(caller, bytes.length)
     try {
       return await work(bytes)
     } finally {
-      this.#heldBytes -= bytes.length
+      this.#hold(caller, -bytes.length)
     }
+  }
+
+  /** The only body may be larger than the limit, and an API key has a fair part while another one fills it. */
+  #checkHeld(caller: string | null, bytes: number): void {
+    const { maxHeldBytes } = this.#limits
+    if (this.#heldBytes === 0 || this.#heldBytes + bytes <= maxHeldBytes) return
+    const own = caller === null ? undefined : this.#heldByCaller.get(caller)
+    const callers = this.#heldByCaller.size + (own === undefined ? 1 : 0)
+    const isFair = callers > 1 && (own ?? 0) + bytes <= maxHeldBytes / (2 * callers)
+    if (caller === null || !isFair) throw tooMuchHeld(maxHeldBytes)
+  }
+
+  #hold(caller: string | null, bytes: number): void {
+    this.#heldBytes += bytes
+    if (caller === null) return
+    const own = (this.#heldByCaller.get(caller) ?? 0) + bytes
+    if (own === 0) this.#heldByCaller.delete(caller)
+    else this.#heldByCaller.set(caller, own)
   }
 
   async #read(c: ApiContext, inspect: InspectPart | null): Promise<Buffer> {
