@@ -28,6 +28,7 @@ export async function withChecksums<T>(
   }
 }
 
+/** True for an answer about a header of checksums; one about the body itself is told as it is. */
 function isRefusedHeader(error: unknown): boolean {
   const status = statusOf(error)
   if (status !== 400 && status !== 501) return false

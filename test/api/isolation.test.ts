@@ -5,6 +5,7 @@ import type { ApiApp } from '../../functions/api/api-app.ts'
 import { createApp } from '../../functions/api/app.ts'
 import { healthSchema } from '../../shared/contract/health.ts'
 import { encodeHead } from '../../shared/head/encode.ts'
+import { EspalierError } from '../../shared/lib/errors.ts'
 import { layerRegistry } from '../../shared/registry/layered.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
@@ -13,6 +14,7 @@ import type { Registry } from '../../shared/registry/types.ts'
 import { listModels } from '../../shared/versions/list-models.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, publishHead } from '../fakes/heads.ts'
+import { interceptStore } from '../fakes/intercepted-store.ts'
 import { postJson } from '../fakes/post-json.ts'
 import { useScratch } from '../unit/registry/scratch.ts'
 
@@ -25,6 +27,8 @@ let deps: ApiTestDeps | null = null
 let app: ApiApp
 let nowMs: number
 let quiet: string[]
+/** Ends of what hangs. */
+const waiting: ((error: Error) => void)[] = []
 
 beforeEach(async () => {
   folder = await scratch()
@@ -47,6 +51,8 @@ async function serve(): Promise<void> {
 }
 
 async function stop(): Promise<void> {
+  // A server waits for the look that is under way.
+  for (const reject of waiting) reject(new EspalierError('registry_unavailable', 'over'))
   await deps?.close()
   deps = null
 }
@@ -255,6 +261,58 @@ describe('a version whose file is damaged', () => {
     await lookLater(1_100)
     expect((await health()).degraded).toEqual([])
     expect(await ask('evil')).toMatchObject({ status: 200 })
+  })
+})
+
+describe('a registry that does not answer', () => {
+  const away = () => Promise.reject(new EspalierError('registry_unavailable', 'no answer'))
+  const hang = () => new Promise<never>((_, reject) => waiting.push(reject))
+  let answer: (() => Promise<never>) | null = null
+
+  /** The same registry behind a store that answers as a test says. */
+  async function serveBehind(): Promise<void> {
+    const store = openDirectoryStore(folder)
+    const behind = interceptStore(store, {
+      get: (...given) => answer?.() ?? store.get(...given),
+      head: (...given) => answer?.() ?? store.head(...given),
+      async *list(...given) {
+        await answer?.()
+        yield* store.list(...given)
+      },
+    })
+    registry = layerRegistry(openRegistry(behind), registry.builtin!)
+    await serve()
+  }
+  afterEach(() => {
+    answer = null
+  })
+
+  it.each([
+    ['fails', away],
+    ['hangs', hang],
+  ])('%s, and keeps nobody from built-in models that nobody asked for before', async (_, how) => {
+    await serveBehind()
+    const [own, numbered] = [await ask('assistant'), await ask('assistant@v1')]
+    answer = how
+    expect((await ask('intent')).text).toBe(quiet[1])
+    expect(await ask('assistant')).toEqual(own)
+    expect(await ask('assistant@v1')).toEqual(numbered)
+    if (how === hang) return
+    await lookLater(1_100)
+    expect(await health()).toEqual({ status: 200, registry: 'away', degraded: [] })
+    answer = null
+    await refresh()
+    expect(await health()).toMatchObject({ registry: 'up' })
+  })
+
+  it('leaves built-in models to answer where it was never read', async () => {
+    // The start looks at the index alone.
+    const listModels = hang
+    registry = { ...registry, listModels }
+    await serve()
+    nowMs += 5_000
+    expect((await ask('intent')).text).toBe(quiet[1])
+    expect((await ask('intent@v1')).status).toBe(200)
   })
 })
 

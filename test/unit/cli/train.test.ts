@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decodeHead } from '../../../shared/head/decode.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { createFakeBoot, type FakeBootOptions } from '../../fakes/fake-boot.ts'
@@ -112,6 +113,36 @@ describe('train', () => {
     expect((await readdir(path('rep'))).sort()).toEqual(['report.html', 'report.json', 'report.md'])
     expect(await readFile(join(path('rep'), 'report.html'), 'utf8')).toContain('<svg')
     expect(await registry.listModels()).toEqual([])
+  })
+
+  it('asks whether it may write before it trains, and keeps what cannot be published', async () => {
+    const { registry } = createWorkshop()
+    const away = new EspalierError('registry_unavailable', 'the registry does not answer')
+    let embedded = 0
+    const trainOn = (changes: Partial<typeof registry>) => {
+      const boot = createFakeBoot({
+        encoder: { dimension: 32 },
+        cacheFolder: path('kept'),
+        registry: { ...registry, ...changes },
+      })
+      const openEncoder: typeof boot.openEncoder = (options) => {
+        embedded++
+        return boot.openEncoder(options)
+      }
+      const argv = ['train', intents, '--name', 'intent', '--method', 'ncm', '-q']
+      return runCommand(argv, { boot: { ...boot, openEncoder } })
+    }
+    const refused = await trainOn({ checkWritable: () => Promise.reject(away) })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('does not answer') })
+    expect(embedded).toBe(0)
+    const failed = await trainOn({ publish: () => Promise.reject(away) })
+    expect(failed.code).toBe(1)
+    const [, command] = /publish it by "espalier (publish [^"]+)"/.exec(failed.stderr) ?? []
+    expect(command).toMatch(/^publish .*kept\/unpublished\/intent-[0-9]{14} --name intent$/)
+    const { boot } = createWorkshop()
+    const published = await runCommand(command!.split(' '), { boot })
+    expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining('intent@v1') })
+    expect(published.stdout).toContain('4 files')
   })
 
   it('takes test rows of their own and several labels a text', async () => {
