@@ -35,7 +35,7 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
       external: ['sharp'],
-      plugins: [shakeZod, inlineOnnxRuntime, trimPromClient],
+      plugins: [shakeZod, shakeAwsClients, inlineOnnxRuntime, trimPromClient],
       // CommonJS packages ask for Node's modules with `require`.
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
@@ -96,6 +96,39 @@ const shakeZod = {
       ),
       loader: 'ts',
     }))
+  },
+}
+
+/**
+ * The modules of these clients, of which esbuild leaves out what is not used; by default it takes the one CommonJS file
+ * of each, with every command of the service: 2 MB of EC2 alone. Computed keys would keep shapes that nothing uses.
+ */
+const shakeAwsClients = {
+  name: 'shake-aws-clients',
+  setup(plugin) {
+    plugin.onResolve(
+      { filter: /^@aws-sdk\/client-(?:acm|ec2|lambda|route-53|service-quotas)$/ },
+      ({ path }) => ({
+        path: fileURLToPath(new URL(`node_modules/${path}/dist-es/index.js`, import.meta.url)),
+        sideEffects: false,
+      }),
+    )
+    plugin.onLoad(
+      { filter: /client-[a-z0-9-]+[\\/]dist-es[\\/]schemas[\\/].*\.js$/ },
+      ({ path }) => {
+        const source = readFileSync(path, 'utf8')
+        const names = new Map(
+          [...source.matchAll(/^const (_\w+) = ("[^"\\]*");$/gm)].map(([, name, text]) => [
+            name,
+            text,
+          ]),
+        )
+        const contents = source.replace(/\[(_\w+)\]:/g, (key, name) =>
+          names.has(name) ? `${names.get(name)}:` : key,
+        )
+        return { contents, loader: 'js' }
+      },
+    )
   },
 }
 
