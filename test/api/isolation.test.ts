@@ -304,16 +304,6 @@ describe('a registry that does not answer', () => {
     await refresh()
     expect(await health()).toMatchObject({ registry: 'up' })
   })
-
-  it('leaves built-in models to answer where it was never read', async () => {
-    // The start looks at the index alone.
-    const listModels = hang
-    registry = { ...registry, listModels }
-    await serve()
-    nowMs += 5_000
-    expect((await ask('intent')).text).toBe(quiet[1])
-    expect((await ask('intent@v1')).status).toBe(200)
-  })
 })
 
 async function emptyBuiltins(): Promise<string> {
