@@ -65,6 +65,7 @@ export function createEncoderParts(options: {
         maxImagePixels: config.maxImagePixels,
         imageCheck: config.images,
         decoding,
+        runTimeoutMs: config.runTimeoutMs,
       },
       resultCacheBytes: config.resultCacheBytes,
       longJobs: open.longJobs,

@@ -1,9 +1,10 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Job, JobMode, JobResult } from '../runtime/protocol.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
-import { crashError, isWorkerCrash } from '../runtime/workers/worker-thread.ts'
+import { crashError, isWorkerCrash, isWorkerStuck } from '../runtime/workers/worker-thread.ts'
 import type { InputKind } from './input-kind.ts'
 import { Item, type ItemTable } from './item.ts'
+import type { Quarantine } from './quarantine.ts'
 import type { EncodeRequest } from './request.ts'
 import type { CachedRow, ResultCache } from './result-cache.ts'
 
@@ -15,6 +16,9 @@ export interface CollectDeps {
   readonly fingerprint: string
   /** Most pixels of the images of one request. @default unbounded */
   readonly maxPixels?: number | undefined
+  readonly quarantine: Quarantine
+  /** Milliseconds that never run backwards. */
+  readonly now: number
 }
 
 /** What a request needs done; nothing has changed until `commit`. */
@@ -35,7 +39,7 @@ export interface Collected {
 /**
  * Finds or makes the item of each input: one for each different input, longest first, so that neighbours in a
  * run are of near-equal length.
- * @throws EspalierError `input_too_large`, `image_too_large`, `invalid_image` naming the input
+ * @throws EspalierError `input_too_large`, `image_too_large`, `invalid_image`, `encoder_stuck` naming the input
  */
 export function collectItems(request: EncodeRequest, deps: CollectDeps): Collected {
   const { inputs, mode } = request
@@ -60,6 +64,7 @@ export function collectItems(request: EncodeRequest, deps: CollectDeps): Collect
       byKey.set(key, { item: running, indices })
       continue
     }
+    deps.quarantine.check(mode.prompt, key, index, deps.now)
     const size = kind.measure(input, index, mode.prompt)
     const known = recall(request, key, deps)
     if (known && mode.projection === 0) {
@@ -116,7 +121,7 @@ function recall(
   return key === null ? null : cache.get(key)
 }
 
-/** A single input whose worker ended is tried this often in all. */
+/** A single input whose worker ended, or did not come back, is tried this often in all. */
 const MAX_ATTEMPTS = 2
 
 /** What becomes of the items of a job. */
@@ -124,11 +129,14 @@ export interface ItemSink {
   /** All items of a job that came back; `ms` is the worker's own time. */
   done(items: readonly Item<EncodeRequest>[], result: JobResult): void
   failed(items: readonly Item<EncodeRequest>[], error: Error): void
+  /** Items that no worker came back from, a single one each time. */
+  stuck(items: readonly Item<EncodeRequest>[], cause: Error): void
 }
 
 /**
  * Runs items on the pool. Where a worker ends in them, each half is run again on its own, and so on, until
- * what ends workers fails alone; a single input is tried once more before that.
+ * what ends workers fails alone; a single input is tried once more before that. Where a worker does not come back,
+ * each input is run once more on its own: halving would cost a worker at every step.
  */
 export async function runItems(
   pool: Pool,
@@ -139,9 +147,17 @@ export async function runItems(
 ): Promise<void> {
   let result: JobResult
   try {
-    result = await pool.run(assembleJob(items, dimension))
+    const tokens = items.reduce((sum, item) => sum + item.tokens, 0)
+    result = await pool.run(assembleJob(items, dimension), tokens)
   } catch (error) {
     if (!isWorkerCrash(error)) return sink.failed(items, error as Error)
+    if (isWorkerStuck(error)) {
+      const isLast = attempts >= MAX_ATTEMPTS || (items.length === 1 && !error.isReplaced)
+      if (isLast) return sink.stuck(items, error)
+      const alone = items.map((item) => runItems(pool, [item], dimension, sink, MAX_ATTEMPTS))
+      await Promise.all(alone)
+      return
+    }
     if (items.length === 1) {
       if (attempts >= MAX_ATTEMPTS) return sink.failed(items, crashError(error))
       return runItems(pool, items, dimension, sink, attempts + 1)

@@ -7,6 +7,7 @@ import type { InputBounds, InputKind } from './input-kind.ts'
 import { type Item, ItemTable } from './item.ts'
 import { PixelBudget } from './pixel-budget.ts'
 import { jobBudget, jobLimit } from './plan.ts'
+import { Quarantine, stuckError } from './quarantine.ts'
 import { FairQueue } from './queue.ts'
 import type { EncodeRequest } from './request.ts'
 import type { ResultCache } from './result-cache.ts'
@@ -15,6 +16,8 @@ import type { ResultCache } from './result-cache.ts'
 export interface EncoderLimits extends AdmissionLimits, InputBounds {
   /** Shared by the encoders of a process. @default unbounded */
   readonly decoding?: PixelBudget | undefined
+  /** Longest time of a run of up to 512 tokens, milliseconds. @default 60,000 */
+  readonly runTimeoutMs?: number | undefined
 }
 
 /** What a dispatcher works with. */
@@ -41,6 +44,7 @@ export class Dispatcher {
   readonly #queue: FairQueue<EncodeRequest>
   readonly #table = new ItemTable<EncodeRequest>()
   readonly #admission: Admission
+  readonly #quarantine = new Quarantine()
   readonly #jobTokens: number
   /** Requests that are not settled, in order of arrival. */
   readonly #requests = new Set<EncodeRequest>()
@@ -77,7 +81,7 @@ export class Dispatcher {
 
   /**
    * Accepts a request; its `result` settles later.
-   * @throws EspalierError `overloaded`, `input_too_large`, `image_too_large`, `invalid_image`
+   * @throws EspalierError `overloaded`, `input_too_large`, `image_too_large`, `invalid_image`, `encoder_stuck`
    */
   submit(request: EncodeRequest): void {
     const { kind, cache, fingerprint, limits } = this.#options
@@ -87,6 +91,8 @@ export class Dispatcher {
       cache,
       fingerprint,
       maxPixels: limits.maxRequestPixels,
+      quarantine: this.#quarantine,
+      now: performance.now(),
     })
     const waitsForOthers = collected.isWaiting && request.timeoutMs !== undefined
     if (collected.newTokens > 0 || waitsForOthers) this.#admit(request, collected)
@@ -198,6 +204,17 @@ export class Dispatcher {
       this.#table.remove(item)
       item.state = 'gone'
       for (const { request } of [...item.waiters]) this.abandon(request, error)
+    }
+  }
+
+  stuck(items: readonly Item<EncodeRequest>[], cause: Error): void {
+    for (const item of items) {
+      this.#quarantine.add(item.lane.mode.prompt, item.key, performance.now())
+      this.#table.remove(item)
+      item.state = 'gone'
+      for (const { request, index } of [...item.waiters]) {
+        this.abandon(request, stuckError(index, cause))
+      }
     }
   }
 

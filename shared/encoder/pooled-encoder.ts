@@ -5,9 +5,10 @@ import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manife
 import { groupingFor, groupingOfImages } from '../runtime/grouping.ts'
 import type { Device } from '../runtime/session.ts'
 import { createVerificationLatch, type VerificationLatch } from '../runtime/verification-latch.ts'
+import { createPool } from '../runtime/workers/create-pool.ts'
 import type { Pool } from '../runtime/workers/pool.ts'
 import type { PrespawnedWorker } from '../runtime/workers/prespawned-worker.ts'
-import { createPool } from '../runtime/workers/worker-pool.ts'
+import type { Ticker } from '../runtime/workers/run-deadline.ts'
 import { Dispatcher, type EncoderLimits } from './dispatcher.ts'
 import { checkModality, createInputKind } from './input-kind.ts'
 import { ProjectionRegistry } from './projections.ts'
@@ -36,6 +37,8 @@ export interface EncoderOptions {
    * and on GPUs jobs are as they are. @default false
    */
   readonly longJobs?: boolean | undefined
+  /** What the deadlines of runs are counted by. @default a timer */
+  readonly ticker?: Ticker | undefined
   readonly log: Logger
   /** Called once the files are verified, while the workers load them. */
   readonly onVerified?: (() => void) | undefined
@@ -63,6 +66,8 @@ export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
     },
     workers: options.workers,
     prespawned: options.prespawned,
+    runTimeoutMs: options.limits.runTimeoutMs,
+    ticker: options.ticker,
     log: options.log,
     onFree: () => encoder?.dispatch(),
   })
@@ -155,6 +160,9 @@ class PooledEncoder implements Encoder {
       busyWorkers: this.#pool.busy,
       sharedInputs: this.#dispatcher.sharedInputs,
       workerCrashes: this.#pool.crashes,
+      stuckWorkers: this.#pool.stuck,
+      abandonedWorkers: this.#pool.abandoned,
+      lostMs: this.#pool.lostMs,
       cache: this.#cache?.stats() ?? null,
     }
   }

@@ -85,6 +85,12 @@ export interface EncoderLoad {
   readonly sharedInputs: number
   /** Workers that ended unasked and were replaced. */
   readonly workerCrashes: number
+  /** Workers that did not come back from a run and were given up. */
+  readonly stuckWorkers: number
+  /** Those of them that are still inside that run. */
+  readonly abandonedWorkers: number
+  /** For how long no worker has been there to take a job; 0 while there is one. */
+  readonly lostMs: number
   /** Null where no results are cached. */
   readonly cache: ResultCacheStats | null
 }
@@ -117,7 +123,7 @@ export interface Encoder {
   /**
    * Turns texts, or images, into vectors. Options of texts mean nothing to images.
    * @throws EspalierError `wrong_modality`, `input_too_long`, `input_too_large`, `invalid_image`,
-   *   `image_too_large`, `unsupported_image` (each with param `inputs[i]`), `overloaded`, `deadline_exceeded`,
+   *   `image_too_large`, `unsupported_image` (each with param `inputs[i]`), `overloaded`, `deadline_exceeded`, `encoder_stuck`,
    *   `request_cancelled`, `shutting_down`
    */
   encode(inputs: readonly EncoderInput[], options: EncodeOptions): Promise<EncodedBatch>

@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   'overloaded',
   'rate_limited',
   'deadline_exceeded',
+  'encoder_stuck',
   'model_loading',
   'shutting_down',
   'request_cancelled',

@@ -10,6 +10,8 @@ import { findNeighbours } from './find-neighbours.ts'
 export interface FakeEncoderOptions extends Partial<EncoderInfo> {
   /** Awaited inside every `encode`, so that a test can hold requests in flight. */
   readonly gate?: () => Promise<void>
+  /** For how long no worker has been there. */
+  readonly lostMs?: () => number
   /** Awaited before a new projection is in force. */
   readonly projectionGate?: (projection: Projection | null) => Promise<void>
 }
@@ -21,6 +23,7 @@ export interface FakeEncoderOptions extends Partial<EncoderInfo> {
 export function createFakeEncoder({
   gate,
   projectionGate,
+  lostMs = () => 0,
   ...given
 }: FakeEncoderOptions = {}): Encoder {
   const info: EncoderInfo = {
@@ -115,6 +118,9 @@ export function createFakeEncoder({
       busyWorkers: busy,
       sharedInputs: 0,
       workerCrashes: 0,
+      stuckWorkers: 0,
+      abandonedWorkers: 0,
+      lostMs: lostMs(),
       cache: null,
     }),
     async close() {

@@ -45,6 +45,14 @@ function addLoadMetrics(registry: Registry, encoders: ApiDeps['encoders']): void
   counter('espalier_worker_crashes_total', 'Workers that ended unasked and were replaced.', () =>
     sum((load) => load.workerCrashes),
   )
+  counter(
+    'espalier_stuck_workers_total',
+    'Workers that did not come back from a run and were given up.',
+    () => sum((load) => load.stuckWorkers),
+  )
+  gauge('espalier_abandoned_workers', 'Workers given up that are still inside their run.', () =>
+    sum((load) => load.abandonedWorkers),
+  )
   if (encoders.resolve().load().cache === null) return
   counter('espalier_result_cache_hits_total', 'Inputs answered from the result cache.', () =>
     sum(({ cache }) => cache?.hits ?? 0),

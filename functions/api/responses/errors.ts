@@ -56,6 +56,7 @@ export const ERROR_STATUS = {
   overloaded: { status: 429, tei: [429, 'Overloaded'] },
   rate_limited: { status: 429, tei: [429, 'Overloaded'] },
   deadline_exceeded: { status: 504, tei: [504, 'Overloaded'] },
+  encoder_stuck: serverFault,
   model_loading: unavailable,
   shutting_down: unavailable,
   request_cancelled: {

@@ -54,6 +54,7 @@ export const EXIT_CODES = {
   overloaded: EXIT_FAILURE,
   rate_limited: EXIT_FAILURE,
   deadline_exceeded: EXIT_FAILURE,
+  encoder_stuck: EXIT_FAILURE,
   model_loading: EXIT_FAILURE,
   shutting_down: EXIT_FAILURE,
   request_cancelled: EXIT_INTERRUPTED,

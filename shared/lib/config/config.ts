@@ -170,6 +170,16 @@ const configSchema = z.object({
     unit: 'milliseconds',
     doc: 'Longest wait for a worker, then 429.',
   }),
+  runTimeoutMs: integer(1_000, HOUR_MS, 60_000, {
+    variable: 'ESPALIER_RUN_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'Longest time of a run in a worker, of up to 512 tokens; a larger run has more in proportion. A worker that takes longer is given up and replaced.',
+  }),
+  workerLossMs: integer(1_000, HOUR_MS, 10_000, {
+    variable: 'ESPALIER_WORKER_LOSS_MS',
+    unit: 'milliseconds',
+    doc: 'Without a worker of the default encoder for so long, /readyz answers 503; after six times as long, /livez does too.',
+  }),
   shutdownTimeoutMs: integer(0, HOUR_MS, 25_000, {
     variable: 'ESPALIER_SHUTDOWN_TIMEOUT_MS',
     unit: 'milliseconds',

@@ -2,6 +2,7 @@ import type { Logger } from '../../lib/logger.ts'
 import type { Job, JobResult, WireMemory, WireProjection, WorkerInit } from '../protocol.ts'
 import type { Device } from '../session.ts'
 import type { PrespawnedWorker } from './prespawned-worker.ts'
+import type { Ticker } from './run-deadline.ts'
 
 /** What a pool needs. */
 export interface PoolOptions {
@@ -10,6 +11,10 @@ export interface PoolOptions {
   readonly workers: number
   /** A thread under way already, taken first. */
   readonly prespawned?: PrespawnedWorker | undefined
+  /** Longest time of a job of up to 512 tokens; longer ones have more in proportion. @default 60 s */
+  readonly runTimeoutMs?: number | undefined
+  /** @default a timer */
+  readonly ticker?: Ticker | undefined
   readonly log: Logger
   /** Called whenever a worker can take a job, after `createPool` has resolved. */
   readonly onFree: () => void
@@ -27,11 +32,19 @@ export interface Pool {
   readonly busy: number
   /** Workers that ended unasked, so far. */
   readonly crashes: number
+  /** Workers that were given up in a run and have not come back: their threads and their memory are still there. */
+  readonly abandoned: number
+  /** Workers given up in a run, so far. */
+  readonly stuck: number
+  /** For how long no worker has been there to take a job; 0 while there is one. */
+  readonly lostMs: number
   /**
    * Runs a job on the least busy worker; without one it waits for a replacement.
-   * @throws WorkerCrash if the worker ends in this job, EspalierError `internal` with no worker left
+   * @param tokens what the deadline of the job comes from
+   * @throws WorkerCrash if the worker ends in this job, WorkerStuck if it does not come back from it,
+   *   EspalierError `internal` with no worker left
    */
-  run(job: Job): Promise<JobResult>
+  run(job: Job, tokens?: number): Promise<JobResult>
   /** Adds a projection to every worker; resolves when all have it. */
   addProjection(projection: WireProjection): Promise<void>
   dropProjection(id: number): Promise<void>

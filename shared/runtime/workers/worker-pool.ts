@@ -2,10 +2,13 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { Job, JobResult, WireMemory, WireProjection } from '../protocol.ts'
 import type { Device } from '../session.ts'
 import type { Pool, PoolOptions } from './pool.ts'
-import { type Ask, isWorkerCrash, WorkerThread } from './worker-thread.ts'
+import { DEFAULT_RUN_TIMEOUT_MS, intervalTicker, TICK_MS, ticksFor } from './run-deadline.ts'
+import { type Ask, isWorkerCrash, WorkerStuck, WorkerThread } from './worker-thread.ts'
 
 /** A worker that cannot be started this often in a row is given up; the others go on. */
 const MAX_FAILED_RESTARTS = 3
+/** Threads that did not come back keep their memory; more than this many at a time are not replaced. */
+const MAX_ABANDONED = 2
 
 /** Starts one worker of a pool. */
 export function startWorkerThread({ workerUrl, init, prespawned }: PoolOptions): WorkerThread {
@@ -14,6 +17,8 @@ export function startWorkerThread({ workerUrl, init, prespawned }: PoolOptions):
 
 interface Task {
   readonly job: Job
+  /** How many more ticks it may run. */
+  ticksLeft: number
   resolve(result: JobResult): void
   reject(error: Error): void
 }
@@ -31,12 +36,22 @@ export class WorkerPool implements Pool {
   readonly #unfinished = new Set<Promise<void>>()
   #starting = 0
   #crashes = 0
+  #abandoned = 0
+  #stuck = 0
+  /** Abandoned workers without a replacement. */
+  #missing = 0
+  /** Ticks since no worker has been there. */
+  #lostTicks = 0
+  readonly #runTimeoutMs: number
+  readonly #stopTicking: () => void
   #closing: Promise<void> | null = null
   #stopping = false
 
   constructor(options: PoolOptions) {
     this.#options = options
     this.device = options.init.device
+    this.#runTimeoutMs = options.runTimeoutMs ?? DEFAULT_RUN_TIMEOUT_MS
+    this.#stopTicking = (options.ticker ?? intervalTicker)(() => this.#tick(), TICK_MS)
   }
 
   get size(): number {
@@ -59,9 +74,22 @@ export class WorkerPool implements Pool {
     return this.#crashes
   }
 
-  run(job: Job): Promise<JobResult> {
+  get abandoned(): number {
+    return this.#abandoned
+  }
+
+  get stuck(): number {
+    return this.#stuck
+  }
+
+  get lostMs(): number {
+    return this.#lostTicks * TICK_MS
+  }
+
+  run(job: Job, tokens = 0): Promise<JobResult> {
+    const ticksLeft = ticksFor(tokens, this.#runTimeoutMs)
     return new Promise((resolve, reject) => {
-      this.#start({ job, resolve, reject })
+      this.#start({ job, ticksLeft, resolve, reject })
     })
   }
 
@@ -104,6 +132,7 @@ export class WorkerPool implements Pool {
   async #drain(): Promise<void> {
     while (this.#unfinished.size > 0) await Promise.all(this.#unfinished)
     this.#stopping = true
+    this.#stopTicking()
     await Promise.all([...this.#threads.keys()].map((thread) => thread.stop()))
   }
 
@@ -161,6 +190,45 @@ export class WorkerPool implements Pool {
     else this.#options.onFree()
   }
 
+  /** The first job of each thread is the one that runs: nothing has to be started or stopped for a run. */
+  #tick(): void {
+    this.#lostTicks = this.#threads.size > 0 ? 0 : this.#lostTicks + 1
+    for (const [thread, tasks] of [...this.#threads]) {
+      const [running] = tasks
+      if (!running) continue
+      running.ticksLeft -= 1
+      if (running.ticksLeft <= 0) this.#abandon(thread)
+    }
+  }
+
+  /** Gives up a thread that does not come back; it is replaced while few of its kind are left behind. */
+  #abandon(thread: WorkerThread): void {
+    this.#threads.delete(thread)
+    this.#stuck += 1
+    const isReplaced = this.#abandoned < MAX_ABANDONED
+    this.#abandoned += 1
+    const message = isReplaced ? 'replacing it' : 'too many are given up to replace it'
+    const counts = { workers: this.size, abandoned: this.#abandoned }
+    this.#options.log.error(counts, `an encoder worker does not come back from a run: ${message}`)
+    void thread.exited.then(() => this.#cameBack())
+    // Before its jobs are told, which look for another worker at once.
+    if (isReplaced) this.#replace()
+    else this.#missing += 1
+    thread.abandon(new WorkerStuck(isReplaced))
+  }
+
+  /** An abandoned thread has ended by itself and left its memory. */
+  #cameBack(): void {
+    this.#abandoned -= 1
+    if (this.#missing === 0 || this.#stopping) return
+    this.#missing -= 1
+    this.#replace()
+  }
+
+  #replace(): void {
+    this.#track(this.#join(startWorkerThread(this.#options)))
+  }
+
   #watch(thread: WorkerThread): void {
     void thread.exited.then(() => this.#lose(thread))
   }
@@ -170,7 +238,7 @@ export class WorkerPool implements Pool {
     if (!this.#threads.delete(thread) || this.#stopping) return
     this.#crashes += 1
     this.#options.log.error({ workers: this.size }, 'an encoder worker ended: replacing it')
-    this.#track(this.#join(startWorkerThread(this.#options)))
+    this.#replace()
   }
 
   async #join(started: WorkerThread): Promise<void> {
@@ -215,31 +283,4 @@ export class WorkerPool implements Pool {
     this.#watch(thread)
     this.#offer()
   }
-}
-
-/**
- * Resolves when the first worker has loaded and passed its self-test; the others join as they are ready. All
- * but one start in parallel: with a worker for each core, this leaves a core to what else has to be loaded.
- * @throws EspalierError the first failure when no worker can be started
- */
-export async function createPool(options: PoolOptions): Promise<Pool> {
-  const atOnce = Math.max(1, options.workers - 1)
-  const threads = Array.from({ length: atOnce }, () => startWorkerThread(options))
-  const first = await Promise.any(
-    threads.map(async (thread) => {
-      await thread.ready
-      return thread
-    }),
-  ).catch(async () => {
-    await Promise.all(threads.map((thread) => thread.stop()))
-    const [settled] = await Promise.allSettled([(threads[0] as WorkerThread).ready])
-    const reason = settled?.status === 'rejected' ? settled.reason : new Error('no workers')
-    if (!isWorkerCrash(reason)) throw reason
-    throw new EspalierError('internal', reason.message, { cause: reason })
-  })
-  const pool = new WorkerPool(options)
-  pool.adopt(first)
-  for (const thread of threads) if (thread !== first) pool.await(thread)
-  for (let i = atOnce; i < options.workers; i++) pool.await(startWorkerThread(options))
-  return pool
 }

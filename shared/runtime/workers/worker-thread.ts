@@ -16,7 +16,19 @@ interface Pending {
 
 /** The thread ended without being asked to; what it was doing may be tried elsewhere. */
 export class WorkerCrash extends Error {
-  override readonly name = 'WorkerCrash'
+  override readonly name: string = 'WorkerCrash'
+}
+
+/** The thread did not come back from a run in time and was given up; it may still be busy with it. */
+export class WorkerStuck extends WorkerCrash {
+  override readonly name = 'WorkerStuck'
+  /** Whether a fresh worker has taken its place. */
+  readonly isReplaced: boolean
+
+  constructor(isReplaced: boolean) {
+    super('an encoder worker did not come back from a run')
+    this.isReplaced = isReplaced
+  }
 }
 
 /** One worker thread: questions in, answers out, an orderly end. Never terminated. */
@@ -53,8 +65,7 @@ export class WorkerThread {
         const error = new WorkerCrash(`an encoder worker ended: ${reason}`, { cause: crash })
         this.#ended = error
         settled.reject(error)
-        for (const pending of this.#pending.values()) pending.reject(error)
-        this.#pending.clear()
+        this.#rejectAll(error)
         resolve()
       })
     })
@@ -79,6 +90,22 @@ export class WorkerThread {
     return this.exited
   }
 
+  /**
+   * Gives the thread up: all that it was asked fails, and it ends by itself should it ever come back. Ending it
+   * by force inside ONNX Runtime would abort the process.
+   */
+  abandon(reason: WorkerStuck): void {
+    if (this.#ended) return
+    this.#ended = reason
+    this.#worker.postMessage({ type: 'stop' } satisfies ToWorker)
+    this.#rejectAll(reason)
+  }
+
+  #rejectAll(error: Error): void {
+    for (const pending of this.#pending.values()) pending.reject(error)
+    this.#pending.clear()
+  }
+
   #settle(reply: Reply): void {
     const pending = this.#pending.get(reply.id)
     this.#pending.delete(reply.id)
@@ -90,6 +117,11 @@ export class WorkerThread {
 /** True for the sudden end of a thread. */
 export function isWorkerCrash(error: unknown): error is WorkerCrash {
   return error instanceof WorkerCrash
+}
+
+/** True for a thread that did not come back from a run. */
+export function isWorkerStuck(error: unknown): error is WorkerStuck {
+  return error instanceof WorkerStuck
 }
 
 /** The error of a crash as callers see it. */

@@ -6,7 +6,7 @@ import { silentLogger } from '../../../shared/lib/logger.ts'
 import type { EncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { Job } from '../../../shared/runtime/protocol.ts'
 import type { Pool } from '../../../shared/runtime/workers/pool.ts'
-import { createPool } from '../../../shared/runtime/workers/worker-pool.ts'
+import { createPool } from '../../../shared/runtime/workers/create-pool.ts'
 
 const workerUrl = new URL('../../fakes/fake-encoder-worker.mjs', import.meta.url)
 const scratch = mkdtempSync(join(tmpdir(), 'pool-'))

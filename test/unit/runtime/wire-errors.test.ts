@@ -5,7 +5,7 @@ import type { EncoderManifest } from '../../../shared/lib/manifests/encoder-mani
 import { option, say } from '../../../shared/lib/wording.ts'
 import { fromWireError, toWireError } from '../../../shared/runtime/protocol.ts'
 import type { Pool } from '../../../shared/runtime/workers/pool.ts'
-import { createPool } from '../../../shared/runtime/workers/worker-pool.ts'
+import { createPool } from '../../../shared/runtime/workers/create-pool.ts'
 
 const workerUrl = new URL('../../fakes/fake-encoder-worker.mjs', import.meta.url)
 const opened: Pool[] = []

@@ -1,0 +1,31 @@
+import { EspalierError } from '../../lib/errors.ts'
+import type { Pool, PoolOptions } from './pool.ts'
+import { startWorkerThread, WorkerPool } from './worker-pool.ts'
+import { isWorkerCrash, type WorkerThread } from './worker-thread.ts'
+
+/**
+ * Resolves when the first worker has loaded and passed its self-test; the others join as they are ready. All
+ * but one start in parallel: with a worker for each core, this leaves a core to what else has to be loaded.
+ * @throws EspalierError the first failure when no worker can be started
+ */
+export async function createPool(options: PoolOptions): Promise<Pool> {
+  const atOnce = Math.max(1, options.workers - 1)
+  const threads = Array.from({ length: atOnce }, () => startWorkerThread(options))
+  const first = await Promise.any(
+    threads.map(async (thread) => {
+      await thread.ready
+      return thread
+    }),
+  ).catch(async () => {
+    await Promise.all(threads.map((thread) => thread.stop()))
+    const [settled] = await Promise.allSettled([(threads[0] as WorkerThread).ready])
+    const reason = settled?.status === 'rejected' ? settled.reason : new Error('no workers')
+    if (!isWorkerCrash(reason)) throw reason
+    throw new EspalierError('internal', reason.message, { cause: reason })
+  })
+  const pool = new WorkerPool(options)
+  pool.adopt(first)
+  for (const thread of threads) if (thread !== first) pool.await(thread)
+  for (let i = atOnce; i < options.workers; i++) pool.await(startWorkerThread(options))
+  return pool
+}
