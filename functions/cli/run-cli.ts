@@ -38,6 +38,9 @@ import {
   toOneLine,
 } from './output/report-error.ts'
 
+/** Beyond the time for accepted requests, what closes in order has so long after a signal. */
+const CLOSING_MS = 3_000
+
 /** What the command line gets from its process. */
 export interface CliDeps {
   /** Builds the parts; called at most once, and not at all for `--help`. */
@@ -48,6 +51,8 @@ export interface CliDeps {
   readonly stderr: OutputStream
   /** Aborted with the signal's name as reason: `SIGINT` or `SIGTERM`. */
   readonly signal: AbortSignal
+  /** Ends the process whatever hangs; called where a command has not ended long after the signal. */
+  readonly endByForce: () => void
   readonly clock?: Clock
 }
 
@@ -69,7 +74,10 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
   const context: CommandContext = {
     argv,
     async boot() {
-      boot ??= deps.boot()
+      boot ??= deps.boot().then((built) => {
+        limitStop(deps, built.config.shutdownTimeoutMs + CLOSING_MS)
+        return built
+      })
       const built = await boot
       debug = built.config.logLevel === 'debug'
       return built
@@ -112,6 +120,13 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     stdout.on('error', ignore)
     stdout.off('error', onOutputError)
   }
+}
+
+/** A thread stuck in native code can neither be ended nor waited for. The timer outlives the command, not the process. */
+function limitStop({ signal, endByForce }: CliDeps, timeoutMs: number): void {
+  const arm = () => void setTimeout(endByForce, timeoutMs).unref()
+  if (signal.aborted) arm()
+  else signal.addEventListener('abort', arm, { once: true })
 }
 
 /** Every command with its options and help; nothing is built and nothing runs until it is parsed. */

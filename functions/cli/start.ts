@@ -28,8 +28,25 @@ export async function start(root: URL): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     signal: interrupted.signal,
+    endByForce,
   })
   await prespawned?.dispose()
   // An unread stdin would keep the process waiting.
   process.stdin.destroy()
+  endWhereStuck()
+}
+
+/** Where an orderly end is not to be had: exiting would wait for, or crash in, a thread inside native code. */
+function endByForce(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+/** A process whose command is done ends by itself, unless a worker is stuck; its last output is waited for. */
+function endWhereStuck(): void {
+  let checks = 0
+  const check = (): void => {
+    checks += 1
+    if (checks >= 3 && process.stdout.writableLength === 0) endByForce()
+  }
+  setInterval(check, 1_000).unref()
 }

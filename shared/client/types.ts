@@ -143,7 +143,7 @@ export type Model = EmbeddingModel | ClassifierModel
 
 /** Whether requests are welcome, as `GET /readyz` answers. */
 export interface Health {
-  readonly status: 'ok' | 'starting' | 'stopping'
+  readonly status: 'ok' | 'starting' | 'stopping' | 'workers_lost'
   readonly encoder?: string | undefined
   readonly device?: string | undefined
   readonly modality?: 'text' | 'image' | undefined

@@ -67,7 +67,9 @@ export class EncoderPools {
   /** Memory of all that is open or being opened. */
   get bytes(): number {
     let bytes = 0
-    for (const { source, opened } of this.#pools.values()) bytes += opened?.bytes ?? source.bytes
+    for (const { source, opened } of this.#pools.values()) {
+      bytes += opened ? opened.bytes + abandonedBytes(opened) : source.bytes
+    }
     return bytes
   }
 
@@ -192,4 +194,10 @@ export class EncoderPools {
       .finally(() => this.#draining.delete(draining))
     this.#draining.add(draining)
   }
+}
+
+/** What workers hold that were given up in a run and have been replaced: as much as any of the others. */
+function abandonedBytes({ encoder, bytes }: OpenedEncoder): number {
+  const { abandonedWorkers } = encoder.load()
+  return abandonedWorkers === 0 ? 0 : Math.ceil((bytes * abandonedWorkers) / encoder.info.workers)
 }

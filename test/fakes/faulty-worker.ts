@@ -1,6 +1,7 @@
 /**
  * The real encoder worker with a fault: it ends while a job runs that holds a marked text. `END-WORKER` ends
- * every worker that takes it, `END-ONCE path` only while there is no file at the path.
+ * every worker that takes it, `END-ONCE path` only while there is no file at the path. `HANG path` blocks the thread
+ * until there is a file at the path, and leaves `path-running` when it begins.
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
@@ -10,6 +11,7 @@ import { serveWorker } from '../../shared/runtime/workers/serve-worker.ts'
 
 const port = parentPort as MessagePort
 port.on('message', (message: ToWorker) => {
+  if (message.type === 'run') message.job.inputs.forEach(hang)
   if (message.type === 'run' && message.job.inputs.some(isFatal)) {
     // Behind the start of the run: the job is under way when the thread ends.
     setImmediate(() => {
@@ -18,6 +20,14 @@ port.on('message', (message: ToWorker) => {
   }
 })
 void serveWorker(port, workerData as WorkerInit)
+
+function hang(text: EncoderInput): void {
+  const path = typeof text === 'string' ? /\bHANG (\S+)/.exec(text)?.[1] : undefined
+  if (path === undefined || existsSync(path)) return
+  writeFileSync(`${path}-running`, '')
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  while (!existsSync(path)) Atomics.wait(never, 0, 0, 10)
+}
 
 function isFatal(text: EncoderInput): boolean {
   if (typeof text !== 'string') return false

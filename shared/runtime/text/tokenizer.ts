@@ -13,6 +13,7 @@ const MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
 /** First cut of a long text: characters tried per token wanted. */
 const CUT_CHARS_PER_TOKEN = 8
 const CUT_GROWTH = 4
+const CHINESE = /[\u4e00-\u9fff]/
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** How one text is cut. */
@@ -67,6 +68,7 @@ export function createTokenizer(json: string, source: string): Tokenizer {
   const { prefix, suffix } = findSpecialTokens(library, source)
   const special = prefix.length + suffix.length
   const cuttable = canCutAtWhitespace(config)
+  const isBreak = breaksOf(config)
   const whole: EncodeText = (text) => encodeAll(library, text)
   const encode = cuttable ? rememberWords(whole, config) : whole
 
@@ -77,7 +79,7 @@ export function createTokenizer(json: string, source: string): Tokenizer {
       }
       const budget = Math.max(0, options.maxTokens - special)
       const ids = cuttable
-        ? encodeEnough(encode, text, budget, options.truncationDirection)
+        ? encodeEnough(encode, text, budget, options.truncationDirection, isBreak)
         : encode(text)
       if (ids.length <= budget) return { ids: [...prefix, ...ids, ...suffix], truncated: false }
       if (!options.truncate) {
@@ -105,9 +107,10 @@ function encodeEnough(
   text: string,
   budget: number,
   direction: 'left' | 'right',
+  isBreak: IsBreak,
 ): number[] {
   for (let size = (budget + 1) * CUT_CHARS_PER_TOKEN; size < text.length; size *= CUT_GROWTH) {
-    const part = direction === 'right' ? cutHead(text, size) : cutTail(text, size)
+    const part = direction === 'right' ? cutHead(text, size, isBreak) : cutTail(text, size, isBreak)
     if (part === null) break
     const ids = encode(part)
     if (ids.length > budget) return ids
@@ -115,18 +118,31 @@ function encodeEnough(
   return encode(text)
 }
 
-/** The longest head of at most `size` characters that ends before a space, or null. */
-function cutHead(text: string, size: number): string | null {
-  for (let i = size; i > 0; i--) if (isSpace(text.charCodeAt(i))) return text.slice(0, i)
+/** Whether a text can be cut before a UTF-16 unit: it is a space, or a character that is a word of its own. */
+type IsBreak = (unit: number) => boolean
+
+/** The longest head of at most `size` characters that ends before a break, or null. */
+function cutHead(text: string, size: number, isBreak: IsBreak): string | null {
+  for (let i = size; i > 0; i--) if (isBreak(text.charCodeAt(i))) return text.slice(0, i)
   return null
 }
 
-/** The longest tail of at most `size` characters that starts after a space, or null. */
-function cutTail(text: string, size: number): string | null {
-  for (let i = text.length - size - 1; i < text.length; i++) {
-    if (isSpace(text.charCodeAt(i))) return text.slice(i + 1)
+/** The longest tail of at most `size` characters that starts at a break, or null. */
+function cutTail(text: string, size: number, isBreak: IsBreak): string | null {
+  for (let i = text.length - size; i < text.length; i++) {
+    if (isBreak(text.charCodeAt(i))) return text.slice(i)
   }
   return null
+}
+
+/**
+ * Chinese characters are words of their own where the normaliser sets spaces around them: only the common block,
+ * which neither normalisation nor lower case changes. No added token of the file may hold one.
+ */
+function breaksOf({ normalizer, added_tokens: added }: TokenizerJson): IsBreak {
+  const isSplit = normalizer?.type === 'BertNormalizer' && normalizer.handle_chinese_chars === true
+  if (!isSplit || added.some(({ content }) => CHINESE.test(content))) return isSpace
+  return (unit) => (unit >= 0x4e00 && unit <= 0x9fff) || isSpace(unit)
 }
 
 function isSpace(unit: number): boolean {

@@ -83,7 +83,7 @@ export class WorkerPool implements Pool {
   }
 
   get lostMs(): number {
-    return this.#lostTicks * TICK_MS
+    return this.#threads.size > 0 ? 0 : this.#lostTicks * TICK_MS
   }
 
   run(job: Job, tokens = 0): Promise<JobResult> {

@@ -17,6 +17,8 @@ export interface CliRunOptions {
   readonly signal?: AbortSignal
   readonly stdout?: Writable
   readonly terminal?: boolean
+  /** Told where the command would end its process by force. */
+  readonly endByForce?: () => void
   readonly clock?: Clock
 }
 
@@ -32,6 +34,7 @@ export async function runCommand(argv: readonly string[], options: CliRunOptions
     stdout: options.stdout ?? stdout,
     stderr,
     signal: options.signal ?? new AbortController().signal,
+    endByForce: options.endByForce ?? (() => {}),
     ...(options.clock && { clock: options.clock }),
   })
   return { code, stdout: stdout.text, stderr: stderr.text }

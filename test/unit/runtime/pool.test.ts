@@ -5,8 +5,8 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import type { EncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import type { Job } from '../../../shared/runtime/protocol.ts'
-import type { Pool } from '../../../shared/runtime/workers/pool.ts'
 import { createPool } from '../../../shared/runtime/workers/create-pool.ts'
+import type { Pool } from '../../../shared/runtime/workers/pool.ts'
 
 const workerUrl = new URL('../../fakes/fake-encoder-worker.mjs', import.meta.url)
 const scratch = mkdtempSync(join(tmpdir(), 'pool-'))

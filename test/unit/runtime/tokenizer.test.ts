@@ -81,6 +81,23 @@ describe('a tokenizer', () => {
     )
   })
 
+  test('reads no more of a long text of Chinese characters than it needs, with the same result', () => {
+    const piece = fc.constantFrom('中', '文', '𠀀', 'cat', 'xyz', 'é', '\u0301', '、', 'Σ', '[SEP]')
+    const long = fc.array(piece, { minLength: 1, maxLength: 400 }).map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(long, fc.integer({ min: 2, max: 12 }), fc.boolean(), (text, maxTokens, right) => {
+        const whole = tiny.encode(text, RIGHT).ids.slice(1, -1)
+        const truncationDirection = right ? 'right' : 'left'
+        const cut = tiny.encode(text, { maxTokens, truncate: true, truncationDirection })
+        const budget = maxTokens - 2
+        const from = right ? 0 : Math.max(0, whole.length - budget)
+        expect(cut.ids.slice(1, -1)).toEqual(whole.slice(from, from + budget))
+        expect(cut.truncated).toBe(whole.length > budget)
+      }),
+      { seed: 3, numRuns: 500 },
+    )
+  })
+
   test('takes the id of an added token where the vocabulary has another', () => {
     const json = tinyTokenizerJson()
     const added_tokens = [...json.added_tokens, { id: 40, content: 'cat', special: false }]

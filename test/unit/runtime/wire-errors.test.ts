@@ -4,8 +4,8 @@ import { silentLogger } from '../../../shared/lib/logger.ts'
 import type { EncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { option, say } from '../../../shared/lib/wording.ts'
 import { fromWireError, toWireError } from '../../../shared/runtime/protocol.ts'
-import type { Pool } from '../../../shared/runtime/workers/pool.ts'
 import { createPool } from '../../../shared/runtime/workers/create-pool.ts'
+import type { Pool } from '../../../shared/runtime/workers/pool.ts'
 
 const workerUrl = new URL('../../fakes/fake-encoder-worker.mjs', import.meta.url)
 const opened: Pool[] = []
