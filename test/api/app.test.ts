@@ -87,6 +87,29 @@ describe('health', () => {
   })
 })
 
+describe('health without workers', () => {
+  it('readiness goes first, then liveness, and both come back', async () => {
+    let lostMs = 0
+    const encoder = createFakeEncoder({ lostMs: () => lostMs })
+    const server = createApp(await createApiDeps({ encoder }))
+    const ask = async (path: string) => {
+      const answer = await server.request(path)
+      return [answer.status, healthSchema.parse(await answer.json()).status]
+    }
+    const both = async () => [await ask('/readyz'), await ask('/livez')]
+    const ok = [200, 'ok']
+    const lost = [503, 'workers_lost']
+    lostMs = 9_999
+    expect(await both()).toEqual([ok, ok])
+    lostMs = 10_000
+    expect(await both()).toEqual([lost, ok])
+    lostMs = 60_000
+    expect(await both()).toEqual([lost, lost])
+    lostMs = 0
+    expect(await both()).toEqual([ok, ok])
+  })
+})
+
 describe('routing', () => {
   it('answers unknown paths with 404', async () => {
     const answer = await app.request('/nope?text=secret')
