@@ -35,6 +35,9 @@ export function createFakePool(workers: number, dimension: number): FakePool {
       return Math.min(workers, jobs.length)
     },
     crashes: 0,
+    abandoned: 0,
+    stuck: 0,
+    lostMs: 0,
     run(job) {
       return new Promise<JobResult>((resolve) => {
         const own: FakeJob = {
