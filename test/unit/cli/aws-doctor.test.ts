@@ -338,7 +338,43 @@ describe('what AWS does not tell', () => {
   }, 30_000)
 })
 
-it('refuses a setting without a value', async () => {
+describe('a deployment file', () => {
+  const file = join(work, 'espalier.deploy.json')
+
+  it('says what is needed, by environment; the command wins over it', async () => {
+    writeFileSync(
+      file,
+      JSON.stringify({
+        cpu: { memory: 1769 },
+        environments: {
+          staging: { region: REGION, name: 'Staging' },
+          production: { region: 'af-south-1', account: '111111111111' },
+        },
+      }),
+    )
+    const staging = await examine({}, '--file', file, '--environment', 'staging')
+    expect(staging.ready).toBe(true)
+    expect(staging.find('memory')?.found).toContain('1769 MiB')
+    const larger = await examine({ 'cpu.memory': '3538' }, '--file', file, '--environment=staging')
+    expect(larger.find('memory')?.found).toContain('3538 MiB')
+    const production = await examine({}, '--file', file, '--environment', 'production')
+    expect(production.find('credentials')).toMatchObject({
+      status: 'missing',
+      found: expect.stringContaining('is not of the account 111111111111'),
+    })
+    expect(await run('--file', file)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/staging, production; name one: --environment/),
+    })
+  })
+})
+
+it('refuses a setting without a value, or of no such name', async () => {
+  expect(await run('-c', 'cpu.memroy=1769')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('cpu.memroy is no setting; did you mean cpu.memory?'),
+  })
+
   expect(await run('-c', 'cpu.memory')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('key=value'),

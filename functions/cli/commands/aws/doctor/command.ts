@@ -1,16 +1,22 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { DEPLOYMENT_FILE } from '../../../../../shared/deployment/deployment-file.ts'
 import type { CommandContext } from '../../../context.ts'
+import { readValues } from './needs.ts'
 import { formatResults } from './print.ts'
 import { examine } from './run.ts'
 
 interface DoctorOptions {
   readonly context: Readonly<Record<string, string>>
   readonly region?: string
+  readonly file?: string
+  readonly environment?: string
   readonly json?: boolean
 }
 
 const EXAMPLES = `
 Examples:
+  espalier aws doctor
+  espalier aws doctor --environment staging
   espalier aws doctor --region eu-west-1
   espalier aws doctor -c cpu.memory=3538 -c cpu.concurrency=50
   espalier aws doctor -c stacks=store,cpu,gpu -c gpu.domain=models.example.com -c gpu.certificate=arn:aws:acm:…
@@ -31,10 +37,14 @@ export function addAwsDoctorCommand(group: Command, context: CommandContext): vo
       {},
     )
     .option('--region <region>', 'region of AWS')
+    .option('--file <file>', `the deployment file; ${DEPLOYMENT_FILE} where it is there`)
+    .option('--environment <name>', 'which environment of it')
     .option('--json', 'print a JSON object')
     .addHelpText('after', EXAMPLES)
     .action(async (options: DoctorOptions) => {
-      const values = { ...options.context, ...(options.region && { region: options.region }) }
+      const { file, environment, region } = options
+      const given = { ...options.context, ...(region && { region }) }
+      const values = readValues({ file, environment, context: given })
       const { openSecret } = await context.boot()
       const report = await examine(values, openSecret)
       await context.print(options.json ? JSON.stringify(report, null, 2) : formatResults(report))

@@ -1,4 +1,10 @@
+import {
+  findDeploymentFile,
+  readDeployment,
+} from '../../../../../shared/deployment/deployment-file.ts'
+import { SETTINGS } from '../../../../../shared/deployment/settings.ts'
 import { EspalierError } from '../../../../../shared/lib/errors.ts'
+import { nearestName } from '../../../../../shared/lib/text/nearest.ts'
 
 /** Values of a deployment by their keys, as the CDK takes them: `cpu.memory` is `3538`. */
 export type DeploymentValues = Readonly<Record<string, string>>
@@ -41,6 +47,31 @@ const VCPUS_PER_GPU = 4
 /** As the stacks of jobs ask for by default. */
 const MOST_TRAIN_VCPUS = 32
 const MOST_BULK_VCPUS = 256
+
+/** Where the values of a deployment come from. */
+export interface ValueSources {
+  readonly file?: string | undefined
+  readonly environment?: string | undefined
+  /** Wins over the file. */
+  readonly context: DeploymentValues
+}
+
+/**
+ * The values of the deployment file, where there is one, with those of the command over them.
+ * @throws EspalierError for a file that cannot be, and `invalid_request` for a key that is no setting
+ */
+export function readValues({ context, environment, ...given }: ValueSources): DeploymentValues {
+  const keys = SETTINGS.map(({ key }) => String(key))
+  const unknown = Object.keys(context).find((key) => !keys.includes(key))
+  if (unknown !== undefined) {
+    const nearest = nearestName(unknown, keys)
+    const hint = nearest === null ? `there are ${keys.join(', ')}` : `did you mean ${nearest}?`
+    throw new EspalierError('invalid_request', `${unknown} is no setting; ${hint}`)
+  }
+  const file = given.file ?? findDeploymentFile(['.'])
+  const filed = file === null ? [] : [...readDeployment(file, environment).values]
+  return { ...Object.fromEntries(filed.map(([key, value]) => [key, String(value)])), ...context }
+}
 
 /** @throws EspalierError `invalid_request` for a value that is no number where one is needed */
 export function readNeeds(values: DeploymentValues): DeploymentNeeds {

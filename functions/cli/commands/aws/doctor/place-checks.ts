@@ -29,6 +29,7 @@ export function judgeRegionName(region: string | undefined): Finding | null {
 /** Who calls, and the number of the account where AWS knows the caller. */
 export async function checkCredentials(
   account: Account,
+  wanted: string | undefined,
 ): Promise<{ readonly result: CheckResult; readonly number: string | undefined }> {
   let number: string | undefined
   const look = async (): Promise<Finding> => {
@@ -37,6 +38,11 @@ export async function checkCredentials(
       if (!caller.arn.startsWith('arn:aws:')) {
         const fix = 'use credentials of an account in the partition aws'
         return { status: 'missing', found: `${caller.arn} is in another partition`, fix }
+      }
+      if (wanted !== undefined && caller.account !== wanted) {
+        const found = `${caller.arn} is not of the account ${wanted}, which the deployment belongs to`
+        const fix = 'use credentials of that account, such as by AWS_PROFILE'
+        return { status: 'missing', found, fix }
       }
       number = caller.account
       return { status: 'ok', found: caller.arn }

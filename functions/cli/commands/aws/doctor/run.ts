@@ -45,7 +45,7 @@ export async function examine(
     return report(undefined, refused === null ? [] : [{ check: 'region', ...refused }])
   }
   const place = { account: openAccount(region), region }
-  const { result, number } = await checkCredentials(place.account)
+  const { result, number } = await checkCredentials(place.account, values.account || undefined)
   if (number === undefined) return report(undefined, [result])
   const checks = [
     regionCheck(place),
