@@ -5,7 +5,7 @@ import { CpuApi, type CpuApiProps } from '../constructs/cpu-api.ts'
 /** How the stack of the endpoint on Lambda is made. */
 export interface CpuApiStackProps extends StackProps, CpuApiProps {}
 
-/** An HTTPS endpoint that costs nothing while nobody calls. */
+/** An HTTPS endpoint whose copies run while somebody calls. */
 export class CpuApiStack extends Stack {
   readonly api: CpuApi
 

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ERROR_STATUS } from '../../functions/api/responses/errors.ts'
 import { renderCliReference } from '../../infra/cli-reference.ts'
+import { fillCosts } from '../../infra/cost-tables.ts'
 import { CONFIG_VARIABLES } from '../../shared/lib/config/config.ts'
 import { ERROR_CODES } from '../../shared/lib/errors.ts'
 
@@ -75,6 +76,13 @@ describe('docs/configuration.md', () => {
 describe('docs/cli.md', () => {
   it('says what the commands say; `npm run docs:cli` writes it', () => {
     expect(readPage('docs/cli.md')).toBe(renderCliReference())
+  })
+})
+
+describe('docs/deploy.md', () => {
+  it('has the costs that the prices give; `npm run docs:costs` writes them', () => {
+    const page = readPage('docs/deploy.md')
+    expect(page).toBe(fillCosts(page))
   })
 })
 

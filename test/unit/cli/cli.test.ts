@@ -33,6 +33,7 @@ const VERBS = [
   'gc',
   'verify',
   'keys',
+  'aws',
 ]
 
 describe('usage', () => {

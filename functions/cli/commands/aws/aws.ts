@@ -1,19 +1,35 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../../context.ts'
+import { addAwsCostsCommand } from './costs.ts'
 import { addAwsDoctorCommand } from './doctor/command.ts'
 import { addAwsEraseCommand } from './erase.ts'
+import { addAwsInitCommand } from './init.ts'
 import { addAwsKeysCommand } from './keys.ts'
 
 /** Adds one command of the group to it. */
 type AddCommand = (group: Command, context: CommandContext) => void
 
-const COMMANDS: readonly AddCommand[] = [addAwsDoctorCommand, addAwsKeysCommand, addAwsEraseCommand]
+const COMMANDS: readonly AddCommand[] = [
+  addAwsInitCommand,
+  addAwsDoctorCommand,
+  addAwsCostsCommand,
+  addAwsKeysCommand,
+  addAwsEraseCommand,
+]
+
+const EXAMPLES = `
+Examples:
+  espalier aws init --region eu-west-1
+  espalier aws doctor
+  espalier aws costs
+  espalier aws keys create --name website`
 
 /** `espalier aws`: what a deployment to AWS needs, before and beside the CDK. */
 export function addAwsCommands(program: Command, context: CommandContext): void {
   const group = program
     .command('aws')
     .summary('prepare and look after a deployment to AWS')
-    .description('Prepare a deployment to AWS, and look after its keys.')
+    .description('Prepare a deployment to AWS, and look after its keys and data.')
+    .addHelpText('after', EXAMPLES)
   for (const add of COMMANDS) add(group, context)
 }

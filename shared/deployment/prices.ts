@@ -1,0 +1,97 @@
+/** One price of AWS in US dollars. */
+export interface Price {
+  readonly usd: number
+  /** What the price buys. */
+  readonly per: string
+  /** The page of AWS that states it. */
+  readonly page: string
+}
+
+/** Prices of one region on one day. */
+export interface PriceList {
+  /** The day on which they were written down. */
+  readonly date: string
+  readonly region: string
+  readonly prices: Readonly<Record<PriceName, Price>>
+}
+
+const LAMBDA = 'https://aws.amazon.com/lambda/pricing/'
+const CLOUDWATCH = 'https://aws.amazon.com/cloudwatch/pricing/'
+const VPC = 'https://aws.amazon.com/vpc/pricing/'
+
+const prices = {
+  lambdaGbSecond: { usd: 0.0000166667, per: 'GB-second, x86', page: LAMBDA },
+  lambdaArmGbSecond: { usd: 0.0000133334, per: 'GB-second, arm64', page: LAMBDA },
+  lambdaRequest: { usd: 0.0000002, per: 'request', page: LAMBDA },
+  snapStartGbSecond: { usd: 0.0000015046, per: 'GB-second of a snapshot', page: LAMBDA },
+  snapStartRestoreGb: { usd: 0.0001397998, per: 'GB of a restore', page: LAMBDA },
+  provisionedGbSecond: { usd: 0.0000041667, per: 'GB-second of a warm copy', page: LAMBDA },
+  provisionedArmGbSecond: { usd: 0.0000033334, per: 'GB-second, arm64', page: LAMBDA },
+  httpApiRequest: {
+    usd: 0.000001,
+    per: 'request of an HTTP API',
+    page: 'https://aws.amazon.com/api-gateway/pricing/',
+  },
+  restApiRequest: {
+    usd: 0.0000035,
+    per: 'request of a REST API',
+    page: 'https://aws.amazon.com/api-gateway/pricing/',
+  },
+  loadBalancerHour: {
+    usd: 0.0225,
+    per: 'hour of a load balancer',
+    page: 'https://aws.amazon.com/elasticloadbalancing/pricing/',
+  },
+  natGatewayHour: { usd: 0.045, per: 'hour of a NAT gateway', page: VPC },
+  natGatewayGb: { usd: 0.045, per: 'GB through a NAT gateway', page: VPC },
+  publicAddressHour: { usd: 0.005, per: 'hour of a public address', page: VPC },
+  gpuHour: {
+    usd: 0.8048,
+    per: 'hour of a g6.xlarge (L4), on demand',
+    page: 'https://aws.amazon.com/ec2/pricing/on-demand/',
+  },
+  fargateVcpuHour: {
+    usd: 0.04048,
+    per: 'vCPU-hour',
+    page: 'https://aws.amazon.com/fargate/pricing/',
+  },
+  fargateGbHour: {
+    usd: 0.004445,
+    per: 'GB-hour',
+    page: 'https://aws.amazon.com/fargate/pricing/',
+  },
+  storageGbMonth: {
+    usd: 0.023,
+    per: 'GB-month in S3',
+    page: 'https://aws.amazon.com/s3/pricing/',
+  },
+  imageGbMonth: {
+    usd: 0.1,
+    per: 'GB-month of images',
+    page: 'https://aws.amazon.com/ecr/pricing/',
+  },
+  alarmMonth: { usd: 0.1, per: 'metric of an alarm and month', page: CLOUDWATCH },
+  logGb: { usd: 0.5, per: 'GB of logs taken in', page: CLOUDWATCH },
+  logScanGb: { usd: 0.005, per: 'GB of logs that a query reads', page: CLOUDWATCH },
+  metricMonth: { usd: 0.3, per: 'metric of Container Insights and month', page: CLOUDWATCH },
+  secretMonth: {
+    usd: 0.4,
+    per: 'secret and month',
+    page: 'https://aws.amazon.com/secrets-manager/pricing/',
+  },
+  event: {
+    usd: 0.000001,
+    per: 'event of EventBridge',
+    page: 'https://aws.amazon.com/eventbridge/pricing/',
+  },
+  transition: {
+    usd: 0.000025,
+    per: 'state transition of Step Functions',
+    page: 'https://aws.amazon.com/step-functions/pricing/',
+  },
+} as const
+
+export type PriceName = keyof typeof prices
+
+/** List prices without free tiers, discounts and taxes; the fee of ECS Managed Instances is not among them. */
+export const PRICES: PriceList = { date: '2026-11-30', region: 'us-east-1', prices }
