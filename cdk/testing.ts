@@ -1,5 +1,6 @@
-/** What the tests need of the CDK and of the simulator of IAM: they lie outside of this package, where none is found. */
+/** What the tests need of the CDK, of its diff and of the simulator of IAM: they lie outside of this package, where none is found. */
 
+export { fullDiff, ResourceImpact } from '@aws-cdk/cloudformation-diff'
 export { runSimulation } from '@cloud-copilot/iam-simulate'
 export { App, Aspects, Stack, Validations } from 'aws-cdk-lib'
 export { Match, Template } from 'aws-cdk-lib/assertions'
