@@ -2,12 +2,18 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../../context.ts'
 import { addAwsDoctorCommand } from './doctor/command.ts'
 import { addAwsEraseCommand } from './erase.ts'
+import { addAwsInitCommand } from './init.ts'
 import { addAwsKeysCommand } from './keys.ts'
 
 /** Adds one command of the group to it. */
 type AddCommand = (group: Command, context: CommandContext) => void
 
-const COMMANDS: readonly AddCommand[] = [addAwsDoctorCommand, addAwsKeysCommand, addAwsEraseCommand]
+const COMMANDS: readonly AddCommand[] = [
+  addAwsInitCommand,
+  addAwsDoctorCommand,
+  addAwsKeysCommand,
+  addAwsEraseCommand,
+]
 
 /** `espalier aws`: what a deployment to AWS needs, before and beside the CDK. */
 export function addAwsCommands(program: Command, context: CommandContext): void {
