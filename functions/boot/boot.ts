@@ -71,6 +71,7 @@ export function createBoot(options: {
     openRegistryAt: registry.openAt,
     ...encoderParts,
     ...createJobParts({ config, artifacts, workerUrl: trainerUrl, quietSdk }),
+    awsRegion: env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined,
     openSecret,
     ...createServerParts({
       config,

@@ -86,6 +86,8 @@ export interface Boot {
   readonly snapshotRuntime: string | null
   /** A folder or a place on S3 that shards are read from or results written to; close it when done. */
   openBulkPlace(url: string, format?: DataFormat): Promise<BulkPlace>
+  /** The region of AWS that the environment says. */
+  readonly awsRegion: string | undefined
   /** A secret of AWS, whose client is loaded here; close it when done. */
   openSecret(address: SecretAddress, options?: OpenSecretOptions): Promise<Secret>
   /** Listens until the signal aborts. */

@@ -6,7 +6,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { composeApp } from '../../cdk/compose.ts'
 import { openDeployment } from '../../cdk/settings/deployment.ts'
 import { App, Template } from '../../cdk/testing.ts'
-import { CDK_JSON, type ContextValues, IMAGE } from './synthesize.ts'
+import { readDeployment } from '../../shared/deployment/deployment-file.ts'
+import {
+  adoptDeployment,
+  nestValues,
+  parseSetting,
+} from '../../shared/deployment/new-deployment.ts'
+import { CDK_JSON, type ContextValues, EVERYTHING, IMAGE, synthesize } from './synthesize.ts'
 
 const cdkJson = fileURLToPath(new URL('../../cdk/cdk.json', import.meta.url))
 const KEYS = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:espalier/keys-AbCdEf'
@@ -135,6 +141,36 @@ describe('a deployment file', () => {
     const path = write(file)
     expect(() => start()).toThrow(message)
     expect(() => start()).toThrow(path)
+  })
+})
+
+describe('an earlier deployment', () => {
+  it.each<[string, ContextValues]>([
+    ['the default', { region: 'eu-west-1', 'image.cpu': IMAGE }],
+    ['everything', EVERYTHING],
+    ['jobs', { region: 'eu-west-1', stacks: 'store,train,bulk', 'image.cpu': IMAGE }],
+    [
+      'tokens',
+      {
+        region: 'eu-west-1',
+        'image.cpu': IMAGE,
+        'cpu.iam': 'false',
+        'cpu.jwt.issuer': 'https://issuer.example.com',
+        'cpu.jwt.audience': 'a,b',
+      },
+    ],
+  ])('is the same when a file adopts it: %s', (_, values) => {
+    const given = Object.entries(values).map(([key, value]) => parseSetting(`${key}=${value}`))
+    const path = write(nestValues(adoptDeployment(new Map(given))))
+    const before = synthesize(values)
+    const assembly = start().synth()
+    expect(assembly.stacks.map(({ stackName }) => stackName).sort()).toEqual(
+      [...before.stacks].sort(),
+    )
+    for (const { stackName, templateFullPath } of assembly.stacks) {
+      expect(readFileSync(templateFullPath, 'utf8')).toBe(before.text(stackName))
+    }
+    expect(readDeployment(path).values.get('cpu.memory')).toBe(3538)
   })
 })
 

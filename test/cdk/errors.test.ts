@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -228,10 +228,28 @@ describe('the application as the command line of the CDK starts it', () => {
   it('ends with one line for a setting that cannot be', () => {
     const { status, stderr } = start({ ...SMALLEST, region: 'mars-north-1' })
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^espalier: region is "mars-north-1", which AWS does not have; .*\n$/)
+    expect(stderr).toMatch(/\nespalier: region is "mars-north-1", which AWS does not have; .*\n$/)
   })
 
   it('synthesises without docker, account or network', () => {
-    expect(start(SMALLEST)).toMatchObject({ status: 0 })
+    const { status, stderr } = start(SMALLEST)
+    expect(status).toBe(0)
+    expect(stderr).toMatch(
+      /^espalier: there is no espalier.deploy.json: .*"espalier aws init --adopt/,
+    )
+  })
+
+  it('reads the deployment file that -c names, and then warns of nothing', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'espalier-deployment-'))
+    const file = join(folder, 'production.json')
+    const content = { region: 'eu-west-1', stacks: ['store'], environments: { eu: {} } }
+    writeFileSync(file, JSON.stringify(content))
+    expect(start({ file })).toEqual({ status: 0, stderr: '' })
+    writeFileSync(file, JSON.stringify({ ...content, stack: [] }))
+    expect(start({ file })).toEqual({
+      status: 1,
+      stderr: `espalier: ${file}: stack is no setting; did you mean stacks?\n`,
+    })
+    rmSync(folder, { recursive: true, force: true })
   })
 })

@@ -109,6 +109,7 @@ export function createFakeBoot({
       return models
     },
     openBulkPlace,
+    awsRegion: undefined,
     openSecret,
     async serve({ port = 8080, signal } = {}) {
       const closed = new Promise<number>((resolve) => {

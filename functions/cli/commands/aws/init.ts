@@ -1,37 +1,52 @@
-import { readFile } from 'node:fs/promises'
-import { type Command, InvalidArgumentError } from 'commander'
-import { DEPLOYMENT_FILE, listEnvironments } from '../../../../shared/deployment/deployment-file.ts'
+import { existsSync, readFileSync } from 'node:fs'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { changeJson } from '../../../../shared/deployment/change-json.ts'
 import {
-  addEnvironmentText,
-  createDeploymentText,
-  type GivenValues,
-} from '../../../../shared/deployment/new-file.ts'
-import { SETTINGS, type SettingKey } from '../../../../shared/deployment/settings.ts'
+  DEPLOYMENT_FILE,
+  listEnvironments,
+  parseDeployment,
+} from '../../../../shared/deployment/deployment-file.ts'
+import {
+  ACCESSES,
+  type Access,
+  adoptDeployment,
+  type DeploymentValues,
+  nestValues,
+  parseSetting,
+  saysAccess,
+  stacksOf,
+  startDeployment,
+} from '../../../../shared/deployment/new-deployment.ts'
+import type { SettingValue } from '../../../../shared/deployment/setting-types.ts'
+import type { SettingKey } from '../../../../shared/deployment/settings.ts'
 import { writeDeploymentFile } from '../../../../shared/deployment/update-file.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
-import { nearestName } from '../../../../shared/lib/text/nearest.ts'
 import type { CommandContext } from '../../context.ts'
 
 interface InitOptions {
-  readonly context: GivenValues
+  readonly set: readonly string[]
+  readonly access?: Access
   readonly region?: string
   readonly name?: string
   readonly stacks?: string
   readonly email?: string
   readonly environment?: string
-  readonly file: string
   readonly adopt?: boolean
   readonly force?: boolean
+  readonly file: string
   readonly json?: boolean
 }
+
+/** What the deployment of a file without environments is called when a second one comes. */
+const FIRST = 'production'
 
 const EXAMPLES = `
 Examples:
   espalier aws init --region eu-west-1 --email ops@example.com
-  espalier aws init --region eu-west-1 -c cpu.iam=true -c cpu.memory=3008
-  espalier aws init --region eu-west-1 --environment production
-  espalier aws init --region us-east-1 --environment us        # adds one to the file
-  espalier aws init --adopt --region eu-west-1 --stacks store,cpu,train,ops`
+  espalier aws init --access jwt -c cpu.jwt.issuer=https://issuer.example.com -c cpu.jwt.audience=espalier
+  espalier aws init --environment staging --region eu-west-1      # beside the deployment that the file has
+  espalier aws init --adopt -c region=eu-west-1 -c stacks=store,cpu,train,ops   # deployed by these values before
+  espalier aws init --stacks store,cpu,gpu,ops -c gpu.domain=models.example.com -c gpu.certificate=arn:aws:acm:…`
 
 /** `espalier aws init` */
 export function addAwsInitCommand(group: Command, context: CommandContext): void {
@@ -39,94 +54,123 @@ export function addAwsInitCommand(group: Command, context: CommandContext): void
     .command('init')
     .summary('write the deployment file')
     .description(
-      `Write ${DEPLOYMENT_FILE}, which deploy, diff and destroy read. Its defaults fit a new account. ` +
-        'With --environment, a file that is there gets one more environment; nothing else in it changes.',
+      `Write ${DEPLOYMENT_FILE}, which deploy, diff and destroy read alike. Its values fit a new account of AWS.`,
     )
-    .option('--region <region>', 'region of AWS; else AWS_REGION or AWS_DEFAULT_REGION')
-    .option('--name <name>', 'prefix of the stacks')
-    .option('--stacks <list>', 'stacks, with commas between them')
+    .addOption(new Option('--access <way>', 'how callers are known').choices(ACCESSES))
+    .option('--region <region>', 'region of AWS (default: that of AWS_REGION)')
+    .option('--stacks <list>', 'stacks to deploy (default: store,cpu,ops)')
+    .option('--name <name>', 'prefix of the stacks (default: Espalier)')
     .option('--email <address>', 'whom alarms tell')
-    .option(
-      '-c, --context <key=value>',
-      'any other setting, as "cdk deploy -c" takes it; repeat it for several',
-      addValue,
-      {},
-    )
-    .option('--environment <name>', 'environment that these values are of')
-    .option('--file <path>', 'file to write', DEPLOYMENT_FILE)
-    .option('--adopt', 'describe what an earlier version has deployed, so that nothing changes')
-    .option('--force', 'write over a file')
+    .option('-c, --set <key=value>', 'any setting; repeat it for several', append, [])
+    .option('--environment <name>', 'write it as this environment, beside those in the file')
+    .option('--adopt', 'write the values that an earlier version used where none is given')
+    .option('--force', 'write over the file or the environment that is there')
+    .option('--file <file>', 'the file to write', DEPLOYMENT_FILE)
     .option('--json', 'print a JSON object')
     .addHelpText('after', EXAMPLES)
     .action((options: InitOptions) => init(context, options))
 }
 
 async function init(context: CommandContext, options: InitOptions): Promise<void> {
-  const { file, environment = null, adopt = false, force = false, json } = options
-  const given = readGiven(options)
-  const existing = force ? null : await readExisting(file)
-  let text: string
-  if (existing === null) {
-    text = createDeploymentText(file, { given, environment, adopt })
-  } else if (environment === null || listEnvironments(file, existing).includes(environment)) {
-    const what = environment === null ? 'is there already' : `has ${environment} already`
-    const fix = 'add an environment with --environment, or write over it with --force'
-    throw new EspalierError('invalid_request', `${file} ${what}; ${fix}`, { param: '--file' })
-  } else {
-    text = addEnvironmentText(file, existing, environment, given)
+  const { file, environment, json } = options
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : null
+  if (before !== null && environment === undefined && !options.force) {
+    throw refusal(
+      `${file} is there already; add another deployment with --environment NAME, or write over it with --force`,
+    )
   }
+  const values = await collectValues(context, options, before)
+  const text = placeValues(options, before, values)
+  // What is written can be read: the same checks as at a deployment.
+  parseDeployment(file, text, environment)
   await writeDeploymentFile(file, text)
-  const more = environment === null ? '' : ` --environment ${environment}`
-  const next = [
-    `espalier aws doctor${more}`,
-    ...(hasAccess(text) ? [] : [`espalier aws keys create --name website${more}`]),
-    `npm run deploy${environment === null ? '' : ` -- -c environment=${environment}`}`,
-  ]
-  if (json === true) return context.print(JSON.stringify({ file, environment, next }, null, 2))
-  await context.print(`${existing === null ? 'written' : 'changed'}: ${file}`)
+  const next = nextCommands(options, values)
+  if (json) {
+    const settings = nestValues(values)
+    const made = { file, environment: environment ?? null, settings, next }
+    return context.print(JSON.stringify(made, null, 2))
+  }
+  await context.print(`wrote ${file}${environment === undefined ? '' : `: ${environment}`}`)
+  if (!options.adopt && !saysAccess(values) && stacksOf(values).includes('cpu')) {
+    await context.print('callers will have keys: the first of the next commands makes one')
+  }
   await context.print(`next:\n${next.map((line) => `  ${line}`).join('\n')}`)
 }
 
-function readGiven({ context, region, name, stacks, email }: InitOptions): GivenValues {
-  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env
-  const known = region || AWS_REGION || AWS_DEFAULT_REGION
-  const given = {
-    ...(known && { region: known }),
-    ...(name && { name }),
-    ...(stacks && { stacks }),
-    ...context,
-    ...(email && { 'alarms.email': email }),
+async function collectValues(
+  context: CommandContext,
+  options: InitOptions,
+  before: string | null,
+): Promise<DeploymentValues> {
+  const { region, stacks, name, email, environment, adopt, access, file } = options
+  const named = Object.entries({ region, stacks, name, 'alarms.email': email })
+  const pairs = named.flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}`))
+  const given = new Map<SettingKey, SettingValue>([...options.set, ...pairs].map(parseSetting))
+  if (!given.has('region')) {
+    const { awsRegion } = await context.boot()
+    if (awsRegion === undefined) throw refusal('there is no region; give one with --region')
+    given.set('region', awsRegion)
   }
-  if (given.region) return given
-  const message = 'there is no region: give one with --region, such as eu-west-1'
-  throw new EspalierError('invalid_request', message, { param: '--region' })
+  const isSecond = before !== null && environment !== undefined
+  if (isSecond && !given.has('name') && !listEnvironments(file, before).includes(environment)) {
+    given.set('name', `Espalier${environment.replace(/(?:^|-)(.)/g, (_, c) => c.toUpperCase())}`)
+  }
+  return adopt ? adoptDeployment(given) : startDeployment(given, access ?? 'keys')
 }
 
-async function readExisting(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return null
-    const place = { source: path }
-    throw new EspalierError('invalid_config', `it cannot be read: ${code}`, { place, cause })
+/** The text of the file: a new one, or the one that is there with an environment more. */
+function placeValues(
+  { file, environment, force }: InitOptions,
+  before: string | null,
+  values: DeploymentValues,
+): string {
+  const settings = nestValues(values)
+  if (environment === undefined) return format(settings)
+  if (before === null) return format({ environments: { [environment]: settings } })
+  const names = listEnvironments(file, before)
+  if (names.includes(environment) && !force) {
+    throw refusal(`${file} has the environment ${environment} already; write over it with --force`)
   }
+  if (names.length > 0) return changeJson(before, ['environments', environment], settings)
+  // What held for the only deployment holds for that one alone, not for the second.
+  const first = environment === FIRST ? 'first' : FIRST
+  const known = nestValues(parseDeployment(file, before).values)
+  return format({ environments: { [first]: known, [environment]: settings } })
 }
 
-/** Whether something says who may call, so that no key is needed. */
-function hasAccess(text: string): boolean {
-  return /"(?:iam|open)": true|"(?:issuer|keys)":/.test(text)
+function format(content: object): string {
+  return `${Object.entries(content).reduce((text, [name, value]) => changeJson(text, [name], value), '{}')}\n`
 }
 
-function addValue(pair: string, values: GivenValues): GivenValues {
-  const [, key, value] = /^([A-Za-z][A-Za-z.]*)=(.+)$/s.exec(pair) ?? []
-  if (key === undefined || value === undefined) {
-    throw new InvalidArgumentError('It must be key=value.')
-  }
-  const keys = SETTINGS.filter((row) => !('ofCommand' in row)).map((row) => row.key)
-  if (keys.some((each) => each === key)) return { ...values, [key as SettingKey]: value }
-  const nearest = nearestName(key, keys)
-  throw new InvalidArgumentError(
-    nearest === null ? `${key} is no setting.` : `${key} is no setting; did you mean ${nearest}?`,
-  )
+function nextCommands(
+  { adopt, environment, file }: InitOptions,
+  values: DeploymentValues,
+): readonly string[] {
+  const chosen = environment === undefined ? '' : ` --environment ${environment}`
+  const ours = file === DEPLOYMENT_FILE ? chosen : `${chosen} --file ${file}`
+  const context = [
+    ...(environment === undefined ? [] : [` -c environment=${environment}`]),
+    ...(file === DEPLOYMENT_FILE ? [] : [` -c file=${file}`]),
+  ].join('')
+  const image =
+    values.has('image.cpu') || values.has('image.args')
+      ? ''
+      : ' -c image.args="$(infra/docker/resolve-digests.sh cpu)"'
+  if (adopt) return [`npm run diff --${context}${image}   # shows what the upgrade changes`]
+  const needsKey = stacksOf(values).includes('cpu') && !saysAccess(values)
+  return [
+    ...(needsKey ? [`espalier aws keys create --name first${ours}`] : []),
+    `espalier aws doctor${ours}`,
+    `npm run bootstrap --${context}   # once in each account and region`,
+    `npm run deploy --${context}${image}`,
+  ]
+}
+
+function append(pair: string, pairs: readonly string[]): string[] {
+  if (!pair.includes('=')) throw new InvalidArgumentError('It must be key=value.')
+  return [...pairs, pair]
+}
+
+function refusal(message: string): EspalierError {
+  return new EspalierError('invalid_request', message)
 }
