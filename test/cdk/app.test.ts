@@ -50,6 +50,7 @@ describe('everything', () => {
       .filter(({ Resource }) => [Resource].flat().includes('*'))
       .flatMap(({ Action }) => Action)
     expect([...new Set(open)].sort()).toEqual([
+      'batch:describeJobs',
       'ecr:GetAuthorizationToken',
       'ecs:DiscoverPollEndpoint',
     ])

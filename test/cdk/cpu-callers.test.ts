@@ -93,7 +93,9 @@ describe('callers with keys', () => {
   })
 
   it('are one way to know callers, beside which there is no other', () => {
-    expect(() => synthesize({ ...SMALLEST, 'cpu.keys': SECRET })).toThrow(/iam and keys/)
+    expect(() => synthesize({ ...SMALLEST, 'cpu.keys': SECRET, 'cpu.iam': 'true' })).toThrow(
+      /iam and keys/,
+    )
   })
 
   it('lie in a secret of the same application', () => {
