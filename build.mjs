@@ -1,20 +1,30 @@
-// Builds dist/: the program as it is shipped, and the benchmark beside it.
+// Builds dist/: the program as it is shipped, the benchmark beside it, and the function that tells of changes of models.
+// `node build.mjs events` builds that function alone.
 import { rmSync } from 'node:fs'
+import { argv } from 'node:process'
 import { build } from 'esbuild'
-import { bundleProgram } from './bundle.mjs'
+import { bundleEvents, bundleProgram } from './bundle.mjs'
 
-rmSync('dist', { recursive: true, force: true })
-await Promise.all([
-  bundleProgram('dist', { sourcemap: true }),
-  build({
-    entryPoints: { bench: 'test/bench/main.ts' },
-    outdir: 'dist',
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-    sourcemap: true,
-    logLevel: 'warning',
-  }),
-])
+const EVENTS = 'dist/events'
+
+if (argv[2] === 'events') {
+  rmSync(EVENTS, { recursive: true, force: true })
+  await bundleEvents(EVENTS)
+} else {
+  rmSync('dist', { recursive: true, force: true })
+  await Promise.all([
+    bundleProgram('dist', { sourcemap: true }),
+    bundleEvents(EVENTS),
+    build({
+      entryPoints: { bench: 'test/bench/main.ts' },
+      outdir: 'dist',
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+      sourcemap: true,
+      logLevel: 'warning',
+    }),
+  ])
+}

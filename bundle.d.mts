@@ -9,6 +9,12 @@ export function bundleProgram(
   options?: { readonly sourcemap?: boolean },
 ): Promise<readonly string[]>
 
+/**
+ * Writes the function that tells of changes of models into a folder: `handler.mjs`, and the licences of the packages
+ * that went into it. Gives their folders.
+ */
+export function bundleEvents(outdir: string): Promise<readonly string[]>
+
 /** Writes the encoder worker, or another one, into one file. */
 export function bundleWorker(
   outfile: string,

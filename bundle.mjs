@@ -17,6 +17,13 @@ const shared = {
   logLevel: 'warning',
 }
 
+/** Clients of commands that ask AWS. */
+const ASKED_CLIENTS = ['acm', 'ec2', 'lambda', 'route-53', 'service-quotas']
+/** CommonJS packages ask for Node's modules with `require`. */
+const REQUIRE = {
+  js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+}
+
 /**
  * Writes `cli.js`, `lambda.js` and `index.js` (the library) with their chunks, `client.js`, and the workers of encoders
  * and of fine-tuning into a folder, with the licences of the packages that went into them. Gives those, by folder.
@@ -35,11 +42,8 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
       external: ['sharp'],
-      plugins: [shakeZod, shakeAwsClients, inlineOnnxRuntime, trimPromClient],
-      // CommonJS packages ask for Node's modules with `require`.
-      banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
+      plugins: [shakeZod, shakeClients(ASKED_CLIENTS), inlineOnnxRuntime, trimPromClient],
+      banner: REQUIRE,
       sourcemap,
     }),
     bundleClient(`${outdir}/client.js`, { sourcemap }),
@@ -49,6 +53,27 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       sourcemap,
     }),
   ])
+  return writeLicencesOf(results, outdir)
+}
+
+/**
+ * Writes `handler.mjs`, the function that tells of changes of models, with all that it needs but Node, and the licences
+ * of the packages that went into it. Gives those, by folder.
+ */
+export async function bundleEvents(outdir) {
+  const result = await build({
+    ...shared,
+    entryPoints: { handler: 'functions/events/handler.ts' },
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    format: 'esm',
+    plugins: [shakeZod, shakeClients(['eventbridge', 's3'])],
+    banner: REQUIRE,
+  })
+  return writeLicencesOf([result], outdir)
+}
+
+function writeLicencesOf(results, outdir) {
   const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs))
   const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
   const packages = [...new Set(folders.filter((folder) => folder !== undefined))].sort()
@@ -103,11 +128,11 @@ const shakeZod = {
  * The modules of these clients, of which esbuild leaves out what is not used; by default it takes the one CommonJS file
  * of each, with every command of the service: 2 MB of EC2 alone. Computed keys would keep shapes that nothing uses.
  */
-const shakeAwsClients = {
+const shakeClients = (names) => ({
   name: 'shake-aws-clients',
   setup(plugin) {
     plugin.onResolve(
-      { filter: /^@aws-sdk\/client-(?:acm|ec2|lambda|route-53|service-quotas)$/ },
+      { filter: new RegExp(`^@aws-sdk/client-(?:${names.join('|')})$`) },
       ({ path }) => ({
         path: fileURLToPath(new URL(`node_modules/${path}/dist-es/index.js`, import.meta.url)),
         sideEffects: false,
@@ -130,7 +155,7 @@ const shakeAwsClients = {
       },
     )
   },
-}
+})
 
 /**
  * Takes in the JavaScript of onnxruntime-node, thirty small files. Its native binding is that of the package where it

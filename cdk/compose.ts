@@ -6,6 +6,7 @@ import type { Deployment } from '../shared/deployment/deployment-file.ts'
 import type { CpuApi } from './constructs/cpu-api.ts'
 import type { MonitoredEndpoint } from './constructs/endpoint.ts'
 import type { MonitoredJobs } from './constructs/job-alerts.ts'
+import type { ModelEvents } from './constructs/model-events.ts'
 import { PlacementCheck } from './constructs/placement-check.ts'
 import { type ImageTarget, ServiceImage } from './constructs/service-image.ts'
 import { Context } from './settings/context.ts'
@@ -70,13 +71,16 @@ export function composeApp(
   Aspects.of(app).add(new PlacementCheck())
   const endpoints: MonitoredEndpoint[] = []
   const jobs: MonitoredJobs[] = []
+  let modelEvents: ModelEvents | undefined
 
   if (stacks.has('store')) {
     const base = new ModelStoreStack(app, `${name}ModelStore`, {
       ...shared,
       removers: context.list('store.removers'),
+      withEvents: context.flag('events'),
     })
     const { store } = base
+    modelEvents = base.modelEvents
     const image = (target: ImageTarget) => readImage(context, target)
     let network: IVpc | undefined
     const vpc = () => {
@@ -169,6 +173,7 @@ export function composeApp(
       ...shared,
       endpoints,
       jobs,
+      modelEvents,
       stuckAfter: readMinutes(context, 'jobs.stuck'),
       email: context.text('alarms.email'),
       topicArn: context.text('alarms.topic'),

@@ -12,6 +12,13 @@ export type { Throttle } from './constructs/http-front.ts'
 export type { IdlePolicy } from './constructs/idle-policy.ts'
 export type { MonitoredJobs } from './constructs/job-alerts.ts'
 export { KeySource } from './constructs/key-source.ts'
+export {
+  type ChangeRuleProps,
+  type ModelAction,
+  ModelEvents,
+  type ModelEventsProps,
+  type PromotionRuleProps,
+} from './constructs/model-events.ts'
 export { ModelStore, type ModelStoreProps } from './constructs/model-store.ts'
 export { MonthlyBudget, type MonthlyBudgetProps } from './constructs/monthly-budget.ts'
 export { Network, type NetworkLayout, type NetworkProps } from './constructs/network.ts'

@@ -2,7 +2,7 @@ import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import { Grant, type IGrantable, type IRole } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
-import { Bucket, BucketEncryption, type IBucket } from 'aws-cdk-lib/aws-s3'
+import { Bucket, BucketEncryption, type CfnBucket, type IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 import { acknowledgeResources } from './acknowledge.ts'
@@ -121,6 +121,19 @@ export class ModelStore extends Construct {
     return this.grantPublish(role)
       .combine(this.#grantKeys(role, ['s3:PutObject'], ['sweeps/*']))
       .combine(this.#grantKeys(role, ['s3:DeleteObject'], ['blobs/*', 'models/*']))
+  }
+
+  /** Lets a function read what states of models were in any of their versions, and nothing else. */
+  grantStateVersions(grantee: IGrantable): Grant {
+    this.#key?.grantDecrypt(grantee)
+    return this.#grantKeys(grantee, ['s3:GetObjectVersion'], ['models/*/state.json'])
+  }
+
+  /** Has S3 tell EventBridge of every object that is written or deleted; what is deployed stays as it is. */
+  notifyEventBridge(): void {
+    // Through the resource itself: the bucket's own way is a function that changes it after it was made.
+    const bucket = this.bucket.node.defaultChild as CfnBucket
+    bucket.notificationConfiguration = { eventBridgeConfiguration: { eventBridgeEnabled: true } }
   }
 
   /** Bytes in the bucket, noncurrent ones included, once a day. */

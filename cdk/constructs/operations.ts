@@ -19,6 +19,7 @@ import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
 import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
 import { JobAlerts, type MonitoredJobs } from './job-alerts.ts'
+import type { ModelEvents } from './model-events.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 
 /** What is watched, and who is told. */
@@ -29,6 +30,11 @@ export interface OperationsProps {
    * @default none
    */
   readonly jobs?: readonly MonitoredJobs[]
+  /**
+   * Events of models, to be told where one fails.
+   * @default none
+   */
+  readonly modelEvents?: ModelEvents
   /**
    * How long a job may be RUNNABLE before somebody is told, from 5 minutes to a day.
    * @default 30 minutes
@@ -102,6 +108,9 @@ export class Operations extends Construct {
         }),
         new AlarmStatusWidget({ title: each.jobsName, alarms: [alarm], width: 12 }),
       )
+    }
+    for (const alarm of props.modelEvents?.alarms() ?? []) {
+      alarms.push(this.#alarm('ModelEvents', alarm))
     }
     if (jobs.length > 0) {
       const after = props.stuckAfter ?? Duration.minutes(30)

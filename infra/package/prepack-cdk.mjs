@@ -1,9 +1,11 @@
 // What `npm pack` does first in cdk/: compiles the constructs to cdk/dist, with declarations that need nothing of
-// the service. The one type that they take from it, the names of its settings, is written out.
+// the service, and bundles the function that tells of changes of models. The one type that they take from it, the names of
+// its settings, is written out.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { bundleEvents } from '../../bundle.mjs'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const cdk = join(root, 'cdk')
@@ -59,4 +61,5 @@ program.emit(undefined, (path, text) => {
   mkdirSync(dirname(join(dist, place)), { recursive: true })
   writeFileSync(join(dist, place), content)
 })
+await bundleEvents(join(dist, 'events'))
 cpSync(join(root, 'LICENSE'), join(dist, 'LICENSE'))

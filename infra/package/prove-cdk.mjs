@@ -52,6 +52,21 @@ function prove() {
     'there is a bucket of models',
   )
 
+  writeFileSync(
+    join(work, 'events.mjs'),
+    `import { App, Stack } from 'aws-cdk-lib'
+    import { ModelEvents, ModelStore } from 'espalier-cdk'
+    const stack = new Stack(new App(), 'Told')
+    new ModelEvents(stack, 'Events', { store: new ModelStore(stack, 'Models') })
+    stack.node.root.synth()`,
+  )
+  run(process.execPath, ['events.mjs'], work, { CDK_OUTDIR: join(work, 'told') })
+  const assets = readdirSync(join(work, 'told')).filter((name) => name.startsWith('asset.'))
+  const hasCode = assets.some((name) =>
+    readdirSync(join(work, 'told', name)).includes('handler.mjs'),
+  )
+  check(hasCode, 'the package has the code of the function that tells of changes')
+
   // Without an image it says what it needs: the package brings no sources to build one from.
   const source = readFileSync(join(work, 'app.mjs'), 'utf8')
   const unnamed = `ServiceImage.fromSource({ target: 'cpu', architecture: 'x86_64' })`

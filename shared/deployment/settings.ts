@@ -1,4 +1,4 @@
-import { ARN, choices, LIST, type Setting, type SettingType, TEXT } from './setting-types.ts'
+import { ARN, choices, FLAG, LIST, type Setting, type SettingType, TEXT } from './setting-types.ts'
 import { CPU_SETTINGS } from './settings-cpu.ts'
 import { GPU_SETTINGS } from './settings-gpu.ts'
 import { PLACE_SETTINGS } from './settings-place.ts'
@@ -76,6 +76,12 @@ const FRAME_SETTINGS = [
     type: LIST,
     default: 'none',
     doc: 'ARNs of roles that may delete versions, separated by commas.',
+  },
+  {
+    key: 'events',
+    type: FLAG,
+    default: 'false',
+    doc: 'With true, every change of a model makes an event on the default bus of EventBridge.',
   },
 ] as const satisfies readonly Setting[]
 

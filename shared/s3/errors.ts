@@ -5,6 +5,7 @@ import { statusOf } from './retry.ts'
 /** What the store was doing, for messages. */
 export type S3Verb =
   | 'read'
+  | 'read a version of'
   | 'look up'
   | 'create'
   | 'replace'
@@ -31,6 +32,7 @@ interface Failure {
 /** The action that a policy must allow. */
 const ACTIONS: Readonly<Record<S3Verb, string>> = {
   read: 's3:GetObject',
+  'read a version of': 's3:GetObjectVersion',
   'look up': 's3:GetObject',
   create: 's3:PutObject',
   replace: 's3:PutObject',

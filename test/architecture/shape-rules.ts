@@ -9,7 +9,7 @@ export const MIN_IMPORTERS = 3
 
 /** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
 export const SMALL_BY_KIND: readonly RegExp[] = [
-  /^functions\/api\/lambda\/lambda\.ts$/,
+  /^functions\/(?:api\/lambda\/lambda|events\/handler)\.ts$/,
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|start|commands\/.+)\.ts$/,
   /^shared\/contract\//,

@@ -11,7 +11,7 @@ export interface SimulatedRequest {
   readonly action: string
   readonly resource: string
   /** Condition keys of the service, such as `s3:if-none-match`. */
-  readonly keys?: Readonly<Record<string, string>>
+  readonly keys?: Readonly<Record<string, string | string[]>>
   /** False for a connection without TLS. */
   readonly tls?: boolean
 }

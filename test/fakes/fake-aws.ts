@@ -30,7 +30,16 @@ interface FakeSecret {
   deleted: boolean
 }
 
-/** Secrets Manager and SSM on a real socket, for real clients of the SDK. */
+/** An event on the bus, its detail read. */
+export interface FakeEvent {
+  readonly source: unknown
+  readonly type: unknown
+  /** Seconds since 1970. */
+  readonly time: unknown
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** Secrets Manager, SSM and EventBridge on a real socket, for real clients of the SDK. */
 export interface FakeAws {
   /** The environment that makes a client talk to it. */
   readonly env: Readonly<Record<string, string>>
@@ -38,6 +47,8 @@ export interface FakeAws {
   readonly secrets: Map<string, FakeSecret>
   /** Every version of every parameter, in order. */
   readonly parameters: Map<string, string[]>
+  /** What was put on the default bus. */
+  readonly events: FakeEvent[]
   /** Stands before every answer until it is taken away. */
   fault: AwsFault | null
   /** The current text of a secret. */
@@ -49,12 +60,17 @@ export interface FakeAws {
 export async function startFakeAws(): Promise<FakeAws> {
   const secrets = new Map<string, FakeSecret>()
   const parameters = new Map<string, string[]>()
+  const events: FakeEvent[] = []
   const calls: AwsCall[] = []
-  const actions = { ...secretActions(secrets), ...parameterActions(parameters) }
+  const actions = {
+    ...secretActions(secrets),
+    ...parameterActions(parameters),
+    ...eventActions(events),
+  }
   const server = createServer(async (request, response) => {
     const [service = '', action = ''] = String(request.headers['x-amz-target']).split('.')
     const input = JSON.parse(await text(request)) as AwsCall['input']
-    const name = `${service.replace('AmazonSSM', 'ssm')}.${action}`
+    const name = `${service.replace('AmazonSSM', 'ssm').replace('AWSEvents', 'events')}.${action}`
     calls.push({ name, input })
     const fault = fake.fault?.({ name, input }) ?? null
     if (fault === 'hang') return
@@ -73,6 +89,7 @@ export async function startFakeAws(): Promise<FakeAws> {
     env: {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint,
       AWS_ENDPOINT_URL_SSM: endpoint,
+      AWS_ENDPOINT_URL_EVENTBRIDGE: endpoint,
       AWS_ACCESS_KEY_ID: 'key',
       AWS_SECRET_ACCESS_KEY: 'secret',
       AWS_REGION: REGION,
@@ -80,6 +97,7 @@ export async function startFakeAws(): Promise<FakeAws> {
     calls,
     secrets,
     parameters,
+    events,
     fault: null,
     current(name) {
       const secret = secrets.get(name)
@@ -188,6 +206,19 @@ function parameterActions(parameters: Map<string, string[]>): Actions {
       }
       parameters.set(name, [...(versions ?? []), String(input.Value)])
       return done({ Version: (versions?.length ?? 0) + 1 })
+    },
+  }
+}
+
+function eventActions(events: FakeEvent[]): Actions {
+  return {
+    'events.PutEvents': ({ Entries }) => {
+      const told = (Entries as Record<string, unknown>[]).map((entry) => {
+        const { Source: source, DetailType: type, Time: time, Detail } = entry
+        events.push({ source, type, time, detail: JSON.parse(String(Detail)) })
+        return { EventId: randomUUID() }
+      })
+      return done({ FailedEntryCount: 0, Entries: told })
     },
   }
 }

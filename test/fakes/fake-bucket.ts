@@ -42,6 +42,8 @@ export class FakeBucket {
   readonly #pageSize: number
   readonly #writtenOnce: RegExp | undefined
   readonly #createdOnly: RegExp | undefined
+  /** What each writing left, by its version: `v1`, `v2`, … in their order. */
+  readonly writings = new Map<string, { readonly key: string; readonly body: Buffer }>()
   #uploadCount = 0
 
   constructor({ pageSize = 1000, writtenOnce, createdOnly }: FakeBucketOptions = {}) {
@@ -64,7 +66,14 @@ export class FakeBucket {
     return errorAnswer(405, 'MethodNotAllowed')
   }
 
-  #read({ method, key, headers }: S3Request): S3Answer {
+  #read({ method, key, query, headers }: S3Request): S3Answer {
+    const versionId = query.get('versionId')
+    if (versionId !== null) {
+      const version = this.writings.get(versionId)
+      if (version?.key !== key) return errorAnswer(404, 'NoSuchVersion')
+      const length = String(version.body.byteLength)
+      return { status: 200, headers: { 'content-length': length }, body: version.body }
+    }
     const found = this.objects.get(key)
     if (found === undefined)
       return method === 'HEAD' ? { status: 404 } : errorAnswer(404, 'NoSuchKey')
@@ -118,6 +127,7 @@ export class FakeBucket {
   }
 
   #store(key: string, body: Buffer, etag: string, checksums: Record<string, string>): void {
+    this.writings.set(`v${this.writings.size + 1}`, { key, body })
     this.objects.set(key, { body, etag, modifiedAt: new Date(), checksums })
   }
 
