@@ -15,6 +15,8 @@ export interface CostSettings {
   readonly isPrivate: boolean
   /** Whether callers have keys, which lie in a secret. */
   readonly hasKeys: boolean
+  /** Whether changes of models make events, which an alarm looks after. */
+  readonly hasEvents: boolean
   readonly natGateways: number
   /** Minutes without calls after which the last GPU task is stopped; null where one always runs. */
   readonly quietMinutes: number | null
@@ -54,7 +56,7 @@ const KEEP_MINUTES = 5
  * of the two alarms that target tracking makes by itself. A test counts them in the templates.
  */
 export const ALARM_METRICS = {
-  ops: { cpu: 4, gpu: 4, gpuQuiet: 1, train: 1, bulk: 1 },
+  ops: { cpu: 4, gpu: 4, gpuQuiet: 1, train: 1, bulk: 1, events: 1 },
   cpu: 4,
   gpu: 6,
   gpuQuiet: 8,
@@ -76,6 +78,7 @@ export function readCostSettings(values: ReadonlyMap<SettingKey, SettingValue>):
     provisioned: number('cpu.provisioned', 0),
     isPrivate: values.has('cpu.private'),
     hasKeys: values.has('cpu.keys') || values.has('gpu.keys'),
+    hasEvents: values.get('events') === true,
     natGateways: values.has('vpc.id') ? 0 : number('network.nat', stacks.has('gpu') ? 1 : 0),
     quietMinutes: idle === 'quiet' ? number('gpu.quiet', 60) : null,
   }
@@ -191,13 +194,14 @@ export class Costs {
   }
 
   #watched(): number {
-    const { stacks, quietMinutes } = this.#settings
-    const { gpuQuiet, ...byStack } = ALARM_METRICS.ops
+    const { stacks, quietMinutes, hasEvents } = this.#settings
+    const { gpuQuiet, events, ...byStack } = ALARM_METRICS.ops
     const own = Object.entries(byStack).reduce(
       (sum, [stack, metrics]) => sum + (stacks.has(stack) ? metrics : 0),
       0,
     )
-    return own + (stacks.has('gpu') && quietMinutes !== null ? gpuQuiet : 0)
+    const sleeps = stacks.has('gpu') && quietMinutes !== null
+    return own + (sleeps ? gpuQuiet : 0) + (hasEvents ? events : 0)
   }
 
   #gigabytes(): number {

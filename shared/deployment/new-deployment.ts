@@ -24,6 +24,7 @@ const NEW: DeploymentValues = new Map<SettingKey, SettingValue>([
   ['cpu.rate', 10],
   ['cpu.burst', 10],
   ['gpu.names', 'region'],
+  ['events', true],
   ['data.prefix', 'rows/'],
   ['network.layout', 'fixed'],
 ])

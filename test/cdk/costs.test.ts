@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ALARM_METRICS } from '../../shared/deployment/costs.ts'
-import { EVERYTHING, ofType, type Synthesis, synthesize } from './synthesize.ts'
+import { EVERYTHING, ofType, SMALLEST, type Synthesis, synthesize } from './synthesize.ts'
 
 /** Metrics that the alarms of a stack are charged for. */
 function alarmMetrics(synthesis: Synthesis, stack: string): number {
@@ -20,6 +20,12 @@ describe('the metrics of alarms that are counted as costs', () => {
     expect(alarmMetrics(made, 'EspalierGpuApi')).toBe(gpu + gpuQuiet)
     const watched = ops.cpu + ops.gpu + ops.gpuQuiet + ops.train + ops.bulk
     expect(alarmMetrics(made, 'EspalierOps')).toBe(watched)
+  })
+
+  it('are those of the templates, with events of models', () => {
+    const made = synthesize({ ...SMALLEST, stacks: 'store,cpu,ops', events: 'true' })
+    expect(alarmMetrics(made, 'EspalierOps')).toBe(ops.cpu + ops.events)
+    expect(alarmMetrics(made, 'EspalierModelStore')).toBe(0)
   })
 
   it('are those of the templates, with one that never does', () => {

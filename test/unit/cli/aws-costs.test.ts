@@ -56,6 +56,12 @@ describe('espalier aws costs', () => {
     expect((await costsOf({ ...gpu, gpu: { idle: 'never' } })).wake).toBeNull()
   })
 
+  it('counts the alarm on events of models', async () => {
+    const without = await costsOf({ region: 'us-east-1' })
+    const events = await costsOf({ region: 'us-east-1', events: true })
+    expect(idleOf(events, 'Ops')! - idleOf(without, 'Ops')!).toBeCloseTo(0.1, 6)
+  })
+
   it('prints tables with the arithmetic and the date of the prices', async () => {
     writeFileSync(file, JSON.stringify({ region: 'us-east-1' }))
     const { stdout } = await runCommand(['aws', 'costs', '--file', file], { boot: never })

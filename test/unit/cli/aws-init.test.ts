@@ -32,6 +32,7 @@ describe('espalier aws init', () => {
   "stacks": ["store", "cpu", "ops"],
   "name": "Espalier",
   "tags": ["espalier:deployment=Espalier"],
+  "events": true,
   "cpu": {
     "memory": 1769,
     "rate": 10,
