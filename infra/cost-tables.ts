@@ -12,7 +12,7 @@ const ALL: CostSettings = {
   provisioned: 0,
   isPrivate: false,
   hasKeys: true,
-  hasEvents: false,
+  hasEvents: true,
   natGateways: 1,
   quietMinutes: 60,
 }
