@@ -28,6 +28,11 @@ export async function withChecksums<T>(
   }
 }
 
+/** Whether bodies go with a checksum: not where a server refused it, or AWS_REQUEST_CHECKSUM_CALCULATION says so. */
+export async function sendsChecksums({ client }: Pick<S3Connection, 'client'>): Promise<boolean> {
+  return (await client.config.requestChecksumCalculation()) === 'WHEN_SUPPORTED'
+}
+
 /** True for an answer about a header of checksums; one about the body itself is told as it is. */
 function isRefusedHeader(error: unknown): boolean {
   const status = statusOf(error)

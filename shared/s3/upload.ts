@@ -8,7 +8,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { EspalierError } from '../lib/errors.ts'
-import { withChecksums } from './checksums.ts'
+import { sendsChecksums, withChecksums } from './checksums.ts'
 import { explainObjectFailure, isMissingObject, type ObjectPlace } from './errors.ts'
 import { statusOf } from './retry.ts'
 
@@ -56,6 +56,8 @@ class PartSink implements ObjectSink {
   #uploadId: string | null = null
   #sending: Promise<void> = Promise.resolve()
   #isDone = false
+  /** What the parts are checked by; undefined for a server that takes no checksums. */
+  #algorithm: 'CRC32' | undefined
 
   constructor(target: ObjectPlace, key: string, once: boolean, signal: AbortSignal) {
     this.#target = target
@@ -135,7 +137,12 @@ class PartSink implements ObjectSink {
     const { connection } = this.#target
     const address = { Bucket: connection.location.bucket, Key: this.#key }
     const options = { abortSignal: this.#signal }
-    const begin = () => connection.client.send(new CreateMultipartUploadCommand(address), options)
+    // Said outright: some servers check parts by it only where the beginning named it.
+    const begin = async () => {
+      this.#algorithm = (await sendsChecksums(connection)) ? 'CRC32' : undefined
+      const input = { ...address, ChecksumAlgorithm: this.#algorithm }
+      return connection.client.send(new CreateMultipartUploadCommand(input), options)
+    }
     const answer = await withChecksums(connection, begin).catch((error: unknown) => {
       throw explainObjectFailure(this.#target, 'write', this.#key, error)
     })
@@ -144,7 +151,12 @@ class PartSink implements ObjectSink {
 
   async #send(number: number, part: Buffer): Promise<void> {
     const { connection } = this.#target
-    const input = { ...this.#address(this.#uploadId!), PartNumber: number, Body: part }
+    const input = {
+      ...this.#address(this.#uploadId!),
+      PartNumber: number,
+      Body: part,
+      ChecksumAlgorithm: this.#algorithm,
+    }
     const requestTimeout = connection.requestTimeoutMs + part.length / SLOWEST_BYTES_PER_MS
     const options = { abortSignal: this.#signal, requestTimeout }
     const send = () => connection.client.send(new UploadPartCommand(input), options)
