@@ -2,7 +2,7 @@ import { Duration, TimeZone } from 'aws-cdk-lib'
 import { Schedule } from 'aws-cdk-lib/aws-applicationautoscaling'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
-import { STACKS, type StackName } from '../../shared/deployment/settings.ts'
+import { DEFAULT_STACKS, STACKS, type StackName } from '../../shared/deployment/settings.ts'
 import type { AccessProps, JwtAccess } from '../constructs/access.ts'
 import type { DomainProps } from '../constructs/domain.ts'
 import type { GpuName } from '../constructs/gpu-capacity.ts'
@@ -28,7 +28,7 @@ export function readFrame(context: Context, defaultRegion: string | undefined) {
     throw new SettingError(`name is "${name}"; it must be 1 to 32 letters and digits`)
   }
   const given = context.choices('stacks', STACKS)
-  const stacks = new Set<StackName>(given.length > 0 ? given : ['store', 'cpu', 'ops'])
+  const stacks = new Set<StackName>(given.length > 0 ? given : DEFAULT_STACKS)
   const uses = [...stacks].find((stack) => stack !== 'store' && stack !== 'ops')
   if (uses && !stacks.has('store')) {
     throw new SettingError(`stacks has ${uses}, whose models lie in store; add store to them`)

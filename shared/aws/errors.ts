@@ -1,4 +1,5 @@
 import { EspalierError } from '../lib/errors.ts'
+import { EXPIRED } from '../s3/errors.ts'
 import { statusOf } from '../s3/retry.ts'
 
 /** What was asked of AWS, for the message of its failure. */
@@ -11,7 +12,6 @@ export interface AwsRequest {
   readonly resource: string
 }
 
-const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']
 const UNKNOWN_CALLER = [
   'UnrecognizedClientException',
   'InvalidClientTokenId',

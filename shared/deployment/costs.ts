@@ -1,6 +1,6 @@
 import type { PriceList, PriceName } from './prices.ts'
 import type { SettingValue } from './setting-types.ts'
-import type { SettingKey } from './settings.ts'
+import { DEFAULT_MEMORY_MIB, type SettingKey, stacksOf } from './settings.ts'
 
 /** What a deployment consists of, as far as it costs something. */
 export interface CostSettings {
@@ -36,8 +36,6 @@ export interface PartCost {
   readonly lines: readonly CostLine[]
 }
 
-/** Of a deployment whose file does not say it. */
-const DEFAULT_MEMORY_MIB = 3538
 /** A month of the price pages of AWS. */
 const HOURS = 730
 const SECONDS = HOURS * 3600
@@ -65,8 +63,7 @@ export const ALARM_METRICS = {
 
 /** What the settings of a deployment, defaults included, mean for its costs. */
 export function readCostSettings(values: ReadonlyMap<SettingKey, SettingValue>): CostSettings {
-  const list = values.get('stacks')
-  const stacks = new Set(Array.isArray(list) ? (list as string[]) : ['store', 'cpu', 'ops'])
+  const stacks = new Set(stacksOf(values))
   const text = (key: SettingKey) => String(values.get(key) ?? '')
   const number = (key: SettingKey, fallback: number) => Number(values.get(key) ?? fallback)
   const idle = text('gpu.idle') || 'quiet'

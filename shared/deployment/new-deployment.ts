@@ -2,7 +2,7 @@ import { EspalierError } from '../lib/errors.ts'
 import { nearestName } from '../lib/text/nearest.ts'
 import { quote } from '../lib/text/text.ts'
 import { describeType, type Setting, type SettingValue, schemaOfType } from './setting-types.ts'
-import { SETTINGS, type SettingKey, type STACKS } from './settings.ts'
+import { DEFAULT_STACKS, SETTINGS, type SettingKey, stacksOf } from './settings.ts'
 
 /** Ways in which callers of a new deployment are known. */
 export const ACCESSES = ['keys', 'iam', 'jwt', 'open'] as const
@@ -12,7 +12,6 @@ export type Access = (typeof ACCESSES)[number]
 export type DeploymentValues = ReadonlyMap<SettingKey, SettingValue>
 
 const ROWS: readonly Setting[] = SETTINGS
-const DEFAULT_STACKS = ['store', 'cpu', 'ops'] as const satisfies readonly (typeof STACKS)[number][]
 
 /** What a new deployment is told, so that an account as AWS makes it can run it. */
 const NEW: DeploymentValues = new Map<SettingKey, SettingValue>([
@@ -98,12 +97,6 @@ export function adoptDeployment(given: DeploymentValues): DeploymentValues {
 export function saysAccess(values: DeploymentValues): boolean {
   const isOn = values.get('cpu.iam') === true || values.get('cpu.open') === true
   return isOn || values.has('cpu.keys') || values.has('cpu.jwt.issuer')
-}
-
-/** Stacks that values ask for. */
-export function stacksOf(values: DeploymentValues): readonly string[] {
-  const stacks = values.get('stacks') ?? DEFAULT_STACKS
-  return Array.isArray(stacks) ? stacks : DEFAULT_STACKS
 }
 
 /** Values as a deployment file has them: nested by the dots of their keys, in the order of the table. */

@@ -24,7 +24,6 @@ const prices = {
   lambdaArmGbSecond: { usd: 0.0000133334, per: 'GB-second, arm64', page: LAMBDA },
   lambdaRequest: { usd: 0.0000002, per: 'request', page: LAMBDA },
   snapStartGbSecond: { usd: 0.0000015046, per: 'GB-second of a snapshot', page: LAMBDA },
-  snapStartRestoreGb: { usd: 0.0001397998, per: 'GB of a restore', page: LAMBDA },
   provisionedGbSecond: { usd: 0.0000041667, per: 'GB-second of a warm copy', page: LAMBDA },
   provisionedArmGbSecond: { usd: 0.0000033334, per: 'GB-second, arm64', page: LAMBDA },
   httpApiRequest: {
@@ -43,22 +42,11 @@ const prices = {
     page: 'https://aws.amazon.com/elasticloadbalancing/pricing/',
   },
   natGatewayHour: { usd: 0.045, per: 'hour of a NAT gateway', page: VPC },
-  natGatewayGb: { usd: 0.045, per: 'GB through a NAT gateway', page: VPC },
   publicAddressHour: { usd: 0.005, per: 'hour of a public address', page: VPC },
   gpuHour: {
     usd: 0.8048,
     per: 'hour of a g6.xlarge (L4), on demand',
     page: 'https://aws.amazon.com/ec2/pricing/on-demand/',
-  },
-  fargateVcpuHour: {
-    usd: 0.04048,
-    per: 'vCPU-hour',
-    page: 'https://aws.amazon.com/fargate/pricing/',
-  },
-  fargateGbHour: {
-    usd: 0.004445,
-    per: 'GB-hour',
-    page: 'https://aws.amazon.com/fargate/pricing/',
   },
   storageGbMonth: {
     usd: 0.023,
@@ -72,22 +60,11 @@ const prices = {
   },
   alarmMonth: { usd: 0.1, per: 'metric of an alarm and month', page: CLOUDWATCH },
   logGb: { usd: 0.5, per: 'GB of logs taken in', page: CLOUDWATCH },
-  logScanGb: { usd: 0.005, per: 'GB of logs that a query reads', page: CLOUDWATCH },
   metricMonth: { usd: 0.3, per: 'metric of Container Insights and month', page: CLOUDWATCH },
   secretMonth: {
     usd: 0.4,
     per: 'secret and month',
     page: 'https://aws.amazon.com/secrets-manager/pricing/',
-  },
-  event: {
-    usd: 0.000001,
-    per: 'event of EventBridge',
-    page: 'https://aws.amazon.com/eventbridge/pricing/',
-  },
-  transition: {
-    usd: 0.000025,
-    per: 'state transition of Step Functions',
-    page: 'https://aws.amazon.com/step-functions/pricing/',
   },
 } as const
 

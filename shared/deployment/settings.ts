@@ -1,4 +1,13 @@
-import { ARN, choices, FLAG, LIST, type Setting, type SettingType, TEXT } from './setting-types.ts'
+import {
+  ARN,
+  choices,
+  FLAG,
+  LIST,
+  type Setting,
+  type SettingType,
+  type SettingValue,
+  TEXT,
+} from './setting-types.ts'
 import { CPU_SETTINGS } from './settings-cpu.ts'
 import { GPU_SETTINGS } from './settings-gpu.ts'
 import { PLACE_SETTINGS } from './settings-place.ts'
@@ -95,6 +104,16 @@ export const SETTINGS = [
 
 /** The key of a setting. */
 export type SettingKey = (typeof SETTINGS)[number]['key']
+
+/** Stacks, and memory of the function in MiB, of a deployment that does not say them. */
+export const DEFAULT_STACKS = ['store', 'cpu', 'ops'] as const satisfies readonly StackName[]
+export const DEFAULT_MEMORY_MIB = 3538
+
+/** Stacks that values ask for. */
+export function stacksOf(values: ReadonlyMap<SettingKey, SettingValue>): readonly string[] {
+  const stacks = values.get('stacks')
+  return Array.isArray(stacks) ? stacks : DEFAULT_STACKS
+}
 
 /** What a setting may be. */
 export function typeOf(key: SettingKey): SettingType {

@@ -46,7 +46,13 @@ const ACTIONS: Readonly<Record<S3Verb, string>> = {
 
 /** Codes of a 404 about the object itself, as against its bucket or the caller. */
 const MISSING_OBJECT = ['', 'Unknown', 'UnknownError', 'NotFound', 'NoSuchKey', 'NoSuchVersion']
-const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']
+/** Codes of credentials that were valid once. */
+export const EXPIRED = [
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'TokenRefreshRequired',
+  'RequestExpired',
+]
 const UNKNOWN_CALLER = [
   'InvalidAccessKeyId',
   'SignatureDoesNotMatch',

@@ -14,11 +14,10 @@ import {
   nestValues,
   parseSetting,
   saysAccess,
-  stacksOf,
   startDeployment,
 } from '../../../../shared/deployment/new-deployment.ts'
 import type { SettingValue } from '../../../../shared/deployment/setting-types.ts'
-import type { SettingKey } from '../../../../shared/deployment/settings.ts'
+import { type SettingKey, stacksOf } from '../../../../shared/deployment/settings.ts'
 import { writeDeploymentFile } from '../../../../shared/deployment/update-file.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import type { CommandContext } from '../../context.ts'

@@ -4,7 +4,7 @@ import {
   findDeploymentFile,
   readDeployment,
 } from '../../../../shared/deployment/deployment-file.ts'
-import type { SettingKey } from '../../../../shared/deployment/settings.ts'
+import { type SettingKey, stacksOf } from '../../../../shared/deployment/settings.ts'
 import { updateDeploymentFile } from '../../../../shared/deployment/update-file.ts'
 
 /** What a command is told about the place of keys. */
@@ -32,9 +32,6 @@ const ENDPOINTS = [
   readonly keys: SettingKey
   readonly others: readonly SettingKey[]
 }[]
-
-/** Stacks of a deployment that names none. */
-const DEFAULT_STACKS: readonly string[] = ['store', 'cpu', 'ops']
 
 /**
  * The place that the options name, else that of the deployment file in this folder, else a secret named after the
@@ -66,10 +63,10 @@ export function findKeyPlace(options: KeyPlaceOptions): KeyPlace {
  */
 export async function noteKeyPlace(deployment: Deployment, arn: string): Promise<string[]> {
   const { path, environment, values } = deployment
-  const stacks = values.get('stacks') ?? DEFAULT_STACKS
+  const stacks = stacksOf(values)
   const notes: string[] = []
   for (const { stack, keys, others } of ENDPOINTS) {
-    if (Array.isArray(stacks) && !stacks.includes(stack)) continue
+    if (!stacks.includes(stack)) continue
     const given = values.get(keys)
     if (given === arn) continue
     const other = others.find((key) => values.get(key) !== undefined && values.get(key) !== false)

@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { DEPLOYMENT_FILE } from '../../../../../shared/deployment/deployment-file.ts'
 import type { CommandContext } from '../../../context.ts'
+import type { CheckResult } from './check.ts'
 import { readValues } from './needs.ts'
-import { formatResults } from './print.ts'
-import { examine } from './run.ts'
+import { examine, type Report } from './run.ts'
 
 interface DoctorOptions {
   readonly context: Readonly<Record<string, string>>
@@ -57,4 +57,25 @@ function addValue(pair: string, values: Readonly<Record<string, string>>) {
   if (key === undefined || value === undefined)
     throw new InvalidArgumentError('It must be key=value.')
   return { ...values, [key]: value }
+}
+
+const STATUSES = ['missing', 'warning', 'unknown', 'ok'] as const
+
+/** What was found, a line for each check, with what to do below it. */
+function formatResults({ region, results }: Report): string {
+  const width = Math.max(...results.map(({ check }) => check.length))
+  const lines = results.flatMap((result) => formatResult(result, width))
+  return [...lines, '', `${countByStatus(results)}${region ? `, in ${region}` : ''}`].join('\n')
+}
+
+function formatResult({ check, status, found, fix }: CheckResult, width: number): string[] {
+  const line = `${status.padEnd('missing'.length)}  ${check.padEnd(width)}  ${found}`
+  return fix === undefined ? [line] : [line, `${' '.repeat(width + 11)}→ ${fix}`]
+}
+
+function countByStatus(results: readonly CheckResult[]): string {
+  return STATUSES.flatMap((status) => {
+    const count = results.filter((result) => result.status === status).length
+    return count > 0 ? [`${count} ${status}`] : []
+  }).join(', ')
 }

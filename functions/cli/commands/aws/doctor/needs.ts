@@ -2,7 +2,11 @@ import {
   findDeploymentFile,
   readDeployment,
 } from '../../../../../shared/deployment/deployment-file.ts'
-import { SETTINGS } from '../../../../../shared/deployment/settings.ts'
+import {
+  DEFAULT_MEMORY_MIB,
+  DEFAULT_STACKS,
+  SETTINGS,
+} from '../../../../../shared/deployment/settings.ts'
 import { EspalierError } from '../../../../../shared/lib/errors.ts'
 import { nearestName } from '../../../../../shared/lib/text/nearest.ts'
 
@@ -40,8 +44,6 @@ export interface DeploymentNeeds {
   readonly vpcEndpoint: string | undefined
 }
 
-const DEFAULT_STACKS = 'store,cpu,ops'
-const DEFAULT_MEMORY_MIB = 3538
 /** The smallest instances with a GPU have four: g4dn.xlarge, g5.xlarge, g6.xlarge. */
 const VCPUS_PER_GPU = 4
 /** As the stacks of jobs ask for by default. */
@@ -77,7 +79,9 @@ export function readValues({ context, environment, ...given }: ValueSources): De
 export function readNeeds(values: DeploymentValues): DeploymentNeeds {
   const text = (key: string) => values[key]?.trim() || undefined
   const whole = (key: string, fallback: number) => wholeOf(key, text(key), fallback)
-  const stacks = new Set((text('stacks') ?? DEFAULT_STACKS).split(',').map((name) => name.trim()))
+  const stacks = new Set(
+    (text('stacks') ?? DEFAULT_STACKS.join(',')).split(',').map((name) => name.trim()),
+  )
   const hasCpu = stacks.has('cpu')
   const hasGpu = stacks.has('gpu')
   const trainsOnGpu = stacks.has('train') && text('train.gpu') === 'true'
