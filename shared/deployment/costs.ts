@@ -13,7 +13,7 @@ export interface CostSettings {
   readonly provisioned: number
   /** Whether the endpoint on Lambda is a private REST API. */
   readonly isPrivate: boolean
-  /** Whether callers have keys, which lie in a secret. */
+  /** Whether callers have keys in a secret. */
   readonly hasKeys: boolean
   /** Whether changes of models make events, which an alarm looks after. */
   readonly hasEvents: boolean
@@ -74,7 +74,8 @@ export function readCostSettings(values: ReadonlyMap<SettingKey, SettingValue>):
     snapStart: values.get('cpu.snapstart') === true,
     provisioned: number('cpu.provisioned', 0),
     isPrivate: values.has('cpu.private'),
-    hasKeys: values.has('cpu.keys') || values.has('gpu.keys'),
+    // A parameter costs nothing.
+    hasKeys: [text('cpu.keys'), text('gpu.keys')].some((arn) => arn.includes(':secretsmanager:')),
     hasEvents: values.get('events') === true,
     natGateways: values.has('vpc.id') ? 0 : number('network.nat', stacks.has('gpu') ? 1 : 0),
     quietMinutes: idle === 'quiet' ? number('gpu.quiet', 60) : null,

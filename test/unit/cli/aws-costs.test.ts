@@ -62,6 +62,14 @@ describe('espalier aws costs', () => {
     expect(idleOf(events, 'Ops')! - idleOf(without, 'Ops')!).toBeCloseTo(0.1, 6)
   })
 
+  it('counts a secret with keys, and no parameter', async () => {
+    const keys = (arn: string) => costsOf({ region: 'eu-west-1', cpu: { keys: arn } })
+    const secret = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:espalier/keys-AbCdEf'
+    expect(idleOf(await keys(secret), 'keys')).toBeCloseTo(0.4, 6)
+    const parameter = 'arn:aws:ssm:eu-west-1:123456789012:parameter/espalier/keys'
+    expect(idleOf(await keys(parameter), 'keys')).toBeUndefined()
+  })
+
   it('prints tables with the arithmetic and the date of the prices', async () => {
     writeFileSync(file, JSON.stringify({ region: 'us-east-1' }))
     const { stdout } = await runCommand(['aws', 'costs', '--file', file], { boot: never })
