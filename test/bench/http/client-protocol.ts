@@ -21,6 +21,8 @@ export type ClientRequest =
       readonly arrivalsMs: readonly number[]
       /** More unanswered requests than this end the run. */
       readonly maxInFlight: number
+      /** How long each caller waits, milliseconds; absent: for as long as it takes. */
+      readonly patienceMs?: number
     }
 
 export type ClientReply =
@@ -35,8 +37,10 @@ export type ClientReply =
       readonly kind: 'open'
       /** From the time a request was due, not from when it was sent, to the last byte of its response. */
       readonly latenciesMs: readonly number[]
-      /** Requests that were refused. */
+      /** Requests that were refused, or cut off. */
       readonly refused: number
+      /** Requests that were let in and given up at the end of their caller's patience (504). */
+      readonly late: number
       /** The server fell so far behind that the run was ended. */
       readonly overrun: boolean
     }

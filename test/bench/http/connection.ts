@@ -16,11 +16,17 @@ interface Pending {
   reject(error: Error): void
 }
 
-/** The bytes of a POST with a JSON body. */
-export function buildPost({ host, port }: Address, path: string, json: string): Buffer {
+/** The bytes of a POST with a JSON body, of a caller who waits for `patienceMs` or for as long as it takes. */
+export function buildPost(
+  { host, port }: Address,
+  path: string,
+  json: string,
+  patienceMs?: number,
+): Buffer {
   const body = Buffer.from(json)
   const name = host.includes(':') ? `[${host}]` : host
-  const head = `POST ${path} HTTP/1.1\r\nhost: ${name}:${port}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+  const patience = patienceMs === undefined ? '' : `x-espalier-timeout-ms: ${patienceMs}\r\n`
+  const head = `POST ${path} HTTP/1.1\r\nhost: ${name}:${port}\r\ncontent-type: application/json\r\n${patience}content-length: ${body.length}\r\n\r\n`
   return Buffer.concat([Buffer.from(head), body])
 }
 

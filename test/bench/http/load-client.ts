@@ -18,12 +18,13 @@ export interface LoadClient {
     texts: readonly string[],
     shape: LoadShape,
   ): Promise<Extract<ClientReply, { kind: 'closed' }>>
-  /** Sends one text a request at the given times. */
+  /** Sends one text a request at the given times, for callers who wait for `patienceMs`. */
   runOpen(
     address: Address,
     texts: readonly string[],
     arrivalsMs: readonly number[],
     maxInFlight: number,
+    patienceMs?: number,
   ): Promise<Extract<ClientReply, { kind: 'open' }>>
   stop(): Promise<void>
 }
@@ -36,9 +37,18 @@ export async function startLoadClient(spec: ChildSpec): Promise<LoadClient> {
       const bodies = embedBodies(texts, textsPerRequest)
       return await child.ask({ kind: 'closed', address, bodies, connections }, 'closed')
     },
-    async runOpen(address, texts, arrivalsMs, maxInFlight) {
+    async runOpen(address, texts, arrivalsMs, maxInFlight, patienceMs) {
       const bodies = embedBodies(texts, 1)
-      return await child.ask({ kind: 'open', address, bodies, arrivalsMs, maxInFlight }, 'open')
+      const patience = patienceMs === undefined ? {} : { patienceMs }
+      const request = {
+        kind: 'open',
+        address,
+        bodies,
+        arrivalsMs,
+        maxInFlight,
+        ...patience,
+      } as const
+      return await child.ask(request, 'open')
     },
     stop: child.stop,
   }

@@ -13,14 +13,16 @@ export async function runOpenLoop({
   bodies,
   arrivalsMs,
   maxInFlight,
+  patienceMs,
 }: Extract<ClientRequest, { kind: 'open' }>): Promise<Extract<ClientReply, { kind: 'open' }>> {
-  const requests = bodies.map((body) => buildPost(address, '/embed', body))
+  const requests = bodies.map((body) => buildPost(address, '/embed', body, patienceMs))
   const all = Array.from({ length: READY_CONNECTIONS }, () => new HttpConnection(address))
   await Promise.all(all.map((connection) => connection.open()))
   const free = [...all]
   const inFlight = new Set<Promise<void>>()
   const latenciesMs: number[] = []
   let refused = 0
+  let late = 0
 
   const takeConnection = (): HttpConnection => {
     const known = free.pop()
@@ -39,6 +41,7 @@ export async function runOpenLoop({
       .then((answer) => answer.status)
       .catch(() => 0)
     if (status === 200) latenciesMs.push(performance.now() - start - (arrivalsMs[index] as number))
+    else if (status === 504) late += 1
     else refused += 1
     free.push(connection)
   }
@@ -59,7 +62,7 @@ export async function runOpenLoop({
   try {
     const overrun = await sendAll()
     await Promise.all(inFlight)
-    return { kind: 'open', latenciesMs, refused, overrun }
+    return { kind: 'open', latenciesMs, refused, late, overrun }
   } finally {
     for (const connection of all) connection.close()
   }

@@ -15,14 +15,16 @@ import { fixed, percent } from '../report/table.ts'
 const OVERLOAD = 2
 const SLICE_MS = 10_000
 const PROBE_EVERY_MS = 100
-/** Requests that the server holds at once; the others it refuses. */
-const MAX_REQUESTS = 64
+/** How long a caller waits for an answer. */
+const PATIENCE_MS = 2000
 /** More than the server holds, so that the client never waits. */
 const MAX_IN_FLIGHT = 4096
 const CLOSED_LOOP = { name: '32x1', connections: 32, textsPerRequest: 1 }
 
 interface Slice {
   readonly accepted: number
+  /** Let in and not answered within the patience. */
+  readonly late: number
   readonly refused: number
   readonly p50: number
   readonly p99: number
@@ -33,8 +35,7 @@ interface Slice {
 /** Twice the load that a server can carry, for minutes: who is accepted is answered soon, probes too, memory stays. */
 export async function measureSoak(context: BenchContext): Promise<PartResult> {
   const texts = context.workloads(HTTP_TEXTS)[0]?.texts ?? []
-  const own = context.own.server({ precision: 'int8', workers: 2 })
-  const spec = { ...own, env: { ...own.env, ESPALIER_MAX_REQUESTS: String(MAX_REQUESTS) } }
+  const spec = context.own.server({ precision: 'int8', workers: 2 })
   const slices: Slice[] = []
   let rate = 0
   await withRunning([() => startLoadClient(context.own.client())], ([client]) =>
@@ -51,7 +52,7 @@ export async function measureSoak(context: BenchContext): Promise<PartResult> {
         const slice = await runSlice(client, address, texts, rate, slices.length + 1)
         slices.push({ ...slice, rssMib: readProcessMemory(pid).rssMib ?? Number.NaN })
         context.say(
-          `soak: ${slices.length} of ${wanted}, ${slice.accepted} answered, ${slice.refused} refused, p99 ${fixed(slice.p99, 1)} ms, RSS ${fixed(slices.at(-1)?.rssMib)} MiB`,
+          `soak: ${slices.length} of ${wanted}, ${slice.accepted} answered, ${slice.late} late, ${slice.refused} refused, p99 ${fixed(slice.p99, 1)} ms, RSS ${fixed(slices.at(-1)?.rssMib)} MiB`,
         )
       }
     }),
@@ -72,10 +73,11 @@ async function runSlice(
   }, PROBE_EVERY_MS)
   try {
     const arrivals = poissonArrivals(rate, SLICE_MS, seed)
-    const { latenciesMs, refused } = await client.runOpen(address, texts, arrivals, MAX_IN_FLIGHT)
+    const found = await client.runOpen(address, texts, arrivals, MAX_IN_FLIGHT, PATIENCE_MS)
+    const { latenciesMs, refused, late } = found
     const accepted = latenciesMs.length
     const [p50, p99] = [quantile(latenciesMs, 0.5), quantile(latenciesMs, 0.99)]
-    return { accepted, refused, p50, p99, probes }
+    return { accepted, late, refused, p50, p99, probes }
   } finally {
     clearInterval(probing)
   }
@@ -98,12 +100,14 @@ function describe(slices: readonly Slice[], rate: number): PartResult {
   const probes = slices.flatMap((slice) => slice.probes)
   const refused = slices.reduce((sum, slice) => sum + slice.refused, 0)
   const accepted = slices.reduce((sum, slice) => sum + slice.accepted, 0)
+  const late = slices.reduce((sum, slice) => sum + slice.late, 0)
   const rss = slices.map(({ rssMib }) => rssMib)
   const seconds = (slices.length * SLICE_MS) / 1000
   const rows: (readonly [string, string])[] = [
     ['requests a second that arrive', fixed(rate)],
     ['answered a second', fixed(accepted / seconds)],
-    ['refused with 429', percent(refused / Math.max(1, accepted + refused))],
+    ['refused with 429', percent(refused / Math.max(1, accepted + late + refused))],
+    ['of those let in, answered in time', percent(accepted / Math.max(1, accepted + late))],
     ['p50 of the answered, median of slices, ms', fixed(middle(slices.map(({ p50 }) => p50)), 1)],
     ['p99 of the answered, median of slices, ms', fixed(middle(slices.map(({ p99 }) => p99)), 1)],
     ['p99 of the answered, worst slice, ms', fixed(Math.max(...slices.map((s) => s.p99)), 1)],
@@ -116,7 +120,7 @@ function describe(slices: readonly Slice[], rate: number): PartResult {
   ]
   return {
     title: `Overload: ${OVERLOAD} times the capacity for ${fixed(seconds / 60, 1)} minutes`,
-    method: `Single short texts as a Poisson process at ${OVERLOAD} times the rate of 32 connections, int8, 2 workers, at most ${MAX_REQUESTS} requests held (ESPALIER_MAX_REQUESTS); slices of ${SLICE_MS / 1000} s; a probe of /livez every ${PROBE_EVERY_MS} ms. Client, probes and server share the cores.`,
+    method: `Single short texts as a Poisson process at ${OVERLOAD} times the rate of 32 connections, int8, 2 workers, default limits; each caller waits for ${PATIENCE_MS / 1000} s (x-espalier-timeout-ms); slices of ${SLICE_MS / 1000} s; a probe of /livez every ${PROBE_EVERY_MS} ms. Client, probes and server share the cores.`,
     tables: [{ head: ['', 'found'], words: 1, rows }],
     measurements: [],
     ratios: [],

@@ -105,14 +105,15 @@ describe('ResponseReader', () => {
 })
 
 describe('the load client', () => {
-  /** A server that answers with the request's body, and 429 to bodies that hold `refuse`. */
+  /** A server that answers with the request's body, 429 to bodies that hold `refuse`, 504 to callers in a hurry. */
   async function withServer(use: (port: number, seen: string[]) => Promise<void>): Promise<void> {
     const seen: string[] = []
     const server = createServer(async (request, response) => {
       let body = ''
       for await (const chunk of request) body += chunk
       seen.push(`${request.method} ${request.url} ${body}`)
-      response.writeHead(body.includes('refuse') ? 429 : 200, { 'x-padding': 'p'.repeat(100) })
+      const served = request.headers['x-espalier-timeout-ms'] === '1' ? 504 : 200
+      response.writeHead(body.includes('refuse') ? 429 : served, { 'x-padding': 'p'.repeat(100) })
       response.end(body)
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -145,10 +146,12 @@ describe('the load client', () => {
       const request = { kind: 'open', address, bodies, arrivalsMs } as const
       const found = await runOpenLoop({ ...request, maxInFlight: 100 })
       expect(seen).toHaveLength(6)
-      expect(found).toMatchObject({ refused: 2, overrun: false })
+      expect(found).toMatchObject({ refused: 2, late: 0, overrun: false })
       expect(found.latenciesMs).toHaveLength(4)
+      const hurried = await runOpenLoop({ ...request, maxInFlight: 100, patienceMs: 1 })
+      expect(hurried).toMatchObject({ refused: 2, late: 4, latenciesMs: [] })
       const none = await runOpenLoop({ ...request, maxInFlight: 0 })
-      expect(none).toEqual({ kind: 'open', latenciesMs: [], refused: 0, overrun: true })
+      expect(none).toEqual({ kind: 'open', latenciesMs: [], refused: 0, late: 0, overrun: true })
     })
   })
 
