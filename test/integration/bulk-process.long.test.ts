@@ -4,18 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { createRandom } from '../../shared/lib/maths/random.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { killTenTimes, writeShards } from './bulk-process.ts'
 
-let bundle: Awaited<ReturnType<typeof bundleCli>>
+const bundle = bundledCli()
 let folder: string
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-bulk-long-'))
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 describe('espalier bulk with the built-in encoder', () => {

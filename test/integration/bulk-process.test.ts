@@ -8,19 +8,18 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBulkObjects } from '../../shared/bulk/open-place.ts'
 import { createRandom } from '../../shared/lib/maths/random.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { describeOnS3 } from '../s3-server.ts'
 import { countBytes, hashResults, killTenTimes, writeShards } from './bulk-process.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let artifact: string
 let input: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-bulk-process-'))
   artifact = join(folder, 'tiny')
   const exported = ['export', checkpoint, '--output', artifact, '--precision', 'float32', '-q']
@@ -29,7 +28,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** The real command line in a process of its own; no setting of this machine reaches it. */

@@ -10,16 +10,15 @@ import { readNpy } from '../../shared/dataset/arrays/npy-file.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let artifact: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-process-'))
   artifact = join(folder, 'tiny')
   const run = await finish(
@@ -30,7 +29,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** The real command line in a process of its own; no setting of this machine reaches it. */

@@ -1,27 +1,25 @@
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { type FakeAccount, startFakeAccount } from '../fakes/fake-account.ts'
 import { type FakeAws, startFakeAws } from '../fakes/fake-aws.ts'
 
+const bundle = bundledCli()
 const REGION = 'eu-central-1'
 const CERTIFICATE = `arn:aws:acm:${REGION}:123456789012:certificate/11111111-2222-3333-4444-555555555555`
 
 // The build leaves out most of the clients of AWS: what is left must still speak all their protocols.
 describe('espalier aws doctor as it is shipped', () => {
-  let bundle: Awaited<ReturnType<typeof bundleCli>>
   let aws: FakeAws
   let account: FakeAccount
   beforeAll(async () => {
-    bundle = await bundleCli()
     aws = await startFakeAws()
     account = await startFakeAccount()
   })
   afterAll(async () => {
     await Promise.all([aws.close(), account.close()])
-    rmSync(bundle.folder, { recursive: true, force: true })
   })
 
   const doctor = (...argv: string[]) =>

@@ -1,34 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Encoder } from '../../shared/encoder/types.ts'
-import { openEncoder } from '../../shared/encoders/open-encoder.ts'
-import { silentLogger } from '../../shared/lib/logger.ts'
-import { bundleWorker } from '../worker-bundle.ts'
 import { createRandom, encodeAlone, makeTexts } from './exact-batches.ts'
+import { openBuiltin, PLAIN } from './open-builtin.ts'
 
-const PLAIN = { truncate: true, truncationDirection: 'right', normalize: true } as const
 const cacheFolder = mkdtempSync(join(tmpdir(), 'espalier-extremes-'))
-const infra = new URL('../../infra/', import.meta.url)
 let encoder: Encoder
 
 beforeAll(async () => {
-  encoder = await openEncoder(
-    {
-      builtinFolder: fileURLToPath(new URL('models', infra)),
-      calibrationTexts: fileURLToPath(new URL('calibration/texts.txt', infra)),
-      cacheFolder,
-      threads: 2,
-      workerUrl: await bundleWorker(),
-      workers: 2,
-      device: 'cpu',
-      limits: { maxQueueTokens: 10_000_000, maxQueueWaitMs: 600_000, maxTextBytes: 8_000_000 },
-      log: silentLogger,
-    },
-    { encoder: 'all-MiniLM-L6-v2', precision: 'int8' },
-  )
+  encoder = await openBuiltin(cacheFolder, 'int8', 8_000_000)
 })
 afterAll(async () => {
   await encoder.close()

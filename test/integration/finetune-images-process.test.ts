@@ -7,14 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { drawShape, writeShapes } from '../fakes/shapes.ts'
 import { writeTinyImageFolder } from '../fakes/tiny-image-network.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 import { startedServer } from './server-process.ts'
 
+const bundle = bundledCli()
 const execute = promisify(execFile)
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder = ''
 const path = (...parts: string[]) => join(folder, ...parts)
 const env = () => ({
@@ -39,7 +39,6 @@ async function espalier(...argv: string[]) {
 }
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-finetune-images-'))
   await writeShapes(path('shapes'), 8, 5)
   await writeShapes(path('test'), 3, 500)
@@ -47,7 +46,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 it('trains the last blocks of the built-in network, publishes the pair, and a server classifies with it', async () => {

@@ -6,28 +6,26 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 import { finish } from './finish-process.ts'
 import { startedServer } from './server-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = (name: string) =>
   fileURLToPath(new URL(`../golden/checkpoints/${name}`, import.meta.url))
 const base = checkpoint('bert-mean')
 const rows = makeWordRows(270)
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 const path = (name: string): string => join(folder, name)
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-finetune-'))
   await writeFile(path('words.csv'), toCsv(rows))
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 const settings = (registry: string) => ({

@@ -12,21 +12,19 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import { print } from '../../shared/lib/wording.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 
+const bundle = bundledCli()
 const base = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-finetune-service-'))
   await writeFile(join(folder, 'words.csv'), toCsv(makeWordRows(270)))
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** The real parts on a registry of their own. */

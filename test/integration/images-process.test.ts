@@ -6,14 +6,14 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
 import { errorBodySchema } from '../../shared/contract/error-bodies.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { buildMixedImageNetwork, mixedImageConfig } from '../fakes/mixed-image-network.ts'
 import { drawShape, writeShapes } from '../fakes/shapes.ts'
 import { writeTinyImageFolder } from '../fakes/tiny-image-network.ts'
 import { type ServerProcess, startedServer } from './server-process.ts'
 
+const bundle = bundledCli()
 const run = promisify(execFile)
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder = ''
 let server: ServerProcess | undefined
 const path = (...parts: string[]) => join(folder, ...parts)
@@ -28,7 +28,6 @@ const espalier = (...args: string[]) =>
   run(process.execPath, [bundle.script, ...args], { env: env(), maxBuffer: 1 << 24 })
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-images-'))
   await writeShapes(path('train'), 8, 5)
   await writeShapes(path('test'), 4, 500)
@@ -36,7 +35,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop()
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** The real encoder sees shapes; the bars are far from chance (33 %) and below what was seen (100 %). */

@@ -5,17 +5,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { startFakeAws } from '../fakes/fake-aws.ts'
 import { startedServer, startServer } from './server-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let env: Record<string, string>
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-keys-'))
   env = {
     ESPALIER_CACHE: join(folder, 'cache'),
@@ -27,7 +26,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 function createKey(...argv: string[]) {

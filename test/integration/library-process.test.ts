@@ -5,18 +5,17 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type * as Library from '../../functions/library/index.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let library: typeof Library
 let espalier: Library.Espalier
 
 /** The bundled library, as the package has it, over a cache of its own. */
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-library-'))
   library = await import(pathToFileURL(join(bundle.folder, 'dist/index.js')).href)
   espalier = await library.createEspalier({
@@ -28,7 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await espalier?.close()
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 describe('the library', () => {

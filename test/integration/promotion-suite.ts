@@ -9,7 +9,7 @@ import { type Prediction, predict } from '../../shared/head/predict.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openBlobStore } from '../../shared/registry/stores/open-store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { findNeighbours } from '../fakes/find-neighbours.ts'
 import { createTestDetector, createTestHead, publishHead } from '../fakes/heads.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
@@ -39,7 +39,7 @@ const [ENCODER_EVERY, ROLLBACK_EVERY, DECOY_EVERY] = [4, 5, 3]
  */
 export async function runPromotions(run: PromotionRun): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-promotions-'))
-  const bundle = await bundleCli()
+  const bundle = bundledCli()
   const url = run.url ?? `file:${join(folder, 'registry')}`
   const registry = openRegistry(await openBlobStore(url))
   const servers: ServerProcess[] = []
@@ -65,7 +65,6 @@ export async function runPromotions(run: PromotionRun): Promise<void> {
     await Promise.all(servers.map((server) => server.stop()))
     await registry.close()
     await rm(folder, { recursive: true, force: true })
-    await rm(bundle.folder, { recursive: true, force: true })
   }
 }
 

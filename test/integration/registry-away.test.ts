@@ -4,24 +4,22 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { createTestHead, publishHead } from '../fakes/heads.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
 import { type ServerProcess, startedServer, startServer } from './server-process.ts'
 
+const bundle = bundledCli()
 const head = (prefix: string) => createTestHead(prefix, { family: 'f'.repeat(64) })
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let server: ServerProcess | undefined
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-away-'))
 })
 afterAll(async () => {
   await server?.stop()
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 const readJson = async (path: string) => (await fetch(`${server!.url}${path}`)).json()

@@ -9,21 +9,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeHead } from '../../shared/head/encode.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { createTestHead, publishHead } from '../fakes/heads.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-registry-process-'))
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** The real command line in a process of its own, on a registry in a folder. */

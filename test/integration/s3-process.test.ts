@@ -7,20 +7,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { classifyResponseSchema } from '../../shared/contract/classify.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { FakeBucket } from '../fakes/fake-bucket.ts'
 import { type FakeS3, startFakeS3 } from '../fakes/fake-s3.ts'
 import { describeOnS3 } from '../s3-server.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 const intents = fileURLToPath(new URL('../fixtures/intents.csv', import.meta.url))
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let artifact: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-s3-process-'))
   artifact = join(folder, 'tiny')
   const exported = ['export', checkpoint, '--output', artifact, '--precision', 'float32']
@@ -28,7 +27,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** The real command line in a process of its own; no setting of this machine reaches it. */

@@ -9,12 +9,13 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openS3Store } from '../../shared/registry/stores/s3/store.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { FakeBucket, type S3Request } from '../fakes/fake-bucket.ts'
 import { type FakeS3, type Fault, startFakeS3 } from '../fakes/fake-s3.ts'
 import { publishTinyEncoder } from '../fakes/publish-tiny-encoder.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 /** Remembers whose credentials signed each request. */
 class SignedBucket extends FakeBucket {
   readonly signers: string[] = []
@@ -25,13 +26,11 @@ class SignedBucket extends FakeBucket {
 }
 
 const bucket = new SignedBucket()
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 let s3: FakeS3
 let lambda: { server: Server; host: string; calls: string[]; atRestore: () => Promise<void> }
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-snapstart-'))
   s3 = await startFakeS3(bucket)
   lambda = await startRuntimeApi()
@@ -40,7 +39,6 @@ afterAll(async () => {
   lambda.server.close()
   await s3.close()
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 /** Lambda's side: the runtime API, and credentials that are others after the restore. */

@@ -4,16 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { finish } from './finish-process.ts'
 
+const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 const NOBODY = 65_534
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-waiting-'))
   await chmod(folder, 0o755)
   const encoder = join(folder, 'tiny')
@@ -23,7 +22,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 function settings(more: Record<string, string> = {}): Record<string, string> {

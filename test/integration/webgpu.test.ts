@@ -5,22 +5,20 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { embedResponseSchema } from '../../shared/contract/embed.ts'
 import { infoSchema } from '../../shared/contract/info.ts'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { startServer } from './server-process.ts'
 
+const bundle = bundledCli()
 /** What sentence-transformers computed; see test/golden/make-checkpoints.py. */
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 const { VK_DRIVER_FILES = '', VK_ICD_FILENAMES = '', LD_LIBRARY_PATH = '' } = process.env
-let bundle: Awaited<ReturnType<typeof bundleCli>>
 let folder: string
 
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-webgpu-'))
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 function cosine(a: readonly number[], b: readonly number[]): number {
