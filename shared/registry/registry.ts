@@ -103,7 +103,7 @@ export function openRegistry(store: BlobStore, options: RegistryOptions = {}): R
       return change(name, promote(to.alias ?? CHAMPION, version, to.ifCurrent), [version], to)
     },
     async rollback(name, to = {}) {
-      return change(name, rollback(to.alias ?? CHAMPION), [], to)
+      return change(name, rollback(to.alias ?? CHAMPION, to.ifCurrent), [], to)
     },
     async removeAlias(name, alias, to = {}) {
       return change(name, removeAlias(alias), [], to)

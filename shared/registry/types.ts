@@ -107,6 +107,11 @@ export interface PromoteOptions extends AliasOptions {
   readonly ifCurrent?: number | null | undefined
 }
 
+export interface RollbackOptions extends AliasOptions {
+  /** Only if the alias now means this version. */
+  readonly ifCurrent?: number | undefined
+}
+
 export interface DeleteOptions extends ChangeOptions {
   /** Blobs younger than this stay for the garbage collector, in milliseconds; a day by default. */
   readonly graceMs?: number | undefined
@@ -121,8 +126,11 @@ export interface Registry extends RegistryReader {
   ): Promise<{ readonly version: RegistryVersion; readonly created: boolean }>
   /** @throws EspalierError `version_not_found`, `version_conflict` where `ifCurrent` does not hold */
   promote(name: string, version: number, options?: PromoteOptions): Promise<ModelState>
-  /** Back to what the alias meant before; again, to what it meant before that. */
-  rollback(name: string, options?: AliasOptions): Promise<ModelState>
+  /**
+   * Back to what the alias meant before; again, to what it meant before that.
+   * @throws EspalierError `version_not_found`, `version_conflict` where `ifCurrent` does not hold
+   */
+  rollback(name: string, options?: RollbackOptions): Promise<ModelState>
   removeAlias(name: string, alias: string, options?: ChangeOptions): Promise<ModelState>
   setTraffic(name: string, traffic: Traffic | null, options?: ChangeOptions): Promise<ModelState>
   setShadow(name: string, shadow: Shadow | null, options?: ChangeOptions): Promise<ModelState>

@@ -33,12 +33,7 @@ export function promote(
   checkVersion(version)
   return (state, note) => {
     const from = versionOfAlias(state, alias)
-    if (ifCurrent !== undefined && from !== ifCurrent) {
-      throw new EspalierError(
-        'version_conflict',
-        `${state.name}@${alias} is ${describe(from)}, not ${describe(ifCurrent)}; nothing was changed`,
-      )
-    }
+    checkCurrent(state, alias, ifCurrent)
     checkAlive(state, version)
     const traffic = alias === CHAMPION ? null : state.traffic
     if (from === version && traffic === state.traffic) return state
@@ -51,11 +46,15 @@ export function promote(
   }
 }
 
-/** Points an alias at what it meant before its last promotion; again, at what it meant before that. */
-export function rollback(alias: string): Transition {
+/**
+ * Points an alias at what it meant before its last promotion; again, at what it meant before that.
+ * With `ifCurrent` only if the alias now means that version.
+ */
+export function rollback(alias: string, ifCurrent?: number | undefined): Transition {
   checkAlias(alias)
   return (state, note) => {
     const from = versionOfAlias(state, alias)
+    checkCurrent(state, alias, ifCurrent)
     const to = versionBefore(state, alias)
     if (to === null) {
       throw new EspalierError(
@@ -150,6 +149,20 @@ function versionBefore(state: ModelState, alias: string): number | null {
     else return change.from ?? null
   }
   return null
+}
+
+/** @throws EspalierError `version_conflict` where an alias means another version than it is to mean (null: nothing) */
+function checkCurrent(
+  state: ModelState,
+  alias: string,
+  ifCurrent: number | null | undefined,
+): void {
+  const current = versionOfAlias(state, alias)
+  if (ifCurrent === undefined || current === ifCurrent) return
+  throw new EspalierError(
+    'version_conflict',
+    `${state.name}@${alias} is ${describe(current)}, not ${describe(ifCurrent)}; nothing was changed`,
+  )
 }
 
 function checkAlive(state: ModelState, version: number): void {

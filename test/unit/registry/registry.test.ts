@@ -72,6 +72,25 @@ describeOnStores('registry', (open) => {
     })
   })
 
+  it('rolls back no promotion that came in between', async () => {
+    await registry.promote('intent', 1)
+    await registry.promote('intent', 2)
+    const other = openRegistry(store)
+    // The other writer promotes after this one has read the state, and before it writes.
+    const slow = interceptStore(store, {
+      putIfMatch: async (key, ...rest) => {
+        if (key.endsWith('state.json')) await other.promote('intent', 3)
+        return store.putIfMatch(key, ...rest)
+      },
+    })
+    await expect(openRegistry(slow).rollback('intent', { ifCurrent: 2 })).rejects.toMatchObject({
+      code: 'version_conflict',
+    })
+    const reading = await registry.readState('intent')
+    expect(reading).toMatchObject({ state: { revision: 3, aliases: { champion: 3 } } })
+    expect((await registry.rollback('intent', { ifCurrent: 3 })).aliases.champion).toBe(2)
+  })
+
   it('reads the state conditionally', async () => {
     expect(await registry.readState('intent')).toEqual({ status: 'missing' })
     await registry.promote('intent', 1)

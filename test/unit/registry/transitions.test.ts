@@ -119,6 +119,15 @@ describe('state transitions', () => {
     expect(promote('champion', 2, 2)(state, note)).toBe(state)
   })
 
+  it('roll back only from the expected version', () => {
+    const state = apply(promote('champion', 1), promote('champion', 2))
+    expect(rollback('champion', 2)(state, note)).toMatchObject({ aliases: { champion: 1 } })
+    expect(() => rollback('champion', 1)(state, note)).toThrow(
+      'intent@champion is v2, not v1; nothing was changed',
+    )
+    expect(() => rollback('challenger', 2)(state, note)).toThrow('is not set, not v2')
+  })
+
   it('ends a traffic split when the champion moves', () => {
     const split = setTraffic([
       { version: 1, percent: 90 },
