@@ -103,6 +103,8 @@ export interface RequestRecord {
   readonly route: Route | null
   bodyBytes: number
   usage: Usage | null
+  /** The classifiers that it asks for, or that its failure is about, as `intent@v2`; null where none is known. */
+  heads: readonly string[] | null
   /** What the answer's headers say of its usage. */
   usageHeaders: Readonly<Record<string, string>>
   /** True once there is an answer that brings all its headers along. */

@@ -112,4 +112,6 @@ export interface AcquireOptions {
   /** Decides a traffic split and the sample of a shadow. */
   readonly routeKey?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told which versions the names mean, as `name@v1`, and where one of them cannot be loaded, of that one again. */
+  readonly onVersions?: ((versions: readonly string[]) => void) | undefined
 }

@@ -46,6 +46,8 @@ export interface ClassifyInput {
   readonly timeoutMs?: number | undefined
   /** Whose turn it takes while it waits. */
   readonly caller?: QueueCaller | null | undefined
+  /** Told which versions the names mean, as `name@v1`, and of those that a failure is about again. */
+  readonly onVersions?: ((versions: readonly string[]) => void) | undefined
 }
 
 /** What one classifier says of all inputs. */
@@ -83,8 +85,8 @@ export async function classify(
   const { classifiers } = deps
   const addresses = listAddresses(request.model)
   const read = readInputs(request.inputs, request.field, deps.limits)
-  const { signal, routeKey } = request
-  const lease = await classifiers.acquire(addresses, { signal, routeKey })
+  const { signal, routeKey, onVersions } = request
+  const lease = await classifiers.acquire(addresses, { signal, routeKey, onVersions })
   try {
     checkAnswerSize(read.inputs.length, lease, request)
     for (const { encoder } of lease.groups) checkModality(read, encoder.info, request.field)
@@ -95,8 +97,14 @@ export async function classify(
     for (const head of lease.heads) {
       const isOnly = lease.groups.length === 1
       const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
+      const { batch } = passes[at]!
       answers.push(
-        await answer(head, lease.groups[at]!, passes[at]!.batch, read.inputs, request, slice),
+        await answer(head, lease.groups[at]!, batch, read.inputs, request, slice).catch(
+          (error: unknown) => {
+            onVersions?.([formatModelVersion(head)])
+            throw error
+          },
+        ),
       )
     }
     return { passes, answers }
@@ -154,9 +162,10 @@ async function encodeAll(
   const [first, ...more] = groups as readonly [LeasedGroup, ...LeasedGroup[]]
   if (more.length === 0) return [await encodeGroup(first, read, request)]
   const settled = await Promise.allSettled(groups.map((group) => encodeGroup(group, read, request)))
-  return settled.map((each) => {
-    if (each.status === 'rejected') throw each.reason
-    return each.value
+  return settled.map((each, at) => {
+    if (each.status === 'fulfilled') return each.value
+    request.onVersions?.(groups[at]!.heads.map(formatModelVersion))
+    throw each.reason
   }) as [EncoderPass, ...EncoderPass[]]
 }
 

@@ -32,6 +32,7 @@ export function requestRecord(
       route: app.routeOf(c),
       bodyBytes: 0,
       usage: null,
+      heads: null,
       usageHeaders: {},
       answered: false,
       errorCode: null,
@@ -68,6 +69,8 @@ export function requestLog(clock: Clock, log: Logger, metrics: HttpMetrics | nul
       status,
       durationMs: Math.round(durationMs * 100) / 100,
       bodyBytes: record.bodyBytes,
+      // A failure is counted for the version that it is about.
+      heads: record.heads?.join(', '),
       ...usage,
       errorCode: record.errorCode ?? undefined,
       key: record.caller?.name,

@@ -34,6 +34,9 @@ export const classifyRoute: Route = {
       truncate: body.truncate ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
       ...readDeadline(c, deps.clock),
+      onVersions: (versions) => {
+        c.get('record').heads = versions
+      },
     })
     const { tokens } = recordUsage(c, result.passes, result.answers)
     const usage = { prompt_tokens: tokens, total_tokens: tokens }

@@ -43,6 +43,9 @@ export const cohereClassifyRoute: Route = {
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
       ...readDeadline(c, deps.clock),
+      onVersions: (versions) => {
+        c.get('record').heads = versions
+      },
     })
     recordUsage(c, result.passes, result.answers)
     const json = await cohereToJson(result.answers[0]!, body.inputs, id)

@@ -1,6 +1,7 @@
 import type { HeadPlace } from '../../head/columns.ts'
 import { EspalierError } from '../../lib/errors.ts'
-import type { ClassifierLease, LeasedGroup, LeasedHead } from '../classifiers.ts'
+import { formatModelVersion } from '../../lib/text/model-address.ts'
+import type { AcquireOptions, ClassifierLease, LeasedGroup, LeasedHead } from '../classifiers.ts'
 import type { ShadowRunner } from '../shadow/shadow-runner.ts'
 import type { CachedHead, HeadCache } from './head-cache.ts'
 import type { StackLayout, StackLease } from './head-stack.ts'
@@ -33,7 +34,7 @@ interface Loaded {
 export async function leaseHeads(
   parts: LeaseParts,
   resolved: readonly ResolvedClassifier[],
-  options: { readonly routeKey?: string | undefined; readonly signal?: AbortSignal | undefined },
+  options: AcquireOptions,
 ): Promise<ClassifierLease> {
   const releases: (() => void)[] = []
   const release = () => {
@@ -43,7 +44,8 @@ export async function leaseHeads(
     const found = resolved.map((each) => loadNow(parts, each, releases))
     const loaded = await allOrNone(
       found.map(
-        (now, i) => now ?? nameParam(resolved[i]!.param, () => load(parts, resolved[i]!, releases)),
+        (now, i) =>
+          now ?? nameParam(resolved[i]!.param, () => load(parts, resolved[i]!, releases, options)),
       ),
     )
     checkBytes(loaded, parts.maxBytes)
@@ -108,6 +110,7 @@ async function load(
   { cache, byEncoder, faults }: LeaseParts,
   resolved: ResolvedClassifier,
   releases: (() => void)[],
+  { onVersions }: AcquireOptions,
 ): Promise<Loaded> {
   const { version } = resolved
   try {
@@ -117,6 +120,7 @@ async function load(
     faults.clear(version)
     return { resolved, group, cached }
   } catch (error) {
+    onVersions?.([formatModelVersion(version)])
     await faults.note(version, error)
     throw error
   }

@@ -4,7 +4,7 @@ import type { RegistryMemory } from '../../following/registry-memory.ts'
 import { RegistryWatch } from '../../following/registry-watch.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { CHAMPION, parseModelAddress } from '../../lib/text/model-address.ts'
+import { CHAMPION, formatModelVersion, parseModelAddress } from '../../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import { readHeadCard } from '../../versions/head-version.ts'
 import type { ClassifierEntry, LiveModels } from '../classifiers.ts'
@@ -160,6 +160,7 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
       if (seeding) await seeding
       const parts = await builtin.catchUp(addresses)
       const resolved = await resolveClassifiers(parts, addresses, request.routeKey)
+      request.onVersions?.(resolved.map(({ version }) => formatModelVersion(version)))
       return leaseHeads(
         { cache, byEncoder, runner, faults, maxBytes: options.headsBytes },
         resolved,
