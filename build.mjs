@@ -1,5 +1,5 @@
-// Builds dist/: the program as it is shipped, the benchmark beside it, and the function that tells of changes of models.
-// `node build.mjs events` builds that function alone.
+// Builds dist/: the program as it is shipped, the benchmark beside it, and the functions of events of models.
+// `node build.mjs events` builds those alone.
 import { rmSync } from 'node:fs'
 import { argv } from 'node:process'
 import { build } from 'esbuild'

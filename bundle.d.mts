@@ -10,8 +10,8 @@ export function bundleProgram(
 ): Promise<readonly string[]>
 
 /**
- * Writes the function that tells of changes of models into a folder: `handler.mjs`, and the licences of the packages
- * that went into it. Gives their folders.
+ * Writes the functions that tell of changes of models and look after new champions into a folder: `handler.mjs`,
+ * `bake.mjs`, and the licences of the packages that went into them. Gives their folders.
  */
 export function bundleEvents(outdir: string): Promise<readonly string[]>
 

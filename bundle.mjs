@@ -57,17 +57,17 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
 }
 
 /**
- * Writes `handler.mjs`, the function that tells of changes of models, with all that it needs but Node, and the licences
- * of the packages that went into it. Gives those, by folder.
+ * Writes `handler.mjs`, the function that tells of changes of models, and `bake.mjs`, which looks after new champions,
+ * each with all that it needs but Node, and the licences of the packages that went into them. Gives those, by folder.
  */
 export async function bundleEvents(outdir) {
   const result = await build({
     ...shared,
-    entryPoints: { handler: 'functions/events/handler.ts' },
+    entryPoints: { handler: 'functions/events/handler.ts', bake: 'functions/events/bake.ts' },
     outdir,
     outExtension: { '.js': '.mjs' },
     format: 'esm',
-    plugins: [shakeZod, shakeClients(['eventbridge', 's3'])],
+    plugins: [shakeZod, shakeClients(['cloudwatch-logs', 'eventbridge', 's3'])],
     banner: REQUIRE,
   })
   return writeLicencesOf([result], outdir)

@@ -25,7 +25,7 @@ import {
   readKeys,
   readMinutes,
 } from './settings/settings.ts'
-import { readBudget, readNetwork, readTags } from './settings/surroundings.ts'
+import { readBake, readBudget, readNetwork, readTags } from './settings/surroundings.ts'
 import { BulkStack } from './stacks/bulk-stack.ts'
 import { CpuApiStack } from './stacks/cpu-api-stack.ts'
 import { GpuApiStack } from './stacks/gpu-api-stack.ts'
@@ -67,6 +67,7 @@ export function composeApp(
     tags: readTags(context),
   }
   const budget = readBudget(context, stacks)
+  const bake = readBake(context, stacks)
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app))
   Aspects.of(app).add(new PlacementCheck())
   const endpoints: MonitoredEndpoint[] = []
@@ -178,6 +179,7 @@ export function composeApp(
       email: context.text('alarms.email'),
       topicArn: context.text('alarms.topic'),
       budget,
+      bake,
     })
   }
 }

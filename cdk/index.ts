@@ -1,5 +1,6 @@
 /** The constructs and stacks of Espalier, for applications of your own. */
 export type { AccessProps, JwtAccess } from './constructs/access.ts'
+export { type BakeLimits, BakeTime, type BakeTimeProps } from './constructs/bake-time.ts'
 export { BulkJobs, type BulkJobsProps } from './constructs/bulk-jobs.ts'
 export { CpuApi, type CpuApiProps } from './constructs/cpu-api.ts'
 export { DataBucket, type DataBucketProps } from './constructs/data-bucket.ts'
@@ -13,6 +14,7 @@ export type { IdlePolicy } from './constructs/idle-policy.ts'
 export type { MonitoredJobs } from './constructs/job-alerts.ts'
 export { KeySource } from './constructs/key-source.ts'
 export {
+  type ChangePatternProps,
   type ChangeRuleProps,
   type ModelAction,
   ModelEvents,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
-import { type IRuleTarget, Match, Rule } from 'aws-cdk-lib/aws-events'
+import { type EventPattern, type IRuleTarget, Match, Rule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets'
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
@@ -49,10 +49,20 @@ export interface ChangeRuleProps extends PromotionRuleProps {
   readonly aliases?: readonly string[]
 }
 
+/** Which changes a pattern finds. */
+export interface ChangePatternProps extends Omit<ChangeRuleProps, 'target'> {
+  /**
+   * Changes by these are passed over; those that nobody signed are not.
+   * @default none
+   */
+  readonly notBy?: readonly string[]
+}
+
 /** As functions/events has them. */
 const SOURCE = 'espalier.registry'
 const DETAIL_TYPE = 'Espalier Model Changed'
-const FOLDER = fileURLToPath(new URL('../../dist/events', import.meta.url))
+/** Where the code of functions/events lies once it is built. */
+export const EVENTS_FOLDER = fileURLToPath(new URL('../../dist/events', import.meta.url))
 const FILE = 'handler.mjs'
 
 /**
@@ -62,17 +72,17 @@ const FILE = 'handler.mjs'
 export class ModelEvents extends Construct {
   readonly function: LambdaFunction
   readonly logGroup: LogGroup
-  readonly #store: ModelStore
+  readonly store: ModelStore
 
   /** @throws SettingError where the code of the function was not built */
-  constructor(scope: Construct, id: string, { store, folder = FOLDER }: ModelEventsProps) {
+  constructor(scope: Construct, id: string, { store, folder = EVENTS_FOLDER }: ModelEventsProps) {
     super(scope, id)
     if (!existsSync(join(folder, FILE))) {
       throw new SettingError(
         `there is no ${FILE} in ${folder}, which events need; build it with "npm run build:events" in the root of the clone`,
       )
     }
-    this.#store = store
+    this.store = store
     store.notifyEventBridge()
     this.logGroup = new LogGroup(this, 'Logs', {
       retention: RetentionDays.ONE_MONTH,
@@ -113,21 +123,27 @@ export class ModelEvents extends Construct {
   }
 
   /** A rule on the default bus for changes of models of this store. Events come at least once: compare `detail.id`. */
-  onChange(id: string, { target, models, actions, aliases }: ChangeRuleProps): Rule {
+  onChange(id: string, { target, ...props }: ChangeRuleProps): Rule {
     return new Rule(this, id, {
       description: 'Espalier: a model changed',
-      eventPattern: {
-        source: [SOURCE],
-        detailType: [DETAIL_TYPE],
-        detail: {
-          registry: [this.#store.registryUrl],
-          ...(models && { model: [...models] }),
-          ...(actions && { action: [...actions] }),
-          ...(aliases && { alias: [...aliases] }),
-        },
-      },
+      eventPattern: this.patternOf(props),
       targets: [target],
     })
+  }
+
+  /** What a rule of yours in another stack finds changes of models of this store by. */
+  patternOf({ models, actions, aliases, notBy }: ChangePatternProps = {}): EventPattern {
+    return {
+      source: [SOURCE],
+      detailType: [DETAIL_TYPE],
+      detail: {
+        registry: [this.store.registryUrl],
+        ...(models && { model: [...models] }),
+        ...(actions && { action: [...actions] }),
+        ...(aliases && { alias: [...aliases] }),
+        ...(notBy && { by: [{ 'anything-but': [...notBy] }, { exists: false }] }),
+      },
+    }
   }
 
   /** A rule for what changes the version that a bare name means: promotions and rollbacks of the champion. */

@@ -123,6 +123,15 @@ export class ModelStore extends Construct {
       .combine(this.#grantKeys(role, ['s3:DeleteObject'], ['blobs/*', 'models/*']))
   }
 
+  /** Lets a function move the names of models to other versions; it can neither read the files of versions nor write any. */
+  grantRollBack(grantee: IGrantable): Grant {
+    this.#key?.grantEncryptDecrypt(grantee)
+    const written = ['index.json', 'models/*/state.json']
+    return this.#grant(grantee, ['s3:ListBucket'], [this.bucket.bucketArn])
+      .combine(this.#grantKeys(grantee, READ, ['index.json', 'models/*']))
+      .combine(this.#grantKeys(grantee, ['s3:PutObject'], written))
+  }
+
   /** Lets a function read what states of models were in any of their versions, and nothing else. */
   grantStateVersions(grantee: IGrantable): Grant {
     this.#key?.grantDecrypt(grantee)

@@ -60,6 +60,18 @@ export class Context {
     throw new SettingError(`${key} is "${value}"; it must be a whole number`)
   }
 
+  /** @throws SettingError for what is no number within bounds */
+  number(
+    key: SettingKey,
+    { min, max }: { readonly min: number; readonly max: number },
+  ): number | undefined {
+    const value = this.text(key)
+    if (value === undefined) return undefined
+    const number = /^[0-9]{1,9}(?:\.[0-9]{1,9})?$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    throw new SettingError(`${key} is "${value}"; it must be a number from ${min} to ${max}`)
+  }
+
   choice<const T extends readonly string[]>(
     key: SettingKey,
     allowed: T,

@@ -1,4 +1,5 @@
 import type { StackName } from '../../shared/deployment/settings.ts'
+import type { BakeLimits } from '../constructs/bake-time.ts'
 import type { MonthlyBudgetProps } from '../constructs/monthly-budget.ts'
 import type { NetworkLayout, NetworkProps } from '../constructs/network.ts'
 import type { Context } from './context.ts'
@@ -61,5 +62,32 @@ export function readBudget(
     monthlyUsd,
     email,
     tag: deployment === undefined ? undefined : { key: DEPLOYMENT_TAG, value: deployment },
+  }
+}
+
+/** When a new champion is rolled back. @throws SettingError where there is nothing that could say so, or do it */
+export function readBake(context: Context, stacks: ReadonlySet<StackName>): BakeLimits | undefined {
+  const minutes = context.whole('bake.minutes')
+  if (minutes === undefined) {
+    const others = ['bake.errors', 'bake.latency', 'bake.alarms'] as const
+    const given = others.find((key) => context.text(key) !== undefined)
+    if (given === undefined) return undefined
+    throw new SettingError(
+      `${given} is set, and bake.minutes is not, which turns the bake time on; set it, or leave ${given} out`,
+    )
+  }
+  const refuse = (why: string): never => {
+    throw new SettingError(`bake.minutes is set, and ${why}, or leave bake.minutes out`)
+  }
+  if (!context.flag('events')) refuse('events is not true, which starts it; set events to true')
+  if (!stacks.has('cpu') && !stacks.has('gpu')) {
+    refuse('stacks has neither cpu nor gpu, whose log it searches; add one')
+  }
+  if (!stacks.has('ops')) refuse('stacks has no ops, which it is part of; add it')
+  return {
+    minutes,
+    errors: context.number('bake.errors', { min: 0, max: 1 }),
+    latencyMs: context.whole('bake.latency'),
+    alarms: context.list('bake.alarms'),
   }
 }

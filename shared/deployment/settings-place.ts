@@ -1,4 +1,4 @@
-import { ARN, choice, FLAG, LIST, type Setting, TEXT, whole } from './setting-types.ts'
+import { ARN, choice, FLAG, LIST, type Setting, SHARE, TEXT, whole } from './setting-types.ts'
 
 /** Settings of jobs, and of what stacks share: data, network, names, alarms. */
 export const PLACE_SETTINGS = [
@@ -88,6 +88,30 @@ export const PLACE_SETTINGS = [
     type: ARN,
     default: 'one is made',
     doc: 'ARN of an SNS topic for alarms.',
+  },
+  {
+    key: 'bake.minutes',
+    type: whole(1, 240),
+    default: 'none',
+    doc: 'Minutes after a promotion in which a champion that fails is rolled back. Needs events, ops, and cpu or gpu.',
+  },
+  {
+    key: 'bake.errors',
+    type: SHARE,
+    default: '0.05',
+    doc: 'Share of its answers, 0 to 1, that are faults of the server, above which it is rolled back.',
+  },
+  {
+    key: 'bake.latency',
+    type: whole(1, 600_000),
+    default: 'any',
+    doc: 'Time to answer in milliseconds, 95th percentile, above which it is rolled back.',
+  },
+  {
+    key: 'bake.alarms',
+    type: LIST,
+    default: 'none',
+    doc: 'Names of metric alarms of CloudWatch that roll it back when they go off, 10 at most, separated by commas.',
   },
   {
     key: 'budget.monthly',

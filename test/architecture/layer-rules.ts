@@ -220,10 +220,10 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'a command parses its options, gets its parts from boot and calls a job',
   },
   events: {
-    imports: { 'registry/records': 'value', aws: 'value', ...lib },
+    imports: { ...stored, 'registry/stores': 'value', aws: 'value', ...lib },
     packages: ['zod'],
     builtins: false,
-    instead: 'events turns what S3 tells into events of ours; it opens no registry and no encoder',
+    instead: 'events tells of changes of models and rolls champions back; it opens no encoder',
   },
   library: {
     imports: { boot: 'value', serving: 'types', lib: 'value' },

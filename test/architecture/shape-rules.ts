@@ -9,7 +9,7 @@ export const MIN_IMPORTERS = 3
 
 /** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
 export const SMALL_BY_KIND: readonly RegExp[] = [
-  /^functions\/(?:api\/lambda\/lambda|events\/handler)\.ts$/,
+  /^functions\/(?:api\/lambda\/lambda|events\/(?:handler|bake))\.ts$/,
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|start|commands\/.+)\.ts$/,
   /^shared\/contract\//,
@@ -22,6 +22,7 @@ export const SMALL_BY_KIND: readonly RegExp[] = [
 export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/runtime/image/resample-code.ts': 'infra/assemble.ts writes it from resample.wat',
   'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
+  'functions/events/json-log.ts': 'each entry of functions/events loads it without the other one',
   'shared/exporter/architectures/roberta.ts': 'each architecture of the table is a file of its own',
   'functions/boot/start-service.ts': 'the library loads it without the parts of HTTP',
   'shared/client/client-error.ts': 'declarations of the client are made from it alone',

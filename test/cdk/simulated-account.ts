@@ -25,6 +25,10 @@ export interface SimulatedAccount {
   roleOf(stack: string, logicalId: string): string
   /** ARN of the only bucket of a stack whose logical id begins so. */
   bucketOf(stack: string, logicalId: string): string
+  /** As `bucketOf`, for functions, topics, and log groups as rights to search them are asked for. */
+  logGroupOf(stack: string, logicalId: string): string
+  functionOf(stack: string, logicalId: string): string
+  topicOf(stack: string, logicalId: string): string
   /** What IAM says by the policies of the role, and those of the bucket. */
   decide(request: SimulatedRequest): Promise<Decision>
 }
@@ -83,16 +87,22 @@ export function simulateAccount(synthesis: Synthesis): SimulatedAccount {
       'AWS::URLSuffix': 'amazonaws.com',
       'AWS::StackName': stack,
     }
-    return pseudo[id] ?? `${stack}-${id}`.toLowerCase()
+    const isTopic = templates.get(stack)?.Resources[id]?.Type === 'AWS::SNS::Topic'
+    return pseudo[id] ?? (isTopic ? arnOf(stack, id) : nameOf(stack, id))
   }
+
+  const nameOf = (stack: string, id: string): string => `${stack}-${id}`.toLowerCase()
 
   function arnOf(stack: string, id: string): string {
     const type = templates.get(stack)?.Resources[id]?.Type ?? ''
-    const name = refer(stack, id)
+    const name = nameOf(stack, id)
     if (type === 'AWS::S3::Bucket') return `arn:aws:s3:::${name}`
     if (type === 'AWS::IAM::Role') return `arn:aws:iam::${ACCOUNT}:role/${name}`
     if (type === 'AWS::Logs::LogGroup') {
       return `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${name}:*`
+    }
+    if (type === 'AWS::Lambda::Function') {
+      return `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`
     }
     const [, service = ''] = type.toLowerCase().split('::')
     return `arn:aws:${service}:${REGION}:${ACCOUNT}:${name}`
@@ -141,6 +151,10 @@ export function simulateAccount(synthesis: Synthesis): SimulatedAccount {
   return {
     roleOf: (stack, logicalId) => find(stack, 'AWS::IAM::Role', logicalId),
     bucketOf: (stack, logicalId) => find(stack, 'AWS::S3::Bucket', logicalId),
+    logGroupOf: (stack, logicalId) =>
+      find(stack, 'AWS::Logs::LogGroup', logicalId).replace(/\*$/, 'log-stream:'),
+    functionOf: (stack, logicalId) => find(stack, 'AWS::Lambda::Function', logicalId),
+    topicOf: (stack, logicalId) => find(stack, 'AWS::SNS::Topic', logicalId),
     async decide({ principal, action, resource, keys = {}, tls = true }) {
       const isS3 = resource.startsWith('arn:aws:s3:')
       const contextVariables = {

@@ -2,9 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { type LogGroups, searchLogs } from './fake-log-insights.ts'
 
 const REGION = 'eu-central-1'
 const ACCOUNT = '123456789012'
+/** As calls are named here, by what the protocol calls a service. */
+const SERVICES: Readonly<Record<string, string>> = {
+  AmazonSSM: 'ssm',
+  AWSEvents: 'events',
+  Logs_20140328: 'logs',
+}
 
 /** What AWS answers: a status, and a body of its JSON protocol. */
 interface AwsAnswer {
@@ -39,7 +46,7 @@ export interface FakeEvent {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
-/** Secrets Manager, SSM and EventBridge on a real socket, for real clients of the SDK. */
+/** Secrets Manager, SSM, EventBridge and Logs Insights on a real socket, for real clients of the SDK. */
 export interface FakeAws {
   /** The environment that makes a client talk to it. */
   readonly env: Readonly<Record<string, string>>
@@ -49,6 +56,8 @@ export interface FakeAws {
   readonly parameters: Map<string, string[]>
   /** What was put on the default bus. */
   readonly events: FakeEvent[]
+  /** Lines that queries find, by log group; a group that is not there is unknown. */
+  readonly logs: LogGroups
   /** Stands before every answer until it is taken away. */
   fault: AwsFault | null
   /** The current text of a secret. */
@@ -61,16 +70,18 @@ export async function startFakeAws(): Promise<FakeAws> {
   const secrets = new Map<string, FakeSecret>()
   const parameters = new Map<string, string[]>()
   const events: FakeEvent[] = []
+  const logs: LogGroups = new Map()
   const calls: AwsCall[] = []
   const actions = {
     ...secretActions(secrets),
     ...parameterActions(parameters),
     ...eventActions(events),
+    ...logActions(logs),
   }
   const server = createServer(async (request, response) => {
     const [service = '', action = ''] = String(request.headers['x-amz-target']).split('.')
     const input = JSON.parse(await text(request)) as AwsCall['input']
-    const name = `${service.replace('AmazonSSM', 'ssm').replace('AWSEvents', 'events')}.${action}`
+    const name = `${SERVICES[service] ?? service}.${action}`
     calls.push({ name, input })
     const fault = fake.fault?.({ name, input }) ?? null
     if (fault === 'hang') return
@@ -90,6 +101,7 @@ export async function startFakeAws(): Promise<FakeAws> {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint,
       AWS_ENDPOINT_URL_SSM: endpoint,
       AWS_ENDPOINT_URL_EVENTBRIDGE: endpoint,
+      AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: endpoint,
       AWS_ACCESS_KEY_ID: 'key',
       AWS_SECRET_ACCESS_KEY: 'secret',
       AWS_REGION: REGION,
@@ -98,6 +110,7 @@ export async function startFakeAws(): Promise<FakeAws> {
     secrets,
     parameters,
     events,
+    logs,
     fault: null,
     current(name) {
       const secret = secrets.get(name)
@@ -219,6 +232,30 @@ function eventActions(events: FakeEvent[]): Actions {
         return { EventId: randomUUID() }
       })
       return done({ FailedEntryCount: 0, Entries: told })
+    },
+  }
+}
+
+/** A query has run when it is asked for the second time. */
+function logActions(logs: LogGroups): Actions {
+  const queries = new Map<string, { readonly answer: object; asked: number }>()
+  return {
+    'logs.StartQuery': ({ logGroupNames, queryString, startTime, endTime }) => {
+      const groups = logGroupNames as string[]
+      const unknown = groups.find((group) => !logs.has(group))
+      if (unknown) return refusal('ResourceNotFoundException', `no log group ${unknown}`)
+      const range = { groups, start: Number(startTime), end: Number(endTime) }
+      const results = searchLogs(logs, String(queryString), range)
+      if (results === null) return refusal('MalformedQueryException', String(queryString))
+      const queryId = randomUUID()
+      queries.set(queryId, { answer: { status: 'Complete', results }, asked: 0 })
+      return done({ queryId })
+    },
+    'logs.GetQueryResults': ({ queryId }) => {
+      const query = queries.get(String(queryId))
+      if (query === undefined) return refusal('ResourceNotFoundException', 'no such query')
+      query.asked++
+      return done(query.asked < 2 ? { status: 'Running', results: [] } : query.answer)
     },
   }
 }
