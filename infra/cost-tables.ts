@@ -13,6 +13,7 @@ const ALL: CostSettings = {
   isPrivate: false,
   hasKeys: true,
   hasEvents: true,
+  bakeMinutes: 15,
   natGateways: 1,
   quietMinutes: 60,
 }
@@ -56,10 +57,13 @@ function renderCosts(): string {
     '| now and then | $ | arithmetic |',
     '|---|---|---|',
     row(costs.wake()!),
+    row(costs.changes(1000)!),
+    row(costs.bake(10)!),
   ].join('\n')
 }
 
 function row({ part, usd, lines }: PartCost): string {
   const arithmetic = lines.map((line) => line.arithmetic).join('; ')
-  return `| ${part} | ${usd.toFixed(2)} | ${arithmetic || 'nothing runs and nothing is kept'} |`
+  const small = usd > 0 && usd < 0.01
+  return `| ${part} | ${small ? usd.toPrecision(2) : usd.toFixed(2)} | ${arithmetic || 'nothing runs and nothing is kept'} |`
 }

@@ -17,6 +17,8 @@ export interface CostSettings {
   readonly hasKeys: boolean
   /** Whether changes of models make events, which an alarm looks after. */
   readonly hasEvents: boolean
+  /** Minutes of a bake; null for none. */
+  readonly bakeMinutes: number | null
   readonly natGateways: number
   /** Minutes without calls after which the last GPU task is stopped; null where one always runs. */
   readonly quietMinutes: number | null
@@ -44,6 +46,16 @@ const CPU_IMAGE_GB = 0.2
 const GPU_IMAGE_GB = 4
 const MODELS_GB = 0.1
 const LOG_KB = 1
+/** The part of it that the service itself writes. */
+const SERVICE_LOG_KB = 0.5
+/** Functions of events: memory, and seconds of a call. */
+const EVENT_FUNCTION_GB = 0.25
+const EVENT_FUNCTION_S = 0.3
+/** A change writes the state and the index, and S3 tells of both; then there is our own event. */
+const EVENTS_A_CHANGE = 3
+/** Of the machine of a bake: in each minute, and at its ends. */
+const BAKE_STATES = { minute: 6, ends: 2 } as const
+const BAKE_CALLS = 2
 /** Of Container Insights for one cluster, service and task family. */
 const INSIGHTS_METRICS = 20
 /** What an instance takes to come, and is kept for after its last task. */
@@ -77,6 +89,7 @@ export function readCostSettings(values: ReadonlyMap<SettingKey, SettingValue>):
     // A parameter costs nothing.
     hasKeys: [text('cpu.keys'), text('gpu.keys')].some((arn) => arn.includes(':secretsmanager:')),
     hasEvents: values.get('events') === true,
+    bakeMinutes: values.has('bake.minutes') ? number('bake.minutes', 0) : null,
     natGateways: values.has('vpc.id') ? 0 : number('network.nat', stacks.has('gpu') ? 1 : 0),
     quietMinutes: idle === 'quiet' ? number('gpu.quiet', 60) : null,
   }
@@ -163,6 +176,38 @@ export class Costs {
         'metricMonth',
       ),
     ])
+  }
+
+  /** US dollars for changes of models that make events; null where none are made. */
+  changes(count: number): PartCost | null {
+    if (!this.#settings.hasEvents) return null
+    return part(`${count.toLocaleString('en-US')} changes of models`, [
+      this.#line(EVENTS_A_CHANGE * count, 'events', 'event'),
+      ...this.#calls(count),
+    ])
+  }
+
+  /**
+   * US dollars for one promotion that is looked after to its end; null without a bake time.
+   * @param perSecond requests that the endpoints answer: each minute searches the log since the promotion
+   */
+  bake(perSecond: number): PartCost | null {
+    const { bakeMinutes: minutes } = this.#settings
+    if (minutes === null) return null
+    const logged = ((minutes * (minutes + 1)) / 2) * 60 * perSecond
+    return part(`a bake of ${minutes} minutes, ${perSecond} requests a second`, [
+      this.#line(BAKE_STATES.minute * minutes + BAKE_STATES.ends, 'states', 'stateTransition'),
+      this.#line((logged * SERVICE_LOG_KB) / 1e6, 'GB of logs searched', 'logScanGb'),
+      ...this.#calls(BAKE_CALLS * minutes),
+    ])
+  }
+
+  #calls(count: number): CostLine[] {
+    const gbSeconds = count * EVENT_FUNCTION_GB * EVENT_FUNCTION_S
+    return [
+      this.#line(gbSeconds, `GB-s (${EVENT_FUNCTION_S} s each)`, 'lambdaGbSecond'),
+      this.#line(count, 'calls of the function', 'lambdaRequest'),
+    ]
   }
 
   #warmth(): CostLine[] {

@@ -59,6 +59,17 @@ const prices = {
     page: 'https://aws.amazon.com/ecr/pricing/',
   },
   alarmMonth: { usd: 0.1, per: 'metric of an alarm and month', page: CLOUDWATCH },
+  logScanGb: { usd: 0.005, per: 'GB of logs searched by Logs Insights', page: CLOUDWATCH },
+  event: {
+    usd: 0.000001,
+    per: 'event of S3, or of ours, on EventBridge',
+    page: 'https://aws.amazon.com/eventbridge/pricing/',
+  },
+  stateTransition: {
+    usd: 0.000025,
+    per: 'state transition of a standard workflow',
+    page: 'https://aws.amazon.com/step-functions/pricing/',
+  },
   logGb: { usd: 0.5, per: 'GB of logs taken in', page: CLOUDWATCH },
   metricMonth: { usd: 0.3, per: 'metric of Container Insights and month', page: CLOUDWATCH },
   secretMonth: {

@@ -14,6 +14,8 @@ interface Found {
   readonly idle: readonly { readonly part: string; readonly usd: number }[]
   readonly requests: { readonly usd: number }
   readonly wake: { readonly usd: number } | null
+  readonly changes: { readonly usd: number } | null
+  readonly bake: { readonly usd: number } | null
 }
 
 async function costsOf(settings: object, ...argv: string[]): Promise<Found> {
@@ -60,6 +62,18 @@ describe('espalier aws costs', () => {
     const without = await costsOf({ region: 'us-east-1' })
     const events = await costsOf({ region: 'us-east-1', events: true })
     expect(idleOf(events, 'Ops')! - idleOf(without, 'Ops')!).toBeCloseTo(0.1, 6)
+  })
+
+  it('counts changes of models, and a bake by its minutes and the requests in its log', async () => {
+    const none = await costsOf({ region: 'us-east-1' })
+    expect([none.changes, none.bake]).toEqual([null, null])
+    const values = { region: 'us-east-1', events: true, bake: { minutes: 10 } }
+    const { changes, bake } = await costsOf(values, '--requests', String(730 * 3600 * 100))
+    // 3,000 events; 1,000 calls of 0.075 GB-seconds.
+    expect(changes?.usd).toBeCloseTo(0.003 + 75 * 0.0000166667 + 0.0002, 6)
+    // 62 states; the log of 55 minutes of 100 requests a second, half a KB each; 20 calls.
+    const searched = (55 * 60 * 100 * 0.5) / 1e6
+    expect(bake?.usd).toBeCloseTo(62 * 0.000025 + searched * 0.005 + 1.5 * 0.0000166667, 5)
   })
 
   it('counts a secret with keys, and no parameter', async () => {

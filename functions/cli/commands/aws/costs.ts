@@ -51,9 +51,11 @@ async function printCosts(context: CommandContext, options: CostOptions): Promis
     ? costs.requests(options.requests, options.milliseconds)
     : null
   const wake = costs.wake()
+  const changes = costs.changes(1000)
+  const bake = costs.bake(perSecond(options.requests))
   if (options.json === true) {
     const { date, region } = PRICES
-    const found = { prices: { date, region }, file: path, idle, requests, wake }
+    const found = { prices: { date, region }, file: path, idle, requests, wake, changes, bake }
     await context.print(JSON.stringify(found, null, 2))
     return
   }
@@ -69,6 +71,11 @@ async function printCosts(context: CommandContext, options: CostOptions): Promis
     await context.print('\nwaking the GPU, with the fee of ECS Managed Instances to be added')
     await context.print(formatTable([row(wake)]))
   }
+  const rows = [changes, bake].filter((part) => part !== null).map(row)
+  if (rows.length > 0) {
+    await context.print('\nchanges of models')
+    await context.print(formatTable(rows))
+  }
   await context.print(`\nlist prices of ${PRICES.region}, ${PRICES.date}`)
 }
 
@@ -76,8 +83,13 @@ function row({ part, usd, lines }: PartCost): string[] {
   return [part, dollars(usd), lines.map(({ arithmetic }) => arithmetic).join('; ')]
 }
 
+/** Of requests a month, two digits. */
+function perSecond(requests: number): number {
+  return Number((requests / (730 * 3600)).toPrecision(2))
+}
+
 function dollars(usd: number): string {
-  return `$${usd.toFixed(2)}`
+  return `$${usd > 0 && usd < 0.01 ? usd.toPrecision(2) : usd.toFixed(2)}`
 }
 
 function count(text: string): number {
