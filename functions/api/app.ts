@@ -31,7 +31,7 @@ export function createApp(deps: ApiDeps): ApiApp {
 
   const admission = new Admission(config.maxRequests, readiness)
   const bodies = new BoundedBodies(config, clock)
-  if (deps.metrics) addBodyMetrics(deps.metrics, bodies)
+  if (deps.metrics) addBodyMetrics(deps.metrics, () => bodies.waiting)
   const intake = { bodies, admission, limits: config }
   const keyLimits = new KeyLimits(config.keyLimits, clock)
   /** Inference is refused before its body is read where there is no room; it takes its permit with the whole body. */

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { DataSource } from '../dataset/types.ts'
 import type { RegistryVersion } from '../registry/types.ts'
 
 /** What rows were for. */
@@ -15,6 +14,11 @@ const placeSchema = z.object({
 /** Where rows of a training came from; nothing is kept of a path. */
 export type RowPlace = z.infer<typeof placeSchema>
 
+/** A source of rows, as far as it says where they lie. */
+interface RowSource {
+  readonly object?: (() => Pick<RowPlace, 'url' | 'versionId'>) | undefined
+}
+
 /** The field of a lineage. */
 const FIELD = 'rows'
 
@@ -23,7 +27,7 @@ const FIELD = 'rows'
  * training on files says of them what it always did.
  */
 export function describeRowPlaces(
-  sources: Readonly<Partial<Record<RowUse, DataSource | undefined>>>,
+  sources: Readonly<Partial<Record<RowUse, RowSource | undefined>>>,
 ): Readonly<Record<string, readonly RowPlace[]>> {
   const uses = ['train', 'test', 'target'] as const
   const places = uses.flatMap((use): RowPlace[] => {

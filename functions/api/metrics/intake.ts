@@ -1,9 +1,14 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { ErrorCode } from '../../../shared/lib/errors.ts'
-import type { BoundedBodies } from '../requests/bounded-body.ts'
+
+/** The bodies that are arriving, and how many were given up since the start, by reason. */
+interface WaitingCounts {
+  readonly bodies: number
+  readonly bytes: number
+  readonly refused: Readonly<Record<string, number>>
+}
 
 /** The bodies that are still arriving, and those that were not waited for; read when somebody asks. */
-export function addBodyMetrics(registry: Registry, bodies: BoundedBodies): void {
+export function addBodyMetrics(registry: Registry, read: () => WaitingCounts): void {
   const registers = [registry]
   const gauges = [
     ['bodies', 'Request bodies that are still arriving.'],
@@ -15,7 +20,7 @@ export function addBodyMetrics(registry: Registry, bodies: BoundedBodies): void 
       help,
       registers,
       collect() {
-        this.set(bodies.waiting[key])
+        this.set(read()[key])
       },
     })
   }
@@ -26,7 +31,7 @@ export function addBodyMetrics(registry: Registry, bodies: BoundedBodies): void 
     registers,
     collect() {
       this.reset()
-      for (const [reason, count] of Object.entries(bodies.waiting.refused)) {
+      for (const [reason, count] of Object.entries(read().refused)) {
         this.inc({ reason }, count)
       }
     },
@@ -34,7 +39,7 @@ export function addBodyMetrics(registry: Registry, bodies: BoundedBodies): void 
 }
 
 /** Counts the requests that Node's HTTP parser and timers refuse, most of them before a route sees them. */
-export function countUnparsed(registry: Registry): (code: ErrorCode) => void {
+export function countUnparsed(registry: Registry): (code: string) => void {
   const counter = new Counter({
     name: 'espalier_http_unparsed_requests_total',
     help: 'Requests that the HTTP parser and its timers refused, by code.',

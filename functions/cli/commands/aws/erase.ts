@@ -1,25 +1,14 @@
 import type { Command } from 'commander'
-import type { ErasablePlace } from '../../../../shared/aws/erase-objects.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
-import type { RowUse } from '../../../../shared/versions/row-places.ts'
 import type { CommandContext } from '../../context.ts'
 import { confirm } from '../../options/change-options.ts'
 import { formatBytes, formatCount } from '../../output/number-format.ts'
-import { findRows } from './find-rows.ts'
+import { type Erasure, findRows } from './find-rows.ts'
 
 interface EraseOptions {
   readonly dryRun?: boolean
   readonly yes?: boolean
   readonly json?: boolean
-}
-
-/** What is to be erased at one place, and what there is to say of it. */
-export interface Erasure {
-  readonly url: string
-  /** What the rows were for; null for a place that was named as such. */
-  readonly use: RowUse | null
-  readonly place: ErasablePlace
-  readonly note: string | null
 }
 
 const RIGHTS = 's3:ListBucketVersions on the bucket and s3:DeleteObjectVersion on the objects'

@@ -1,8 +1,20 @@
+import type { ErasablePlace } from '../../../../shared/aws/erase-objects.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import { formatModelVersion, parseModelAddress } from '../../../../shared/lib/text/model-address.ts'
-import type { RegistryReader, RegistryVersion } from '../../../../shared/registry/types.ts'
-import type { RowPlace } from '../../../../shared/versions/row-places.ts'
-import type { Erasure } from './erase.ts'
+import type { RowPlace, RowUse } from '../../../../shared/versions/row-places.ts'
+import type { Boot } from '../../../boot/types.ts'
+
+type Registry = Awaited<ReturnType<Boot['openRegistry']>>
+type Version = Awaited<ReturnType<Registry['getVersion']>>
+
+/** What is to be erased at one place, and what there is to say of it. */
+export interface Erasure {
+  readonly url: string
+  /** What the rows were for; null for a place that was named as such. */
+  readonly use: RowUse | null
+  readonly place: ErasablePlace
+  readonly note: string | null
+}
 
 /** The rows of a version as far as it says where they lie. */
 export interface FoundRows {
@@ -19,7 +31,7 @@ export interface FoundRows {
  *   `version_not_found`, `registry_unavailable`
  */
 export async function findRows(
-  registry: RegistryReader,
+  registry: Registry,
   address: string,
   signal: AbortSignal,
 ): Promise<FoundRows> {
@@ -47,7 +59,7 @@ export async function findRows(
   return { model, erasures, unknown: tellUnknown(places, erasures) }
 }
 
-function doesNotSay(model: string, { lineage }: RegistryVersion): EspalierError {
+function doesNotSay(model: string, { lineage }: Version): EspalierError {
   const command = typeof lineage?.command === 'string' ? `: ${lineage.command}` : ' and has none'
   return new EspalierError(
     'invalid_request',

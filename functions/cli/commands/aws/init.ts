@@ -23,11 +23,7 @@ import { stacksOf } from '../../../../shared/deployment/settings.ts'
 import { writeDeploymentFile } from '../../../../shared/deployment/update-file.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import type { CommandContext } from '../../context.ts'
-import {
-  addSettingOption,
-  readSettings,
-  type SettingOptions,
-} from '../../options/deployment-settings.ts'
+import { addSettingOption, readSettings, type SettingOptions } from './deployment-settings.ts'
 
 interface InitOptions extends SettingOptions {
   readonly access?: Access

@@ -6,7 +6,7 @@ import {
   readDeploymentValues,
   readSettings,
   type SettingOptions,
-} from '../../../options/deployment-settings.ts'
+} from '../deployment-settings.ts'
 import type { CheckResult } from './check.ts'
 import { examine, type Report } from './run.ts'
 

@@ -1,8 +1,14 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { findDeploymentFile, readDeployment } from '../../../shared/deployment/deployment-file.ts'
-import { type DeploymentValues, parseSetting } from '../../../shared/deployment/new-deployment.ts'
-import type { SettingValue } from '../../../shared/deployment/setting-types.ts'
-import type { SettingKey } from '../../../shared/deployment/settings.ts'
+import {
+  findDeploymentFile,
+  readDeployment,
+} from '../../../../shared/deployment/deployment-file.ts'
+import {
+  type DeploymentValues,
+  parseSetting,
+} from '../../../../shared/deployment/new-deployment.ts'
+import type { SettingValue } from '../../../../shared/deployment/setting-types.ts'
+import type { SettingKey } from '../../../../shared/deployment/settings.ts'
 
 /** Options of every command that takes settings of a deployment. */
 export interface SettingOptions {
