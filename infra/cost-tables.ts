@@ -40,7 +40,7 @@ function renderCosts(): string {
     new Costs({ ...ALL, memoryMib: 3538 }, PRICES).requests(1e6, 50),
   ]
   return [
-    `List prices of ${PRICES.region}, written down on ${PRICES.date} in \`shared/deployment/prices.ts\`, with the page of each.`,
+    `List prices of ${PRICES.region}, written down on ${PRICES.date} in \`shared/deployment/prices.ts\`, with the page of each and the price list of AWS in which it was found, if any.`,
     '',
     '| while nobody calls | $ a month | arithmetic |',
     '|---|---|---|',

@@ -1,4 +1,5 @@
 import { RegionInfo } from 'aws-cdk-lib/region-info'
+import { describeOtherPartition } from '../../shared/deployment/partitions.ts'
 import { SettingError } from './setting-error.ts'
 
 /** @throws SettingError for what is no region of AWS, with the nearest by name, and for regions outside of the partition aws */
@@ -15,8 +16,5 @@ export function checkRegion(region: string): string {
 function checkPartition(region: string): string {
   const { partition } = RegionInfo.get(region)
   if (partition === 'aws') return region
-  throw new SettingError(
-    `region is "${region}", of the partition ${partition ?? 'unknown'}; these stacks work in the partition aws alone: ` +
-      'their ARNs begin with arn:aws:, and their images come from amazonaws.com',
-  )
+  throw new SettingError(describeOtherPartition(region, partition ?? 'unknown'))
 }

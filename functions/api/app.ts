@@ -1,5 +1,6 @@
 import { ApiApp } from './api-app.ts'
 import { createHttpMetrics } from './metrics/http.ts'
+import { addBodyMetrics } from './metrics/intake.ts'
 import { apiKeys } from './middleware/access.ts'
 import { Admission, draining } from './middleware/admission.ts'
 import { handleErrors, notFound } from './middleware/failures.ts'
@@ -29,7 +30,9 @@ export function createApp(deps: ApiDeps): ApiApp {
   app.notFound(notFound(app, sendError))
 
   const admission = new Admission(config.maxRequests, readiness)
-  const intake = { bodies: new BoundedBodies(config, clock), admission, limits: config }
+  const bodies = new BoundedBodies(config, clock)
+  if (deps.metrics) addBodyMetrics(deps.metrics, () => bodies.waiting)
+  const intake = { bodies, admission, limits: config }
   const keyLimits = new KeyLimits(config.keyLimits, clock)
   /** Inference is refused before its body is read where there is no room; it takes its permit with the whole body. */
   const admit =

@@ -8,9 +8,8 @@ import {
 import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Config } from '../../shared/lib/config/config.ts'
-import type { Logger } from '../../shared/lib/logger.ts'
 import type { ApiApp } from './api-app.ts'
-import { Refusals } from './middleware/refusals.ts'
+import { type RefusalParts, Refusals } from './middleware/refusals.ts'
 
 /** How often Node looks for connections that are too slow: a timeout is at most so late. */
 const CHECK_MS = 1_000
@@ -28,7 +27,7 @@ type HttpSocket = Socket & { readonly _httpMessage?: ServerResponse<IncomingMess
  * A server of Node's around the application, not yet listening. Whatever is refused before the application sees it has
  * a body, an id and a log line as well; callers that end their side after the request get their answer.
  */
-export function createNodeServer(app: ApiApp, config: HttpConfig, log: Logger): Server {
+export function createNodeServer(app: ApiApp, config: HttpConfig, told: RefusalParts): Server {
   const headersTimeout = Math.min(config.headersTimeoutMs, config.requestTimeoutMs)
   const options: ServerOptions = {
     requestTimeout: config.requestTimeoutMs,
@@ -38,7 +37,7 @@ export function createNodeServer(app: ApiApp, config: HttpConfig, log: Logger): 
     // A request without a host is refused by the listener, which gives its answer a body.
     requireHostHeader: false,
   }
-  const refusals = new Refusals(log)
+  const refusals = new Refusals(told)
   /** The request that the listener has just begun with: it builds the request at once, before anything is awaited. */
   let begun: IncomingMessage | undefined
   const listener = getRequestListener(app.fetch, {

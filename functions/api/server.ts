@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { cannotListen } from '../boot/guard.ts'
 import { createApp } from './app.ts'
+import { countUnparsed } from './metrics/intake.ts'
 import { createNodeServer } from './node-server.ts'
 import type { ApiDeps } from './types.ts'
 
@@ -35,7 +36,8 @@ export interface ServerHandle {
  */
 export async function startServer(deps: ServerDeps): Promise<ServerHandle> {
   const { config, log } = deps
-  const server = createNodeServer(createApp(deps), config, log)
+  const onRefused = deps.metrics && countUnparsed(deps.metrics)
+  const server = createNodeServer(createApp(deps), config, { log, onRefused })
   server.listen(config.port, config.host)
   try {
     await once(server, 'listening')

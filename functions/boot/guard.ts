@@ -5,9 +5,11 @@ import type { Secret } from '../../shared/aws/open-secret.ts'
 import { hashKey, parseApiKeys } from '../../shared/lib/api-keys.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
+import { EVERY_OTHER_KEY } from '../../shared/lib/config/key-limits.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { type KeySource, LiveKeys } from '../../shared/lib/live-keys.ts'
 import type { Logger } from '../../shared/lib/logger.ts'
+import { nearestName } from '../../shared/lib/text/nearest.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
 const MAX_SECRET_BYTES = 64 * 1024
@@ -15,7 +17,12 @@ const FILE_VARIABLE = 'ESPALIER_API_KEYS_FILE'
 const SECRET_VARIABLE = 'ESPALIER_API_KEYS_FROM'
 const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|::1)$/i
 
-type GuardConfig = Pick<Config, 'apiKeys' | 'apiKeysFile' | 'apiKeysFrom' | 'adminToken' | 'follow'>
+const LIMITS_VARIABLE = 'ESPALIER_KEY_LIMITS'
+
+type GuardConfig = Pick<
+  Config,
+  'apiKeys' | 'apiKeysFile' | 'apiKeysFrom' | 'adminToken' | 'follow' | 'keyLimits'
+>
 
 /** What keys are read with. */
 export interface KeyParts {
@@ -33,21 +40,39 @@ export async function loadKeys(
   config: GuardConfig,
   { openSecret, clock, log }: KeyParts,
 ): Promise<LiveKeys | undefined> {
-  const { apiKeys, apiKeysFile, apiKeysFrom, adminToken, follow } = config
+  const { apiKeys, apiKeysFile, apiKeysFrom, adminToken, follow, keyLimits } = config
   const fixed = apiKeys === undefined ? [] : parseApiKeys(apiKeys, 'ESPALIER_API_KEYS')
   const sources: KeySource[] = []
   if (apiKeysFile !== undefined) sources.push(fileSource(apiKeysFile))
   if (apiKeysFrom !== undefined) {
     sources.push(secretSource(apiKeysFrom, await openSecret(apiKeysFrom)))
   }
-  if (fixed.length + sources.length === 0) return undefined
+  if (fixed.length + sources.length === 0) {
+    if (keyLimits?.size) log.warn({ setting: LIMITS_VARIABLE }, 'no API keys: it limits nobody')
+    return undefined
+  }
   if (adminToken !== undefined) {
     const digest = hashKey(adminToken)
     fixed.push({ name: 'ESPALIER_ADMIN_TOKEN', scopes: new Set(['admin']), digest })
   }
   const keys = await LiveKeys.open({ fixed, sources, follow, clock, log })
   if (keys.size === 0) log.warn({ setting: SECRET_VARIABLE }, 'there are no API keys yet')
+  checkLimits(keyLimits, keys.names, log)
   return keys
+}
+
+/** A limit for a key that is not there is told and no failure: the key may come later, from a secret or a file. */
+function checkLimits(
+  limits: GuardConfig['keyLimits'],
+  names: readonly string[],
+  log: Logger,
+): void {
+  for (const key of limits?.keys() ?? []) {
+    if (key === EVERY_OTHER_KEY || names.includes(key)) continue
+    const nearest = nearestName(key, names)
+    const guess = nearest === null ? {} : { nearest }
+    log.warn({ setting: LIMITS_VARIABLE, key, ...guess }, 'a limit is of a key that does not exist')
+  }
 }
 
 function fileSource(path: string): KeySource {

@@ -13,6 +13,8 @@ export interface ErasableVersion {
   /** `null` in a bucket that never had versions. */
   readonly versionId: string
   readonly bytes: number
+  /** True for what the object is now. */
+  readonly isLatest: boolean
 }
 
 /** What lies at a place on S3, to be erased. */
@@ -31,12 +33,13 @@ const MAX_VERSIONS = 1_000_000
 
 /**
  * Lists all versions of the object or folder that an `s3://` URL names.
+ * @param options.exact only the object itself, and nothing below it
  * @throws EspalierError `invalid_request` for a URL that is none or names a whole bucket, `registry_unavailable`
  */
 export async function findErasable(
   url: string,
   signal: AbortSignal,
-  options: S3StoreOptions = {},
+  { exact = false, ...options }: S3StoreOptions & { readonly exact?: boolean } = {},
 ): Promise<ErasablePlace> {
   const connection = await connectToS3(url, options)
   const { bucket, prefix } = connection.location
@@ -50,7 +53,7 @@ export async function findErasable(
     for await (const version of listVersions(place, prefix.slice(0, -1), signal)) {
       const { key } = version
       // A prefix of S3 also finds `rows-of-others`.
-      if (key !== prefix.slice(0, -1) && !key.startsWith(prefix)) continue
+      if (key !== prefix.slice(0, -1) && (exact || !key.startsWith(prefix))) continue
       versions.push(version)
       if (versions.length <= MAX_VERSIONS) continue
       throw new EspalierError('invalid_request', `${url} has more than ${MAX_VERSIONS} versions`)
@@ -87,11 +90,10 @@ async function* listVersions(
         throw explainObjectFailure(place, 'list versions of', prefix, error)
       })
     const { Versions = [], DeleteMarkers = [] } = answer
-    for (const { Key: key, VersionId: versionId = 'null', Size: bytes = 0 } of Versions) {
-      if (key !== undefined) yield { key, versionId, bytes }
-    }
-    for (const { Key: key, VersionId: versionId = 'null' } of DeleteMarkers) {
-      if (key !== undefined) yield { key, versionId, bytes: 0 }
+    const markers = DeleteMarkers.map((marker) => ({ ...marker, Size: 0 }))
+    for (const found of [...Versions, ...markers]) {
+      const { Key: key, VersionId: versionId = 'null', Size: bytes = 0 } = found
+      if (key !== undefined) yield { key, versionId, bytes, isLatest: found.IsLatest === true }
     }
     from = answer.IsTruncated
       ? { KeyMarker: answer.NextKeyMarker, VersionIdMarker: answer.NextVersionIdMarker }

@@ -39,11 +39,20 @@ export async function openBulkObjects(
     },
     open(file) {
       const key = isSingle ? single : prefix + file.name
+      const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+      let versionId: string | undefined
       return {
         name: `s3://${bucket}/${key}`,
         format: format ?? formatFromName(file.name),
         repeatable: true,
-        open: (signal) => objects.read(key, signal),
+        open: (signal) =>
+          objects.read(key, signal, (id) => {
+            versionId = id
+          }),
+        object: () => ({
+          url: `s3://${bucket}/${key}${query}`,
+          ...(versionId !== undefined && { versionId }),
+        }),
       }
     },
     has: async (name, signal) => (await objects.head(prefix + name, signal)) !== null,

@@ -11,6 +11,8 @@ export interface DataSource {
   /** True where `open` may be called again, for a counting pass before the work. */
   readonly repeatable: boolean
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>
+  /** For an object on S3: where it lies, and which version of it was read last. */
+  readonly object?: (() => { readonly url: string; readonly versionId?: string }) | undefined
   /** Where paths of images start; absent where there is no such place, as on stdin. */
   readonly folder?: string | undefined
   /** Rows that are not parsed from bytes. */

@@ -6,6 +6,7 @@ import type { IndexEntry } from '../registry/index-hint.ts'
 import type { ModelKind } from '../registry/records/manifest.ts'
 import { emptyState, type ModelState } from '../registry/records/state.ts'
 import { isUnreadable } from '../registry/scan.ts'
+import type { BlobOptions } from '../registry/stores/blob-store.ts'
 import type { Origin, RegistryReader, RegistryVersion } from '../registry/types.ts'
 
 /** Models read at the same time. */
@@ -91,24 +92,28 @@ export class RegistryFollower {
    * Reads what changed, or everything; true where everything was read.
    * @throws EspalierError `registry_unavailable` and the like; what is known stays, the next reading catches up
    */
-  async refresh({ everything = false } = {}): Promise<boolean> {
+  async refresh({
+    everything = false,
+    signal,
+  }: BlobOptions & { readonly everything?: boolean } = {}): Promise<boolean> {
     const { monotonicMs, sweepMs } = this.#options
     const now = monotonicMs()
     const isFresh = this.#sweptAt !== null && now - this.#sweptAt < sweepMs
-    if (!everything && isFresh && (await this.#readHints())) {
-      await this.#readUnreadable()
+    if (!everything && isFresh && (await this.#readHints(signal))) {
+      await this.#readUnreadable(signal)
       return false
     }
-    await this.#sweep(now)
+    await this.#sweep(now, signal)
     return true
   }
 
-  async #sweep(now: number): Promise<void> {
+  async #sweep(now: number, signal: AbortSignal | undefined): Promise<void> {
     const { registry } = this.#options
     // The hint is read first: what changes during the scan shows as a change of the hint.
-    const reading = await registry.readIndex().catch(ignoreUnreadable)
+    const reading = await registry.readIndex({ signal }).catch(ignoreUnreadable)
     const broken = new Map<string, string>()
     const models = await registry.listModels({
+      signal,
       onBroken: ({ name, reason }) => void broken.set(name, reason),
     })
     const before = this.#models
@@ -119,7 +124,7 @@ export class RegistryFollower {
       if (this.#models.has(name)) continue
       this.#models.set(name, model)
       // It may have been published again since the listing.
-      if (!broken.has(name)) await this.#follow(name, model)
+      if (!broken.has(name)) await this.#follow(name, model, signal)
     }
     this.#hints = new Map(Object.entries(reading?.status === 'found' ? reading.index.models : {}))
     this.#etag = reading?.status === 'found' ? reading.etag : null
@@ -128,9 +133,9 @@ export class RegistryFollower {
   }
 
   /** False where there is no hint to go by, so that everything has to be read. */
-  async #readHints(): Promise<boolean> {
+  async #readHints(signal: AbortSignal | undefined): Promise<boolean> {
     const { registry } = this.#options
-    const reading = await registry.readIndex({ etag: this.#etag }).catch(ignoreUnreadable)
+    const reading = await registry.readIndex({ etag: this.#etag, signal }).catch(ignoreUnreadable)
     if (reading?.status === 'not_modified') return true
     // Registries that nothing was ever published to have no hint, and nothing to sweep either.
     if (reading?.status === 'missing') return this.#models.size === 0
@@ -143,7 +148,7 @@ export class RegistryFollower {
       return !(known && known.origin !== 'builtin' && seen && isSame(seen, hint))
     })
     await forEachConcurrently(changed, CONCURRENCY, async ([name, hint]) => {
-      await this.#follow(name, hint)
+      await this.#follow(name, hint, signal)
       this.#hints.set(name, hint)
     })
     this.#etag = reading.etag
@@ -151,19 +156,23 @@ export class RegistryFollower {
   }
 
   /** Reads those again that could not be read and whose time has come, a few at once. */
-  async #readUnreadable(): Promise<void> {
+  async #readUnreadable(signal: AbortSignal | undefined): Promise<void> {
     const due = [...this.#unreadable.keys()].filter((name) => this.#retries.isDue(name))
     // Names out of bounds have no records that could be read.
     const names = due.filter(isModelName).slice(0, MAX_RETRIES)
     if (names.length === 0) return
     const before = new Map(this.#unreadable)
-    await forEachConcurrently(names, CONCURRENCY, (name) => this.#follow(name, null))
+    await forEachConcurrently(names, CONCURRENCY, (name) => this.#follow(name, null, signal))
     if (names.some((name) => this.#unreadable.get(name) !== before.get(name))) this.#changes++
   }
 
   /** Reads one model; one that cannot be read stays as it was. */
-  async #follow(name: string, hint: Pick<IndexEntry, 'kind'> | null): Promise<void> {
-    const fault = await this.#readModel(name, hint).catch((error: unknown) => {
+  async #follow(
+    name: string,
+    hint: Pick<IndexEntry, 'kind'> | null,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const fault = await this.#readModel(name, hint, signal).catch((error: unknown) => {
       if (isUnreadable(error)) return error
       throw error
     })
@@ -180,11 +189,12 @@ export class RegistryFollower {
   async #readModel(
     name: string,
     hint: Pick<IndexEntry, 'kind'> | null,
+    signal: AbortSignal | undefined,
   ): Promise<EspalierError | null> {
     const { registry } = this.#options
     const [versions, reading] = await Promise.all([
-      registry.listVersions(name),
-      registry.readState(name),
+      registry.listVersions(name, { signal }),
+      registry.readState(name, { signal }),
     ])
     const newest = versions.at(-1)
     if (newest === undefined) {
@@ -198,7 +208,7 @@ export class RegistryFollower {
     let fault: EspalierError | null = null
     for (const number of checked.toReversed()) {
       try {
-        const found = await registry.getVersion(name, number)
+        const found = await registry.getVersion(name, number, { signal })
         manifest ??= found
       } catch (error) {
         // A link to nothing, or a version that was deleted a moment ago.

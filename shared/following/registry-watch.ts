@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
+import { endOnAbort } from '../lib/concurrency.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { ModelChange } from './model-changes.ts'
@@ -40,7 +41,7 @@ export class RegistryWatch {
   #succeededAt: number | null = null
   #failure: Error | null = null
   #timer: NodeJS.Timeout | undefined
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(options: RegistryWatchOptions) {
     this.#options = options
@@ -116,25 +117,28 @@ export class RegistryWatch {
     await this.lookBriefly()
   }
 
-  /** Ends the polling; resolves when no look is under way. */
+  /** Ends the polling, and a look that is under way, at once; those who wait for it get `shutting_down`. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort(new EspalierError('shutting_down', 'the registry is not followed any more'))
     clearTimeout(this.#timer)
     await this.#looking
   }
 
   async #look(options: { readonly everything?: boolean }): Promise<LookResult> {
     const { follower, url, onLook, clock, log } = this.#options
+    const { signal } = this.#closing
     let changes: readonly ModelChange[] = []
     try {
-      const swept = await follower.refresh(options)
+      signal.throwIfAborted()
+      // Not all that a registry does can be told to end.
+      const swept = await endOnAbort(follower.refresh({ ...options, signal }), signal)
       if (this.#failure) log.info({ registry: url }, 'the registry answers again')
       this.#failure = null
       this.#succeededAt = clock.monotonicMs()
-      changes = await onLook(swept)
+      changes = await endOnAbort(onLook(swept), signal)
     } catch (error) {
       // One line for every time that it goes away.
-      if (!this.#failure) {
+      if (!this.#failure && !signal.aborted) {
         log.warn({ registry: url, err: error }, 'the registry does not answer; serving on')
       }
       this.#failure = error as Error
@@ -144,7 +148,7 @@ export class RegistryWatch {
   }
 
   #schedule(): void {
-    if (this.#closed) return
+    if (this.#closing.signal.aborted) return
     const delayMs = this.#options.pollMs * (1 + JITTER * (Math.random() - 0.5))
     this.#timer = setTimeout(() => void this.refresh().then(() => this.#schedule()), delayMs)
     this.#timer.unref()

@@ -1,14 +1,12 @@
 import { EspalierError } from '../lib/errors.ts'
 import { type HeadHeader, headHeaderSchema } from '../lib/manifests/head-header.ts'
 import { decodeFloat16 } from '../lib/maths/float16.ts'
-import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, SCHEMA } from './encode.ts'
+import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, MAX_MAGNITUDE, SCHEMA } from './encode.ts'
 import type { Head } from './head.ts'
 
 /** Larger files are refused before anything is read: 10,000 labels and a million memories fit. */
 const MAX_HEAD_BYTES = 1_073_741_824
 const MAX_HEADER_BYTES = 16_777_216
-/** Beyond all that training makes; the square of a score stays finite, so no head spoils another's product. */
-const MAX_MAGNITUDE = 1e9
 
 /**
  * Reads what `encodeHead` wrote. Every length is checked against the bytes before it is used, and every

@@ -1,3 +1,4 @@
+import { EspalierError } from '../lib/errors.ts'
 import { encodeFloat16 } from '../lib/maths/float16.ts'
 import type { Head } from './head.ts'
 
@@ -9,6 +10,9 @@ export const SCHEMA = 1
 
 /** Magic, schema and header length come first. */
 export const HEADER_OFFSET = 12
+
+/** Beyond all that training makes; the square of a score stays finite, so no head spoils another's product. */
+export const MAX_MAGNITUDE = 1e9
 
 /** Blocks start at multiples of this many bytes, so that they can be viewed in place. */
 const BLOCK_ALIGNMENT = 64
@@ -33,12 +37,18 @@ interface Block {
  * Writes a head: magic, schema and header length (little-endian), a JSON header, then aligned blocks of
  * numbers in the order of the header. The same head gives the same bytes.
  * @param weights `float16` stores half as many bytes, for weights that were rounded to it before
+ * @throws EspalierError `invalid_data` for a head with a number that no reader would take
  */
 export function encodeHead(
   head: Head,
   { weights = 'float32' }: { readonly weights?: 'float32' | 'float16' } = {},
 ): Uint8Array {
   const { memory, detector } = head
+  const unusable = findUnusable(head)
+  if (unusable !== null) {
+    const message = `the head cannot be used: ${unusable}; look for rows that are equal, or out of all proportion`
+    throw new EspalierError('invalid_data', message)
+  }
   const blocks: Block[] = []
   const add = (name: string, type: BlockType, data: Block['data'] | null | undefined): void => {
     if (data) blocks.push({ name, type, data })
@@ -83,6 +93,33 @@ export function encodeHead(
     offset += data.byteLength
   }
   return bytes
+}
+
+/** A number of a head that is not finite, or too large, as `its weights hold the number Infinity`; null for a sound one. */
+export function findUnusable(head: Head): string | null {
+  const { memory, detector } = head
+  const floats: [string, Float32Array | null | undefined][] = [
+    ['weights', head.weights],
+    ['bias', head.bias],
+    ['adjustment', head.adjustment],
+    ['thresholds', head.thresholds],
+    ['memory', memory?.scales],
+    ['detector', detector?.projection],
+    ['detector', detector?.offset],
+    ['detector', detector?.means],
+    ['detector', detector?.background],
+  ]
+  for (const [name, values] of floats) {
+    const value = values?.find((each) => !(Math.abs(each) <= MAX_MAGNITUDE))
+    if (value !== undefined) return `its ${name} holds the number ${value}`
+  }
+  const settings: [string, number | undefined][] = [
+    ['temperature', head.temperature],
+    ['temperature of the votes', memory?.temperature],
+    ['threshold of the detector', detector?.threshold],
+  ]
+  const odd = settings.find(([, value]) => value !== undefined && !Number.isFinite(value))
+  return odd === undefined ? null : `its ${odd[0]} is ${odd[1]}`
 }
 
 /** The next offset at which a block may start. */

@@ -98,6 +98,11 @@ export class KeyRing {
     return this.#keys.length
   }
 
+  /** Their names, in the order of the entries. */
+  get names(): readonly string[] {
+    return this.#keys.map(({ name }) => name)
+  }
+
   /** The names of those that another ring lacks, or has otherwise. */
   without(other: KeyRing): string[] {
     const theirs = new Map(other.#keys.map((key) => [key.name, key]))

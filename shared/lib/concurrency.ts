@@ -26,6 +26,20 @@ export async function forEachConcurrently<T>(
   for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
 }
 
+/**
+ * Ends as `work` does, or at once when the signal is aborted, with its reason: for work that may hang and cannot all be
+ * told to stop. What it still does after that is lost, its failure too.
+ */
+export function endOnAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    // A signal lives as long as a server: what waits for it must not pile up.
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
 /** Where cgroup v2 and v1 state the CPU quota of a container. */
 const CGROUP_V2 = '/sys/fs/cgroup/cpu.max'
 const CGROUP_V1 = '/sys/fs/cgroup/cpu/cpu.cfs_'

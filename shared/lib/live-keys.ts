@@ -83,6 +83,11 @@ export class LiveKeys {
     return this.#ring.size
   }
 
+  /** Names of the keys in use. */
+  get names(): readonly string[] {
+    return this.#ring.names
+  }
+
   /** Refreshes that failed since the start, and the time since the last one that did not, in milliseconds. */
   status(): { readonly failures: number; readonly ageMs: number } {
     return {

@@ -7,7 +7,7 @@ import type { Progress } from '../lib/logger.ts'
 import { hint, say, task, type Wording } from '../lib/wording.ts'
 import { readIndex } from './index-hint.ts'
 import { listRecords } from './list-records.ts'
-import type { ManifestFile } from './records/manifest.ts'
+import type { ManifestFile, ModelKind } from './records/manifest.ts'
 import { blobKey, checkModelName } from './records/names.ts'
 import type { ModelState } from './records/state.ts'
 import { isUnreadable, READ_CONCURRENCY } from './scan.ts'
@@ -22,6 +22,15 @@ export interface VerifyOptions extends BlobOptions {
   /** Only this model. */
   readonly name?: string | undefined
   readonly onProgress?: Progress | undefined
+  /** Says what is wrong with a file beside its bytes, of which `copy` is on this machine; null where nothing is. */
+  readonly inspect?: ((file: InspectedFile, copy: string) => Promise<string | null>) | undefined
+}
+
+/** A file of a version. */
+export interface InspectedFile extends ManifestFile {
+  readonly name: string
+  readonly version: number
+  readonly kind: ModelKind
 }
 
 /** One thing that is wrong. */
@@ -40,18 +49,13 @@ export interface VerifyReport {
   readonly damages: readonly Damage[]
 }
 
-interface UsedFile extends ManifestFile {
-  readonly name: string
-  readonly version: number
-}
-
 /**
  * Walks manifests, states and files, and reads every byte: records are readable, aliases, traffic and shadow
  * mean versions that exist, files are there with their size and sha256. Changes made meanwhile are no damage.
  */
 export async function verifyRegistry(
   store: BlobStore,
-  { name, onProgress, signal }: VerifyOptions = {},
+  { name, onProgress, inspect = async () => null, signal }: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const options = { signal }
   const damages: Damage[] = []
@@ -74,7 +78,7 @@ export async function verifyRegistry(
   const versions = [...listed.versions].flatMap(([name, numbers]) =>
     numbers.map((version) => ({ name, version })),
   )
-  const files = new Map<string, UsedFile[]>()
+  const files = new Map<string, InspectedFile[]>()
   const models = new Set<string>()
   let alive = 0
   let done = 0
@@ -86,9 +90,10 @@ export async function verifyRegistry(
     if (!deleted) models.add(name)
     if (found === null || 'deleted' in found.record) return
     alive++
+    const { kind } = found.record
     for (const file of found.record.files) {
       const users = files.get(file.sha256) ?? []
-      files.set(file.sha256, [...users, { ...file, name, version }])
+      files.set(file.sha256, [...users, { ...file, name, version, kind }])
     }
   })
   await forEachConcurrently(states, READ_CONCURRENCY, async (model) => {
@@ -102,8 +107,9 @@ export async function verifyRegistry(
   done = 0
   try {
     await forEachConcurrently(files.values(), BLOB_CONCURRENCY, async (users) => {
-      const [file] = users as [UsedFile]
-      const why = await checkBlob(store, file, join(scratch, file.sha256), options)
+      const [file] = users as [InspectedFile]
+      const look = (copy: string) => inspect(file, copy)
+      const why = await checkBlob(store, file, join(scratch, file.sha256), look, options)
       if (why === null) bytes += file.bytes
       for (const user of why === null ? [] : await stillThere(store, users, options)) {
         note(`${user.path} of ${user.name}@v${user.version}`, why!)
@@ -171,6 +177,7 @@ async function checkBlob(
   store: BlobStore,
   { sha256, bytes }: ManifestFile,
   path: string,
+  look: (copy: string) => Promise<string | null>,
   { signal }: BlobOptions,
 ): Promise<string | null> {
   const key = blobKey(sha256)
@@ -180,7 +187,8 @@ async function checkBlob(
     if (info.bytes !== bytes) return `${key} has ${info.bytes} bytes, not ${bytes}`
     const found = await store.download(key, path, { maxBytes: bytes, signal })
     if (found === null) return `${key} is missing`
-    return found.sha256 === sha256 ? null : `${key} is corrupt: its sha256 is ${found.sha256}`
+    if (found.sha256 !== sha256) return `${key} is corrupt: its sha256 is ${found.sha256}`
+    return await look(path)
   } catch (error) {
     if (isUnreadable(error)) return (error as EspalierError).message
     throw error
@@ -192,10 +200,10 @@ async function checkBlob(
 /** Leaves out versions that were deleted while their files were read. */
 async function stillThere(
   store: BlobStore,
-  users: readonly UsedFile[],
+  users: readonly InspectedFile[],
   options: BlobOptions,
-): Promise<UsedFile[]> {
-  const there: UsedFile[] = []
+): Promise<InspectedFile[]> {
+  const there: InspectedFile[] = []
   for (const user of users) {
     const status = await statusOf(store, user.name, user.version, options)
     if (status === 'present') there.push(user)

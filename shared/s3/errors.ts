@@ -53,7 +53,8 @@ export const EXPIRED = [
   'TokenRefreshRequired',
   'RequestExpired',
 ]
-const UNKNOWN_CALLER = [
+/** Codes of credentials that never were. */
+export const UNKNOWN_CALLER = [
   'InvalidAccessKeyId',
   'SignatureDoesNotMatch',
   'InvalidToken',
@@ -84,18 +85,41 @@ export function explainFailure(
 ): EspalierError {
   const failure = readFailure(error)
   const what = verb === 'list' ? `list ${key === '' ? 'objects' : `${key}*`}` : `${verb} ${key}`
-  const facts = [
-    ...(failure.status === undefined ? [] : [`HTTP ${failure.status} ${failure.code}`.trim()]),
-    ...(failure.attempts > 1 ? [`${failure.attempts} attempts`] : []),
-    ...(failure.requestId === undefined ? [] : [`request ${failure.requestId}`]),
-  ]
-  const details = facts.length > 0 ? ` (${facts.join(', ')})` : ''
   const why = describe(connection, verb, failure, named.setting)
   return new EspalierError(
     'registry_unavailable',
-    `cannot ${what} in ${named.url}: ${why}${details}`,
+    `cannot ${what} in ${named.url}: ${why}${tellFacts(failure)}`,
     { cause: withoutSecrets(failure, error) },
   )
+}
+
+/** The error for one object that S3 keeps from a caller who reads others: `object_unreadable`. */
+export function explainKeptObject(
+  { url, location }: S3Connection,
+  verb: S3Verb,
+  key: string,
+  error: unknown,
+): EspalierError {
+  const failure = readFailure(error)
+  const object = `arn:aws:s3:::${location.bucket}/${location.prefix}${key}`
+  const why =
+    failure.code === 'InvalidObjectState'
+      ? 'it is archived; restore it, or move it to a storage class that is read at once'
+      : `access denied, though the bucket can be listed; allow ${ACTIONS[verb]} on ${object}, and kms:Decrypt on the key that encrypts it`
+  return new EspalierError(
+    'object_unreadable',
+    `cannot ${verb} ${key} in ${url}: ${why}${tellFacts(failure)}`,
+    { cause: withoutSecrets(failure, error) },
+  )
+}
+
+function tellFacts({ status, code, attempts, requestId }: Failure): string {
+  const facts = [
+    ...(status === undefined ? [] : [`HTTP ${status} ${code}`.trim()]),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(requestId === undefined ? [] : [`request ${requestId}`]),
+  ]
+  return facts.length > 0 ? ` (${facts.join(', ')})` : ''
 }
 
 /** Where objects are, and what the user calls it. */
@@ -180,6 +204,11 @@ function describeSilence({ code, message, attempts }: Failure): string {
   }
   // Without a request it is the local file, or a body that broke off.
   return attempts === 0 ? message : `no answer: ${message}`
+}
+
+/** S3's own code of a failure; empty where an answer has none. */
+export function codeOf(error: unknown): string {
+  return readFailure(error).code
 }
 
 function readFailure(error: unknown): Failure {

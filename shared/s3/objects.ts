@@ -22,8 +22,12 @@ export interface S3Objects {
   head(key: string, signal: AbortSignal): Promise<{ readonly bytes: number } | null>
   /** Objects whose keys begin so, in the order in which S3 gives them. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectEntry>
-  /** The bytes of an object, which must stay the same meanwhile. */
-  read(key: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array>
+  /** The bytes of an object, which must stay the same meanwhile; `onVersion` is told which version of it they are. */
+  read(
+    key: string,
+    signal: AbortSignal | undefined,
+    onVersion?: (id: string | undefined) => void,
+  ): AsyncIterable<Uint8Array>
   /** `once` leaves it to S3 to refuse a second object of this key. */
   create(key: string, options: { readonly once: boolean; readonly signal: AbortSignal }): ObjectSink
   close(): void
@@ -50,7 +54,7 @@ export async function openS3Objects(url: string, options: S3StoreOptions = {}): 
     prefix,
     head: (key, signal) => lookUp(place, key, signal),
     list: (below, signal) => listObjects(place, below, signal),
-    read: (key, signal) => readRanges(place, key, signal),
+    read: (key, signal, onVersion) => readRanges(place, key, signal, onVersion),
     create: (key, created) => createObject(place, key, created),
     close: () => connection.client.destroy(),
   }
@@ -71,7 +75,8 @@ async function lookUp(place: ObjectPlace, key: string, signal: AbortSignal | und
   try {
     const command = new HeadObjectCommand({ Bucket: location.bucket, Key: key })
     const answer = await client.send(command, signal && { abortSignal: signal })
-    return { bytes: answer.ContentLength ?? 0, etag: answer.ETag }
+    const { ContentLength: bytes = 0, ETag: etag, VersionId: versionId } = answer
+    return { bytes, etag, versionId }
   } catch (error) {
     if (isMissingObject(error)) return null
     throw explainObjectFailure(place, 'look up', key, error)
@@ -105,11 +110,13 @@ async function* readRanges(
   place: ObjectPlace,
   key: string,
   signal: AbortSignal | undefined,
+  onVersion?: (id: string | undefined) => void,
 ): AsyncGenerator<Uint8Array> {
   const found = await lookUp(place, key, signal)
   const name = `s3://${place.connection.location.bucket}/${key}`
   if (found === null) throw objectError(name, 'no such object')
   const { bytes, etag } = found
+  onVersion?.(found.versionId)
   const start = (from: number): Promise<Uint8Array> | null => {
     if (from >= bytes) return null
     const to = Math.min(from + RANGE_BYTES, bytes) - 1

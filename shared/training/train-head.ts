@@ -1,3 +1,4 @@
+import { findUnusable } from '../head/encode.ts'
 import type { Head, NeighbourMemory } from '../head/head.ts'
 import { quantizeRows } from '../head/neighbours.ts'
 import { EspalierError } from '../lib/errors.ts'
@@ -25,10 +26,17 @@ const DEFAULT_FOLDS = 5
 /** Steps that are reported: up to all methods, the final fit, the detector. */
 const STEPS = FITTED_METHODS.length + 2
 
+/** Said of a head where discriminant analysis had nothing to go by: on all rows, or in parts of them. */
+const NO_VARIANCE =
+  'in no class do rows differ by more than rounding, so discriminant analysis took the nearest class mean'
+const NO_VARIANCE_IN_PARTS =
+  'in parts of the cross-validation no rows of a class differ, so discriminant analysis took the nearest class mean there'
+
 /**
  * Trains a head: chooses method and settings by stratified cross-validation, fits all rows, calibrates on
  * the held-out scores and adds the out-of-distribution detector. The same rows in the same order, seed and
- * kernels give the same head.
+ * kernels give the same head. Where rows of a class never differ, discriminant analysis is that of the nearest
+ * class mean.
  * @throws EspalierError `invalid_data`, `invalid_request`, `request_cancelled`
  */
 export async function trainHead(
@@ -37,13 +45,37 @@ export async function trainHead(
   tools: TrainTools,
 ): Promise<TrainedHead> {
   const checked = checkSet(set, options)
+  const first = await trainOnce(checked, set, options, tools).catch((error: unknown) => {
+    // A covariance of nothing has no factor.
+    if (error instanceof RangeError) return null
+    throw error
+  })
+  if (first && findUnusable(first.head) === null) return first
+  let why = NO_VARIANCE_IN_PARTS
+  const second = await trainOnce(checked, set, options, tools, () => {
+    why = NO_VARIANCE
+  })
+  // For another reason than that there is nothing to be done: it is not written.
+  if (findUnusable(second.head) !== null) return second
+  return { ...second, why: `${second.why}; ${why}` }
+}
+
+/** With `onAssumed` classes of equal rows are given a variance; it is told where all are such. */
+async function trainOnce(
+  checked: CheckedSet,
+  set: TrainingSet,
+  options: TrainOptions,
+  tools: TrainTools,
+  onAssumed?: () => void,
+): Promise<TrainedHead> {
   let done = 0
   const step = (name: string): void => {
     if (tools.signal?.aborted)
       throw new EspalierError('request_cancelled', 'training was cancelled')
     tools.onProgress?.(name, done++, STEPS)
   }
-  const settings = { folds: options.folds ?? DEFAULT_FOLDS, seed: options.seed ?? DEFAULT_SEED }
+  const { folds = DEFAULT_FOLDS, seed = DEFAULT_SEED } = options
+  const settings = { folds, seed, assumesVariance: onAssumed !== undefined }
   const random = createRandom(settings.seed)
   const kept = sampleRows(checked.groups, MAX_SELECTION_ROWS, random)
   const problem = await createProblem(tools.kernels, subsetOf(checked, kept), settings)
@@ -57,6 +89,7 @@ export async function trainHead(
     : await createProblem(tools.kernels, checked, { ...settings, folds: 0 })
   const { chosen } = selection
   const fit = await fitParts(chosen, whole)
+  if (onAssumed && (await isAssumed(whole))) onAssumed()
   step('detector')
   const detector = await trainDetector(problem, checked.groupCount)
   const head: Head = {
@@ -115,6 +148,11 @@ async function fitParts(chosen: Candidate, problem: Problem): Promise<LinearFit>
       : { weights, bias }
   }
   return sum!
+}
+
+async function isAssumed({ gaussians, coordinates, groups, classes, activation }: Problem) {
+  if (activation !== 'softmax') return false
+  return (await gaussians.measure(coordinates, groups, classes)).isAssumed
 }
 
 function buildMemory(

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
@@ -33,6 +34,21 @@ export const headCardSchema = z.object({
   detector: z.boolean(),
 })
 export type HeadCard = z.infer<typeof headCardSchema>
+
+/** Why no server would take a file of a version, of which there is a copy here; null where it would, or it is no head. */
+export async function inspectHead(
+  { kind, path }: { readonly kind: string; readonly path: string },
+  copy: string,
+): Promise<string | null> {
+  if (kind !== 'classifier' || path !== HEAD_FILE) return null
+  try {
+    decodeHead(await readFile(copy))
+    return null
+  } catch (error) {
+    if (error instanceof EspalierError) return error.message
+    throw error
+  }
+}
 
 /** Describes a head for its manifest. */
 export function describeHead(

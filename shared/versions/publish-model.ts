@@ -72,6 +72,8 @@ export async function publishModel(
       say`${name} is a built-in encoder; give the classifier another ${option('name')}`,
     )
   }
+  // Files may be large, and are sent before what names them.
+  await registry.checkWritable(name, { signal })
   const { version, created } = await registry.publish(
     {
       ...description,

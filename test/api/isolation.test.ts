@@ -13,13 +13,14 @@ import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
 import { listModels } from '../../shared/versions/list-models.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
+import { writeEmptyBuiltins } from '../fakes/empty-builtins.ts'
 import { createTestHead, publishHead } from '../fakes/heads.ts'
 import { interceptStore } from '../fakes/intercepted-store.ts'
+import { withoutRoot } from '../fakes/nobody.ts'
 import { postJson } from '../fakes/post-json.ts'
 import { useScratch } from '../unit/registry/scratch.ts'
 
 const scratch = useScratch()
-const isRoot = process.getuid?.() === 0
 const GC = { olderThanMs: 30 * 86_400_000 }
 let folder: string
 let registry: Registry
@@ -27,8 +28,6 @@ let deps: ApiTestDeps | null = null
 let app: ApiApp
 let nowMs: number
 let quiet: string[]
-/** Ends of what hangs. */
-const waiting: ((error: Error) => void)[] = []
 
 beforeEach(async () => {
   folder = await scratch()
@@ -51,8 +50,6 @@ async function serve(): Promise<void> {
 }
 
 async function stop(): Promise<void> {
-  // A server waits for the look that is under way.
-  for (const reject of waiting) reject(new EspalierError('registry_unavailable', 'over'))
   await deps?.close()
   deps = null
 }
@@ -124,20 +121,24 @@ const FAULTS: Record<string, () => Promise<() => Promise<void>>> = {
     replace(MANIFEST, (path) => writeFile(path, '{"schema":9,"files":[]}')),
   'a manifest of wrong bytes': () => replace(MANIFEST, (path) => writeFile(path, '{"schema":1')),
   'a model whose folder is a link to itself': () => replace('models/evil', loop),
-  ...(!isRoot && {
-    'a state that may not be read': async () => {
-      await chmod(join(folder, STATE), 0)
-      return () => chmod(join(folder, STATE), 0o644)
-    },
-    'a folder that may not be looked into': async () => {
-      await chmod(join(folder, 'models/evil'), 0)
-      return () => chmod(join(folder, 'models/evil'), 0o755)
-    },
-  }),
+  'a state that may not be read': () => forbid(STATE, 0o644),
+  'a manifest that may not be read': () => forbid(MANIFEST, 0o644),
+  'a folder that may not be looked into': () => forbid('models/evil', 0o755),
+}
+
+/** Keeps a file or folder from everybody and returns what puts its mode back. */
+async function forbid(key: string, mode: number) {
+  const path = join(folder, key)
+  await chmod(path, 0)
+  return () => chmod(path, mode)
 }
 
 describe('one model that cannot be read', () => {
-  it.each(Object.keys(FAULTS))('%s is the fault of that model alone', async (name) => {
+  it.each(Object.keys(FAULTS))('%s is the fault of that model alone', (name) =>
+    withoutRoot(folder, () => checkIsolation(name)),
+  )
+
+  async function checkIsolation(name: string): Promise<void> {
     const mend = await FAULTS[name]!()
     try {
       await serve()
@@ -146,7 +147,10 @@ describe('one model that cannot be read', () => {
       expect(await countDegraded()).toBe('1')
       expect(await ask('evil')).toMatchObject({ status: 503 })
       expect((await ask('evil')).text).toContain('"object_unreadable"')
-      const listed = await listModels({ builtinFolder: await emptyBuiltins() }, registry)
+      const listed = await listModels(
+        { builtinFolder: await writeEmptyBuiltins(await scratch()) },
+        registry,
+      )
       expect(listed.map(({ name }) => name)).toEqual(['assistant', 'evil', 'intent'])
       expect(listed[1]).toMatchObject({ broken: expect.stringContaining('evil') })
       expect(listed[0]).toMatchObject({ broken: null })
@@ -166,7 +170,7 @@ describe('one model that cannot be read', () => {
     expect(await health()).toMatchObject({ registry: 'up', degraded: [] })
     expect(await ask('evil')).toMatchObject({ status: 200 })
     expect(await askOthers()).toEqual(quiet)
-  })
+  }
 
   it.each(['assistant..bak', 'a'.repeat(64), 'b'.repeat(66)])(
     'a folder named %s is no reason to refuse others',
@@ -177,7 +181,10 @@ describe('one model that cannot be read', () => {
       await serve()
       expect(await askOthers()).toEqual(quiet)
       expect(await health()).toMatchObject({ registry: 'up', degraded: [name] })
-      const listed = await listModels({ builtinFolder: await emptyBuiltins() }, registry)
+      const listed = await listModels(
+        { builtinFolder: await writeEmptyBuiltins(await scratch()) },
+        registry,
+      )
       expect(listed.find((each) => each.name === name)?.broken).toContain('is not a model name')
       expect((await registry.verify()).damages).toMatchObject([{ what: name }])
       expect(await registry.collectGarbage(GC)).toMatchObject({ garbage: { blobs: 0 } })
@@ -266,17 +273,24 @@ describe('a version whose file is damaged', () => {
 
 describe('a registry that does not answer', () => {
   const away = () => Promise.reject(new EspalierError('registry_unavailable', 'no answer'))
-  const hang = () => new Promise<never>((_, reject) => waiting.push(reject))
-  let answer: (() => Promise<never>) | null = null
+  // Whatever it is told by a signal.
+  const hang = () => new Promise<never>(() => {})
+  let answer: ((key: string) => Promise<unknown>) | null = null
 
   /** The same registry behind a store that answers as a test says. */
   async function serveBehind(): Promise<void> {
     const store = openDirectoryStore(folder)
     const behind = interceptStore(store, {
-      get: (...given) => answer?.() ?? store.get(...given),
-      head: (...given) => answer?.() ?? store.head(...given),
+      async get(...given) {
+        await answer?.(given[0])
+        return store.get(...given)
+      },
+      async head(...given) {
+        await answer?.(given[0])
+        return store.head(...given)
+      },
       async *list(...given) {
-        await answer?.()
+        await answer?.(given[0])
         yield* store.list(...given)
       },
     })
@@ -297,6 +311,11 @@ describe('a registry that does not answer', () => {
     expect((await ask('intent')).text).toBe(quiet[1])
     expect(await ask('assistant')).toEqual(own)
     expect(await ask('assistant@v1')).toEqual(numbered)
+    // The look of this one is due, and goes on beside it.
+    nowMs += 1_100
+    const before = performance.now()
+    expect((await ask('intent')).text).toBe(quiet[1])
+    expect(performance.now() - before).toBeLessThan(1_000)
     if (how === hang) return
     await lookLater(1_100)
     expect(await health()).toEqual({ status: 200, registry: 'away', degraded: [] })
@@ -304,10 +323,41 @@ describe('a registry that does not answer', () => {
     await refresh()
     expect(await health()).toMatchObject({ registry: 'up' })
   })
-})
 
-async function emptyBuiltins(): Promise<string> {
-  const empty = await scratch()
-  await writeFile(join(empty, 'builtins.json'), '[]')
-  return empty
-}
+  it.each([
+    ['the hint of changes', 'index.json'],
+    ['a listing', 'models/'],
+  ])(
+    'was never read, as %s hangs: built-in models answer, and it is closed at once',
+    async (_, part) => {
+      // A start looks at the hint once by itself.
+      let asked = part === 'index.json' ? -1 : 0
+      answer = async (key) => (key === part && asked++ >= 0 ? hang() : undefined)
+      await serveBehind()
+      // What hangs at the start is waited for a little, as a model of the user's may lie over a built-in one.
+      nowMs += 2_000
+      for (let i = 0; i < 2; i++) {
+        expect((await ask('intent')).text).toBe(quiet[1])
+        nowMs += 1_100
+      }
+      const others = [ask('assistant'), ask('nobody')]
+      const refreshing = deps!.classifiers.refresh()
+      await stop()
+      for (const { status, text } of await Promise.all(others)) {
+        expect(status).toBe(503)
+        expect(text).toContain('"shutting_down"')
+      }
+      expect(await refreshing).toMatchObject({ failure: { code: 'shutting_down' } })
+    },
+  )
+
+  it('was never read, as it fails: built-in models answer, others are told why', async () => {
+    answer = async (key) => (key === 'models/' ? away() : undefined)
+    await serveBehind()
+    expect((await ask('intent')).text).toBe(quiet[1])
+    expect(await ask('assistant')).toMatchObject({ status: 503 })
+    answer = null
+    nowMs += 1_100
+    expect((await ask('assistant')).text).toBe(quiet[0])
+  })
+})

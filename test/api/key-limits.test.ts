@@ -5,7 +5,7 @@ import { errorBodySchema } from '../../shared/contract/error-bodies.ts'
 import type { EncodeOptions, Encoder } from '../../shared/encoder/types.ts'
 import { createKey, describeKey } from '../../shared/lib/api-keys.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
-import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
+import { type ApiTestDeps, createApiDeps, createMemoryLogger } from '../fakes/api-deps.ts'
 import { createFakeEncoder } from '../fakes/fake-encoder.ts'
 import { openKeys } from '../fakes/open-keys.ts'
 import { postJson } from '../fakes/post-json.ts'
@@ -162,5 +162,31 @@ describe('keys beside each other', () => {
     expect(text).toContain('espalier_key_inputs_total{key="website"} 1')
     expect(text).toContain('espalier_key_tokens_total{key="website"} 4')
     expect(text).not.toContain(keys.website)
+  })
+})
+
+describe('names in the limits', () => {
+  const warnings = async (env: Record<string, string>) => {
+    const log = createMemoryLogger()
+    const loaded = await openKeys(parseConfig(env), { log })
+    loaded?.close()
+    return log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)
+  }
+  const setting = 'ESPALIER_KEY_LIMITS'
+
+  it('that no key has are told at the start, with the key that may be meant', async () => {
+    const env = { ESPALIER_API_KEYS: KEY_LINES, ESPALIER_ADMIN_TOKEN: 'a-token-for-the-operator' }
+    expect(
+      await warnings({ ...env, [setting]: 'websit:requests=2,nobody:weight=2,*:requests=9' }),
+    ).toEqual([
+      { setting, key: 'websit', nearest: 'website' },
+      { setting, key: 'nobody' },
+    ])
+    expect(await warnings({ ...env, [setting]: 'website:requests=2,*:requests=9' })).toEqual([])
+  })
+
+  it('are of no use without keys, which is told too', async () => {
+    expect(await warnings({ [setting]: '*:requests=2' })).toEqual([{ setting }])
+    expect(await warnings({})).toEqual([])
   })
 })

@@ -31,6 +31,13 @@ function embed(handle: ServerHandle): Promise<Response> {
   })
 }
 
+/** A series as a scraper reads it; NaN where there is none. */
+async function metric(handle: ServerHandle, series: string): Promise<number> {
+  const text = await (await fetch(`${handle.url}/metrics`)).text()
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `))
+  return Number(line?.slice(series.length))
+}
+
 const HEAD = 'POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
 
 /** Sends text and keeps the connection open. */
@@ -74,6 +81,8 @@ describe('slow bodies', () => {
     const firstAnswer = readAll(first)
     // The first has arrived when the server answers what came after it.
     expect((await embed(handle)).status).toBe(200)
+    expect(await metric(handle, 'espalier_waiting_bodies')).toBe(1)
+    expect(await metric(handle, 'espalier_waiting_bytes')).toBe(11)
     await send(handle, slow)
     await send(handle, slow)
     const { head, body } = parse(await firstAnswer)
@@ -81,6 +90,10 @@ describe('slow bodies', () => {
     expect(head.toLowerCase()).toContain('connection: close')
     expect(body).toMatchObject({ error_type: 'Validation' })
     expect((await embed(handle)).status).toBe(200)
+    // The first, and one for the call that has just been answered.
+    expect(await metric(handle, 'espalier_bodies_refused_total{reason="silent"}')).toBe(2)
+    expect(await metric(handle, 'espalier_bodies_refused_total{reason="slow"}')).toBe(0)
+    expect(await metric(handle, 'espalier_bodies_refused_total{reason="full"}')).toBe(0)
   })
 
   it('are answered when they end, however slowly they came', async () => {
@@ -170,6 +183,7 @@ describe('what the application never sees', () => {
     expect(body).toMatchObject({ status, id, error: { code } })
     const line = deps.log.lines.find(({ fields }) => fields.requestId === id)
     expect(line).toMatchObject({ level: 'info', fields: { errorCode: code } })
+    expect(await metric(handle, `espalier_http_unparsed_requests_total{code="${code}"}`)).toBe(1)
   })
 
   it('headers that do not come: 408, by the time that the setting says', async () => {
@@ -178,6 +192,8 @@ describe('what the application never sees', () => {
     expect(head).toMatch(/^HTTP\/1\.1 408 /)
     expect(body).toMatchObject({ error: { code: 'request_timeout' } })
     expect(deps.log.lines.some(({ fields }) => fields.requestId === body.id)).toBe(true)
+    const name = 'espalier_http_unparsed_requests_total{code="request_timeout"}'
+    expect(await metric(handle, name)).toBe(1)
   })
 
   it('comes after answers on the same connection as well', async () => {

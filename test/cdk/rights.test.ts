@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { type Decision, type SimulatedRequest, simulateAccount } from './simulated-account.ts'
 import { EVERYTHING, synthesize } from './synthesize.ts'
@@ -227,6 +228,76 @@ describe('the bucket of models', () => {
     expect(await decide(OPERATOR, CREATES)).toBe('ExplicitlyDenied')
     const other = OPERATOR.replace('operator', 'operator2')
     expect(await decide(other, SAME)).toBe('ExplicitlyDenied')
+  })
+})
+
+describe('a role of another account that pushes, by the policies of the documentation', async () => {
+  const GUEST = 'arn:aws:iam::111111111111:role/train'
+  const page = await readFile(new URL('../../docs/registry.md', import.meta.url), 'utf8')
+  const section = page.split('## From a development account to production')[1] ?? ''
+  const [push, aliases] = [...section.matchAll(/```json\n([\s\S]*?)```/g)].map(([, json = '']) =>
+    JSON.parse(json.replaceAll('arn:aws:s3:::production-models', models)),
+  )
+  const asGuest = (statements: readonly object[]) => ({
+    policy: { Version: '2012-10-17', Statement: statements },
+    bucketStatements: statements.map((each) => ({ ...each, Principal: { AWS: GUEST } })),
+  })
+  const pusher = asGuest(push.Statement)
+  const promoter = asGuest([...push.Statement, aliases])
+  const decide = (asked: Asked, guest: SimulatedRequest['guest']) =>
+    account.decide({ principal: GUEST, ...asked, guest })
+
+  const REQUEST = `${models}/registry/models/intent/requests/${HASH}.json`
+  const SWEEP = `${models}/registry/sweeps/1.json`
+  const needed: Asked[] = [
+    list(models),
+    ...[...READ, REQUEST, SWEEP].map(get),
+    put(BLOB, NEW),
+    put(BLOB, SAME),
+    put(BLOB, { 's3:ObjectCreationOperation': 'false' }),
+    { action: 's3:AbortMultipartUpload', resource: BLOB },
+    put(VERSION, NEW),
+    put(REQUEST, NEW),
+    put(INDEX, NEW),
+    put(INDEX, SAME),
+    remove(SWEEP),
+  ]
+
+  it.each(needed)('may $action $resource', async (asked) => {
+    expect(await decide(asked, pusher)).toBe('Allowed')
+    // Both accounts have to allow it.
+    expect(await decide(asked, { ...pusher, bucketStatements: [] })).toBe('ImplicitlyDenied')
+    const nothing = { Version: '2012-10-17', Statement: [] }
+    expect(await decide(asked, { ...pusher, policy: nothing })).not.toBe('Allowed')
+  })
+
+  it('moves names with the statement for them alone', async () => {
+    for (const keys of [NEW, SAME]) {
+      expect(await decide(put(STATE, keys), pusher)).toBe('ImplicitlyDenied')
+      expect(await decide(put(STATE, keys), promoter)).toBe('Allowed')
+    }
+  })
+
+  it('replaces and deletes no version, and reaches nothing else', async () => {
+    for (const guest of [pusher, promoter]) {
+      expect(await decide(put(VERSION, SAME), guest)).toBe('ExplicitlyDenied')
+      expect(await decide(put(BLOB), guest)).toBe('ExplicitlyDenied')
+      for (const resource of READ) {
+        expect(await decide(remove(resource), guest)).toBe('ImplicitlyDenied')
+      }
+      for (const key of ['other/index.json', 'registry2/models/intent/state.json']) {
+        expect(await decide(put(`${models}/${key}`, NEW), guest)).toBe('ImplicitlyDenied')
+        expect(await decide(get(`${models}/${key}`), guest)).toBe('ImplicitlyDenied')
+      }
+      expect(await decide(put(SWEEP, NEW), guest)).toBe('ImplicitlyDenied')
+    }
+    const open = await account.decide({
+      principal: GUEST,
+      ...get(INDEX),
+      guest: pusher,
+      tls: false,
+    })
+    expect(open).toBe('ExplicitlyDenied')
   })
 })
 

@@ -14,6 +14,8 @@ export interface SimulatedRequest {
   readonly keys?: Readonly<Record<string, string | string[]>>
   /** False for a connection without TLS. */
   readonly tls?: boolean
+  /** For a principal of another account: its policy there, and what the bucket's has beside that of the synthesis. */
+  readonly guest?: { readonly policy: unknown; readonly bucketStatements: readonly unknown[] }
 }
 
 /** `Allowed`, `ExplicitlyDenied` by some statement, or `ImplicitlyDenied` as nothing allows it. */
@@ -155,7 +157,7 @@ export function simulateAccount(synthesis: Synthesis): SimulatedAccount {
       find(stack, 'AWS::Logs::LogGroup', logicalId).replace(/\*$/, 'log-stream:'),
     functionOf: (stack, logicalId) => find(stack, 'AWS::Lambda::Function', logicalId),
     topicOf: (stack, logicalId) => find(stack, 'AWS::SNS::Topic', logicalId),
-    async decide({ principal, action, resource, keys = {}, tls = true }) {
+    async decide({ principal, action, resource, keys = {}, tls = true, guest }) {
       const isS3 = resource.startsWith('arn:aws:s3:')
       const contextVariables = {
         'aws:PrincipalArn': principal,
@@ -163,7 +165,8 @@ export function simulateAccount(synthesis: Synthesis): SimulatedAccount {
         ...(isS3 && tls && { 's3:TlsVersion': '1.3' }),
         ...keys,
       }
-      const resourcePolicy = isS3 ? policyOfBucket(resource) : keyPolicyOf(resource)
+      const ownPolicy = isS3 ? policyOfBucket(resource) : keyPolicyOf(resource)
+      const resourcePolicy = guest ? addStatements(ownPolicy, guest.bucketStatements) : ownPolicy
       const answer = await runSimulation(
         {
           request: {
@@ -172,7 +175,9 @@ export function simulateAccount(synthesis: Synthesis): SimulatedAccount {
             resource: { resource, accountId: ACCOUNT },
             contextVariables,
           },
-          identityPolicies: policiesOfRole(principal),
+          identityPolicies: guest
+            ? [{ name: 'guest', policy: guest.policy }]
+            : policiesOfRole(principal),
           serviceControlPolicies: [],
           resourceControlPolicies: [],
           resourcePolicy,
@@ -186,6 +191,11 @@ export function simulateAccount(synthesis: Synthesis): SimulatedAccount {
       return answer.overallResult
     },
   }
+}
+
+function addStatements(policy: unknown, more: readonly unknown[]): unknown {
+  const { Statement = [], ...rest } = (policy ?? {}) as { Statement?: unknown[] }
+  return { ...rest, Statement: [...Statement, ...more] }
 }
 
 /** The policy that a key of KMS has unless somebody gives it another: rights of its account count. */

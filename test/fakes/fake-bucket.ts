@@ -37,6 +37,8 @@ const CHECKSUMS = ['x-amz-checksum-sha256', 'x-amz-checksum-crc32']
 /** The part of S3's semantics that a store of blobs relies on, one bucket in memory. */
 export class FakeBucket {
   readonly objects = new Map<string, Stored>()
+  /** Keys that nobody may read; `''` for the listing. */
+  readonly denied = new Set<string>()
   /** Parts of uploads that were neither completed nor aborted, by upload id. */
   readonly uploads = new Map<string, Map<number, Buffer>>()
   readonly #pageSize: number
@@ -54,7 +56,12 @@ export class FakeBucket {
 
   handle(request: S3Request): S3Answer {
     const { method, query } = request
-    if (method === 'GET' && query.get('list-type') === '2') return this.#list(query)
+    const isListing = method === 'GET' && query.get('list-type') === '2'
+    if (method === 'HEAD' && this.denied.has(request.key)) return { status: 403 }
+    if (method === 'GET' && this.denied.has(isListing ? '' : request.key)) {
+      return errorAnswer(403, 'AccessDenied')
+    }
+    if (isListing) return this.#list(query)
     if (method === 'POST' && query.has('uploads')) return this.#beginUpload()
     if (query.has('uploadId')) return this.#continueUpload(request)
     if (method === 'GET' || method === 'HEAD') return this.#read(request)

@@ -1,4 +1,4 @@
-import { encodeHead } from '../../shared/head/encode.ts'
+import { alignUp, encodeHead, HEADER_OFFSET } from '../../shared/head/encode.ts'
 import type { Head } from '../../shared/head/head.ts'
 import { createRandom } from '../../shared/lib/maths/random.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
@@ -28,6 +28,15 @@ export function createTestHead(prefix: string, changes: Partial<Head> = {}, labe
     detector: null,
     ...changes,
   }
+}
+
+/** The file of a head whose first weight is no number that a head may have, as an earlier program could write it. */
+export function spoilHead(head: Head, weight = Number.POSITIVE_INFINITY): Uint8Array {
+  const bytes = encodeHead(head)
+  const view = new DataView(bytes.buffer)
+  const start = alignUp(HEADER_OFFSET + view.getUint32(8, true))
+  view.setFloat32(start, weight, true)
+  return bytes
 }
 
 /** A detector of rank two around the origin. */

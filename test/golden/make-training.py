@@ -13,6 +13,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import RidgeClassifierCV
+from sklearn.neighbors import NearestCentroid
 
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(7)
@@ -42,6 +43,23 @@ for shrinkage in (0.1, 0.5, 0.8):
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(x, targets)
     lda.append({"shrinkage": shrinkage, "weights": rounded(model.coef_), "bias": rounded(model.intercept_)})
 
+# Classes of one row each but one: little variance within classes, and more classes than directions of it.
+few = np.array([0, 0, 1, 2, 3, 4, 5])
+few_x = rng.normal(size=(7, 8))
+few_x[1] = few_x[0] + 0.3 * rng.normal(size=8)
+few_x = (few_x / np.linalg.norm(few_x, axis=1, keepdims=True)).astype(np.float32).astype(np.float64)
+single_rows = []
+for shrinkage in (0.2, 0.5, 0.95):
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(few_x, few)
+    single_rows.append({"shrinkage": shrinkage, "weights": rounded(model.coef_), "bias": rounded(model.intercept_)})
+
+# Two equal rows in each class: scikit-learn's discriminant analysis has no covariance to go by; nearest centroids remain.
+equal_x = np.repeat(few_x[1:], 2, axis=0)
+equal_queries = rng.normal(size=(40, 8))
+equal_queries = equal_queries / np.linalg.norm(equal_queries, axis=1, keepdims=True)
+equal_queries = equal_queries.astype(np.float32).astype(np.float64)
+nearest = NearestCentroid().fit(equal_x, np.repeat(np.arange(6), 2)).predict(equal_queries)
+
 residuals = x - np.stack([x[targets == c].mean(axis=0) for c in range(classes)])[targets]
 ridge = RidgeClassifierCV(alphas=[0.5], store_cv_results=True).fit(x, targets)
 
@@ -56,6 +74,12 @@ json.dump(
         "logistic": logistic,
         "sigmoid": sigmoid,
         "lda": lda,
+        "singleRows": {"embeddings": rounded(few_x), "targets": few.tolist(), "lda": single_rows},
+        "equalRows": {
+            "embeddings": rounded(equal_x),
+            "queries": rounded(equal_queries),
+            "nearest": nearest.tolist(),
+        },
         "ledoitWolf": float(ledoit_wolf_shrinkage(residuals, assume_centered=True)),
         # scikit-learn's targets are -1 and 1: twice ours, less one.
         "ridge": {"alpha": 0.5, "weights": rounded(ridge.coef_ / 2), "bias": rounded((ridge.intercept_ + 1) / 2)},

@@ -5,13 +5,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBoot } from '../../functions/boot/boot.ts'
 import { openFineTuneParts } from '../../functions/cli/options/job-parts.ts'
+import { COMMAND_LINE } from '../../functions/cli/output/report-error.ts'
 import { openFileSource } from '../../shared/dataset/source.ts'
 import { fineTuneClassifier } from '../../shared/jobs/finetune/finetune.ts'
 import type { FineTuneClassifierRequest, FineTuneDeps } from '../../shared/jobs/finetune/request.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
-import { EspalierError } from '../../shared/lib/errors.ts'
+import { EspalierError, printError } from '../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../shared/lib/text/model-address.ts'
 import { print } from '../../shared/lib/wording.ts'
+import { publishModel } from '../../shared/versions/publish-model.ts'
 import { bundledCli } from '../cli-bundle.ts'
 import { makeWordRows, toCsv } from '../fakes/word-questions.ts'
 
@@ -126,6 +128,72 @@ it('publishes nothing where the export fails after the training', async () => {
   await expect(failed).rejects.toBe(full)
   expect(await listPublished(parts)).toEqual([])
   expect(await readdir(parts.scratchFolder)).toEqual([])
+})
+
+describe('a registry that cannot be written', () => {
+  const away = new EspalierError('registry_unavailable', 'the registry does not answer')
+
+  /** The folders that a message names, by the model, in their order. */
+  const readCommands = (error: unknown) => {
+    const message = printError(error as EspalierError, COMMAND_LINE)
+    return [...message.matchAll(/publish it by "espalier publish ([^ ]+) --name ([^ "]+)"/g)].map(
+      ([, path = '', name = '']) => ({ path, name }),
+    )
+  }
+
+  it.each(['words', 'words-encoder'])(
+    'is told of %s before anything is read or trained',
+    async (refused) => {
+      const parts = await openParts('read-only')
+      const checkWritable = async (name: string) => {
+        if (name === refused) throw away
+      }
+      let opened = 0
+      const failed = fineTuneClassifier(
+        {
+          ...parts,
+          registry: { ...parts.registry, checkWritable },
+          openEncoder: (options) => {
+            opened++
+            return parts.openEncoder(options)
+          },
+        },
+        await describeRequest(),
+      )
+      await expect(failed).rejects.toBe(away)
+      expect(opened).toBe(0)
+    },
+  )
+
+  it.each([
+    ['neither', ['words-encoder', 'words']],
+    ['the encoder alone', ['words']],
+  ])('after all, so that %s can be published, loses nothing', async (_, lost) => {
+    const parts = await openParts(`lost-${lost.length}`)
+    const { registry } = parts
+    const publish: typeof registry.publish = (request, options) =>
+      lost.includes(request.name) ? Promise.reject(away) : registry.publish(request, options)
+    const failed = await fineTuneClassifier(
+      { ...parts, registry: { ...registry, publish } },
+      await describeRequest(),
+    ).catch((error: unknown) => error)
+    const commands = readCommands(failed)
+    expect(commands.map(({ name }) => name)).toEqual(lost)
+    for (const { path, name } of commands) {
+      await publishModel(
+        { registry, builtinEncoders: async () => [] },
+        { path, name, promote: true },
+      )
+    }
+    expect((await listPublished(parts)).sort()).toEqual(['words', 'words-encoder'])
+    const [head, encoder] = [
+      await registry.getVersion('words', 1),
+      await registry.getVersion('words-encoder', 1),
+    ]
+    expect(head.family).toBe(encoder.family)
+    expect((await registry.verify()).damages).toEqual([])
+    expect(await readdir(parts.scratchFolder)).toEqual([])
+  })
 })
 
 it('compares a second fine-tuning with the champion, on the encoder that this has', async () => {

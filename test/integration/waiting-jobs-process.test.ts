@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundledCli } from '../cli-bundle.ts'
+import { asNobody } from '../fakes/nobody.ts'
 import { finish } from './finish-process.ts'
 
 const bundle = bundledCli()
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
-const NOBODY = 65_534
 let folder: string
 
 beforeAll(async () => {
@@ -86,7 +86,6 @@ it.runIf(process.platform === 'linux')(
     const cache = join(folder, 'cache-of-nobody')
     await mkdir(cache)
     await chmod(cache, 0o777)
-    const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
     const argv = [
       '-n',
       '15',
@@ -98,7 +97,7 @@ it.runIf(process.platform === 'linux')(
       'txt',
       '-q',
     ]
-    const child = spawn('nice', argv, { ...user, env: settings({ ESPALIER_CACHE: cache }) })
+    const child = spawn('nice', argv, { ...asNobody, env: settings({ ESPALIER_CACHE: cache }) })
     const finished = finish(child)
     child.stdin.end('a text\n')
     const { code, stdout, stderr } = await finished

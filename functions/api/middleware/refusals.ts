@@ -25,14 +25,21 @@ const PARSER_ERRORS: Readonly<Record<string, { code: ErrorCode; message: string 
   },
 }
 
+/** Who is told of refusals. */
+export interface RefusalParts {
+  readonly log: Logger
+  /** Of each one, by its code; for a metric. */
+  readonly onRefused?: ((code: ErrorCode) => void) | undefined
+}
+
 /** Answers to requests that the application never sees, each with a body, an id and a log line. */
 export class Refusals {
-  readonly #log: Logger
+  readonly #parts: RefusalParts
   readonly #ids = new IdMint()
   readonly #refused = new WeakSet<Socket>()
 
-  constructor(log: Logger) {
-    this.#log = log
+  constructor(parts: RefusalParts) {
+    this.#parts = parts
   }
 
   /** For a request that cannot be read as one: a wrong host, or a target that is no path. */
@@ -112,8 +119,10 @@ export class Refusals {
     const reply: ErrorReply = renderError(refusal, 'unified', '', id)
     const { code, message } = refusal
     const line = { requestId: id, method, status: reply.status, errorCode: code, reason: message }
-    if (code === 'internal') this.#log.error({ ...line, err: reason }, 'request failed')
-    else this.#log.info({ ...line, cause: reason }, 'request')
+    const { log, onRefused } = this.#parts
+    onRefused?.(code)
+    if (code === 'internal') log.error({ ...line, err: reason }, 'request failed')
+    else log.info({ ...line, cause: reason }, 'request')
     return { id, reply }
   }
 }

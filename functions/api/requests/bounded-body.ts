@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { ApiContext } from '../types.ts'
-import { WaitingBodies, type WaitingLimits } from './waiting-bodies.ts'
+import { WaitingBodies, type WaitingLimits, type WaitingState } from './waiting-bodies.ts'
 
 /** What bounds the bodies. */
 export interface BodyLimits extends WaitingLimits {
@@ -24,6 +24,11 @@ export class BoundedBodies {
   constructor(limits: BodyLimits, clock: Clock) {
     this.#limits = limits
     this.#waiting = new WaitingBodies(limits, clock)
+  }
+
+  /** The bodies that are still arriving. */
+  get waiting(): WaitingState {
+    return this.#waiting.state
   }
 
   /**

@@ -37,6 +37,16 @@ interface Sums {
   bytes: number
 }
 
+/** Why a body was not waited for: too slow, silent while others had to wait, or no room for its bytes. */
+export type BodyRefusal = 'slow' | 'silent' | 'full'
+
+/** The bodies that are arriving, and how many were given up since the start. */
+export interface WaitingState {
+  readonly bodies: number
+  readonly bytes: number
+  readonly refused: Readonly<Record<BodyRefusal, number>>
+}
+
 /**
  * The bodies that are still arriving, bounded by number and bytes, in all and by address, and by the rate at which
  * they come. Whoever is silent makes room for whoever is not: many slow clients do not keep one honest client out.
@@ -48,6 +58,7 @@ export class WaitingBodies {
   readonly #entries = new Set<Entry>()
   readonly #all: Sums = { bodies: 0, bytes: 0 }
   readonly #byAddress = new Map<string, Sums>()
+  readonly #refused: Record<BodyRefusal, number> = { slow: 0, silent: 0, full: 0 }
   #timer: NodeJS.Timeout | undefined
 
   constructor(limits: WaitingLimits, clock: Clock) {
@@ -55,9 +66,9 @@ export class WaitingBodies {
     this.#clock = clock
   }
 
-  /** How many bodies are arriving. */
-  get size(): number {
-    return this.#entries.size
+  /** What is arriving now. */
+  get state(): WaitingState {
+    return { ...this.#all, refused: { ...this.#refused } }
   }
 
   /**
@@ -99,7 +110,7 @@ export class WaitingBodies {
     for (const entry of this.#entries) {
       if (now - entry.windowMs < WINDOW_MS) continue
       if (entry.windowBytes < wanted) {
-        this.#giveUp(entry, `it came at less than ${minBodyRate} bytes a second`)
+        this.#giveUp(entry, 'slow', `it came at less than ${minBodyRate} bytes a second`)
         continue
       }
       entry.windowMs = now
@@ -127,6 +138,7 @@ export class WaitingBodies {
       if (held <= limit || held === entry.bytes) return
       if (this.#dropSilent(network, SILENT_MS)) continue
       this.#leave(entry)
+      this.#refused.full++
       throw new EspalierError(
         'overloaded',
         `${limit} bytes of request bodies are arriving, the limit; try again shortly`,
@@ -141,14 +153,15 @@ export class WaitingBodies {
     for (const entry of this.#entries) {
       if (entry.lastMs > latest) return false
       if (network !== null && entry.address !== network) continue
-      this.#giveUp(entry, 'it was silent while others waited for their turn')
+      this.#giveUp(entry, 'silent', 'it was silent while others waited for their turn')
       return true
     }
     return false
   }
 
-  #giveUp(entry: Entry, why: string): void {
+  #giveUp(entry: Entry, reason: BodyRefusal, why: string): void {
     this.#leave(entry)
+    this.#refused[reason]++
     const message = `the body did not arrive in time: ${why}; send it again, faster`
     entry.giveUp(new EspalierError('request_timeout', message))
   }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { ModelCard } from '../../../shared/versions/model-card.ts'
+import { readRowPlaces } from '../../../shared/versions/row-places.ts'
 import type { CommandContext } from '../context.ts'
 import { describeChange, formatShadow, formatTraffic } from '../output/describe-change.ts'
 import { formatBytes, formatShare } from '../output/number-format.ts'
@@ -57,6 +58,9 @@ function formatCard(card: ModelCard): string {
   add('fingerprint', version.fingerprint)
   add('data sha256', lineage.dataHash)
   add('training rows', lineage.trainRows)
+  for (const { use, url, versionId } of readRowPlaces(version) ?? []) {
+    add(`${use} rows`, url && url.split('?')[0] + (versionId ? `, version ${versionId}` : ''))
+  }
   add('seed', lineage.seed)
   add('command', lineage.command)
   add('size', formatBytes(version.files.reduce((sum, { bytes }) => sum + bytes, 0)))

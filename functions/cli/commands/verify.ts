@@ -17,8 +17,8 @@ export function addVerifyCommand(program: Command, context: CommandContext): voi
     .command('verify')
     .summary('check every record and every byte')
     .description(
-      'Walk the registry: every record is readable, every name means a version that exists, and every file ' +
-        'has its size and sha256. All damage is reported; exit code 1 where there is any.',
+      'Walk the registry: every record is readable, every name means a version that exists, every file has its ' +
+        'size and sha256, and every head can be loaded. All damage is reported; exit code 1 where there is any.',
     )
     .argument('[name]', 'only this model')
     .option('--json', 'print the result as JSON')
@@ -43,7 +43,9 @@ async function verify(
   const display = progress(quiet === true)
   try {
     const registry = await (await boot()).openRegistry()
-    const report = await registry.verify({ name, onProgress: display.report, signal })
+    const { inspectHead } = await import('../../../shared/versions/head-version.ts')
+    const onProgress = display.report
+    const report = await registry.verify({ name, onProgress, inspect: inspectHead, signal })
     display.stop()
     const { models, versions, blobs, bytes } = report
     const damages = report.damages.map(({ what, why }) => ({

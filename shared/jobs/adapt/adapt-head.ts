@@ -1,5 +1,6 @@
 import type { EncoderInfo } from '../../encoder/types.ts'
 import { option, say } from '../../lib/wording.ts'
+import { describeRowPlaces } from '../../versions/row-places.ts'
 import { checkAllReadable, inputOf } from '../heads/leave-out-unreadable.ts'
 import { makeHead } from '../heads/make-head.ts'
 import type { HeadRequest, TrainHeadDeps, TrainHeadResult } from '../heads/request.ts'
@@ -64,7 +65,8 @@ export async function adaptHead(
       const lineage = { targetHash: target.sha256, targetRows: target.texts.length, ridge }
       const { folds, balance, memory } = FIXED
       const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory, ...lineage }]
-      return { settings: { ...FIXED, method }, lineage, inputs }
+      const rows = describeRowPlaces({ train: request.source, target: request.target })
+      return { settings: { ...FIXED, method }, lineage: { ...lineage, ...rows }, inputs }
     },
   })
   const { methods, shift, predictions } = fit

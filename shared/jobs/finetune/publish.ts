@@ -4,6 +4,7 @@ import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import { readPublishable } from '../../versions/publishable.ts'
+import { describeRowPlaces } from '../../versions/row-places.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import type { EncoderBelow } from '../heads/make-head.ts'
 import { describeCommand, describeInputs, type HeadOrigin } from '../heads/publish.ts'
@@ -31,7 +32,10 @@ export function describeTuned(fit: FineTunedHead, { fineTuning }: TrainingReport
   const [frozen] = fineTuning?.contenders ?? []
   return {
     settings: job.request,
-    lineage: { base: formatModelVersion(base.encoder), fineTuning: tellSettings(fit), alpha },
+    lineage: {
+      ...{ base: formatModelVersion(base.encoder), fineTuning: tellSettings(fit), alpha },
+      ...describeRowPlaces({ train: job.request.data, test: job.request.test }),
+    },
     metadata: { alpha },
     metrics: { frozenAccuracy: frozen?.accuracy ?? null },
     inputs: listInputs(fit),
@@ -58,6 +62,7 @@ async function publishFolder(fit: FineTunedHead, folder: string): Promise<Regist
       ...{ encoder: model, dataHash: data.summary.sha256, trainRows: data.train.length },
       ...{ seed: request.seed, balance: request.balance, fineTuning: settings, alpha },
       ...{ command: describeCommand(request), classifier: request.name },
+      ...describeRowPlaces({ train: request.data, test: request.test }),
     },
     description:
       `${model} fine-tuned for the classifier ${request.name} (${settings.Loss}, ${settings.Trained}${interpolated}); ` +

@@ -1,5 +1,6 @@
 import { encodeHead } from '../../head/encode.ts'
 import { option, say } from '../../lib/wording.ts'
+import { describeRowPlaces } from '../../versions/row-places.ts'
 import { readTrainingData } from '../heads/data.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import { makeHead } from '../heads/make-head.ts'
@@ -44,7 +45,8 @@ export async function trainHead(
     origin(_set, _fit, { encoder }) {
       const { method, seed, folds, balance, memory } = request
       const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory }]
-      return { settings: request, inputs }
+      const lineage = describeRowPlaces({ train: request.data, test: request.test })
+      return { settings: request, lineage, inputs }
     },
   })
   return result

@@ -8,7 +8,8 @@ import { ServedModels, type ServedModelsOptions } from './served-models.ts'
 export interface BuiltinModels {
   /**
    * What the names of a request are resolved with, after a look at the registry where one is due. Requests for
-   * nothing but built-in models wait for that a little, and not at all while the registry is known to be away.
+   * nothing but built-in models do not wait for it, except a little for the first one of all: a model of the user's
+   * may lie over a built-in one.
    * @throws EspalierError the registry's own, for other models, while nothing is known of it
    */
   catchUp(addresses: readonly string[] | null): Promise<ResolveParts>
@@ -44,8 +45,8 @@ export function createBuiltinModels(
         await watch.catchUp()
         return names
       }
-      // A user's model may lie over a built-in one by now; where the registry is away nobody can tell.
-      if (watch.failure === null) await watch.lookBriefly()
+      // Where the first look failed, or has hung for long, nobody can tell what lies over them.
+      if (!isKnown() && watch.failure === null) await watch.lookBriefly()
       else if (watch.isDue) void watch.refresh()
       return isKnown() ? names : { ...names, ...own }
     },

@@ -5,6 +5,7 @@ import { findWantedEncoder, unpromoted } from '../../encoders/resolve-encoder.ts
 import { EncoderManifests } from '../../following/encoder-manifests.ts'
 import type { ModelChange } from '../../following/model-changes.ts'
 import type { FollowedModel } from '../../following/registry-follower.ts'
+import { endOnAbort } from '../../lib/concurrency.ts'
 import { isEspalierError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { CHAMPION, formatModelVersion, type ModelAddress } from '../../lib/text/model-address.ts'
@@ -51,6 +52,7 @@ export class LiveEncoders implements EncoderSupply {
   /** The last reason to wait that was logged. */
   #waiting: string | null = null
   #moving: Promise<readonly ModelChange[]> | null = null
+  readonly #closing = new AbortController()
   #settled: Promise<readonly ModelChange[]> = Promise.resolve([])
 
   private constructor(options: LiveEncodersOptions, address: ModelAddress | null, served: Served) {
@@ -116,7 +118,13 @@ export class LiveEncoders implements EncoderSupply {
     const changed = this.manifests.follow(models)
     if (retry) this.#refused.retryAll()
     if (this.#moving === null) {
-      this.#moving = this.#move().finally(() => {
+      const { signal } = this.#closing
+      // What it asks of the registry may hang.
+      const moving = endOnAbort(this.#move(), signal).catch((error: unknown) => {
+        if (signal.aborted) return []
+        throw error
+      })
+      this.#moving = moving.finally(() => {
         this.#moving = null
       })
       this.#settled = this.#moving
@@ -166,6 +174,7 @@ export class LiveEncoders implements EncoderSupply {
   /** Gives up a move that is under way and closes everything. */
   async close(): Promise<void> {
     await this.#options.pools.close()
+    this.#closing.abort()
     await this.#moving
   }
 

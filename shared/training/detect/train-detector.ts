@@ -74,7 +74,7 @@ async function fitOn(
   if (rows.columns === 0) return null
   const gaussians = await problem.gaussians.measure(rows, groups, groupCount)
   // Groups of equal rows leave nothing but rounding to measure distances by.
-  if (!(gaussians.meanVariance > LEAST_VARIANCE)) return null
+  if (gaussians.isAssumed || !(gaussians.meanVariance > LEAST_VARIANCE)) return null
   return fitDetector(gaussians, problem.gaussians.factor(gaussians, SHRINKAGE))
 }
 

@@ -44,7 +44,12 @@ export interface Fold {
 export async function createProblem(
   kernels: MatrixKernels,
   data: Pick<Problem, 'rows' | 'targets' | 'groups' | 'activation'>,
-  options: { readonly folds: number; readonly seed: number },
+  options: {
+    readonly folds: number
+    readonly seed: number
+    /** Gives classes of equal rows a variance. @default false */
+    readonly assumesVariance?: boolean
+  },
 ): Promise<Problem> {
   const basis = await createBasis(kernels, data.rows)
   const coordinates = await toBasis(kernels, basis, data.rows)
@@ -70,7 +75,7 @@ export async function createProblem(
   for (const fold of folds) heldOut.set(fold.test, fold.offset)
   const classes = data.targets.columns
   const truth = takeRows(data.targets, heldOut)
-  const gaussians = new GaussianCache(kernels, data.rows.columns)
+  const gaussians = new GaussianCache(kernels, data.rows.columns, options.assumesVariance === true)
   return { kernels, ...data, coordinates, basis, classes, folds, heldOut, truth, gaussians }
 }
 

@@ -4,6 +4,8 @@ import { factorCholesky } from './cholesky.ts'
 
 /** Smallest variance given to a direction, as a share of the mean variance, so that factors exist. */
 const VARIANCE_FLOOR = 1e-6
+/** A variance within classes below this share of that between them is rounding: their rows are equal. */
+const LEAST_WITHIN = 1e-9
 
 /** Class means and the covariance that all classes share. */
 export interface ClassGaussians {
@@ -22,6 +24,8 @@ export interface ClassGaussians {
   readonly ledoitWolf: number
   /** Mean variance within classes over the dimensions of the original embedding. */
   readonly meanVariance: number
+  /** True where the classes have none, and it is taken from the variance between them. */
+  readonly isAssumed: boolean
 }
 
 /** The Cholesky factor of (1 - shrinkage) within + shrinkage meanVariance I. */
@@ -84,7 +88,26 @@ export async function fitGaussians(
     classes,
     ledoitWolf: ledoitWolf(squares, trace, fourth, rows.rows, ambient),
     meanVariance,
+    isAssumed: false,
   }
+}
+
+/**
+ * The same classes; where the rows of each are equal, with the mean variance between classes in every direction, so
+ * that discriminant analysis is the nearest class mean, and not undefined.
+ */
+function assumeVariance(gaussians: ClassGaussians): ClassGaussians {
+  const { means, counts, centre, dimension: d, ambient, classes, meanVariance } = gaussians
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  let between = 0
+  for (let c = 0; c < classes; c++) {
+    let square = 0
+    for (let j = 0; j < d; j++) square += (means[c * d + j]! - centre[j]!) ** 2
+    between += ((counts[c]! / total) * square) / ambient
+  }
+  if (meanVariance > LEAST_WITHIN * between) return gaussians
+  const assumed = { within: new Float64Array(d * d), ledoitWolf: 1, isAssumed: true }
+  return { ...gaussians, ...assumed, meanVariance: between > 0 ? between : 1 }
 }
 
 /**
@@ -97,33 +120,50 @@ function ledoitWolf(squares: number, trace: number, fourth: number, n: number, d
   return delta > 0 ? Math.min(Math.max(beta, 0), delta) / delta : 1
 }
 
-/** Factors the shared covariance at the given shrinkage in (0, 1]. */
+/**
+ * Factors the shared covariance at the given shrinkage in (0, 1]. Where the sums of float32 leave it indefinite, what
+ * is added to its diagonal grows until it is not.
+ * @throws RangeError where there is no variance within classes at all
+ */
 export function factorShared(gaussians: ClassGaussians, shrinkage: number): SharedFactor {
   const { within, dimension: d, meanVariance } = gaussians
-  const matrix = within.map((value) => (1 - shrinkage) * value)
-  const ridge = Math.max(shrinkage, VARIANCE_FLOOR) * meanVariance
-  for (let i = 0; i < d; i++) matrix[i * d + i] = matrix[i * d + i]! + ridge
-  return { lower: factorCholesky(matrix, d), shrinkage }
+  for (let share = Math.max(shrinkage, VARIANCE_FLOOR); ; share *= 10) {
+    const matrix = within.map((value) => (1 - shrinkage) * value)
+    const ridge = share * meanVariance
+    for (let i = 0; i < d; i++) matrix[i * d + i] = matrix[i * d + i]! + ridge
+    try {
+      return { lower: factorCholesky(matrix, d), shrinkage }
+    } catch (error) {
+      const isNothing = meanVariance === Number.MIN_VALUE
+      if (!(error instanceof RangeError) || isNothing || share >= 1) throw error
+    }
+  }
 }
 
 /** Measures and factors each set of rows once, for all who need it: discriminant analysis and the detector. */
 export class GaussianCache {
   readonly #kernels: MatrixKernels
   readonly #ambient: number
+  readonly #assumes: boolean
   readonly #measured = new WeakMap<Matrix, Map<number, Promise<ClassGaussians>>>()
   readonly #factors = new WeakMap<ClassGaussians, Map<number, SharedFactor>>()
 
-  /** `ambient` is the dimension of the embedding whose coordinates the rows are. */
-  constructor(kernels: MatrixKernels, ambient: number) {
+  /**
+   * @param ambient the dimension of the embedding whose coordinates the rows are
+   * @param assumes whether classes of equal rows get a variance
+   */
+  constructor(kernels: MatrixKernels, ambient: number, assumes: boolean) {
     this.#kernels = kernels
     this.#ambient = ambient
+    this.#assumes = assumes
   }
 
   /** The classes of some rows; the same rows must always come with the same groups for a number of classes. */
   measure(rows: Matrix, groups: Int32Array, classes: number): Promise<ClassGaussians> {
-    return remember(this.#measured, rows, classes, () =>
-      fitGaussians(this.#kernels, rows, groups, classes, this.#ambient),
-    )
+    return remember(this.#measured, rows, classes, async () => {
+      const found = await fitGaussians(this.#kernels, rows, groups, classes, this.#ambient)
+      return this.#assumes ? assumeVariance(found) : found
+    })
   }
 
   factor(gaussians: ClassGaussians, shrinkage: number): SharedFactor {

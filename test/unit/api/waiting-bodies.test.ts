@@ -39,11 +39,11 @@ describe('WaitingBodies', () => {
     const { bodies, lost, enter } = setUp()
     for (let i = 0; i < 11; i++) enter(`n${i}`)
     expect(lost).toEqual(['n0 request_timeout'])
-    expect(bodies.size).toBe(10)
+    expect(bodies.state.bodies).toBe(10)
   })
 
   it('makes room for bytes among the silent, and refuses the newcomer where none is', () => {
-    const { clock, lost, enter } = setUp({ addressShare: 100 })
+    const { clock, bodies, lost, enter } = setUp({ addressShare: 100 })
     enter('a').arrived(600)
     const busy = enter('b')
     expect(() => busy.arrived(600)).toThrow(expect.objectContaining({ code: 'overloaded' }))
@@ -51,6 +51,8 @@ describe('WaitingBodies', () => {
     clock.now = 2_000
     enter('c').arrived(600)
     expect(lost).toEqual(['a request_timeout'])
+    const refused = { slow: 0, silent: 1, full: 1 }
+    expect(bodies.state).toEqual({ bodies: 1, bytes: 600, refused })
   })
 
   it('takes one body larger than the limit', () => {
@@ -85,6 +87,7 @@ describe('WaitingBodies', () => {
     clock.now = 20_000
     bodies.sweep()
     expect(lost).toEqual(['silent request_timeout', 'stops request_timeout'])
+    expect(bodies.state.refused).toEqual({ slow: 2, silent: 0, full: 0 })
   })
 
   it('asks for no rate where the setting is 0', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeNpyHeader } from '../../../shared/dataset/arrays/npy.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
@@ -29,6 +30,7 @@ function createWorkshop() {
   const boot = createFakeBoot({ encoder: { dimension: 32 }, cacheFolder: path('cache'), registry })
   return {
     registry,
+    boot,
     adapt: (...argv: string[]) => runCommand(['adapt', ...argv, '-q'], { boot }),
   }
 }
@@ -63,6 +65,30 @@ async function writeFeatures() {
 }
 
 describe('adapt with texts', () => {
+  it('asks whether it may write before it works, and keeps what cannot be published', async () => {
+    const { registry } = createWorkshop()
+    const away = new EspalierError('registry_unavailable', 'the registry does not answer')
+    const adaptOn = async (changes: Partial<typeof registry>) => {
+      const boot = createFakeBoot({
+        encoder: { dimension: 32 },
+        cacheFolder: path('kept'),
+        registry: { ...registry, ...changes },
+      })
+      const argv = ['adapt', intents, intents, '--name', 'intent', '-q']
+      return { run: await runCommand(argv, { boot }), opened: boot.opened.length }
+    }
+    const refused = await adaptOn({ checkWritable: () => Promise.reject(away) })
+    expect(refused).toMatchObject({ run: { code: 1 }, opened: 0 })
+    expect(refused.run.stderr).toContain('does not answer')
+    const { run: failed } = await adaptOn({ publish: () => Promise.reject(away) })
+    expect(failed.code).toBe(1)
+    const [, command] = /publish it by "espalier (publish [^"]+)"/.exec(failed.stderr) ?? []
+    expect(command).toMatch(/^publish .*kept\/unpublished\/intent-[0-9]{14} --name intent$/)
+    const { boot } = createWorkshop()
+    const published = await runCommand(command!.split(' '), { boot })
+    expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining('4 files') })
+  })
+
   it('publishes a version whose report compares the methods on known labels', async () => {
     const { registry, adapt } = createWorkshop()
     const rows = (await readFile(intents, 'utf8')).trim().split('\n')

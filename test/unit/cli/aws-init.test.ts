@@ -138,6 +138,16 @@ describe('espalier aws init', () => {
     ['a value that cannot be', ['-c', 'cpu.memory=1GB'], /cpu.memory is "1GB"; it must be a whole/],
     ['a flag that is none', ['-c', 'cpu.iam=yes'], /cpu.iam is "yes"; it must be true or false/],
     ['no value', ['-c', 'cpu.memory'], /must be key=value/],
+    [
+      'a region of another partition',
+      ['-c', 'region=cn-north-1'],
+      /region is "cn-north-1", of the partition aws-cn; these stacks work in the partition aws alone/,
+    ],
+    [
+      'such a region beside others',
+      ['--adopt', '--region', 'us-gov-west-1'],
+      /region is "us-gov-west-1", of the partition aws-us-gov; these stacks/,
+    ],
     ['a stack that is none', ['--stacks', 'tpu'], /stacks is "tpu"; it must be a list of store/],
     ['tokens of nobody', ['--access', 'jwt'], /need both cpu.jwt.issuer/],
     ['another access', ['--access', 'password'], /Allowed choices are keys, iam, jwt, open/],

@@ -6,7 +6,7 @@ import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
-import { createTestHead, publishHead } from '../../fakes/heads.ts'
+import { createTestHead, publishHead, spoilHead } from '../../fakes/heads.ts'
 import { runCommand } from './run.ts'
 
 let scratch: string
@@ -108,6 +108,17 @@ describe('verify', () => {
     const json = JSON.parse((await run('verify', '--json')).stdout)
     expect(json.damages).toHaveLength(3)
     expect((await run('verify', 'topic')).code).toBe(0)
+  })
+
+  it('reports a head that is whole and cannot be loaded', async () => {
+    const head = createTestHead('odd')
+    await publishHead(registry, 'odd', head, { alias: null, bytes: spoilHead(head) })
+    const { code, stdout } = await run('verify')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /^head\.bin of odd@v1: head file: block weights holds the number Infinity\n3 models, .*: damaged in 1 place\n$/,
+    )
+    expect((await run('verify', 'intent')).code).toBe(0)
   })
 
   it('names a model that does not exist', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { encodeHead } from '../../../shared/head/encode.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
@@ -253,4 +254,61 @@ describe('export --publish', () => {
     }
     expect(boot.exported).toEqual([])
   })
+
+  const away = new EspalierError('registry_unavailable', 'the registry does not answer')
+  const exportWith = (changes: Partial<Registry>) => {
+    const other = createFakeBoot({ registry: { ...registry, ...changes } })
+    // What the export would have written.
+    const output = ['--output', encoder]
+    const done = runCommand(['export', 'x', '--name', 'toy', '--publish', ...output, '-q'], {
+      boot: other,
+    })
+    return { other, done }
+  }
+
+  it('asks whether it may write before it exports', async () => {
+    const { other, done } = exportWith({ checkWritable: () => Promise.reject(away) })
+    expect(await done).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('does not answer'),
+    })
+    expect(other.exported).toEqual([])
+    await publish(head, '--name', 'toy')
+    const taken = exportWith({})
+    expect(await taken.done).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('toy@v1 is of kind classifier'),
+    })
+    expect(taken.other.exported).toEqual([])
+  })
+
+  it('says how to publish what was exported where that fails after all', async () => {
+    const { done } = exportWith({ publish: () => Promise.reject(away) })
+    const failed = await done
+    expect(failed.code).toBe(1)
+    const [, command] = /publish it by "espalier (publish [^"]+)"/.exec(failed.stderr) ?? []
+    expect(command).toBe(`publish ${encoder} --name toy`)
+    expect(await run(...command!.split(' '))).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('toy@v1'),
+    })
+  })
+})
+
+it('asks whether it may write before files are sent', async () => {
+  const away = new EspalierError('registry_unavailable', 'no right to write models/toy')
+  let sent = 0
+  const other = createFakeBoot({
+    registry: {
+      ...registry,
+      checkWritable: () => Promise.reject(away),
+      publish: (...given) => {
+        sent++
+        return registry.publish(...given)
+      },
+    },
+  })
+  const failed = await runCommand(['publish', head, '--name', 'toy', '-q'], { boot: other })
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('no right to write') })
+  expect(sent).toBe(0)
 })

@@ -54,17 +54,23 @@ const push = (...flags: string[]) =>
     boot: createFakeBoot({ registry, cacheFolder: join(folder, 'cache') }),
   })
 
-/** The rights of the section "From a development account to production", as they are pasted. */
-async function readStatements(): Promise<Statement[]> {
+/**
+ * The rights of the section "From a development account to production", as they are pasted: of a push, and the
+ * statement that moving names needs beside them.
+ */
+async function readStatements(): Promise<{ push: Statement[]; aliases: Statement }> {
   const page = await readFile(PAGE, 'utf8')
   const section = page.split('## From a development account to production')[1] ?? ''
-  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(section) ?? []
-  return JSON.parse(json).Statement
+  const [first = '', second = ''] = [...section.matchAll(/```json\n([\s\S]*?)```/g)].map(
+    ([, json]) => json,
+  )
+  return { push: JSON.parse(first).Statement, aliases: JSON.parse(second) }
 }
 
 /** What the rights do not allow of what S3 was asked. */
-async function refused(): Promise<string[]> {
-  const statements = await readStatements()
+async function refused(withAliases = false): Promise<string[]> {
+  const { push, aliases } = await readStatements()
+  const statements = withAliases ? [...push, aliases] : push
   const may = (action: string, arn: string) =>
     statements.some(
       ({ Action, Resource }) =>
@@ -88,13 +94,25 @@ describe('the rights of a development account in the registry of production', ()
     expect(await refused()).toEqual([])
   })
 
-  it('are not enough to promote there', async () => {
+  it('are not enough to promote there, but for one statement more', async () => {
     expect(await push('--aliases')).toMatchObject({ code: 0 })
     expect(new Set(await refused())).toEqual(new Set(['PUT registry/models/ticket/state.json']))
+    expect(await refused(true)).toEqual([])
+    // Once more, with a state that is replaced.
+    await registry.publish({
+      name: 'ticket',
+      kind: 'classifier',
+      family: FAKE_FAMILY,
+      metadata: {},
+      files: [{ path: 'head.bin', source: { bytes: encodeHead(createTestHead('b')) } }],
+    })
+    await registry.promote('ticket', 2)
+    expect(await push('--aliases')).toMatchObject({ code: 0 })
+    expect(await refused(true)).toEqual([])
   })
 
   it('are not enough to delete a version there, or a file', async () => {
-    const statements = await readStatements()
+    const { push: statements } = await readStatements()
     const actions = statements.flatMap(({ Action }) => Action)
     expect(actions.filter((action) => action.includes('*'))).toEqual([])
     const deletes = statements.filter(({ Action }) => Action.some((name) => /Delete/.test(name)))

@@ -203,6 +203,22 @@ describe('a registry that goes away later', () => {
     expect(logged('info')).toContain('the registry answers again')
   })
 
+  it('hangs while the next default encoder is looked at: the server is closed at once', async () => {
+    await publishFakeEncoder(publisher, 'words')
+    await serve({ encoder: 'words' })
+    await refresh()
+    await publishFakeEncoder(publisher, 'words')
+    const refreshing = await new Promise<{ result: ReturnType<typeof refresh> }>((resolve) => {
+      damage.head = () => {
+        resolve({ result })
+        return new Promise(() => {})
+      }
+      const result = refresh()
+    })
+    await served!.live.close()
+    expect(await refreshing.result).toMatchObject({ failure: null })
+  })
+
   it('still gives what the cache has where memory has lost it', async () => {
     for (const name of ['a', 'b', 'c']) {
       await publishHead(publisher, name, createTestHead(name))

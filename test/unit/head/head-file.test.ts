@@ -5,6 +5,7 @@ import { encodeHead } from '../../../shared/head/encode.ts'
 import type { Head } from '../../../shared/head/head.ts'
 import { quantizeRows } from '../../../shared/head/neighbours.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
+import { spoilHead } from '../../fakes/heads.ts'
 
 const full: Head = {
   family: 'ab'.repeat(32),
@@ -75,8 +76,6 @@ describe('head file', () => {
 
   it.each([
     ['a label index out of range', { memory: { ...full.memory!, labels: Int32Array.of(3, 0) } }],
-    ['a weight that is not finite', { bias: Float32Array.of(Number.NaN, 0, 0) }],
-    ['a weight whose square overflows', { bias: Float32Array.of(0, -1e20, 0) }],
     ['too few weights', { weights: Float32Array.of(1, 2, 3) }],
     ['a temperature of zero', { temperature: 0 }],
     ['two equal labels', { labels: ['a', 'b', 'a'] }],
@@ -84,6 +83,40 @@ describe('head file', () => {
     ['means that do not fit', { detector: { ...full.detector!, means: Float32Array.of(1) } }],
   ])('refuses %s', (_what, change) => {
     expect(() => decodeHead(encodeHead({ ...full, ...change }))).toThrow(/^head file: /)
+  })
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -1e20])(
+    'neither reads nor writes the weight %d',
+    (weight) => {
+      expect(() => decodeHead(spoilHead(full, weight))).toThrow(
+        `head file: block weights holds the number ${Math.fround(weight)}`,
+      )
+      const weights = Float32Array.from(full.weights)
+      weights[1] = weight
+      expect(() => encodeHead({ ...full, weights })).toThrow(
+        `the head cannot be used: its weights holds the number ${Math.fround(weight)}`,
+      )
+    },
+  )
+
+  it('writes no number that a reader would refuse', () => {
+    const odd = Float32Array.of(0, Number.NaN, 0)
+    const detector = full.detector!
+    const changes: Partial<Head>[] = [
+      { bias: odd },
+      { adjustment: odd },
+      { thresholds: odd },
+      { temperature: Number.NaN },
+      { memory: { ...full.memory!, scales: Float32Array.of(1, Number.NaN) } },
+      { memory: { ...full.memory!, temperature: Number.POSITIVE_INFINITY } },
+      { detector: { ...detector, projection: detector.projection.map(() => 1e10) } },
+      { detector: { ...detector, threshold: Number.NaN } },
+    ]
+    for (const change of changes) {
+      expect(() => encodeHead({ ...full, ...change })).toThrow(
+        expect.objectContaining({ code: 'invalid_data' }),
+      )
+    }
   })
 
   it('never fails in another way, whatever bytes change', () => {

@@ -25,11 +25,6 @@ describe('what the S3 store says', () => {
 
   const wrongRegion = { 'x-amz-bucket-region': 'eu-west-1' }
   const cases: [string, Fault, string[]][] = [
-    [
-      'access denied',
-      refuse(403, 'AccessDenied'),
-      ['access denied', 's3:GetObject on arn:aws:s3:::fake-bucket/some/*', 's3:ListBucket'],
-    ],
     ['no bucket', refuse(404, 'NoSuchBucket'), ['no bucket fake-bucket', 'ESPALIER_REGISTRY']],
     [
       'another region',
@@ -58,6 +53,44 @@ describe('what the S3 store says', () => {
     }
   })
 
+  it.each([
+    [403, 'AccessDenied', 's3:GetObject on arn:aws:s3:::fake-bucket/some/a/b, and kms:Decrypt'],
+    [403, 'InvalidObjectState', 'it is archived'],
+    [400, 'KMS.DisabledException', 'kms:Decrypt'],
+  ])('of one object that is kept from it (%i %s) blames that object alone', async (...given) => {
+    const [status, code, part] = given
+    const fault = refuse(status, code)
+    const ask: (() => Promise<unknown>)[] = [
+      () => store.get('a/b', LIMIT),
+      () => store.download('a/b', '/nowhere', LIMIT),
+    ]
+    for (const act of ask) {
+      server.script(fault)
+      const failure = await act().catch((error: unknown) => error)
+      expect(failure).toMatchObject({ name: 'EspalierError', code: 'object_unreadable' })
+      for (const each of [
+        'a/b in s3://fake-bucket/some',
+        part,
+        `HTTP ${status} ${code}`,
+        'REQ123',
+      ]) {
+        expect((failure as Error).message).toContain(each)
+      }
+    }
+    server.script(refuse(403, 'AccessDenied'))
+    await expect(store.head('a/b')).rejects.toMatchObject({ code: 'object_unreadable' })
+  })
+
+  it('blames the store where it may not be listed either', async () => {
+    server.script(refuse(403, 'AccessDenied'), refuse(403, 'AccessDenied'))
+    await expect(store.get('a/b', LIMIT)).rejects.toMatchObject({
+      code: 'registry_unavailable',
+      message: expect.stringMatching(
+        /access denied; allow s3:GetObject on arn:aws:s3:::fake-bucket\/some\/\*, and s3:ListBucket/,
+      ),
+    })
+  })
+
   it('names what was to be done, and the right that it needs', async () => {
     const denied = refuse(403, 'AccessDenied')
     const body = bytesOf('x')
@@ -76,7 +109,8 @@ describe('what the S3 store says', () => {
       [() => collect(store.list('')), 'list objects', 's3:ListBucket'],
     ]
     for (const [act, what, right] of actions) {
-      server.script(denied)
+      // Where one object was refused, the store is asked whether it may be listed.
+      server.script(denied, ...(right === 's3:GetObject' ? [denied] : []))
       const { message } = (await act().catch((error: unknown) => error)) as Error
       expect(message).toContain(`cannot ${what} in s3://`)
       expect(message).toContain(right)

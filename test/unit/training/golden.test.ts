@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { predict } from '../../../shared/head/predict.ts'
+import { createRowScorer } from '../../../shared/head/score-rows.ts'
 import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
 import { fitLda } from '../../../shared/training/methods/lda.ts'
 import { fitLogistic } from '../../../shared/training/methods/logistic.ts'
@@ -7,6 +9,7 @@ import { createBasis, fromBasis, toBasis } from '../../../shared/training/numeri
 import { factorShared, fitGaussians } from '../../../shared/training/numerics/gaussian.ts'
 import type { LinearFit } from '../../../shared/training/numerics/linear-fit.ts'
 import { oneHot, takeRows, takeValues } from '../../../shared/training/numerics/rows.ts'
+import { trainHead } from '../../../shared/training/train-head.ts'
 import { plainKernels } from '../../fakes/plain-kernels.ts'
 import { goldenRows, largestDifference, readTrainingGolden } from './training-fixture.ts'
 
@@ -72,6 +75,41 @@ describe.each(['plain', 'onnxruntime'] as const)('against scikit-learn on %s ker
         expect(largestDifference(fit.weights, reference.weights)).toBeLessThan(1e-3)
         expect(largestDifference(fit.bias, reference.bias)).toBeLessThan(1e-3)
       }
+    })
+  })
+
+  it('fits it also where all classes but one have a single row', async () => {
+    const { embeddings, targets, lda } = golden.singleRows
+    const few = { data: Float32Array.from(embeddings), rows: targets.length, columns: 8 }
+    await withKernels(async (kernels) => {
+      const gaussians = await fitGaussians(kernels, few, Int32Array.from(targets), 6, 8)
+      for (const reference of lda) {
+        const fit = fitLda(gaussians, factorShared(gaussians, reference.shrinkage))
+        const scale = Math.max(...reference.weights.map(Math.abs))
+        expect(largestDifference(fit.weights, reference.weights) / scale).toBeLessThan(1e-4)
+        expect(largestDifference(fit.bias, reference.bias) / scale).toBeLessThan(1e-4)
+      }
+    })
+  })
+
+  it('is NearestCentroid where the rows of every class are equal', async () => {
+    const { embeddings, queries, nearest } = golden.equalRows
+    const labels = ['a', 'b', 'c', 'd', 'e', 'f']
+    const set = {
+      embeddings: Float32Array.from(embeddings),
+      dimension: 8,
+      labels,
+      targets: Int32Array.from({ length: 12 }, (_, row) => row >> 1),
+      labelSets: null,
+    }
+    await withKernels(async (kernels) => {
+      const { head, why } = await trainHead(set, { family: 'f', method: 'lda' }, { kernels })
+      expect(why).toBe(
+        'as asked for; in no class do rows differ by more than rounding, so discriminant analysis took the nearest class mean',
+      )
+      const scorer = await createRowScorer(head, kernels)
+      const answers = predict(head, await scorer(Float32Array.from(queries)))
+      expect(answers.map(({ labels: [first] }) => labels.indexOf(first!.label))).toEqual(nearest)
     })
   })
 

@@ -128,6 +128,39 @@ describe('trainHead', () => {
     )
   })
 
+  describe.each([
+    ['one row', 1],
+    ['two equal rows', 2],
+    ['three equal rows', 3],
+  ])('of classes of %s each', (_, copies) => {
+    it.each(METHODS)('%s makes a head that can be loaded and tells them apart', async (method) => {
+      const single = makeBlobs([1, 1, 1, 1, 1], { seed: 4, dimension: 32 })
+      const width = single.dimension
+      const set: TrainingSet = {
+        ...single,
+        embeddings: Float32Array.from({ length: 5 * copies * width }, (_, i) => {
+          const row = Math.floor(i / (copies * width))
+          return single.embeddings[row * width + (i % width)]!
+        }),
+        targets: Int32Array.from({ length: 5 * copies }, (_, row) => Math.floor(row / copies)),
+      }
+      const { head, why } = await trainHead(set, { family: 'f', method }, { kernels })
+      expect(decodeHead(encodeHead(head))).toEqual(head)
+      const answers = predict(head, await createRowScorer(head, kernels)(single.embeddings))
+      expect(answers.map(({ labels: [first] }) => first!.label)).toEqual(single.labels)
+      const hasLda = method === 'lda' || method === 'auto'
+      expect(why.includes('in no class do rows differ')).toBe(hasLda)
+    })
+  })
+
+  it('tells where discriminant analysis had no variance in parts of the rows', async () => {
+    // Held out one of the first class, every class has a single row.
+    const set = makeBlobs([2, 1, 1, 1], { seed: 4, dimension: 32 })
+    const { head, why } = await trainHead(set, { family: 'f', method: 'lda' }, { kernels })
+    expect(decodeHead(encodeHead(head))).toEqual(head)
+    expect(why).toContain('in parts of the cross-validation no rows of a class differ')
+  })
+
   it('survives equal embeddings and contradictory rows', async () => {
     const base = makeBlobs([20, 20])
     const same = { ...base, embeddings: new Float32Array(base.embeddings.length).fill(0.25) }

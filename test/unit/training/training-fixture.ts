@@ -18,6 +18,18 @@ export interface TrainingGolden {
   readonly logistic: readonly (ReferenceFit & { readonly lambda: number })[]
   readonly sigmoid: ReferenceFit & { readonly lambda: number }
   readonly lda: readonly (ReferenceFit & { readonly shrinkage: number })[]
+  /** Seven rows of six classes. */
+  readonly singleRows: {
+    readonly embeddings: readonly number[]
+    readonly targets: readonly number[]
+    readonly lda: readonly (ReferenceFit & { readonly shrinkage: number })[]
+  }
+  /** Two equal rows of each of six classes, and what the nearest centroid of some queries is. */
+  readonly equalRows: {
+    readonly embeddings: readonly number[]
+    readonly queries: readonly number[]
+    readonly nearest: readonly number[]
+  }
   readonly ledoitWolf: number
   readonly ridge: ReferenceFit & { readonly alpha: number }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { changeJson } from '../../../../shared/deployment/change-json.ts'
 import {
   DEPLOYMENT_FILE,
@@ -12,18 +12,20 @@ import {
   adoptDeployment,
   type DeploymentValues,
   nestValues,
-  parseSetting,
   saysAccess,
   startDeployment,
 } from '../../../../shared/deployment/new-deployment.ts'
-import type { SettingValue } from '../../../../shared/deployment/setting-types.ts'
-import { type SettingKey, stacksOf } from '../../../../shared/deployment/settings.ts'
+import {
+  describeOtherPartition,
+  otherPartitionOf,
+} from '../../../../shared/deployment/partitions.ts'
+import { stacksOf } from '../../../../shared/deployment/settings.ts'
 import { writeDeploymentFile } from '../../../../shared/deployment/update-file.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import type { CommandContext } from '../../context.ts'
+import { addSettingOption, readSettings, type SettingOptions } from './deployment-settings.ts'
 
-interface InitOptions {
-  readonly set: readonly string[]
+interface InitOptions extends SettingOptions {
   readonly access?: Access
   readonly region?: string
   readonly name?: string
@@ -49,7 +51,7 @@ Examples:
 
 /** `espalier aws init` */
 export function addAwsInitCommand(group: Command, context: CommandContext): void {
-  group
+  const command = group
     .command('init')
     .summary('write the deployment file')
     .description(
@@ -60,7 +62,7 @@ export function addAwsInitCommand(group: Command, context: CommandContext): void
     .option('--stacks <list>', 'stacks to deploy (default: store,cpu,ops)')
     .option('--name <name>', 'prefix of the stacks (default: Espalier)')
     .option('--email <address>', 'whom alarms tell')
-    .option('-c, --set <key=value>', 'any setting; repeat it for several', append, [])
+  addSettingOption(command)
     .option('--environment <name>', 'write it as this environment, beside those in the file')
     .option('--adopt', 'write the values that an earlier version used where none is given')
     .option('--force', 'write over the file or the environment that is there')
@@ -102,14 +104,15 @@ async function collectValues(
   before: string | null,
 ): Promise<DeploymentValues> {
   const { region, stacks, name, email, environment, adopt, access, file } = options
-  const named = Object.entries({ region, stacks, name, 'alarms.email': email })
-  const pairs = named.flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}`))
-  const given = new Map<SettingKey, SettingValue>([...options.set, ...pairs].map(parseSetting))
+  const given = readSettings(options, { region, stacks, name, 'alarms.email': email })
   if (!given.has('region')) {
     const { awsRegion } = await context.boot()
     if (awsRegion === undefined) throw refusal('there is no region; give one with --region')
     given.set('region', awsRegion)
   }
+  const wanted = String(given.get('region'))
+  const partition = otherPartitionOf(wanted)
+  if (partition !== null) throw refusal(describeOtherPartition(wanted, partition))
   const isSecond = before !== null && environment !== undefined
   if (isSecond && !given.has('name') && !listEnvironments(file, before).includes(environment)) {
     given.set('name', `Espalier${environment.replace(/(?:^|-)(.)/g, (_, c) => c.toUpperCase())}`)
@@ -163,11 +166,6 @@ function nextCommands(
     `npm run bootstrap --${context}   # once in each account and region`,
     `npm run deploy --${context}${image}`,
   ]
-}
-
-function append(pair: string, pairs: readonly string[]): string[] {
-  if (!pair.includes('=')) throw new InvalidArgumentError('It must be key=value.')
-  return [...pairs, pair]
 }
 
 function refusal(message: string): EspalierError {

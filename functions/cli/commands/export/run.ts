@@ -1,10 +1,11 @@
 import { basename, resolve } from 'node:path'
-import { EspalierError } from '../../../../shared/lib/errors.ts'
+import { EspalierError, restate } from '../../../../shared/lib/errors.ts'
 import type {
   EncoderManifest,
   Precision,
 } from '../../../../shared/lib/manifests/encoder-manifest.ts'
 import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
+import { say, task } from '../../../../shared/lib/wording.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import { parseBareName } from '../../options/change-options.ts'
@@ -20,16 +21,19 @@ export async function exportFolder(
   folder: string,
   { json, quiet, ...options }: ExportOptions,
 ): Promise<void> {
-  checkOptions(folder, options)
+  const published = checkOptions(folder, options)
   const output = options.output ?? `${basename(resolve(folder))}-encoder`
   const display = context.progress(quiet === true)
   try {
     const boot = await context.boot()
+    if (published !== null) await checkTarget(context, boot, published)
     const manifest = await runExport(context, boot, folder, output, options, display)
     const { lines, result } =
-      options.publish === true
-        ? await publishPath(context, boot, output, options, display)
-        : { lines: [], result: null }
+      published === null
+        ? { lines: [], result: null }
+        : await publishPath(context, boot, output, options, display).catch((error: unknown) => {
+            throw tellKept(error, output, published)
+          })
     display.stop()
     if (json === true) {
       const model = result && formatModelVersion(result.version)
@@ -81,15 +85,36 @@ function forOthers(option: string, modality: string): EspalierError {
 }
 
 /** What could not be published is told before the export, which takes minutes. */
-function checkOptions(folder: string, options: ExportOptions): void {
+async function checkTarget({ signal }: CommandContext, boot: Boot, name: string): Promise<void> {
+  const { checkTargetKind } = await import('../../../../shared/versions/publish-model.ts')
+  const registry = await boot.openRegistry()
+  await checkTargetKind(registry, name, 'embedding', signal)
+  await registry.checkWritable(name, { signal })
+}
+
+/** The failure of a publication, with what is there all the same. */
+function tellKept(error: unknown, output: string, name: string): unknown {
+  if (!(error instanceof EspalierError)) return error
+  const command = task('publish', output, { name })
+  return restate(error, {
+    wording: say`${error.wording}; the encoder is kept in ${output}; publish it by ${command}`,
+  })
+}
+
+/** The name to publish under; null where nothing is to be published. */
+function checkOptions(folder: string, options: ExportOptions): string | null {
   const { publish, promote, idempotencyKey, by } = options
   if (publish === true) {
     checkPublication(options)
-    parseBareName(options.name ?? basename(resolve(folder)), 'export --publish', 'set --name')
-    return
+    return parseBareName(
+      options.name ?? basename(resolve(folder)),
+      'export --publish',
+      'set --name',
+    )
   }
   if (promote === true || idempotencyKey !== undefined || by !== undefined) {
     const message = '--promote, --idempotency-key and --by are of use with --publish only'
     throw new EspalierError('invalid_request', message)
   }
+  return null
 }

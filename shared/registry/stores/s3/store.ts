@@ -7,12 +7,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { EspalierError } from '../../../lib/errors.ts'
 import { connectToS3, type S3Connection, type S3StoreOptions } from '../../../s3/client.ts'
-import {
-  explainFailure,
-  isMissingObject,
-  malformedAnswer,
-  type S3Verb,
-} from '../../../s3/errors.ts'
+import { isMissingObject, malformedAnswer, type S3Verb } from '../../../s3/errors.ts'
 import { statusOf } from '../../../s3/retry.ts'
 import {
   type BlobEntry,
@@ -33,6 +28,7 @@ import {
   tooLargeError,
 } from '../blob-store.ts'
 import { downloadError, LocalFileFault, writeChunks } from '../transfer.ts'
+import { S3Failures } from './failures.ts'
 import { ConditionalWrites } from './probe.ts'
 import { concatenate, readObject } from './read.ts'
 import { checkBody, putObject, uploadParts, type WriteCondition, writeOver } from './write.ts'
@@ -57,11 +53,13 @@ class S3Store implements BlobStore {
   readonly url: string
   readonly #connection: S3Connection
   readonly #conditional: ConditionalWrites
+  readonly #failures: S3Failures
 
   constructor(connection: S3Connection, verdictFolder: string | undefined) {
     this.url = connection.url
     this.#connection = connection
     this.#conditional = new ConditionalWrites(connection, verdictFolder)
+    this.#failures = new S3Failures(connection)
   }
 
   async checkWritable(_name: string, { signal }: BlobOptions = {}): Promise<void> {
@@ -283,7 +281,7 @@ class S3Store implements BlobStore {
       signal?.throwIfAborted()
       if (error instanceof EspalierError) throw error
       if (error instanceof LocalFileFault) throw downloadError(this.url, key, error)
-      throw explainFailure(this.#connection, verb, key, error)
+      throw await this.#failures.explain(verb, key, error, signal)
     }
   }
 }

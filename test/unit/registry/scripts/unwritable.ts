@@ -6,8 +6,8 @@ import { fetchBlob } from '../../../../shared/registry/file-cache.ts'
 import { openDirectoryStore } from '../../../../shared/registry/stores/directory/store.ts'
 import { openMemoryStore } from '../../../../shared/registry/stores/memory/store.ts'
 import { hashBytes } from '../../../../shared/registry/stores/transfer.ts'
+import { becomeNobody } from '../../../fakes/nobody.ts'
 
-const NOBODY = 65_534
 const folder = process.argv[2] as string
 const body = Buffer.from('weights')
 const sha256 = hashBytes(body)
@@ -16,7 +16,7 @@ await source.put(`blobs/sha256/${sha256}`, body)
 const file = { path: 'head.bin', sha256, bytes: body.length }
 const fill = async () => {}
 // Root may write everywhere.
-if (process.getuid?.() === 0) process.setuid?.(NOBODY)
+becomeNobody()
 
 await show(() => fetchBlob(source, file, 'head.bin', join(folder, 'cache')))
 await show(() => openDirectoryStore(join(folder, 'registry')).put('models/a.json', body))

@@ -1,12 +1,16 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { DEPLOYMENT_FILE } from '../../../../../shared/deployment/deployment-file.ts'
 import type { CommandContext } from '../../../context.ts'
+import {
+  addSettingOption,
+  readDeploymentValues,
+  readSettings,
+  type SettingOptions,
+} from '../deployment-settings.ts'
 import type { CheckResult } from './check.ts'
-import { readValues } from './needs.ts'
 import { examine, type Report } from './run.ts'
 
-interface DoctorOptions {
-  readonly context: Readonly<Record<string, string>>
+interface DoctorOptions extends SettingOptions {
   readonly region?: string
   readonly file?: string
   readonly environment?: string
@@ -24,18 +28,13 @@ Examples:
 
 /** `espalier aws doctor` */
 export function addAwsDoctorCommand(group: Command, context: CommandContext): void {
-  group
+  const command = group
     .command('doctor')
     .summary('say what an account lacks before a deployment')
     .description(
       'Look at an account of AWS and say what a deployment would fail for, each with what to do. It only reads. It ends with 1 if something is missing, or if AWS does not answer.',
     )
-    .option(
-      '-c, --context <key=value>',
-      'setting of the deployment, as "cdk deploy -c" takes it; repeat it for several',
-      addValue,
-      {},
-    )
+  addSettingOption(command)
     .option('--region <region>', 'region of AWS')
     .option('--file <file>', `the deployment file; ${DEPLOYMENT_FILE} where it is there`)
     .option('--environment <name>', 'which environment of it')
@@ -43,20 +42,12 @@ export function addAwsDoctorCommand(group: Command, context: CommandContext): vo
     .addHelpText('after', EXAMPLES)
     .action(async (options: DoctorOptions) => {
       const { file, environment, region } = options
-      const given = { ...options.context, ...(region && { region }) }
-      const values = readValues({ file, environment, context: given })
+      const values = readDeploymentValues(readSettings(options, { region }), { file, environment })
       const { openSecret } = await context.boot()
       const report = await examine(values, openSecret)
       await context.print(options.json ? JSON.stringify(report, null, 2) : formatResults(report))
       if (!report.ready) context.exitWith(1)
     })
-}
-
-function addValue(pair: string, values: Readonly<Record<string, string>>) {
-  const [, key, value] = /^([A-Za-z][A-Za-z.]*)=(.*)$/s.exec(pair) ?? []
-  if (key === undefined || value === undefined)
-    throw new InvalidArgumentError('It must be key=value.')
-  return { ...values, [key]: value }
 }
 
 const STATUSES = ['missing', 'warning', 'unknown', 'ok'] as const

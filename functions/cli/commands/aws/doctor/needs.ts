@@ -1,17 +1,9 @@
-import {
-  findDeploymentFile,
-  readDeployment,
-} from '../../../../../shared/deployment/deployment-file.ts'
+import type { DeploymentValues } from '../../../../../shared/deployment/new-deployment.ts'
 import {
   DEFAULT_MEMORY_MIB,
-  DEFAULT_STACKS,
-  SETTINGS,
+  type SettingKey,
+  stacksOf,
 } from '../../../../../shared/deployment/settings.ts'
-import { EspalierError } from '../../../../../shared/lib/errors.ts'
-import { nearestName } from '../../../../../shared/lib/text/nearest.ts'
-
-/** Values of a deployment by their keys, as the CDK takes them: `cpu.memory` is `3538`. */
-export type DeploymentValues = Readonly<Record<string, string>>
 
 /** A name that the deployment gives an endpoint. */
 export interface EndpointName {
@@ -50,41 +42,14 @@ const VCPUS_PER_GPU = 4
 const MOST_TRAIN_VCPUS = 32
 const MOST_BULK_VCPUS = 256
 
-/** Where the values of a deployment come from. */
-export interface ValueSources {
-  readonly file?: string | undefined
-  readonly environment?: string | undefined
-  /** Wins over the file. */
-  readonly context: DeploymentValues
-}
-
-/**
- * The values of the deployment file, where there is one, with those of the command over them.
- * @throws EspalierError for a file that cannot be, and `invalid_request` for a key that is no setting
- */
-export function readValues({ context, environment, ...given }: ValueSources): DeploymentValues {
-  const keys = SETTINGS.map(({ key }) => String(key))
-  const unknown = Object.keys(context).find((key) => !keys.includes(key))
-  if (unknown !== undefined) {
-    const nearest = nearestName(unknown, keys)
-    const hint = nearest === null ? `there are ${keys.join(', ')}` : `did you mean ${nearest}?`
-    throw new EspalierError('invalid_request', `${unknown} is no setting; ${hint}`)
-  }
-  const file = given.file ?? findDeploymentFile(['.'])
-  const filed = file === null ? [] : [...readDeployment(file, environment).values]
-  return { ...Object.fromEntries(filed.map(([key, value]) => [key, String(value)])), ...context }
-}
-
-/** @throws EspalierError `invalid_request` for a value that is no number where one is needed */
+/** What a deployment of these values needs. */
 export function readNeeds(values: DeploymentValues): DeploymentNeeds {
-  const text = (key: string) => values[key]?.trim() || undefined
-  const whole = (key: string, fallback: number) => wholeOf(key, text(key), fallback)
-  const stacks = new Set(
-    (text('stacks') ?? DEFAULT_STACKS.join(',')).split(',').map((name) => name.trim()),
-  )
+  const text = (key: SettingKey) => textOf(values, key)
+  const whole = (key: SettingKey, fallback: number) => Number(values.get(key) ?? fallback)
+  const stacks = new Set(stacksOf(values))
   const hasCpu = stacks.has('cpu')
   const hasGpu = stacks.has('gpu')
-  const trainsOnGpu = stacks.has('train') && text('train.gpu') === 'true'
+  const trainsOnGpu = stacks.has('train') && values.get('train.gpu') === true
   const bulkOnGpu = stacks.has('bulk') && text('bulk.hardware') === 'gpu'
   const usesCpuImage = hasCpu || stacks.has('train') || (stacks.has('bulk') && !bulkOnGpu)
   const usesGpuImage = hasGpu || trainsOnGpu || bulkOnGpu
@@ -129,8 +94,8 @@ export function readNeeds(values: DeploymentValues): DeploymentNeeds {
   }
 }
 
-function wholeOf(key: string, text: string | undefined, fallback: number): number {
-  if (text === undefined) return fallback
-  if (/^[0-9]{1,7}$/.test(text)) return Number(text)
-  throw new EspalierError('invalid_request', `${key} is "${text}"; it must be a whole number`)
+/** A setting of text; undefined where it is not given. */
+export function textOf(values: DeploymentValues, key: SettingKey): string | undefined {
+  const value = values.get(key)
+  return typeof value === 'string' ? value.trim() || undefined : undefined
 }

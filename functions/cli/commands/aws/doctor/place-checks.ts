@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process'
 import type { Account } from '../../../../../shared/aws/account.ts'
+import {
+  describeOtherPartition,
+  otherPartitionOf,
+} from '../../../../../shared/deployment/partitions.ts'
 import { EspalierError } from '../../../../../shared/lib/errors.ts'
 import type { Check, CheckResult, Finding, Place } from './check.ts'
 import { runCheck } from './check.ts'
 
-const OTHER_PARTITIONS = /^(?:cn|us-gov|us-iso[a-z]?|eu-isoe|eusc)-/
 const REGION = /^[a-z]{2,4}(?:-[a-z]+){1,2}-[0-9]{1,2}$/
 /** The parameter that `cdk bootstrap` writes, and what the stacks ask of it. */
 const BOOTSTRAP_PARAMETER = '/cdk-bootstrap/hnb659fds/version'
@@ -18,9 +21,9 @@ export function judgeRegionName(region: string | undefined): Finding | null {
     return { status: 'missing', found: 'no region is set', fix }
   }
   const fix = 'choose a region of the partition aws, such as eu-west-1'
-  if (OTHER_PARTITIONS.test(region)) {
-    const found = `${region} is in another partition of AWS; the stacks are for the partition aws alone`
-    return { status: 'missing', found, fix }
+  const partition = otherPartitionOf(region)
+  if (partition !== null) {
+    return { status: 'missing', found: describeOtherPartition(region, partition), fix }
   }
   if (!REGION.test(region)) return { status: 'missing', found: `"${region}" is no region`, fix }
   return null

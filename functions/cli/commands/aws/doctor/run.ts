@@ -1,8 +1,9 @@
+import type { DeploymentValues } from '../../../../../shared/deployment/new-deployment.ts'
 import type { Boot } from '../../../../boot/types.ts'
 import { type Check, type CheckResult, type Place, runCheck } from './check.ts'
 import { concurrencyCheck, gpuQuotaCheck, memoryCheck } from './limit-checks.ts'
 import { certificateCheck, domainCheck, keysCheck, vpcEndpointCheck } from './name-checks.ts'
-import { type DeploymentNeeds, type DeploymentValues, readNeeds } from './needs.ts'
+import { type DeploymentNeeds, readNeeds, textOf } from './needs.ts'
 import {
   bootstrapCheck,
   checkCredentials,
@@ -21,10 +22,7 @@ export interface Report {
   readonly results: readonly CheckResult[]
 }
 
-/**
- * Asks an account whether it has what a deployment with these values needs. Nothing is changed.
- * @throws EspalierError `invalid_request` for values that cannot be read
- */
+/** Asks an account whether it has what a deployment with these values needs. Nothing is changed. */
 export async function examine(
   values: DeploymentValues,
   openSecret: Boot['openSecret'],
@@ -32,7 +30,7 @@ export async function examine(
   const needs = readNeeds(values)
   // The clients of AWS are loaded here, and nowhere before.
   const { findRegion, openAccount } = await import('../../../../../shared/aws/account.ts')
-  const region = values.region || (await findRegion())
+  const region = textOf(values, 'region') ?? (await findRegion())
   const docker =
     needs.builds.length > 0 ? [runCheck(dockerCheck(needs.builds))] : ([] as Promise<CheckResult>[])
   const report = async (account: string | undefined, results: readonly CheckResult[]) => {
@@ -45,7 +43,7 @@ export async function examine(
     return report(undefined, refused === null ? [] : [{ check: 'region', ...refused }])
   }
   const place = { account: openAccount(region), region }
-  const { result, number } = await checkCredentials(place.account, values.account || undefined)
+  const { result, number } = await checkCredentials(place.account, textOf(values, 'account'))
   if (number === undefined) return report(undefined, [result])
   const checks = [
     regionCheck(place),
