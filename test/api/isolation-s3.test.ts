@@ -9,7 +9,7 @@ import type { Registry } from '../../shared/registry/types.ts'
 import { listModels } from '../../shared/versions/list-models.ts'
 import { type ApiTestDeps, createApiDeps } from '../fakes/api-deps.ts'
 import { writeEmptyBuiltins } from '../fakes/empty-builtins.ts'
-import { type FakeS3, startFakeS3 } from '../fakes/fake-s3.ts'
+import { type FakeS3, hang, startFakeS3 } from '../fakes/fake-s3.ts'
 import { createTestHead, publishHead } from '../fakes/heads.ts'
 import { postJson } from '../fakes/post-json.ts'
 import { useScratch } from '../unit/registry/scratch.ts'
@@ -102,6 +102,17 @@ describe('access to one object of S3 that is denied', () => {
     expect(await askOthers()).toEqual(others)
   })
 
+  it("is nobody's fault for the hint of changes: everything is read instead", async () => {
+    server.bucket.denied.add('models/index.json')
+    await serve()
+    const others = await askOthers()
+    expect(others.map(({ status }) => status)).toEqual([200, 200])
+    await publishHead(registry, 'evil', createTestHead('next')).catch(() => {})
+    await lookLater()
+    expect((await ask('evil')).text).toContain('next')
+    expect(await health()).toEqual({ registry: 'up', degraded: [] })
+  })
+
   it('is the fault of the registry where the bucket may not be listed either', async () => {
     await serve()
     const others = await askOthers()
@@ -113,4 +124,15 @@ describe('access to one object of S3 that is denied', () => {
     await lookLater()
     expect(await health()).toEqual({ registry: 'up', degraded: [] })
   })
+})
+
+it('is closed at once while S3 hangs, with all that waits for it', async () => {
+  await serve()
+  const others = await askOthers()
+  server.script(...Array(50).fill(hang))
+  nowMs += 60_000
+  const looking = deps.classifiers.refresh()
+  await deps.close()
+  expect(await looking).toMatchObject({ failure: { code: 'shutting_down' } })
+  expect(others.map(({ status }) => status)).toEqual([200, 200])
 })
