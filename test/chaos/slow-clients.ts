@@ -14,9 +14,11 @@ interface BadClientKind {
   readonly send: string
   readonly halfClose?: boolean
   readonly deaf?: boolean
+  /** What they send are requests: work as any other, until it is done. */
+  readonly isWork?: boolean
 }
 
-/** By name. What they send whole is answered before anybody else is looked at: it is work as any other. */
+/** By name. */
 export const BAD_CLIENTS: Readonly<Record<string, BadClientKind>> = {
   'bodies of 11 bytes that never end': {
     count: 600,
@@ -29,9 +31,19 @@ export const BAD_CLIENTS: Readonly<Record<string, BadClientKind>> = {
     send: `${HEAD}content-length: 1000\r\n\r\n{"inputs":"`,
     halfClose: true,
   },
-  'whole requests that are half-closed': { count: 600, send: requestOf(2), halfClose: true },
+  'whole requests that are half-closed': {
+    count: 600,
+    send: requestOf(2),
+    halfClose: true,
+    isWork: true,
+  },
   // Answers of more than the buffers of a connection hold.
-  'clients that never read': { count: 20, send: requestOf(2_000).repeat(8), deaf: true },
+  'clients that never read': {
+    count: 20,
+    send: requestOf(2_000).repeat(8),
+    deaf: true,
+    isWork: true,
+  },
 }
 
 /** Opens connections, all of which have sent what they send when this resolves. */
