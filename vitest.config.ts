@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-const LONG = 'test/**/*.long.test.ts'
+/** Tests with a configuration of their own. */
+const APART = 'test/**/*.{long,chaos}.test.ts'
 
 export default defineConfig({
   test: {
@@ -25,8 +26,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'parts',
-          include: ['test/{api,architecture,unit}/**/*.test.ts'],
-          exclude: [LONG],
+          include: ['test/{api,architecture,chaos,fuzz,unit}/**/*.test.ts'],
+          exclude: [APART],
           // No module has a state of its own, so that files may share what they have imported: a quarter less time.
           isolate: false,
         },
@@ -36,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: ['test/integration/**/*.test.ts'],
-          exclude: [LONG],
+          exclude: [APART],
           globalSetup: 'test/bundle-setup.ts',
         },
       },

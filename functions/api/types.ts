@@ -43,6 +43,8 @@ export interface RouteDocs {
   readonly summary: string
   readonly tag: 'embeddings' | 'classification' | 'models' | 'operations'
   readonly response: z.ZodType
+  /** The body of a 503 where it is no error. */
+  readonly unavailable?: z.ZodType
   readonly headers?: z.ZodObject
   readonly params?: z.ZodObject
 }

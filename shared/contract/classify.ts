@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { inputsSchema, modelAddressSchema } from './inputs.ts'
+import { inputsSchema, modelAddressSchema, positiveIntSchema } from './inputs.ts'
 
 /** Labels listed with each prediction where `top_k` is left out. */
 export const DEFAULT_TOP_K = 5
@@ -7,7 +7,10 @@ export const DEFAULT_TOP_K = 5
 export const MAX_MODELS = 100
 
 const classifierSchema = z
-  .union([modelAddressSchema, z.array(modelAddressSchema)])
+  .union([
+    modelAddressSchema,
+    z.array(modelAddressSchema).meta({ minItems: 1, maxItems: MAX_MODELS }),
+  ])
   .describe(
     `A classifier or a list of at most ${MAX_MODELS}: \`name\`, \`name@alias\` or \`name@v7\`. May be left out where there is one.`,
   )
@@ -17,9 +20,7 @@ export const classifyRequestSchema = z
   .object({
     inputs: inputsSchema,
     model: classifierSchema.nullish(),
-    top_k: z
-      .int()
-      .min(1)
+    top_k: positiveIntSchema
       .nullish()
       .describe(`Labels to list with each prediction. Default ${DEFAULT_TOP_K}.`),
     threshold: z

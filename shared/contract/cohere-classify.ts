@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { modelAddressSchema } from './inputs.ts'
+import { listOf, modelAddressSchema, textSchema } from './inputs.ts'
 
 /** Body of `POST /v1/classify`, the shape of Cohere, for trained classifiers. Unknown keys are ignored. */
 export const cohereClassifyRequestSchema = z
   .object({
-    inputs: z.array(z.string()).describe('The texts. None may be empty.'),
+    inputs: listOf(textSchema).describe('The texts. None may be empty.'),
     model: modelAddressSchema
       .nullish()
       .describe('`name`, `name@alias` or `name@v7`. May be left out where there is one.'),
@@ -14,6 +14,7 @@ export const cohereClassifyRequestSchema = z
       .describe('The end of long texts that is cut; NONE refuses them. Default END.'),
     examples: z
       .array(z.unknown())
+      .meta({ maxItems: 0 })
       .nullish()
       .describe('Not supported: train a classifier from them.'),
   })

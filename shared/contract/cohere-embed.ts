@@ -1,9 +1,15 @@
 import { z } from 'zod'
-import { modelAddressSchema } from './inputs.ts'
+import {
+  imageTextSchema,
+  listOf,
+  modelAddressSchema,
+  positiveIntSchema,
+  textSchema,
+} from './inputs.ts'
 
 const partSchema = z.union([
-  z.object({ type: z.literal('text'), text: z.string() }),
-  z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) }),
+  z.object({ type: z.literal('text'), text: textSchema }),
+  z.object({ type: z.literal('image_url'), image_url: z.object({ url: imageTextSchema }) }),
 ])
 
 /** Body of `POST /v2/embed`, the shape of Cohere: one of `texts`, `images` and `inputs`. Unknown keys are ignored. */
@@ -17,13 +23,13 @@ export const cohereEmbedRequestSchema = z
       .describe(
         'Taken, and of no effect: for encoders with prompts, the form of text-embeddings-inference has `prompt_name`.',
       ),
-    texts: z.array(z.string()).nullish(),
-    images: z
-      .array(z.string())
+    texts: listOf(textSchema).nullish(),
+    images: listOf(imageTextSchema)
       .nullish()
       .describe('JPEG, PNG or WebP files as data URIs. URLs are not fetched.'),
-    inputs: z
-      .array(z.object({ content: z.array(partSchema).length(1) }))
+    inputs: listOf(
+      z.object({ content: z.array(partSchema).length(1).meta({ minItems: 1, maxItems: 1 }) }),
+    )
       .nullish()
       .describe('A text or an image each.'),
     embedding_types: z
@@ -35,13 +41,17 @@ export const cohereEmbedRequestSchema = z
       .enum(['NONE', 'START', 'END'])
       .nullish()
       .describe('The end of long texts that is cut; NONE refuses them. Default END.'),
-    output_dimension: z
-      .int()
-      .min(1)
+    output_dimension: positiveIntSchema
       .nullish()
       .describe("The model's own dimension; no other is offered."),
   })
-  .meta({ id: 'CohereEmbedRequest' })
+  .meta({
+    id: 'CohereEmbedRequest',
+    oneOf: ['texts', 'images', 'inputs'].map((field) => ({
+      required: [field],
+      properties: { [field]: { type: 'array' } },
+    })),
+  })
 export type CohereEmbedRequest = z.infer<typeof cohereEmbedRequestSchema>
 
 /** Answer of `POST /v2/embed`, in the order of the inputs. */

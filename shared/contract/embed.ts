@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { inputsSchema, modelAddressSchema } from './inputs.ts'
+import { inputsSchema, modelAddressSchema, positiveIntSchema } from './inputs.ts'
 
 /** Body of `POST /embed`, the shape of text-embeddings-inference. Unknown keys are ignored. */
 export const embedRequestSchema = z
@@ -19,9 +19,7 @@ export const embedRequestSchema = z
       .max(200)
       .nullish()
       .describe('A prompt of the model, put before each text.'),
-    dimensions: z
-      .int()
-      .min(1)
+    dimensions: positiveIntSchema
       .nullish()
       .describe("The model's own dimension; no other is offered."),
     model: modelAddressSchema.nullish(),

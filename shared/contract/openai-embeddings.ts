@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { inputsSchema, modelAddressSchema } from './inputs.ts'
+import { inputsSchema, modelAddressSchema, positiveIntSchema } from './inputs.ts'
 
 /** Body of `POST /v1/embeddings`, the shape of OpenAI. Unknown keys are ignored. */
 export const openaiEmbeddingsRequestSchema = z
@@ -10,9 +10,7 @@ export const openaiEmbeddingsRequestSchema = z
       .enum(['float', 'base64'])
       .nullish()
       .describe('base64 is little-endian float32. Default float.'),
-    dimensions: z
-      .int()
-      .min(1)
+    dimensions: positiveIntSchema
       .nullish()
       .describe("The model's own dimension; no other is offered."),
     truncate: z

@@ -67,7 +67,7 @@ describe('POST /v1/classify', () => {
   })
 
   it.each([
-    [{ examples: [{ text: 'a', label: 'b' }] }, 400, /espalier train/],
+    [{ examples: [{ text: 'a', label: 'b' }] }, 400, /train a classifier from them/],
     [{ inputs: [] }, 400, /inputs is an empty list/],
     [{ inputs: 'hi' }, 400, /inputs must be an array/],
     [{ inputs: ['x '.repeat(50)], truncate: 'NONE' }, 400, /inputs\[0\]/],

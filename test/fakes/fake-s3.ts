@@ -28,12 +28,15 @@ export interface FakeS3 {
   url(prefix?: string): string
   /** Lets faults befall the coming requests, one each; afterwards answers are honest again. */
   script(...faults: Fault[]): void
+  /** Lets one fault befall every request that is not scripted, until told otherwise; null ends it. */
+  befall(fault: Fault | null): void
   close(): Promise<void>
 }
 
 /** Starts the server on a free port. */
 export async function startFakeS3(bucket = new FakeBucket()): Promise<FakeS3> {
   const faults: Fault[] = []
+  let lasting: Fault = honest
   const requests: string[] = []
   const server = createServer(async (incoming, response) => {
     const request = await readRequest(incoming)
@@ -41,7 +44,7 @@ export async function startFakeS3(bucket = new FakeBucket()): Promise<FakeS3> {
     const known = incoming.url?.startsWith(`/${BUCKET}`)
     const perform = () => (known ? bucket.handle(request) : errorAnswer(404, 'NoSuchBucket'))
     const send = (answer: S3Answer) => sendAnswer(response, answer)
-    const fault = faults.shift() ?? honest
+    const fault = faults.shift() ?? lasting
     await fault({ request, response, perform, send })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -56,6 +59,9 @@ export async function startFakeS3(bucket = new FakeBucket()): Promise<FakeS3> {
     },
     url: (prefix = '') => `s3://${BUCKET}/${prefix}?endpoint=${encodeURIComponent(endpoint)}`,
     script: (...more) => void faults.push(...more),
+    befall(fault) {
+      lasting = fault ?? honest
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -107,6 +113,17 @@ export const reset: Fault = ({ response }) => void response.socket?.resetAndDest
 
 /** Never answers. */
 export const hang: Fault = () => {}
+
+/** Keeps requests waiting until they are let go, and answers them honestly then. */
+export function holdBack(): { readonly fault: Fault; letGo(): void } {
+  const held: Exchange[] = []
+  return {
+    fault: (exchange) => void held.push(exchange),
+    letGo() {
+      for (const { perform, send } of held.splice(0)) send(perform())
+    },
+  }
+}
 
 /** Announces the whole body, sends its beginning, and cuts the connection. */
 export function cutBody(bytes: number): Fault {

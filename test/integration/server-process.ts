@@ -16,15 +16,20 @@ export interface EndedProcess {
   readonly stderr: string
 }
 
-/** Starts `espalier serve`; no setting of this machine reaches it. Resolves when it listens, or has ended. */
+/**
+ * Starts `espalier serve`; no setting of this machine reaches it. Resolves when it listens, or has ended.
+ * @param user whose process it is
+ */
 export async function startServer(
   script: string,
   env: Readonly<Record<string, string>>,
   argv: readonly string[] = [],
+  user: { readonly uid?: number; readonly gid?: number } = {},
 ): Promise<ServerProcess | EndedProcess> {
   const settings = { PATH: process.env.PATH, ESPALIER_WORKERS: '1', ...env }
   const child = spawn(process.execPath, [script, 'serve', '--port', '0', '-q', ...argv], {
     env: settings,
+    ...user,
   })
   let stderr = ''
   child.stderr.on('data', (chunk) => {

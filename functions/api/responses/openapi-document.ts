@@ -1,11 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { errorBodySchema, teiErrorBodySchema } from '../../../shared/contract/error-bodies.ts'
-import {
-  IMAGE_TYPES,
-  imageFormSchema,
-  uploadQuerySchema,
-} from '../../../shared/contract/uploads.ts'
+import { IMAGE_TYPES, imageFormOf, uploadQuerySchema } from '../../../shared/contract/uploads.ts'
 import type { Route, RouteDocs } from '../types.ts'
 
 /** What a caller has to show: a key, the admin token on the admin routes, or nothing. */
@@ -72,17 +68,20 @@ function registerRoute(
     },
     responses: {
       200: { description: 'The answer.', content: json(docs.response) },
+      ...(docs.unavailable && {
+        503: { description: 'The answer is no.', content: json(docs.unavailable) },
+      }),
       default: { description: 'An error; docs/errors.md lists them.', content: json(error) },
     },
   })
 }
 
 /** The forms in which images may come as they are. */
-function uploadsOf({ uploads }: Route) {
-  if (!uploads) return {}
+function uploadsOf({ uploads, request }: Route) {
+  if (!uploads || !(request instanceof z.ZodObject)) return {}
   const image = { schema: { type: 'string', format: 'binary' } } as const
   return {
-    'multipart/form-data': { schema: imageFormSchema },
+    'multipart/form-data': { schema: imageFormOf(request, uploads) },
     ...Object.fromEntries(IMAGE_TYPES.map((type) => [type, image])),
   }
 }

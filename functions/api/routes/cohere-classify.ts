@@ -28,7 +28,7 @@ export const cohereClassifyRoute: Route = {
     if (body.examples && body.examples.length > 0) {
       throw new EspalierError(
         'invalid_request',
-        'examples are not supported: train a classifier from them once, "espalier train DATA --name NAME --promote", and name it in model',
+        'examples are not supported: train a classifier from them once, and name it in model',
         { param: 'examples' },
       )
     }

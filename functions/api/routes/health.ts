@@ -8,6 +8,12 @@ const MAX_DEGRADED = 50
 /** What every probe has in common: anybody may ask, every few seconds. */
 const probe = { method: 'get', scope: null, quiet: true } as const
 
+const probeDocs = {
+  tag: 'operations',
+  response: healthSchema,
+  unavailable: healthSchema,
+} as const
+
 /** Without a worker for so many times the setting, a process is to be restarted. Replacing one may take a while. */
 const LIVENESS_FACTOR = 6
 
@@ -20,7 +26,7 @@ function hasLostWorkers({ encoders, config }: ApiDeps, factor: number): boolean 
 export const livenessRoute: Route = {
   ...probe,
   path: '/livez',
-  docs: { summary: 'Is the process alive?', tag: 'operations', response: healthSchema },
+  docs: { summary: 'Is the process alive?', ...probeDocs },
   handler: (deps) => (c) => {
     const isRunning = deps.readiness.status() === 'ready'
     if (!isRunning || !hasLostWorkers(deps, LIVENESS_FACTOR)) {
@@ -35,7 +41,7 @@ export const readinessRoutes: readonly Route[] = ['/readyz', '/healthz', '/healt
   (path) => ({
     ...probe,
     path,
-    docs: { summary: 'Are requests welcome?', tag: 'operations', response: healthSchema },
+    docs: { summary: 'Are requests welcome?', ...probeDocs },
     handler: (deps) => (c) => {
       const { readiness, encoders, classifiers } = deps
       const status = readiness.status()

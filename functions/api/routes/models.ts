@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { modelAddressSchema } from '../../../shared/contract/inputs.ts'
 import { modelListSchema, modelSchema } from '../../../shared/contract/models.ts'
 import { isAdmin } from '../middleware/access.ts'
 import { describeClassifier, describeEncoder } from '../responses/describe-model.ts'
@@ -30,7 +31,9 @@ export const modelRoute: Route = {
   docs: {
     summary: 'Describe one model',
     tag: 'models',
-    params: z.object({ id: z.string() }),
+    params: z.object({
+      id: modelAddressSchema.describe('`name`, `name@alias` or `name@v7`.'),
+    }),
     response: modelSchema,
   },
   handler:

@@ -182,13 +182,15 @@ export class LiveEncoders implements EncoderSupply {
     const changes: ModelChange[] = []
     for (;;) {
       const wanted = this.#findTarget()
-      this.#held = null
       if (wanted === null) {
+        this.#held = null
         this.#refused.keepOnly(() => false)
         return changes
       }
       const { name, number } = wanted
       const label = formatModelVersion({ name, version: number })
+      // While it is tried again it is still held.
+      if (this.#held !== label) this.#held = null
       this.#refused.keepOnly((each) => each === label)
       const refused = await this.#refused.reasonToWait(label)
       if (refused !== null) {
@@ -201,7 +203,10 @@ export class LiveEncoders implements EncoderSupply {
       try {
         version = await this.manifests.get(name, number)
         mark = version && (await this.#refused.mark(version))
-        if (version === null) return changes
+        if (version === null) {
+          this.#held = null
+          return changes
+        }
         await this.#switchTo(version)
         changes.push({ model: name, change: 'alias', alias: wanted.alias, from, to: number })
       } catch (error) {

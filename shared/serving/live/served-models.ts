@@ -83,9 +83,10 @@ export class ServedModels {
       const served = this.#models.get(followed.name)
       if (served?.followed === followed && !this.#behind.has(followed.name)) continue
       const held: ModelChange[] = []
-      this.#held.set(followed.name, held)
-      await this.#move(followed, served)
+      await this.#move(followed, served, held)
+      // Not before: while a version is tried again it is still held.
       if (held.length === 0) this.#held.delete(followed.name)
+      else this.#held.set(followed.name, held)
       const after = this.#models.get(followed.name)?.state ?? null
       changes.push(...diffStates(followed.name, served?.state ?? null, after), ...held)
     }
@@ -94,7 +95,12 @@ export class ServedModels {
     return changes
   }
 
-  async #move(followed: FollowedModel, served: ServedModel | undefined): Promise<void> {
+  /** Takes a model over as far as its versions are ready; adds to `held` what is not. */
+  async #move(
+    followed: FollowedModel,
+    served: ServedModel | undefined,
+    held: ModelChange[],
+  ): Promise<void> {
     const { name, origin, state } = followed
     const isOther = served !== undefined && served.followed.origin !== origin
     const manifests =
@@ -113,7 +119,7 @@ export class ServedModels {
       const old = served.state.aliases[alias]
       // Names that meant nothing before have nothing to fall back to: requests see the reason themselves.
       const isFree = !isOther && (old === version || old === undefined)
-      if (isFree || (await this.#isReady(name, manifests, version, served, old))) {
+      if (isFree || (await this.#isReady(name, manifests, version, served, old, held))) {
         aliases[alias] = version
       } else if (isOther) {
         return
@@ -123,7 +129,7 @@ export class ServedModels {
     }
     const shares = state.traffic ?? []
     const ready = await Promise.all(
-      shares.map(({ version }) => this.#isReady(name, manifests, version, served, undefined)),
+      shares.map(({ version }) => this.#isReady(name, manifests, version, served, undefined, held)),
     )
     const traffic = ready.every(Boolean) ? state.traffic : (from?.state.traffic ?? null)
     this.#models.set(name, { followed, state: { ...state, aliases, traffic }, manifests })
@@ -135,9 +141,9 @@ export class ServedModels {
     number: number,
     served: ServedModel,
     old: number | undefined,
+    held: ModelChange[],
   ): Promise<boolean> {
     const label = formatModelVersion({ name, version: number })
-    const held = this.#held.get(name) ?? []
     const refused = await this.#refused.reasonToWait(label)
     if (refused !== null) {
       this.#behind.add(name)
