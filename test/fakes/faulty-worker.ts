@@ -1,37 +1,53 @@
 /**
  * The real encoder worker with a fault: it ends while a job runs that holds a marked text. `END-WORKER` ends
  * every worker that takes it, `END-ONCE path` only while there is no file at the path. `HANG path` blocks the thread
- * until there is a file at the path, and leaves `path-running` when it begins.
+ * until there is a file at the path, and leaves `path-running` when it begins; an image file may end so too. A file
+ * `hang-load` in the folder of the artifact, with a path in it, does the same to a thread that is to load.
  */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { EncoderInput } from '../../shared/lib/manifests/encoder-input.ts'
 import type { ToWorker, WorkerInit } from '../../shared/runtime/protocol.ts'
 import { serveWorker } from '../../shared/runtime/workers/serve-worker.ts'
 
+/** An image carries its mark behind its pixels. */
+const MARK_BYTES = 300
 const port = parentPort as MessagePort
-port.on('message', (message: ToWorker) => {
-  if (message.type === 'run') message.job.inputs.forEach(hang)
-  if (message.type === 'run' && message.job.inputs.some(isFatal)) {
-    // Behind the start of the run: the job is under way when the thread ends.
-    setImmediate(() => {
-      throw new Error('a fault in a run')
-    })
-  }
-})
-void serveWorker(port, workerData as WorkerInit)
+const init = workerData as WorkerInit
+const marker = join(init.artifactDir, 'hang-load')
+if (existsSync(marker)) hangUntil(readFileSync(marker, 'utf8'))
+// Listening earlier would take from the queue what the worker is told while it loads.
+void serveWorker(port, init).then(() => port.on('message', fail))
 
-function hang(text: EncoderInput): void {
-  const path = typeof text === 'string' ? /\bHANG (\S+)/.exec(text)?.[1] : undefined
-  if (path === undefined || existsSync(path)) return
+function fail(message: ToWorker): void {
+  if (message.type !== 'run') return
+  message.job.inputs.forEach(hang)
+  if (!message.job.inputs.some(isFatal)) return
+  // Behind the start of the run: the job is under way when the thread ends.
+  setImmediate(() => {
+    throw new Error('a fault in a run')
+  })
+}
+
+function textOf(input: EncoderInput): string {
+  return typeof input === 'string' ? input : Buffer.from(input.slice(-MARK_BYTES)).toString()
+}
+
+function hang(input: EncoderInput): void {
+  const path = /\bHANG (\S+)/.exec(textOf(input))?.[1]
+  if (path !== undefined) hangUntil(path)
+}
+
+function hangUntil(path: string): void {
+  if (existsSync(path)) return
   writeFileSync(`${path}-running`, '')
   const never = new Int32Array(new SharedArrayBuffer(4))
   while (!existsSync(path)) Atomics.wait(never, 0, 0, 10)
 }
 
-function isFatal(text: EncoderInput): boolean {
-  if (typeof text !== 'string') return false
-  const [, verb, path] = /\b(END-WORKER|END-ONCE)(?: (\S+))?/.exec(text) ?? []
+function isFatal(input: EncoderInput): boolean {
+  const [, verb, path] = /\b(END-WORKER|END-ONCE)(?: (\S+))?/.exec(textOf(input)) ?? []
   if (verb === 'END-WORKER') return true
   if (verb !== 'END-ONCE' || path === undefined || existsSync(path)) return false
   writeFileSync(path, '')
