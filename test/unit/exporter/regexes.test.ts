@@ -114,6 +114,11 @@ describe('an export of a tokenizer with regular expressions', () => {
     await expect(exportIt()).rejects.toThrow('has 12000 characters; at most 10000 can be checked')
   })
 
+  it('refuses one that nests too deep to be checked', async () => {
+    addNormalizer(`${'('.repeat(3_000)}a${')'.repeat(3_000)}`)
+    await expect(exportIt()).rejects.toThrow('nests too deep to be checked')
+  })
+
   it.each([
     ['(?<name', 'unusable tokenizer'],
     ['(?<=a', 'unusable tokenizer'],
