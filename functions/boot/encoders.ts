@@ -66,6 +66,7 @@ export function createEncoderParts(options: {
         imageCheck: config.images,
         decoding,
         runTimeoutMs: config.runTimeoutMs,
+        loadTimeoutMs: config.loadTimeoutMs,
       },
       resultCacheBytes: config.resultCacheBytes,
       longJobs: open.longJobs,

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const TEXTS = 'infra/package/licenses'
 const LICENCE = /^(?:licen[cs]e|copying|notice)(?:[.-].*)?$/i
+/** What lies within the one file of a package, besides the package itself. */
+const WITHIN = new Map([['recheck', 'recheck-parts.txt']])
 /** Their licence lies in infra/package/licenses and goes with the libraries: the packages bring none. */
 const ELSEWHERE = new Set(['onnxruntime-node', 'onnxruntime-common'])
 
@@ -31,6 +33,7 @@ function describePackage(folder) {
   const names = readdirSync(join(root, folder)).filter((each) => LICENCE.test(each))
   const bodies = names.sort().map((each) => readText(join(folder, each)))
   if (bodies.length === 0) bodies.push(textOf(name, license))
+  if (WITHIN.has(name)) bodies.push(readText(join(TEXTS, WITHIN.get(name))))
   return [head, ...bodies].join('\n\n')
 }
 

@@ -2,6 +2,7 @@ import { createNpyWriter } from '../dataset/arrays/npy-file.ts'
 import { createJsonVectorWriter, type VectorWriter } from '../dataset/arrays/vector-writer.ts'
 import type { ByteSink } from '../dataset/byte-sink.ts'
 import { dataError } from '../dataset/data-error.ts'
+import type { TextRow } from '../dataset/texts.ts'
 import type { DataSource } from '../dataset/types.ts'
 import { findPrompt } from '../encoder/prompts.ts'
 import type { Encoder } from '../encoder/types.ts'
@@ -92,7 +93,8 @@ export async function runBulkTask(
   }
   try {
     const rows = withBadRows(source, reading, bad)
-    const work = { engine, sink, ids, format, rows, source: source.name, signal }
+    const onStuck = (row: TextRow, reason: string): void => bad.move(row as BulkRow, reason)
+    const work = { engine, sink, ids, format, rows, source: source.name, signal, onStuck }
     const done = await computeRows(work, options.onProgress)
     return { ...done, bad: bad.count, created }
   } finally {
@@ -108,13 +110,14 @@ interface Work {
   readonly rows: AsyncIterable<BulkRow>
   readonly source: string
   readonly signal: AbortSignal
+  readonly onStuck: (row: TextRow, reason: string) => void
 }
 
 async function computeRows(work: Work, onProgress: (rows: number) => void) {
-  const { engine, sink, ids, format, rows, source, signal } = work
+  const { engine, sink, ids, format, rows, source, signal, onStuck } = work
   const { encoder, classifier } = engine
   const describe = (row: { readonly index: number }) => ({ id: (row as BulkRow).id })
-  const common = { encoder, rows, source, describe, signal, onProgress }
+  const common = { encoder, rows, source, describe, signal, onProgress, onStuck }
   if (classifier !== null) {
     const { topK } = classifier
     const { prompt } = format
@@ -205,6 +208,12 @@ class BadRowFile {
     this.count++
     this.#firstBad ??= row
     this.#rows.push(row)
+  }
+
+  /** Takes over a row that was handed on as a good one. */
+  move({ index, row }: BulkRow, reason: string): void {
+    this.good--
+    this.add({ index, line: row.line, reason })
   }
 
   async flush(): Promise<void> {

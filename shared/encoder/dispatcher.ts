@@ -16,8 +16,10 @@ import type { ResultCache } from './result-cache.ts'
 export interface EncoderLimits extends AdmissionLimits, InputBounds {
   /** Shared by the encoders of a process. @default unbounded */
   readonly decoding?: PixelBudget | undefined
-  /** Longest time of a run of up to 512 tokens, milliseconds. @default 60,000 */
+  /** Longest time of a small run, milliseconds; a larger one has more in proportion. @default 60,000 */
   readonly runTimeoutMs?: number | undefined
+  /** Longest time in which a worker loads the encoder, milliseconds. @default 300,000 */
+  readonly loadTimeoutMs?: number | undefined
 }
 
 /** What a dispatcher works with. */

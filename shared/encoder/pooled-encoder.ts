@@ -67,6 +67,7 @@ export async function createEncoder(options: EncoderOptions): Promise<Encoder> {
     workers: options.workers,
     prespawned: options.prespawned,
     runTimeoutMs: options.limits.runTimeoutMs,
+    loadTimeoutMs: options.limits.loadTimeoutMs,
     ticker: options.ticker,
     log: options.log,
     onFree: () => encoder?.dispatch(),

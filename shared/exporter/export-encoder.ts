@@ -18,6 +18,7 @@ import { type Calibration, parseCalibration } from './int8/calibration-file.ts'
 import { readCalibrationTexts } from './int8/calibration-texts.ts'
 import { createInt8Dialect, INT8_SCHEME } from './int8/int8-dialect.ts'
 import { calibrateEncoder, quantizeEncoder } from './int8/quantize-encoder.ts'
+import { checkRegexes } from './regexes/check-regexes.ts'
 import { readJsonFile } from './source/json-file.ts'
 import { type FileEntry, sha256, writeHashedFile, writeModel } from './source/model-file.ts'
 import type { Pooling } from './source/source-config.ts'
@@ -48,6 +49,8 @@ export interface ExportEncoderOptions {
   readonly maxTokens?: number | undefined
   /** Threads of the calibration run. @default 1 */
   readonly threads?: number | undefined
+  /** Take the regular expressions of the tokenizer as they are. @default false, which refuses those that can hang */
+  readonly allowRegex?: boolean | undefined
   /** @default 'refuse' */
   readonly existing?: Existing | undefined
   readonly onProgress?: Progress | undefined
@@ -64,6 +67,7 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
     throw new EspalierError('invalid_request', 'no precision to export')
   }
   const source = await readSourceFolder(folder, options)
+  if (options.allowRegex !== true) await checkRegexes(source, true, signal)
   let manifest: TextEncoderManifest | undefined
   await writeArtifact(output, options.existing ?? 'refuse', async (target) => {
     const draft =

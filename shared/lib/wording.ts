@@ -3,6 +3,7 @@
  * own names for them, or none.
  */
 export const OPTIONS = [
+  'allow-regex',
   'calibration',
   'encoder',
   'encoder-name',

@@ -32,3 +32,9 @@ export function waitForLatch(state: SharedArrayBuffer, stage: Stage): boolean {
     Atomics.wait(word, 0, found)
   }
 }
+
+/** True while threads may be waiting for a file to be verified. */
+export function isLatchClosed(state: SharedArrayBuffer): boolean {
+  const found = Atomics.load(new Int32Array(state), 0)
+  return found !== STAGES.graph && found !== STAGES.refused
+}

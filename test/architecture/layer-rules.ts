@@ -305,6 +305,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       encoders: 'value',
       encoder: 'value',
       ...exported,
+      'exporter/regexes': 'value',
       finetune: 'dynamic',
     },
     packages: 'any',
@@ -364,6 +365,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   onnx: { imports: lib, packages: [], builtins: true, instead: 'onnx is a pure leaf over lib' },
   exporter: {
     imports: {
+      'exporter/regexes': 'value',
       'exporter/source': 'value',
       'exporter/text': 'value',
       'exporter/image': 'value',
@@ -390,6 +392,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     packages: ['zod'],
     builtins: true,
     instead: 'source reads and writes the files of models, and knows no graph of ours',
+  },
+  'exporter/regexes': {
+    imports: { 'exporter/source': 'types', runtime: 'value', ...lib },
+    packages: ['recheck'],
+    builtins: true,
+    instead: 'regexes judges regular expressions; the tokenizer of runtime compiles them',
   },
   'exporter/text': {
     imports: {
@@ -590,5 +598,11 @@ export const PACKAGE_HOMES: readonly {
     name: /^onnxruntime-node$/,
     homes: ['shared/runtime'],
     instead: 'call shared/runtime, the only owner of sessions',
+  },
+  {
+    name: /^recheck$/,
+    homes: ['shared/exporter/regexes'],
+    instead:
+      'recheck has three megabytes: shared/exporter/regexes loads it for regular expressions it does not know',
   },
 ]

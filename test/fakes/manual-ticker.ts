@@ -51,3 +51,8 @@ export async function passDeadlines(
     await nextTurn()
   }
 }
+
+/** Waits for what other threads bring about, one turn of the event loop after the other. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await nextTurn()
+}

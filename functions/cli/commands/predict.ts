@@ -111,6 +111,8 @@ async function predictFile(
         await kernels.close()
       }
     } finally {
+      // Closing may wait for a worker that hangs, until the process is killed.
+      await sink.discard()
       await encoder.close()
     }
   } finally {

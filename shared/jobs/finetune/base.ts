@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { listBuiltins } from '../../encoders/encoder-artifacts.ts'
 import { listLayers } from '../../exporter/image/list-layers.ts'
 import { layerBelowBlocks, layerNamed } from '../../exporter/image/transfer-blocks.ts'
+import { checkRegexes } from '../../exporter/regexes/check-regexes.ts'
 import { isImageFolder } from '../../exporter/source/is-image-folder.ts'
 import { readSourceFolder } from '../../exporter/source/source-folder.ts'
 import { EspalierError } from '../../lib/errors.ts'
@@ -54,7 +55,8 @@ export async function findBaseFolder(
 ): Promise<BaseFolder> {
   const folder = await findFolder(deps, base)
   if (isImageFolder(folder)) return readImageBase(folder)
-  const { network, maxTokens } = await readSourceFolder(folder, {})
+  const source = await readSourceFolder(folder, {})
+  const { network, maxTokens } = source
   if (network.kind === 'onnx') {
     throw new EspalierError(
       'unsupported_model',
@@ -62,6 +64,8 @@ export async function findBaseFolder(
       { param: 'encoder' },
     )
   }
+  // What training makes of it is exported in the end, hours later.
+  await checkRegexes(source, false)
   return { modality: 'text', folder, layers: network.config.layers, maxTokens }
 }
 

@@ -4,7 +4,13 @@ import { type DatasetWarning, describeWarnings, WarningCounter } from '../../dat
 import type { TextRow } from '../../dataset/texts.ts'
 import type { EncodeOptions, Encoder } from '../../encoder/types.ts'
 import { EspalierError, formatPlace, restate } from '../../lib/errors.ts'
-import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
+import {
+  type EncodedItem,
+  encodeLoaded,
+  explainFault,
+  INPUT_FAULTS,
+  loadBatches,
+} from './job-inputs.ts'
 
 /** What is embedded, with what, and where to. */
 export interface EmbedRowsOptions {
@@ -20,6 +26,8 @@ export interface EmbedRowsOptions {
   readonly describe: (row: TextRow) => Readonly<Record<string, unknown>>
   /** True where an image that cannot be read stops it all; otherwise its row is left out. */
   readonly strict?: boolean | undefined
+  /** Told of a row that no worker comes back from, which is then left out; without it, such a row stops it all. */
+  readonly onStuck?: ((row: TextRow, reason: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -47,10 +55,15 @@ export async function embedRows(options: EmbedRowsOptions): Promise<EmbedRowsRes
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
   const total = { rows: 0, tokens: 0, truncated: 0 }
   const unreadable = new WarningCounter()
+  const faults = options.onStuck ? INPUT_FAULTS : undefined
   const inFlight: { batch: TextRow[]; encoded: Promise<EncodedItem<TextRow>[]> }[] = []
 
   function keep({ item, vector, tokens, truncated }: EncodedItem<TextRow>) {
     if (vector instanceof EspalierError) {
+      if (vector.code === 'encoder_stuck') {
+        options.onStuck?.(item, explainFault(vector))
+        return []
+      }
       const place = placeOf(item.row)
       const name = place === item.text ? place : `${place}, ${item.text}`
       const why = explainFault(vector)
@@ -83,7 +96,7 @@ export async function embedRows(options: EmbedRowsOptions): Promise<EmbedRowsRes
     for await (const loaded of loadBatches(options.rows, inputOf, options.batchRows)) {
       signal.throwIfAborted()
       if (inFlight.length === MAX_IN_FLIGHT) await writeOldest()
-      const encoded = encodeLoaded(encoder, loaded, { ...options.encode, signal })
+      const encoded = encodeLoaded(encoder, loaded, { ...options.encode, signal }, faults)
       // Awaited in its turn; until then a failure must not count as unhandled.
       encoded.catch(() => {})
       inFlight.push({ batch: loaded.map(({ item }) => item), encoded })

@@ -12,7 +12,7 @@ export interface LoadedItem<T> {
   readonly input: EncoderInput | EspalierError
 }
 
-/** What came of an item: its vector, or what is wrong with its image. */
+/** What came of an item: its vector, or what is wrong with its input. */
 export interface EncodedItem<T> {
   readonly item: T
   /** Shape [dimension]. */
@@ -29,11 +29,14 @@ const MAX_BATCH_LENGTH = 64 * 1024
 const MAX_BATCH_IMAGES = 64
 const BYTES_PER_CHARACTER = 512
 
+/** Faults of an image that the others of its batch do not share. */
 const IMAGE_FAULTS: ReadonlySet<ErrorCode> = new Set([
   'invalid_image',
   'image_too_large',
   'unsupported_image',
 ])
+/** Those, and an input that no worker comes back from. */
+export const INPUT_FAULTS: ReadonlySet<ErrorCode> = new Set([...IMAGE_FAULTS, 'encoder_stuck'])
 
 /** Groups items into batches for the encoder, reading their images. */
 export async function* loadBatches<T>(
@@ -61,15 +64,17 @@ export async function* loadBatches<T>(
 
 /**
  * Encodes a batch. An image that cannot be decoded costs the others nothing: they are encoded one by one then.
- * @throws EspalierError as the encoder does, but for what is wrong with an image; `inputs[i]` is the batch's i
+ * @param faults codes of what is wrong with one input alone
+ * @throws EspalierError as the encoder does, but for such faults; `inputs[i]` is the batch's i
  */
 export async function encodeLoaded<T>(
   encoder: Encoder,
   batch: readonly LoadedItem<T>[],
   options: EncodeOptions,
+  faults = IMAGE_FAULTS,
 ): Promise<EncodedItem<T>[]> {
   const readable = batch.flatMap(({ input }) => (input instanceof EspalierError ? [] : [input]))
-  const rows = (await encodeRows(encoder, readable, options)).values()
+  const rows = (await encodeRows(encoder, readable, options, faults)).values()
   return batch.map(({ item, input }) => {
     if (input instanceof EspalierError) return { item, vector: input, tokens: 0, truncated: 0 }
     return { item, ...rows.next().value! }
@@ -82,14 +87,17 @@ async function encodeRows(
   encoder: Encoder,
   inputs: readonly EncoderInput[],
   options: EncodeOptions,
+  faults: ReadonlySet<ErrorCode>,
 ): Promise<Row[]> {
   if (inputs.length === 0) return []
   try {
     return rowsOf(await encoder.encode(inputs, options))
   } catch (error) {
-    if (!(error instanceof EspalierError) || !IMAGE_FAULTS.has(error.code)) throw error
+    if (!(error instanceof EspalierError) || !faults.has(error.code)) throw error
     if (inputs.length === 1) return [{ vector: error, tokens: 0, truncated: 0 }]
-    const rows = await Promise.all(inputs.map((input) => encodeRows(encoder, [input], options)))
+    const rows = await Promise.all(
+      inputs.map((input) => encodeRows(encoder, [input], options, faults)),
+    )
     return rows.flat()
   }
 }

@@ -7,7 +7,7 @@ import type { Head } from '../../head/head.ts'
 import type { Prediction, PredictOptions } from '../../head/predict.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createHeadRunner } from './apply-head.ts'
-import { embedRows } from './embed-rows.ts'
+import { type EmbedRowsOptions, embedRows } from './embed-rows.ts'
 
 /** What is classified, with what, and where to. */
 export interface PredictRowsOptions {
@@ -26,6 +26,8 @@ export interface PredictRowsOptions {
   /** What is written beside a prediction. @default its index, and the text where wanted */
   readonly describe?: ((row: TextRow) => Readonly<Record<string, unknown>>) | undefined
   readonly prompt?: string | undefined
+  /** As of `embedRows`. */
+  readonly onStuck?: EmbedRowsOptions['onStuck']
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -82,6 +84,7 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
         if (!withText) return { index }
         return image === undefined ? { index, text } : { index, image: text }
       }),
+    onStuck: options.onStuck,
     signal: options.signal,
     onProgress: options.onProgress,
   })

@@ -173,7 +173,12 @@ const configSchema = z.object({
   runTimeoutMs: integer(1_000, HOUR_MS, 60_000, {
     variable: 'ESPALIER_RUN_TIMEOUT_MS',
     unit: 'milliseconds',
-    doc: 'Longest time of a run in a worker, of up to 512 tokens; a larger run has more in proportion. A worker that takes longer is given up and replaced.',
+    doc: 'Longest time of a run in a worker, of up to 512 tokens, or of images that count up to 16 (each one, and one more for each million pixels); a larger run has more in proportion. A worker that takes longer is given up and replaced.',
+  }),
+  loadTimeoutMs: integer(1_000, HOUR_MS, 300_000, {
+    variable: 'ESPALIER_LOAD_TIMEOUT_MS',
+    unit: 'milliseconds',
+    doc: 'Longest time in which a worker loads the encoder, once its files are verified. A worker that takes longer is given up and replaced.',
   }),
   workerLossMs: integer(1_000, HOUR_MS, 10_000, {
     variable: 'ESPALIER_WORKER_LOSS_MS',

@@ -179,3 +179,18 @@ function fixBertNormalizer(library: Library, config: TokenizerJson): void {
     return original(fixed)
   }
 }
+
+/**
+ * What the library makes of a regular expression of a tokenizer.json, which is one of Oniguruma there.
+ * @throws SyntaxError for one that JavaScript has nothing for
+ */
+export function compileRegex(regex: string): RegExp {
+  const others = { added_tokens: [], pre_tokenizer: null, post_processor: null, decoder: null }
+  const normalizer = { type: 'Replace', pattern: { Regex: regex }, content: '' }
+  const model = { type: 'WordPiece', vocab: { '[UNK]': 0 }, unk_token: '[UNK]' }
+  const library: { readonly normalizer: { readonly pattern: RegExp } } = new LibraryTokenizer(
+    { ...others, normalizer, model },
+    {},
+  )
+  return library.normalizer.pattern
+}

@@ -11,8 +11,10 @@ export interface PoolOptions {
   readonly workers: number
   /** A thread under way already, taken first. */
   readonly prespawned?: PrespawnedWorker | undefined
-  /** Longest time of a job of up to 512 tokens; longer ones have more in proportion. @default 60 s */
+  /** Longest time of a job of up to `tokensOfTimeout`; longer ones have more in proportion. @default 60 s */
   readonly runTimeoutMs?: number | undefined
+  /** Longest time in which a worker loads the encoder, once its files are verified. @default 5 min */
+  readonly loadTimeoutMs?: number | undefined
   /** @default a timer */
   readonly ticker?: Ticker | undefined
   readonly log: Logger
@@ -32,9 +34,9 @@ export interface Pool {
   readonly busy: number
   /** Workers that ended unasked, so far. */
   readonly crashes: number
-  /** Workers that were given up in a run and have not come back: their threads and their memory are still there. */
+  /** Workers that were given up and have not come back: their threads and their memory are still there. */
   readonly abandoned: number
-  /** Workers given up in a run, so far. */
+  /** Workers given up in a run, or while they loaded, so far. */
   readonly stuck: number
   /** For how long no worker has been there to take a job; 0 while there is one. */
   readonly lostMs: number

@@ -1,19 +1,21 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { Job, JobResult, WireMemory, WireProjection } from '../protocol.ts'
 import type { Device } from '../session.ts'
+import { GivenUp } from './given-up.ts'
+import { HeldByAll } from './held-by-all.ts'
+import { DEFAULT_LOAD_TIMEOUT_MS, LoadWatch } from './load-watch.ts'
 import type { Pool, PoolOptions } from './pool.ts'
-import { DEFAULT_RUN_TIMEOUT_MS, intervalTicker, TICK_MS, ticksFor } from './run-deadline.ts'
-import { type Ask, isWorkerCrash, WorkerStuck, WorkerThread } from './worker-thread.ts'
+import {
+  DEFAULT_RUN_TIMEOUT_MS,
+  intervalTicker,
+  TICK_MS,
+  ticksFor,
+  tokensOfTimeout,
+} from './run-deadline.ts'
+import { type Ask, isWorkerCrash, isWorkerStuck, WorkerThread } from './worker-thread.ts'
 
 /** A worker that cannot be started this often in a row is given up; the others go on. */
 const MAX_FAILED_RESTARTS = 3
-/** Threads that did not come back keep their memory; more than this many at a time are not replaced. */
-const MAX_ABANDONED = 2
-
-/** Starts one worker of a pool. */
-export function startWorkerThread({ workerUrl, init, prespawned }: PoolOptions): WorkerThread {
-  return new WorkerThread(workerUrl, init, prespawned)
-}
 
 interface Task {
   readonly job: Job
@@ -29,20 +31,18 @@ export class WorkerPool implements Pool {
   readonly #options: PoolOptions
   /** Jobs inside each worker, the one that runs first. */
   readonly #threads = new Map<WorkerThread, Task[]>()
+  readonly #loading: LoadWatch
   /** Jobs that found no worker, and those that waited in one that ended. */
   readonly #waiting: Task[] = []
-  readonly #projections = new Map<number, WireProjection>()
-  readonly #memories = new Map<number, WireMemory>()
+  readonly #held = new HeldByAll()
   readonly #unfinished = new Set<Promise<void>>()
+  readonly #givenUp: GivenUp
   #starting = 0
   #crashes = 0
-  #abandoned = 0
-  #stuck = 0
-  /** Abandoned workers without a replacement. */
-  #missing = 0
   /** Ticks since no worker has been there. */
   #lostTicks = 0
   readonly #runTimeoutMs: number
+  readonly #timeoutTokens: number
   readonly #stopTicking: () => void
   #closing: Promise<void> | null = null
   #stopping = false
@@ -51,6 +51,10 @@ export class WorkerPool implements Pool {
     this.#options = options
     this.device = options.init.device
     this.#runTimeoutMs = options.runTimeoutMs ?? DEFAULT_RUN_TIMEOUT_MS
+    this.#timeoutTokens = tokensOfTimeout(options.init.manifest)
+    this.#givenUp = new GivenUp(options.log, () => this.#replace())
+    const { loadTimeoutMs = DEFAULT_LOAD_TIMEOUT_MS } = options
+    this.#loading = new LoadWatch(loadTimeoutMs, options.init.latch)
     this.#stopTicking = (options.ticker ?? intervalTicker)(() => this.#tick(), TICK_MS)
   }
 
@@ -75,11 +79,11 @@ export class WorkerPool implements Pool {
   }
 
   get abandoned(): number {
-    return this.#abandoned
+    return this.#givenUp.count
   }
 
   get stuck(): number {
-    return this.#stuck
+    return this.#givenUp.total
   }
 
   get lostMs(): number {
@@ -87,35 +91,39 @@ export class WorkerPool implements Pool {
   }
 
   run(job: Job, tokens = 0): Promise<JobResult> {
-    const ticksLeft = ticksFor(tokens, this.#runTimeoutMs)
+    const ticksLeft = ticksFor(this.#runTimeoutMs, tokens / this.#timeoutTokens)
     return new Promise((resolve, reject) => {
       this.#start({ job, ticksLeft, resolve, reject })
     })
   }
 
-  async addProjection(projection: WireProjection): Promise<void> {
-    this.#projections.set(projection.id, projection)
-    await this.#askAll({ type: 'project', projection })
+  addProjection(projection: WireProjection): Promise<void> {
+    return this.#tellAll({ type: 'project', projection })
   }
 
-  async dropProjection(id: number): Promise<void> {
-    this.#projections.delete(id)
-    await this.#askAll({ type: 'unproject', projection: id })
+  dropProjection(id: number): Promise<void> {
+    return this.#tellAll({ type: 'unproject', projection: id })
   }
 
-  async addMemory(memory: WireMemory): Promise<void> {
-    this.#memories.set(memory.id, memory)
-    await this.#askAll({ type: 'addMemory', memory })
+  addMemory(memory: WireMemory): Promise<void> {
+    return this.#tellAll({ type: 'addMemory', memory })
   }
 
-  async dropMemory(id: number): Promise<void> {
-    this.#memories.delete(id)
-    await this.#askAll({ type: 'dropMemory', memory: id })
+  dropMemory(id: number): Promise<void> {
+    return this.#tellAll({ type: 'dropMemory', memory: id })
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#drain()
     return this.#closing
+  }
+
+  /** Starts a worker, which has its time to load from now on. */
+  startThread(): WorkerThread {
+    const { workerUrl, init, prespawned } = this.#options
+    const thread = new WorkerThread(workerUrl, init, prespawned)
+    this.#loading.add(thread)
+    return thread
   }
 
   /** Takes in a loaded thread that needs nothing of what others have. */
@@ -148,7 +156,8 @@ export class WorkerPool implements Pool {
   }
 
   /** A crashed worker is no failure here: its replacement is given all that is live. */
-  async #askAll(message: Ask): Promise<void> {
+  async #tellAll(message: Ask): Promise<void> {
+    this.#held.note(message)
     const answers = [...this.#threads.keys()].map((thread) => thread.ask(message))
     for (const answer of await Promise.allSettled(answers)) {
       if (answer.status === 'rejected' && !isWorkerCrash(answer.reason)) throw answer.reason
@@ -197,36 +206,21 @@ export class WorkerPool implements Pool {
       const [running] = tasks
       if (!running) continue
       running.ticksLeft -= 1
-      if (running.ticksLeft <= 0) this.#abandon(thread)
+      if (running.ticksLeft > 0) continue
+      this.#threads.delete(thread)
+      const stuck = this.#givenUp.add(thread, 'a run', this.size)
+      // Before its jobs are told, which look for another worker at once.
+      if (stuck.isReplaced) this.#replace()
+      thread.abandon(stuck)
+    }
+    for (const thread of this.#loading.tick()) {
+      thread.abandon(this.#givenUp.add(thread, 'loading', this.size))
     }
   }
 
-  /** Gives up a thread that does not come back; it is replaced while few of its kind are left behind. */
-  #abandon(thread: WorkerThread): void {
-    this.#threads.delete(thread)
-    this.#stuck += 1
-    const isReplaced = this.#abandoned < MAX_ABANDONED
-    this.#abandoned += 1
-    const message = isReplaced ? 'replacing it' : 'too many are given up to replace it'
-    const counts = { workers: this.size, abandoned: this.#abandoned }
-    this.#options.log.error(counts, `an encoder worker does not come back from a run: ${message}`)
-    void thread.exited.then(() => this.#cameBack())
-    // Before its jobs are told, which look for another worker at once.
-    if (isReplaced) this.#replace()
-    else this.#missing += 1
-    thread.abandon(new WorkerStuck(isReplaced))
-  }
-
-  /** An abandoned thread has ended by itself and left its memory. */
-  #cameBack(): void {
-    this.#abandoned -= 1
-    if (this.#missing === 0 || this.#stopping) return
-    this.#missing -= 1
-    this.#replace()
-  }
-
   #replace(): void {
-    this.#track(this.#join(startWorkerThread(this.#options)))
+    if (this.#stopping) return
+    this.#track(this.#join(this.startThread()))
   }
 
   #watch(thread: WorkerThread): void {
@@ -250,11 +244,15 @@ export class WorkerPool implements Pool {
           await thread.ready
           return await this.#equip(thread)
         } catch (error) {
+          if (isWorkerStuck(error)) {
+            if (error.isReplaced) this.#replace()
+            break
+          }
           await thread.stop()
           const reason = error instanceof Error ? error.message : String(error)
           this.#options.log.error({ attempt, reason }, 'an encoder worker did not start')
           if (attempt === MAX_FAILED_RESTARTS) break
-          thread = startWorkerThread(this.#options)
+          thread = this.startThread()
         }
       }
     } finally {
@@ -269,12 +267,7 @@ export class WorkerPool implements Pool {
   async #equip(thread: WorkerThread): Promise<void> {
     this.#threads.set(thread, [])
     try {
-      const live: Ask[] = []
-      for (const memory of this.#memories.values()) live.push({ type: 'addMemory', memory })
-      for (const projection of this.#projections.values()) {
-        live.push({ type: 'project', projection })
-      }
-      await Promise.all(live.map((message) => thread.ask(message)))
+      await Promise.all(this.#held.messages().map((message) => thread.ask(message)))
     } catch (error) {
       // Where a job has noticed first, a replacement is on its way.
       if (!this.#threads.delete(thread)) return

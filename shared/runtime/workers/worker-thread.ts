@@ -19,14 +19,14 @@ export class WorkerCrash extends Error {
   override readonly name: string = 'WorkerCrash'
 }
 
-/** The thread did not come back from a run in time and was given up; it may still be busy with it. */
+/** The thread did not come back from a run, or from loading, in time and was given up; it may still be busy with it. */
 export class WorkerStuck extends WorkerCrash {
   override readonly name = 'WorkerStuck'
   /** Whether a fresh worker has taken its place. */
   readonly isReplaced: boolean
 
-  constructor(isReplaced: boolean) {
-    super('an encoder worker did not come back from a run')
+  constructor(isReplaced: boolean, what: 'a run' | 'loading' = 'a run') {
+    super(`an encoder worker did not come back from ${what}`)
     this.isReplaced = isReplaced
   }
 }
@@ -41,19 +41,21 @@ export class WorkerThread {
   readonly #pending = new Map<number, Pending>()
   #nextId = 1
   #ended: Error | null = null
+  #rejectReady: (error: Error) => void = () => {}
 
   constructor(url: URL, init: WorkerInit, prespawned?: PrespawnedWorker) {
     const worker = prespawned?.take(init) ?? startThread(url, init)
     this.#worker = worker
     let crash: Error | null = null
-    let settled: { resolve(): void; reject(error: Error): void }
+    let resolveReady: () => void
     this.ready = new Promise((resolve, reject) => {
-      settled = { resolve, reject }
+      resolveReady = resolve
+      this.#rejectReady = reject
     })
     this.ready.catch(() => {})
     worker.on('message', (message: FromWorker) => {
-      if (message.type === 'ready') settled.resolve()
-      else if (message.type === 'failed') settled.reject(fromWireError(message.error))
+      if (message.type === 'ready') resolveReady()
+      else if (message.type === 'failed') this.#rejectReady(fromWireError(message.error))
       else this.#settle(message)
     })
     worker.on('error', (error) => {
@@ -64,7 +66,7 @@ export class WorkerThread {
         const reason = crash ? crash.message : `exit code ${code}`
         const error = new WorkerCrash(`an encoder worker ended: ${reason}`, { cause: crash })
         this.#ended = error
-        settled.reject(error)
+        this.#rejectReady(error)
         this.#rejectAll(error)
         resolve()
       })
@@ -91,13 +93,14 @@ export class WorkerThread {
   }
 
   /**
-   * Gives the thread up: all that it was asked fails, and it ends by itself should it ever come back. Ending it
-   * by force inside ONNX Runtime would abort the process.
+   * Gives the thread up: it fails to load, all that it was asked fails, and it ends by itself should it ever come back.
+   * Ending it by force inside ONNX Runtime would abort the process.
    */
   abandon(reason: WorkerStuck): void {
     if (this.#ended) return
     this.#ended = reason
     this.#worker.postMessage({ type: 'stop' } satisfies ToWorker)
+    this.#rejectReady(reason)
     this.#rejectAll(reason)
   }
 
@@ -119,7 +122,7 @@ export function isWorkerCrash(error: unknown): error is WorkerCrash {
   return error instanceof WorkerCrash
 }
 
-/** True for a thread that did not come back from a run. */
+/** True for a thread that did not come back. */
 export function isWorkerStuck(error: unknown): error is WorkerStuck {
   return error instanceof WorkerStuck
 }

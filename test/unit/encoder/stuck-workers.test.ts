@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createEncoder } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions, Encoder } from '../../../shared/encoder/types.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
-import { createManualTicker, passDeadlines } from '../../fakes/manual-ticker.ts'
+import { createManualTicker, passDeadlines, until } from '../../fakes/manual-ticker.ts'
 import { TINY_DIMENSION, tinyTokenizerJson, writeTinyEncoder } from '../../fakes/tiny-encoder.ts'
 import { bundleWorker } from '../../worker-bundle.ts'
 
@@ -53,7 +53,7 @@ async function open(workers: number, url = faultyUrl, tokenizer?: object) {
   })
   onTestFinished(async () => {
     await Promise.all(hangs.splice(0).map((path) => writeFile(path, '')))
-    await expect.poll(() => encoder.load().abandonedWorkers, { timeout: 20_000 }).toBe(0)
+    await until(() => encoder.load().abandonedWorkers === 0)
     await encoder.close()
   })
   return { encoder, time }
@@ -124,7 +124,7 @@ describe('a worker that does not come back', () => {
     time.tick(41)
     expect(encoder.load()).toMatchObject({ abandonedWorkers: 3, lostMs: 10_250 })
     await writeFile(first, '')
-    await expect.poll(() => encoder.load().abandonedWorkers, { timeout: 20_000 }).toBeLessThan(3)
+    await until(() => encoder.load().abandonedWorkers < 3)
     expect(await rowsOf(encoder, TEXTS)).toEqual(before)
     time.tick(1)
     expect(encoder.load().lostMs).toBe(0)

@@ -64,6 +64,8 @@ export async function embedFile(
         display.stop()
         display.note(summary)
       } finally {
+        // Closing may wait for a worker that hangs, until the process is killed.
+        await writer.discard()
         await encoder.close()
       }
     } finally {

@@ -19,6 +19,7 @@ export interface ExportOptions extends PublicationFlags {
   readonly calibration?: string
   readonly pooling?: (typeof POOLINGS)[number]
   readonly maxTokens?: number
+  readonly allowRegex?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
 }
@@ -59,6 +60,10 @@ export function addExportOptions(command: Command): Command {
       '--max-tokens <n>',
       "longest input in tokens; default: the folder's",
       wholeNumber(2, 32_768),
+    )
+    .option(
+      '--allow-regex',
+      'text: take the regular expressions of tokenizer.json as they are, also those that can hang on some texts',
     )
     .option('--publish', 'publish it as a version of the registry under its name')
     .option('--promote', 'with --publish: make it the champion')

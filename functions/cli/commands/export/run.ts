@@ -64,18 +64,24 @@ async function runExport(
   options: ExportOptions,
   { report: onProgress }: ProgressDisplay,
 ): Promise<EncoderManifest> {
-  const { name, layer, calibration, pooling, maxTokens, precision } = options
+  const { name, layer, calibration, pooling, maxTokens, allowRegex, precision } = options
   const common = { folder, output, name, onProgress, signal }
   const modality = options.modality ?? (await boot.modalityOf(folder))
   if (modality === 'text') {
     if (layer !== undefined) throw forOthers('--layer', 'image')
     const precisions = precision ?? TEXT_PRECISIONS
-    return boot.exportEncoder({ ...common, calibration, pooling, maxTokens, precisions })
+    return boot.exportEncoder({
+      ...common,
+      calibration,
+      pooling,
+      maxTokens,
+      allowRegex,
+      precisions,
+    })
   }
-  const given = Object.entries({ pooling, maxTokens })
-  const misplaced = given.find(([, value]) => value !== undefined)?.[0]
-  if (misplaced)
-    throw forOthers(`--${misplaced === 'maxTokens' ? 'max-tokens' : misplaced}`, 'text')
+  const given = { pooling, 'max-tokens': maxTokens, 'allow-regex': allowRegex }
+  const misplaced = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
+  if (misplaced) throw forOthers(`--${misplaced}`, 'text')
   return boot.exportImageEncoder({ ...common, layer, calibration, precisions: precision })
 }
 
