@@ -53,8 +53,8 @@ const EVENT_FUNCTION_GB = 0.25
 const EVENT_FUNCTION_S = 0.3
 /** A change writes the state and the index, and S3 tells of both; then there is our own event. */
 const EVENTS_A_CHANGE = 3
-/** Of the machine of a bake: in each minute, and at its ends. */
-const BAKE_STATES = { minute: 6, ends: 2 } as const
+/** Of the machine of a bake: in each minute, and at its ends. A test counts those of a minute. */
+export const BAKE_STATES = { minute: 6, ends: 2 } as const
 const BAKE_CALLS = 2
 /** Of Container Insights for one cluster, service and task family. */
 const INSIGHTS_METRICS = 20

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { toFill } from '../../cdk/constructs/bake-machine.ts'
 import { createBake } from '../../functions/events/run-bake.ts'
+import { BAKE_STATES } from '../../shared/deployment/costs.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openBlobStore } from '../../shared/registry/stores/open-store.ts'
@@ -142,6 +143,8 @@ describe('a champion in its bake time', () => {
     const { status, champion, path } = await bake(event)
     expect({ status, champion, sent }).toEqual({ status: 'Succeed', champion: 3, sent: [] })
     expect(path.at(-2)).toBe('IsRead')
+    const minute = path.slice(path.indexOf('Wait'), path.indexOf('Wait', 2))
+    expect(new Set(minute).size).toBe(BAKE_STATES.minute)
     expect(queries().length).toBeGreaterThanOrEqual(4)
     expect(nowMs).toBeGreaterThanOrEqual(START_MS + 5 * 60_000)
     expect(nowMs).toBeLessThan(START_MS + 8 * 60_000)
@@ -300,6 +303,18 @@ describe('a log that cannot be searched', () => {
     expect(await bake(event)).toMatchObject({ status: 'Fail', champion: 3 })
     expect(nowMs).toBeLessThan(START_MS + 20 * 60_000)
     expect(sent).toHaveLength(1)
+  })
+
+  it('is one thing, alarms that cannot be read another: that is told as well', async () => {
+    const red = (): object[] => {
+      throw Object.assign(new Error('not authorized'), { name: 'CloudWatch.CloudWatchException' })
+    }
+    const { status, champion } = await bake(event, { machine: 'alarmed', red })
+    expect({ status, champion }).toEqual({ status: 'Fail', champion: 3 })
+    expect(sent).toEqual([
+      expect.stringContaining('nothing was rolled back: CloudWatch.CloudWatchException'),
+    ])
+    expect(queries()).toEqual([])
   })
 
   it('is told of where the rights are missing', async () => {

@@ -65,6 +65,18 @@ describe('a deployment with a bake time', () => {
     expect(States.Wait.Next).toBe('LookAtAlarms')
   })
 
+  it('has a machine each of whose states is led to, and leads to one that there is', () => {
+    const { DefinitionString } = onlyOf<{ DefinitionString: string }>(
+      synthesis,
+      OPS,
+      'AWS::StepFunctions::StateMachine',
+    )
+    const { StartAt, States } = JSON.parse(DefinitionString) as { StartAt: string; States: object }
+    const next = [...JSON.stringify(States).matchAll(/"(?:Next|Default)":"(\w+)"/g)]
+    const led = new Set([StartAt, ...next.map(([, name]) => name)])
+    expect([...led].sort()).toEqual(Object.keys(States).sort())
+  })
+
   it('searches the logs of both endpoints where there are two', () => {
     const both = synthesize({
       ...EVERYTHING,
