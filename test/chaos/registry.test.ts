@@ -98,4 +98,24 @@ describe('a registry on S3 that', () => {
     expect(await seen.health()).toEqual(HEALTHY)
     expect(await seen.askAll([...OTHERS, ...BUILTIN])).toEqual([...quiet, builtin])
   })
+
+  it('denies one model: it alone is told of, until it may be read', async () => {
+    await publishHead(registry, 'evil', createTestHead('evil'))
+    await seen.refresh()
+    const quiet = await seen.askAll(OTHERS)
+    s3.befall((exchange) => {
+      const isEvil = exchange.request.key.startsWith('models/models/evil/')
+      return isEvil ? refuse(403, 'AccessDenied')(exchange) : exchange.send(exchange.perform())
+    })
+    await deps.close()
+    await serve()
+    expect(await seen.askAll(OTHERS)).toEqual(quiet)
+    expect(await seen.health()).toEqual({ ...HEALTHY, degraded: ['evil'] })
+    expect(await seen.metric('espalier_models_degraded')).toBe(1)
+    s3.befall(null)
+    nowMs += 400_000
+    await seen.refresh()
+    expect(await seen.health()).toEqual(HEALTHY)
+    expect((await seen.ask('/classify', { inputs: 'a', model: 'evil' })).status).toBe(200)
+  })
 })

@@ -37,10 +37,10 @@ export const BAD_CLIENTS: Readonly<Record<string, BadClientKind>> = {
     halfClose: true,
     isWork: true,
   },
-  // Answers of more than the buffers of a connection hold.
+  // Half a megabyte of answers for each.
   'clients that never read': {
     count: 20,
-    send: requestOf(2_000).repeat(8),
+    send: requestOf(1_000).repeat(6),
     deaf: true,
     isWork: true,
   },
