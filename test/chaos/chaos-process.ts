@@ -92,7 +92,10 @@ export async function startChaosServer(
   }
 }
 
-/** Times of one thing done again and again, one after the other. */
+/**
+ * Times of one thing done again and again, one after the other. Bars are for the median: where others use the machine as
+ * well, the slowest say nothing of the server.
+ */
 export interface Times {
   readonly medianMs: number
   readonly p95Ms: number
