@@ -37,6 +37,7 @@ describe('clients that hold hundreds of connections', () => {
     bad = await openBadClients(server.port, kind)
     const waits = kind === SLOW ? BAD_CLIENTS[SLOW]!.count : 0
     await expect.poll(inFlight, { timeout: 20_000 }).toBe(waits + 1)
+    expect(await seen.metric('espalier_waiting_bodies')).toBe(waits)
     for (let i = 0; i < 2; i++) {
       expect(await seen.askAll(OTHERS)).toEqual(quiet)
       expect(await seen.health()).toEqual(HEALTHY)
@@ -45,6 +46,7 @@ describe('clients that hold hundreds of connections', () => {
     expect(await seen.askAll(OTHERS)).toEqual(quiet)
     // The scrape itself is the only one that is left: nothing is held for those who have gone.
     await expect.poll(inFlight, { timeout: 20_000 }).toBe(1)
+    expect(await seen.metric('espalier_waiting_bodies')).toBe(0)
     expect(await seen.metric('espalier_errors_total{code="internal"}')).toBe(0)
   })
 })
