@@ -1,5 +1,6 @@
+import type { ReportBaseline, ReportGain, ReportInterval } from './figure-types.ts'
 import { formatCount, formatCounted, formatPercent, formatPoints } from './format.ts'
-import type { ReportBaseline, ReportGain, ReportTest, TrainingReport } from './types.ts'
+import type { TrainingReport } from './types.ts'
 
 const FEW_TEST_ROWS = 200
 
@@ -75,7 +76,7 @@ export function tellGain({ difference, low, high }: ReportGain): string {
 }
 
 /** What a test interval is called by its method; reports before it was named bootstrapped. */
-export function nameMethod({ method }: NonNullable<ReportTest['interval']>): string {
+export function nameMethod({ method }: ReportInterval): string {
   return METHODS[method ?? ''] ?? 'bootstrap'
 }
 

@@ -1,7 +1,8 @@
-import { nameBaseline, nameMethod } from './advice-on-figures.ts'
-import { formatCount, formatNumber, formatPercent, formatPoints } from './format.ts'
+import { nameBaseline, nameMethod, tellFewRows, tellGain } from './advice-on-figures.ts'
+import type { Measure, ReportBaselineFigures, ReportInterval } from './figure-types.ts'
+import { formatCount, formatCounted, formatNumber, formatPercent, formatPoints } from './format.ts'
 import { describeSplit } from './summary.ts'
-import type { Measure, ReportBaselineFigures, ReportInterval, TrainingReport } from './types.ts'
+import type { TrainingReport } from './types.ts'
 
 /** A figure with what it is called and what is said beside it. */
 export interface Tile {
@@ -135,6 +136,40 @@ export function tabulateBaselines(report: TrainingReport): {
     ...on('test rows', test, (baseline) => baseline.test),
   ]
   return { header, rows }
+}
+
+/** The figures as lines of a terminal, those that say most first: those of repeated cross-validation where few rows were held out. */
+export function tellFigures(report: TrainingReport): string[] {
+  const { test, crossValidation, repeatedCrossValidation: repeated, multiLabel } = report
+  const accuracy = multiLabel ? 'exact matches' : 'accuracy'
+  const told = (share: number | null, { low, high }: { low: number; high: number }): string =>
+    `${formatPercent(share)} (95 % interval ${formatPercent(low)} to ${formatPercent(high)})`
+  const lines: string[] = []
+  if (repeated != null) {
+    lines.push(
+      `${accuracy} ${told(repeated.accuracy, repeated.interval)}, macro-F1 ${formatPercent(repeated.macroF1)}, ` +
+        `cross-validated ${repeated.repeats} times on ${formatCounted(repeated.rows, 'row')}`,
+    )
+  }
+  if (test !== null) {
+    const { interval } = test
+    lines.push(
+      `${accuracy} ${interval === null ? formatPercent(test.accuracy) : told(test.accuracy, interval)}, ` +
+        `macro-F1 ${formatPercent(test.macroF1)}, ECE ${formatPercent(test.ece)} on ${formatCounted(test.rows, 'test row')}`,
+    )
+  }
+  const few = tellFewRows(report)
+  if (few !== null) lines.push(few)
+  if (crossValidation !== null && repeated == null) {
+    lines.push(`${accuracy} ${formatPercent(crossValidation.accuracy)} cross-validated`)
+  }
+  for (const baseline of report.baselines ?? []) {
+    const figures = baseline.repeated ?? baseline.test
+    if (figures === null) continue
+    const name = nameBaseline(baseline)
+    lines.push(`${name}: ${formatPercent(figures.accuracy)}, the head ${tellGain(figures.gain)}`)
+  }
+  return lines
 }
 
 /** An interval as `29.2 % to 100.0 %`. */

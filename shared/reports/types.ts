@@ -7,15 +7,6 @@ import type {
   ReportRepeated,
 } from './figure-types.ts'
 
-export type {
-  Measure,
-  ReportBaseline,
-  ReportBaselineFigures,
-  ReportGain,
-  ReportInterval,
-  ReportRepeated,
-} from './figure-types.ts'
-
 /** Number of the report's JSON form; a change that a reader could trip over raises it. */
 export const REPORT_SCHEMA = 1
 

@@ -3,8 +3,6 @@ import type { Promotion, TrainHeadResult } from '../../../shared/jobs/heads/requ
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import { print as printWording, say, task } from '../../../shared/lib/wording.ts'
-import { nameBaseline, tellFewRows, tellGain } from '../../../shared/reports/advice-on-figures.ts'
-import type { TrainingReport } from '../../../shared/reports/types.ts'
 import { REPORT_FILES } from '../../../shared/versions/head-version.ts'
 import type { CommandContext } from '../context.ts'
 import { formatBytes, formatCount, formatShare } from './number-format.ts'
@@ -42,7 +40,7 @@ export function promotionToJson(promotion: Promotion) {
 export async function printResult(
   { print }: CommandContext,
   options: { readonly report?: string },
-  { version, created, report, promotion, embeddings }: TrainHeadResult,
+  { version, created, report, figures, promotion, embeddings }: TrainHeadResult,
 ): Promise<void> {
   const { split, sizes, champion } = report
   const model = version === null ? `${report.name} (not published)` : formatModelVersion(version)
@@ -51,7 +49,7 @@ export async function printResult(
   await print(
     `${model}: ${labels}, ${rows}, method ${report.method.name}, ${formatBytes(sizes.headBytes)}`,
   )
-  for (const line of describeFigures(report)) await print(`  ${line}`)
+  for (const line of figures) await print(`  ${line}`)
   const chosen = report.layers?.find((layer) => layer.chosen)
   if (chosen !== undefined) {
     await print(
@@ -72,40 +70,6 @@ export async function printResult(
     await print(`  report: ${join(options.report, REPORT_FILES.html)}`)
   if (version !== null)
     await print(nextStep(model, promotion.status.startsWith('promoted'), report))
-}
-
-/** The figures that say most first: those of repeated cross-validation where few rows were held out. */
-function describeFigures(report: TrainingReport): string[] {
-  const { test, crossValidation, repeatedCrossValidation: repeated, multiLabel } = report
-  const accuracy = multiLabel ? 'exact matches' : 'accuracy'
-  const told = (share: number | null, { low, high }: { low: number; high: number }): string =>
-    `${formatShare(share)} (95 % interval ${formatShare(low)} to ${formatShare(high)})`
-  const lines: string[] = []
-  if (repeated != null) {
-    lines.push(
-      `${accuracy} ${told(repeated.accuracy, repeated.interval)}, macro-F1 ${formatShare(repeated.macroF1)}, ` +
-        `cross-validated ${repeated.repeats} times on ${formatCount(repeated.rows, 'row')}`,
-    )
-  }
-  if (test !== null) {
-    const { interval } = test
-    lines.push(
-      `${accuracy} ${interval === null ? formatShare(test.accuracy) : told(test.accuracy, interval)}, ` +
-        `macro-F1 ${formatShare(test.macroF1)}, ECE ${formatShare(test.ece)} on ${formatCount(test.rows, 'test row')}`,
-    )
-  }
-  const few = tellFewRows(report)
-  if (few !== null) lines.push(few)
-  if (crossValidation !== null && repeated == null) {
-    lines.push(`${accuracy} ${formatShare(crossValidation.accuracy)} cross-validated`)
-  }
-  for (const baseline of report.baselines ?? []) {
-    const figures = baseline.repeated ?? baseline.test
-    if (figures === null) continue
-    const name = nameBaseline(baseline)
-    lines.push(`${name}: ${formatShare(figures.accuracy)}, the head ${tellGain(figures.gain)}`)
-  }
-  return lines
 }
 
 function describeDifference({

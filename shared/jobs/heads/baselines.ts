@@ -1,4 +1,4 @@
-import type { ReportBaseline } from '../../reports/types.ts'
+import type { ReportBaseline } from '../../reports/figure-types.ts'
 import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainingSet } from '../../training/types.ts'
 import type { TrainingData } from './data.ts'

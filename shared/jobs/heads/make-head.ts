@@ -6,7 +6,8 @@ import { formatModelVersion } from '../../lib/text/model-address.ts'
 import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
-import type { ReportBaseline, TrainingReport } from '../../reports/types.ts'
+import type { ReportBaseline } from '../../reports/figure-types.ts'
+import type { TrainingReport } from '../../reports/types.ts'
 import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
@@ -199,7 +200,15 @@ async function conclude<
   const thumbnails = await makeThumbnails(deps.openThumbnailer, data.test, mistakes)
   const files = tools.renderReport(report, thumbnails)
   signal?.throwIfAborted()
-  const made = { report, files, warnings: data.warnings, embeddings, encoder: encoder.version }
+  const figures = tools.tellFigures(report)
+  const made = {
+    report,
+    files,
+    figures,
+    warnings: data.warnings,
+    embeddings,
+    encoder: encoder.version,
+  }
   if (request.dryRun || fit.refusal !== undefined) {
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }

@@ -1,12 +1,7 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
-import type {
-  ReportBaseline,
-  ReportChampion,
-  ReportMistake,
-  ReportRepeated,
-  TrainingReport,
-} from '../../reports/types.ts'
+import type { ReportBaseline, ReportRepeated } from '../../reports/figure-types.ts'
+import type { ReportChampion, ReportMistake, TrainingReport } from '../../reports/types.ts'
 import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainedHead } from '../../training/types.ts'
 import type { TrainingData } from './data.ts'

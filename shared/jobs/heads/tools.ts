@@ -13,14 +13,15 @@ export async function loadTraining() {
       import('../../training/evaluation/evaluate.ts'),
       import('../../training/evaluation/answers.ts'),
       import('../../training/evaluation/bca.ts'),
-      import('../../training/evaluation/proportion.ts'),
+      import('../../training/evaluation/intervals.ts'),
       import('../../training/evaluation/compare.ts'),
       import('../../training/evaluation/score-answers.ts'),
     ])
-  const [baselines, repeated, layers, markdown, html, json] = await Promise.all([
+  const [baselines, repeated, layers, figures, markdown, html, json] = await Promise.all([
     import('../../training/baselines/baselines.ts'),
     import('../../training/repeated/cross-validate.ts'),
     import('../../training/evaluation/logme.ts'),
+    import('../../reports/figures.ts'),
     import('../../reports/render-markdown.ts'),
     import('../../reports/render-html.ts'),
     import('../../reports/to-json.ts'),
@@ -37,6 +38,7 @@ export async function loadTraining() {
     answerByBaselines: baselines.answerByBaselines,
     crossValidateRepeatedly: repeated.crossValidateRepeatedly,
     scoreLayer: layers.scoreLayer,
+    tellFigures: figures.tellFigures,
     renderReport: (report: TrainingReport, thumbnails?: ReadonlyMap<string, string>) => ({
       markdown: markdown.renderMarkdown(report),
       html: html.renderHtml(report, thumbnails),

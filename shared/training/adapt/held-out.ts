@@ -1,7 +1,6 @@
 import { createRandom } from '../../lib/maths/random.ts'
-import { labelsOfRows, tallyF1 } from '../evaluation/answers.ts'
+import { decide, labelsOfRows, tallyF1 } from '../evaluation/answers.ts'
 import { fitTemperature } from '../evaluation/calibration.ts'
-import { decide } from '../evaluation/evaluate.ts'
 import { calibrationError, confidencesOf, reliabilityBins } from '../evaluation/metrics.ts'
 import { shareCorrect, toProbabilities } from '../evaluation/probabilities.ts'
 import { assignFolds, NEVER_HELD_OUT, sampleRows } from '../numerics/folds.ts'

@@ -1,7 +1,4 @@
-import { answerMostFrequent, type LabelledRows } from './most-frequent.ts'
-import { answerByTfIdf } from './tf-idf.ts'
-
-export type { LabelledRows } from './most-frequent.ts'
+import { answerByTfIdf, type LabelledRows } from './tf-idf.ts'
 
 /** What a head is set beside. */
 export type BaselineName = 'majority' | 'tf-idf'
@@ -26,4 +23,22 @@ export function answerByBaselines(
   const said = texts ? answerByTfIdf(learnt, asked, seed) : null
   if (said !== null) found.push({ name: 'tf-idf', said })
   return found
+}
+
+/** Always the answer that the learnt rows have most often, the first of several: what chance and habit reach. */
+export function answerMostFrequent(
+  { truth }: LabelledRows,
+  asked: readonly string[],
+): readonly (readonly number[])[] {
+  const counts = new Map<string, { readonly answer: readonly number[]; rows: number }>()
+  for (const labels of truth) {
+    const answer = labels.toSorted((a, b) => a - b)
+    const key = answer.join()
+    const entry = counts.get(key)
+    if (entry === undefined) counts.set(key, { answer, rows: 1 })
+    else entry.rows++
+  }
+  let best: { readonly answer: readonly number[]; rows: number } = { answer: [], rows: 0 }
+  for (const entry of counts.values()) if (entry.rows > best.rows) best = entry
+  return asked.map(() => best.answer)
 }

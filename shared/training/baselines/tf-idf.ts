@@ -1,8 +1,16 @@
 import { createRandom } from '../../lib/maths/random.ts'
 import { sampleRows } from '../numerics/folds.ts'
 import { createFeatureHasher } from './hashed-features.ts'
-import type { LabelledRows } from './most-frequent.ts'
 import { fitSparseLogistic } from './sparse-logistic.ts'
+
+/** Rows with labels: texts where there are any, and the labels of each as numbers from 0. */
+export interface LabelledRows {
+  readonly texts: readonly string[]
+  readonly truth: readonly (readonly number[])[]
+  readonly labels: number
+  /** Rows may have several labels, or none. */
+  readonly multiLabel: boolean
+}
 
 /** Rows that it learns from at most, a stratified draw of more. */
 const MAX_ROWS = 10_000

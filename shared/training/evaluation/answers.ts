@@ -1,5 +1,8 @@
+import type { Head } from '../../head/head.ts'
+import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import { bootstrapInterval, type Tally } from './bca.ts'
-import { type Interval, intervalOfRight } from './proportion.ts'
+import { type Interval, intervalOfRight } from './intervals.ts'
+import { predictedClasses } from './metrics.ts'
 
 /** Labels of each row as numbers from 0, those said and those true; no number twice in a row. */
 export interface Answers {
@@ -100,4 +103,20 @@ export function labelsOfRows(has: Uint8Array, columns: number): number[][] {
     if (one === 1) labels[Math.floor(i / columns)]!.push(i % columns)
   })
   return labels
+}
+
+/** What the head answers as 0 or 1 per label: the best one, or all that reach their threshold. */
+export function decide(
+  head: Pick<Head, 'activation' | 'thresholds'>,
+  probabilities: Matrix,
+): Uint8Array {
+  const { data, columns } = probabilities
+  if (head.activation === 'sigmoid') {
+    return Uint8Array.from(data, (p, i) => Number(p >= (head.thresholds?.[i % columns] ?? 0.5)))
+  }
+  const said = new Uint8Array(data.length)
+  predictedClasses(probabilities).forEach((best, row) => {
+    said[row * columns + best] = 1
+  })
+  return said
 }

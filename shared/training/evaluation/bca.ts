@@ -1,6 +1,6 @@
 import { normalCdf, normalQuantile } from '../../lib/maths/distributions.ts'
 import { createRandom } from '../../lib/maths/random.ts'
-import { ALPHA, type Interval } from './proportion.ts'
+import { ALPHA, type Interval } from './intervals.ts'
 
 /** Tests drawn with replacement from the rows. */
 const SAMPLES = 1000

@@ -1,5 +1,5 @@
 import { betaCdf, logGamma } from '../../lib/maths/distributions.ts'
-import { ALPHA, exactPairedTest, type Interval } from './proportion.ts'
+import { ALPHA, exactPairedTest, type Interval } from './intervals.ts'
 
 /** Accuracy of a minus accuracy of b on the same rows, with a 95 % interval. */
 export interface Comparison extends Interval {

@@ -5,7 +5,7 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { oneHot } from '../numerics/rows.ts'
 import type { TrainingSet } from '../types.ts'
-import { type Answers, labelsOfRows, sameSet, shareOf, tallyF1 } from './answers.ts'
+import { type Answers, decide, labelsOfRows, sameSet, shareOf, tallyF1 } from './answers.ts'
 import {
   type ClassMetrics,
   type Confusion,
@@ -129,20 +129,4 @@ export function truthOf(head: Head, { labels, targets, labelSets }: TrainingSet)
     for (const label of set) data[row * columns + places[label]!] = 1
   })
   return { data, rows: sets.length, columns }
-}
-
-/** What the head answers as 0 or 1 per label: the best one, or all that reach their threshold. */
-export function decide(
-  head: Pick<Head, 'activation' | 'thresholds'>,
-  probabilities: Matrix,
-): Uint8Array {
-  const { data, columns } = probabilities
-  if (head.activation === 'sigmoid') {
-    return Uint8Array.from(data, (p, i) => Number(p >= (head.thresholds?.[i % columns] ?? 0.5)))
-  }
-  const said = new Uint8Array(data.length)
-  predictedClasses(probabilities).forEach((best, row) => {
-    said[row * columns + best] = 1
-  })
-  return said
 }

@@ -1,5 +1,5 @@
 import { measureAnswers } from './answers.ts'
-import type { IntervalMethod } from './proportion.ts'
+import type { IntervalMethod } from './intervals.ts'
 
 const SEED = 42
 

@@ -1,7 +1,6 @@
 import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
-import { labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
+import { decide, labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
 import { chooseThresholds } from '../evaluation/calibration.ts'
-import { decide } from '../evaluation/evaluate.ts'
 import { takeRows } from '../numerics/rows.ts'
 import type { Problem } from './problem.ts'
 

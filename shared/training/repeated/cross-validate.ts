@@ -5,10 +5,13 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../../lib/maths/random.ts'
 import { answerByBaselines, type BaselineName } from '../baselines/baselines.ts'
-import { type Answers, labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
-import { decide } from '../evaluation/evaluate.ts'
-import { type Interval, rowsForMargin } from '../evaluation/proportion.ts'
-import { correctedInterval, resampledShareInterval } from '../evaluation/resampled.ts'
+import { type Answers, decide, labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
+import {
+  correctedInterval,
+  type Interval,
+  resampledShareInterval,
+  rowsForMargin,
+} from '../evaluation/intervals.ts'
 import { assignFolds } from '../numerics/folds.ts'
 import { takeRows } from '../numerics/rows.ts'
 import { chooseOnce } from '../train-head.ts'

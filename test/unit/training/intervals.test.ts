@@ -11,15 +11,13 @@ import { measureAnswers } from '../../../shared/training/evaluation/answers.ts'
 import { bcaInterval, intervalOfMean } from '../../../shared/training/evaluation/bca.ts'
 import { compareHeads, comparePaired } from '../../../shared/training/evaluation/compare.ts'
 import {
+  correctedInterval,
   exactInterval,
   exactPairedTest,
   intervalOfRight,
-  rowsForMargin,
-} from '../../../shared/training/evaluation/proportion.ts'
-import {
-  correctedInterval,
   resampledShareInterval,
-} from '../../../shared/training/evaluation/resampled.ts'
+  rowsForMargin,
+} from '../../../shared/training/evaluation/intervals.ts'
 
 interface Golden {
   readonly beta: readonly { x: number; a: number; b: number; cdf: number }[]
