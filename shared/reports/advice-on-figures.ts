@@ -61,13 +61,23 @@ export function adviseOnBaselines(report: TrainingReport): string[] {
     )
   }
   const words = gainOver(report, 'tf-idf')
-  if (words !== null && words.high < 0) {
+  if (words !== null && words.high < 0 && isBetterThanMajority(report)) {
     advice.push(
       `Counting words does better: TF-IDF with logistic regression beats the head clearly (${tellGain(words)} for the head). ` +
         'The labels hang on words more than on what the encoder sees in a text.',
     )
   }
   return advice
+}
+
+/** TF-IDF has learnt something: its interval lies above the most frequent answer. */
+function isBetterThanMajority({ baselines = [] }: TrainingReport): boolean {
+  const of = (name: string) => {
+    const baseline = baselines.find((each) => each.name === name)
+    return baseline?.repeated ?? baseline?.test ?? null
+  }
+  const [majority, words] = [of('majority')?.accuracy, of('tf-idf')?.interval]
+  return majority != null && words != null && words.low > majority
 }
 
 /** A gain with its interval, in a few words. */

@@ -183,6 +183,9 @@ function showEstimate(value: Measure, interval: ReportInterval | null | undefine
 }
 
 function showNumber(value: Measure, interval: ReportInterval | null | undefined): string {
-  if (interval == null) return formatNumber(value)
-  return `${formatNumber(value)} (${formatNumber(interval.low)} to ${formatNumber(interval.high)})`
+  const [low, high] = [formatNumber(interval?.low), formatNumber(interval?.high)]
+  // Digits that are not shown tell nothing.
+  return interval == null || low === high
+    ? formatNumber(value)
+    : `${formatNumber(value)} (${low} to ${high})`
 }

@@ -6,6 +6,7 @@ import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../../lib/maths/random.ts'
 import { answerByBaselines, type BaselineName } from '../baselines/baselines.ts'
 import { type Answers, decide, labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
+import { comparePaired } from '../evaluation/compare.ts'
 import {
   correctedInterval,
   type Interval,
@@ -157,13 +158,13 @@ function summarise(
   const share =
     runs.reduce((sum, { train, test }) => sum + test.length / train.length, 0) / runs.length
   const measure = ({ said }: Board) => {
-    const scores = runs.map(({ test, repeat }) => {
-      const right = test.filter((row) => sameSet(said[repeat]!.get(row)!, truth[row]!))
-      return right.length / test.length
-    })
+    const right = runs.map(({ test, repeat }) =>
+      test.map((row) => sameSet(said[repeat]!.get(row)!, truth[row]!)),
+    )
+    const scores = right.map((rows) => rows.filter(Boolean).length / rows.length)
     const f1 = said.map((answers) => measureF1({ truth, labels: set.labels.length }, answers))
     return {
-      scores,
+      ...{ scores, right: right.flat() },
       figures: {
         accuracy: meanOf(scores),
         interval: resampledShareInterval(scores, share, rows),
@@ -180,21 +181,40 @@ function summarise(
     ...{ repeats, folds, rows },
     ...own.figures,
     rowsForFivePoints: rowsForMargin(own.figures.accuracy, FIVE_POINTS),
-    baselines: Object.entries(baselines).map(([name, { scores, figures }]) => {
+    baselines: Object.entries(baselines).map(([name, { scores, right, figures }]) => {
       const gains = own.scores.map((score, run) => score - scores[run]!)
-      return { name: name as BaselineName, ...figures, gain: gainOf(gains, share, rows) }
+      const won = own.right.filter((one, i) => one && !right[i]).length / repeats
+      const lost = own.right.filter((one, i) => !one && right[i]).length / repeats
+      const gain = gainOf(gains, share, { won, lost, rows })
+      return { name: name as BaselineName, ...figures, gain }
     }),
   }
 }
 
-/** Runs that all gain the same say too little of the spread: one row in all that were held out stands for it then. */
-function gainOf(gains: readonly number[], share: number, rows: number) {
+/**
+ * Runs that all gain the same say too little of their spread: the exact paired interval of the rows as they fall in one
+ * repetition on average stands instead where it is wider.
+ */
+function gainOf(
+  gains: readonly number[],
+  share: number,
+  counts: { readonly won: number; readonly lost: number; readonly rows: number },
+): RepeatedBaseline['gain'] {
   const difference = meanOf(gains)
+  const { low, high, method } = comparePaired(
+    Math.round(counts.won),
+    Math.round(counts.lost),
+    Math.round(counts.rows),
+  )
   const corrected = correctedInterval(gains, share)
-  const least = 1 / rows
-  const low = Math.max(-1, Math.min(corrected?.low ?? -1, difference - least))
-  const high = Math.min(1, Math.max(corrected?.high ?? 1, difference + least))
-  return { difference, low, high, method: 'nadeau-bengio' } as const
+  if (corrected === null || corrected.high - corrected.low < high - low) {
+    return { difference, low: Math.min(low, difference), high: Math.max(high, difference), method }
+  }
+  return {
+    ...{ difference, method: corrected.method },
+    low: Math.max(-1, corrected.low),
+    high: Math.min(1, corrected.high),
+  }
 }
 
 function measureF1(
