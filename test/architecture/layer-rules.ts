@@ -531,6 +531,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     imports: {
       training: 'value',
       'training/numerics': 'value',
+      'training/methods': 'value',
       'training/evaluation': 'value',
       'training/baselines': 'value',
       head: 'value',

@@ -15,8 +15,8 @@ import {
 } from '../evaluation/intervals.ts'
 import { assignFolds } from '../numerics/folds.ts'
 import { takeRows } from '../numerics/rows.ts'
-import { chooseOnce } from '../train-head.ts'
 import type { TrainingSet, TrainOptions, TrainTools } from '../types.ts'
+import { chooseOnce } from './refit.ts'
 
 /** What repeated cross-validation says of a way to answer. */
 export interface RepeatedFigures {
