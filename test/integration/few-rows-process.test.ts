@@ -4,21 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundleCli } from '../cli-bundle.ts'
+import { bundledCli } from '../cli-bundle.ts'
 import { sharedPath } from '../shared-folder.ts'
 import { finish } from './finish-process.ts'
 
 const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', import.meta.url))
 const tickets = sharedPath('cases', '20-interval-of-a-perfect-score', 'tickets.csv')
-let bundle: Awaited<ReturnType<typeof bundleCli>>
+const bundle = bundledCli()
 let folder: string
 beforeAll(async () => {
-  bundle = await bundleCli()
   folder = await mkdtemp(join(tmpdir(), 'espalier-few-'))
 })
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
-  await rm(bundle.folder, { recursive: true, force: true })
 })
 
 function run(...argv: string[]) {
