@@ -10,9 +10,12 @@ export type DatasetWarningCode =
   | 'not_images'
   | 'unreadable_images'
 
+/** What an encoder makes of texts, beside what their reading finds. */
+export type EncoderWarningCode = 'unknown_tokens' | 'unknown_scripts' | 'cut_texts'
+
 /** A counted warning with the first few cases. */
 export interface DatasetWarning {
-  readonly code: DatasetWarningCode
+  readonly code: DatasetWarningCode | EncoderWarningCode
   readonly count: number
   /** A whole sentence, with the count and the fix. */
   readonly message: string

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { EncoderInput } from '../lib/manifests/encoder-input.ts'
@@ -108,9 +109,12 @@ class PooledEncoder implements Encoder {
   readonly #projections: ProjectionRegistry
   readonly #cache: ResultCache | null
   readonly #active = new Set<Promise<unknown>>()
+  readonly #tokenizerPath: string | null
   #closing: Promise<void> | null = null
 
   constructor(options: EncoderOptions, pool: Pool) {
+    const tokenizer = tokenizerOf(options.manifest)
+    this.#tokenizerPath = tokenizer === null ? null : join(options.artifactDir, tokenizer)
     const { manifest, limits, resultCacheBytes = 0, longJobs = false } = options
     const { dimension } = manifest
     this.info = describe(options, pool)
@@ -166,6 +170,12 @@ class PooledEncoder implements Encoder {
       lostMs: this.#pool.lostMs,
       cache: this.#cache?.stats() ?? null,
     }
+  }
+
+  async openTokenizer() {
+    if (this.#tokenizerPath === null) return null
+    const { loadTokenizer } = await import('../runtime/text/tokenizer.ts')
+    return loadTokenizer(this.#tokenizerPath)
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { EncoderInput, Modality } from '../lib/manifests/encoder-input.ts'
 import type { NearestRows } from '../lib/maths/matrix-kernels.ts'
 import type { WireDistance, WireMemory } from '../runtime/protocol.ts'
+import type { Tokenizer } from '../runtime/text/tokenizer.ts'
 import type { ResultCacheStats } from './result-cache.ts'
 
 export type { EncoderInput, Modality } from '../lib/manifests/encoder-input.ts'
@@ -131,6 +132,8 @@ export interface Encoder {
   setProjection(projection: Projection | null): Promise<void>
   /** What waits and what has happened so far, for probes and metrics. */
   load(): EncoderLoad
+  /** What turns its texts into tokens, for looking at them without running them; null or missing where there is none. */
+  openTokenizer?(): Promise<Pick<Tokenizer, 'encode' | 'unknownId'> | null>
   /** Stops intake, lets accepted work finish, releases sessions. Never interrupts a run. */
   close(): Promise<void>
 }

@@ -1,10 +1,10 @@
 import type { FittedMethod } from '../training/catalogue/methods.ts'
+import { adviseOnBaselines, isLearnable, tellFewRows } from './advice-on-figures.ts'
 import { formatCount, formatCounted, formatPercent, shorten } from './format.ts'
 import { confusedPairs } from './summary.ts'
 import type { ReportTest, TrainingReport } from './types.ts'
 
 const FEW_EXAMPLES = 8
-const FEW_TEST_ROWS = 200
 const HIGH_ECE = 0.05
 const WIDE_GAP = 0.08
 const POOR_FIT = 0.9
@@ -51,11 +51,18 @@ const EFFECTS: Readonly<Partial<Record<string, string>>> = {
 export function adviseOn(report: TrainingReport): string[] {
   return [
     adviseOnClasses(report),
-    report.test === null
-      ? ['No rows were held out: nothing here says how the head does on new texts.']
-      : adviseOnTest(report, report.test),
-    report.fineTuning === undefined ? [...adviseOnFit(report), ...adviseFineTuning(report)] : [],
+    tellFewRows(report) ?? [],
+    report.test === null ? adviseWithoutTest(report) : adviseOnTest(report, report.test),
+    adviseOnBaselines(report),
+    report.fineTuning === undefined && isLearnable(report) && isReadable(report.dataset)
+      ? [...adviseOnFit(report), ...adviseFineTuning(report)]
+      : [],
   ].flat()
+}
+
+function adviseWithoutTest({ repeatedCrossValidation }: TrainingReport): string[] {
+  if (repeatedCrossValidation != null) return []
+  return ['No rows were held out: nothing here says how the head does on new texts.']
 }
 
 function adviseOnClasses({ dataset }: TrainingReport): string[] {
@@ -82,11 +89,8 @@ function adviseOnClasses({ dataset }: TrainingReport): string[] {
 function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
   const advice: string[] = []
   const { crossValidation, outOfDistribution } = report
-  if (test.rows < FEW_TEST_ROWS) {
-    advice.push(
-      `Only ${formatCounted(test.rows, 'test row')}: differences of a few points mean little.`,
-    )
-  } else if (test.ece !== null && test.ece >= HIGH_ECE) {
+  const isFew = tellFewRows(report) !== null
+  if (!isFew && test.ece !== null && test.ece >= HIGH_ECE) {
     advice.push(
       `Confidence is off by ${formatPercent(test.ece)} on average (ECE): choose thresholds from the ` +
         'reliability diagram, not from the scores at face value.',
@@ -100,7 +104,8 @@ function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
     )
   }
   const { pairs, errors } = confusedPairs(report.labels, test)
-  const worst = pairs[0]
+  // Of two labels all errors are of the one pair.
+  const worst = report.labels.length > 2 ? pairs[0] : undefined
   if (worst !== undefined && worst.count >= MAX_NAMED && worst.count >= PAIR_SHARE * errors) {
     advice.push(
       `${nameSome([worst.first])} and ${nameSome([worst.second])} make up ` +
@@ -154,6 +159,11 @@ function adviseOnFit({ crossValidation, candidates }: TrainingReport): string[] 
     )
   }
   return advice
+}
+
+/** Texts that the encoder cannot read teach it little. */
+function isReadable({ warnings }: TrainingReport['dataset']): boolean {
+  return warnings.every(({ code }) => code !== 'unknown_tokens' && code !== 'unknown_scripts')
 }
 
 /** A sentence where fine-tuning the encoder is likely to pay; docs/fine-tuning.md has the evidence. */

@@ -1,5 +1,6 @@
 import { adviseOn, describeWarnings } from './advice.ts'
 import { type Bar, drawBars } from './bar-chart.ts'
+import { listTiles, tabulateBaselines } from './figures.ts'
 import {
   formatBytes,
   formatCount,
@@ -10,7 +11,7 @@ import {
 } from './format.ts'
 import { type Child, element, type Markup } from './markup.ts'
 import { drawReliability } from './reliability-chart.ts'
-import { compareChampion, describeChampion, describeSplit } from './summary.ts'
+import { compareChampion, describeChampion } from './summary.ts'
 import type { ReportTest, TrainingReport } from './types.ts'
 
 const MAX_CANDIDATES = 24
@@ -62,7 +63,7 @@ export function scrollTable(
 
 /** The numbers that most readers came for. */
 export function renderTiles(report: TrainingReport): Markup {
-  const { test, crossValidation, outOfDistribution, sizes, multiLabel } = report
+  const { outOfDistribution, sizes } = report
   const tile = (term: string, value: string, note: string): Markup =>
     element(
       'div',
@@ -71,28 +72,7 @@ export function renderTiles(report: TrainingReport): Markup {
       element('dd', {}, value),
       element('dd', { class: 'note' }, note),
     )
-  const tiles: Markup[] = []
-  if (test !== null) {
-    const { interval } = test
-    tiles.push(
-      tile(
-        multiLabel ? 'Exact matches' : 'Accuracy',
-        formatPercent(test.accuracy),
-        interval === null
-          ? 'on test rows'
-          : `${formatPercent(interval.low)} to ${formatPercent(interval.high)}`,
-      ),
-      tile('Macro-F1', formatPercent(test.macroF1), 'mean over labels'),
-      tile('ECE', formatPercent(test.ece), 'confidence off by'),
-      tile('NLL', formatNumber(test.nll), 'nats per row'),
-      tile('Test rows', formatCount(test.rows), describeSplit(report)),
-    )
-  }
-  if (crossValidation !== null) {
-    tiles.push(
-      tile('Cross-validated', formatPercent(crossValidation.accuracy), 'accuracy, training rows'),
-    )
-  }
+  const tiles = listTiles(report).map(({ term, value, note }) => tile(term, value, note))
   if (outOfDistribution !== null) {
     const { threshold, keepRate } = outOfDistribution
     tiles.push(
@@ -129,6 +109,16 @@ export function renderNotes(report: TrainingReport): Markup | null {
   if (lines.length === 0) return null
   const items = lines.map((line) => element('li', {}, line))
   return section('Warnings and advice', element('ul', {}, items))
+}
+
+/** The head beside simpler answers on the same rows; null where there are none. */
+export function renderBaselines(report: TrainingReport): Markup | null {
+  const { header, rows } = tabulateBaselines(report)
+  if (rows.length === 0) return null
+  return section(
+    'Beside simpler answers',
+    scrollTable(header, rows, { label: 'The head beside simpler answers' }),
+  )
 }
 
 /** The methods that were tried, as bars, with their parameters in a table. */

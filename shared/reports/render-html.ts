@@ -6,6 +6,7 @@ import { renderConfusions } from './html-confusions.ts'
 import { renderFineTuning } from './html-fine-tuning.ts'
 import { renderLayers, renderMistakes, type Thumbnails } from './html-images.ts'
 import {
+  renderBaselines,
   renderCandidates,
   renderChampion,
   renderNotes,
@@ -49,6 +50,7 @@ export function renderHtml(report: TrainingReport, thumbnails: Thumbnails = new 
     renderHeader(report),
     renderTiles(report),
     renderChampion(report),
+    renderBaselines(report),
     renderFineTuning(report.fineTuning),
     renderNotes(report),
     renderLayers(report),

@@ -1,5 +1,6 @@
 import { adviseOn, describeWarnings } from './advice.ts'
 import { escapeMarkdown, toCodeSpan, toFence } from './escape.ts'
+import { listFigures, tabulateBaselines } from './figures.ts'
 import {
   listFineTuning,
   tabulateContenders,
@@ -17,7 +18,7 @@ import {
   shorten,
 } from './format.ts'
 import { LAYER_COLUMNS, layerRow } from './html-images.ts'
-import { describeChampion, describeSplit, orderByF1 } from './summary.ts'
+import { describeChampion, orderByF1 } from './summary.ts'
 import type { ReportFineTuning, ReportTest, TrainingReport } from './types.ts'
 
 const MAX_CLASSES = 30
@@ -34,6 +35,7 @@ export function renderMarkdown(report: TrainingReport): string {
     `# ${toCodeSpan(report.name)}`,
     introduce(report),
     showResults(report),
+    showBaselines(report),
     showFineTuning(report.fineTuning),
     showNotes(report),
     showLayers(report),
@@ -57,24 +59,8 @@ function introduce({ method, encoder, created, labels, multiLabel }: TrainingRep
 }
 
 function showResults(report: TrainingReport): string {
-  const { test, crossValidation, outOfDistribution, champion, sizes } = report
-  const rows: string[][] = []
-  if (test !== null) {
-    const interval =
-      test.interval === null
-        ? ''
-        : ` (${formatPercent(test.interval.low)} to ${formatPercent(test.interval.high)})`
-    rows.push(
-      [report.multiLabel ? 'Exact matches' : 'Accuracy', formatPercent(test.accuracy) + interval],
-      ['Macro-F1', formatPercent(test.macroF1)],
-      ['Calibration error (ECE)', formatPercent(test.ece)],
-      ['Negative log-likelihood', formatNumber(test.nll)],
-      ['Test rows', `${formatCount(test.rows)}, ${describeSplit(report)}`],
-    )
-  }
-  if (crossValidation !== null) {
-    rows.push(['Accuracy, cross-validated', formatPercent(crossValidation.accuracy)])
-  }
+  const { outOfDistribution, champion, sizes } = report
+  const rows: string[][] = listFigures(report).map((row) => [...row])
   if (outOfDistribution !== null) {
     const { threshold, keepRate } = outOfDistribution
     rows.push([
@@ -107,6 +93,12 @@ function showFineTuning(report: ReportFineTuning | undefined): string | null {
     ...(curve.rows.length > 0 ? [renderTable(curve.header, curve.rows, [0, 1, 2, 3, 4])] : []),
   ]
   return parts.join('\n\n')
+}
+
+function showBaselines(report: TrainingReport): string | null {
+  const { header, rows } = tabulateBaselines(report)
+  if (rows.length === 0) return null
+  return `## Beside simpler answers\n\n${renderTable(header, escapeCells(rows), [1, 2, 3, 4])}`
 }
 
 function escapeCells(rows: readonly (readonly string[])[]): string[][] {

@@ -21,6 +21,8 @@ const KEY_ORDER = [
   'layers',
   'candidates',
   'crossValidation',
+  'repeatedCrossValidation',
+  'baselines',
   'test',
   'outOfDistribution',
   'champion',

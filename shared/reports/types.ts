@@ -1,10 +1,14 @@
 import type { DatasetSummary } from '../dataset/labelled.ts'
+import type {
+  Measure,
+  ReportBaseline,
+  ReportGain,
+  ReportInterval,
+  ReportRepeated,
+} from './figure-types.ts'
 
 /** Number of the report's JSON form; a change that a reader could trip over raises it. */
 export const REPORT_SCHEMA = 1
-
-/** A measured number; null where it is undefined (no rows, no champion). Shares are 0 to 1. */
-export type Measure = number | null
 
 /** All that a trained version says about itself, as plain values. */
 export interface TrainingReport {
@@ -23,6 +27,10 @@ export interface TrainingReport {
   readonly layers?: readonly ReportLayer[] | undefined
   readonly candidates: readonly ReportCandidate[]
   readonly crossValidation: ReportCrossValidation | null
+  /** Set where few rows, or none, were held out for the test. */
+  readonly repeatedCrossValidation?: ReportRepeated | null | undefined
+  /** Simpler answers on the same rows; missing in old reports. */
+  readonly baselines?: readonly ReportBaseline[] | undefined
   /** Null where no rows were held out. */
   readonly test: ReportTest | null
   readonly outOfDistribution: ReportOutOfDistribution | null
@@ -76,9 +84,12 @@ export interface ReportLayer {
   readonly chosen: boolean
 }
 
-/** Out-of-fold results of the chosen method on the training rows. */
+/** Out-of-fold results of the chosen method on the training rows, counted as those on the test rows are. */
 export interface ReportCrossValidation {
+  /** With several labels per text, the share of exact matches. */
   readonly accuracy: Measure
+  readonly macroF1?: Measure | undefined
+  readonly microF1?: Measure | undefined
   readonly nll: Measure
   readonly ece: Measure
   /** Accuracy of the final head on the rows it was fitted on. */
@@ -89,9 +100,15 @@ export interface ReportCrossValidation {
 export interface ReportTest {
   readonly rows: number
   readonly accuracy: Measure
-  /** Bootstrap interval of the accuracy, 95 %. */
-  readonly interval: { readonly low: number; readonly high: number } | null
+  /** Interval of the accuracy. */
+  readonly interval: ReportInterval | null
   readonly macroF1: Measure
+  readonly macroF1Interval?: ReportInterval | null | undefined
+  /** Differs from the accuracy with several labels per text alone. */
+  readonly microF1?: Measure | undefined
+  readonly nllInterval?: ReportInterval | null | undefined
+  /** Rows from which on the interval of such an accuracy reaches no further than five points to either side. */
+  readonly rowsForFivePoints?: number | undefined
   readonly ece: Measure
   readonly nll: Measure
   readonly perClass: readonly ReportClass[]
@@ -161,9 +178,11 @@ export interface ReportChampion {
   readonly accuracy: Measure
   readonly macroF1: Measure
   readonly difference: number
-  /** Bootstrap interval of the difference, 95 %. */
+  /** Interval of the difference, 95 %. */
   readonly low: number
   readonly high: number
+  readonly method?: string | undefined
+  readonly pValue?: number | undefined
 }
 
 export interface ReportSizes {
@@ -229,11 +248,11 @@ export interface ReportContender {
   readonly tuned: boolean
   readonly precision: string
   readonly accuracy: Measure
-  readonly interval: { readonly low: number; readonly high: number } | null
+  readonly interval: ReportInterval | null
   readonly macroF1: Measure
   readonly ece: Measure
-  /** Accuracy less that of the frozen head, with its paired bootstrap interval; null for the frozen head. */
-  readonly gain: { readonly difference: number; readonly low: number; readonly high: number } | null
+  /** Accuracy less that of the frozen head, with its paired interval; null for the frozen head. */
+  readonly gain: ReportGain | null
 }
 
 /** What the comparison says to do. */

@@ -1,27 +1,20 @@
 import { findUnusable } from '../head/encode.ts'
-import type { Head, NeighbourMemory } from '../head/head.ts'
-import { quantizeRows } from '../head/neighbours.ts'
 import { EspalierError } from '../lib/errors.ts'
-import type { Matrix } from '../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../lib/maths/random.ts'
+import { assembleHead, DEFAULT_SEED, subsetOf } from './assemble-head.ts'
 import { FITTED_METHODS } from './catalogue/methods.ts'
 import { type CheckedSet, checkSet } from './check-set.ts'
 import { trainDetector } from './detect/train-detector.ts'
-import { chooseThresholds } from './evaluation/calibration.ts'
 import { calibrationError, confidencesOf, reliabilityBins } from './evaluation/metrics.ts'
 import type { Candidate } from './methods/candidates.ts'
+import { figuresOutOfFold } from './methods/out-of-fold.ts'
 import { createProblem, type Problem } from './methods/problem.ts'
 import { selectMethod } from './methods/select-method.ts'
 import { sampleRows } from './numerics/folds.ts'
-import type { LinearFit } from './numerics/linear-fit.ts'
-import { takeRows, takeValues } from './numerics/rows.ts'
 import type { TrainedHead, TrainingSet, TrainOptions, TrainTools } from './types.ts'
 
 /** Settings are chosen on at most this many rows; the final fit uses all. */
 const MAX_SELECTION_ROWS = 30_000
-/** Rows of a neighbour memory: 20 MB at 384 dimensions. */
-const MAX_MEMORY_ROWS = 50_000
-const DEFAULT_SEED = 42
 const DEFAULT_FOLDS = 5
 /** Steps that are reported: up to all methods, the final fit, the detector. */
 const STEPS = FITTED_METHODS.length + 2
@@ -68,50 +61,22 @@ async function trainOnce(
   tools: TrainTools,
   onAssumed?: () => void,
 ): Promise<TrainedHead> {
-  let done = 0
-  const step = (name: string): void => {
-    if (tools.signal?.aborted)
-      throw new EspalierError('request_cancelled', 'training was cancelled')
-    tools.onProgress?.(name, done++, STEPS)
-  }
-  const { folds = DEFAULT_FOLDS, seed = DEFAULT_SEED } = options
-  const settings = { folds, seed, assumesVariance: onAssumed !== undefined }
-  const random = createRandom(settings.seed)
-  const kept = sampleRows(checked.groups, MAX_SELECTION_ROWS, random)
-  const problem = await createProblem(tools.kernels, subsetOf(checked, kept), settings)
-  const memory = options.memory !== false
-  const { standard } = options
-  const selection = await selectMethod(problem, options.method, { memory, standard, step })
+  const step = stepsOf(tools)
+  const assumesVariance = onAssumed !== undefined
+  const chooser = { ...tools, step, assumesVariance }
+  const { problem, selection, settings, isWhole } = await choose(checked, options, chooser)
   step('fit')
-  const isWhole = kept.length === checked.groups.length
   const whole = isWhole
     ? problem
     : await createProblem(tools.kernels, checked, { ...settings, folds: 0 })
   const { chosen } = selection
-  const fit = await fitParts(chosen, whole)
+  const head = await assembleHead(set, options, { checked, chosen, problem }, whole)
   if (onAssumed && (await isAssumed(whole))) onAssumed()
   step('detector')
   const detector = await trainDetector(problem, checked.groupCount)
-  const head: Head = {
-    family: options.family,
-    dimension: set.dimension,
-    labels: [...set.labels],
-    activation: checked.activation,
-    weights: new Float32Array(fit.weights),
-    bias: new Float32Array(fit.bias),
-    temperature: chosen.temperature,
-    memory: chosen.votes ? buildMemory(checked, chosen.votes, settings.seed) : null,
-    adjustment:
-      options.balance && checked.activation === 'softmax' ? removePriors(checked.targets) : null,
-    thresholds:
-      checked.activation === 'sigmoid'
-        ? chooseThresholds(chosen.probabilities, problem.truth)
-        : null,
-    detector,
-  }
   tools.onProgress?.('done', STEPS, STEPS)
   return {
-    head,
+    head: { ...head, detector },
     method: chosen.name,
     why: selection.why,
     candidates: selection.candidates.map(({ name, parameters, accuracy, nll }) => ({
@@ -124,30 +89,35 @@ async function trainOnce(
   }
 }
 
-function subsetOf(checked: CheckedSet, kept: Int32Array): CheckedSet {
-  if (kept.length === checked.groups.length) return checked
-  return {
-    ...checked,
-    rows: takeRows(checked.rows, kept),
-    targets: takeRows(checked.targets, kept),
-    groups: takeValues(checked.groups, kept),
+function stepsOf(tools: TrainTools): (name: string) => void {
+  let done = 0
+  return (name) => {
+    if (tools.signal?.aborted)
+      throw new EspalierError('request_cancelled', 'training was cancelled')
+    tools.onProgress?.(name, done++, STEPS)
   }
 }
 
-async function fitParts(chosen: Candidate, problem: Problem): Promise<LinearFit> {
-  let sum: LinearFit | null = null
-  for (const { candidate, share } of chosen.parts) {
-    const fit = await candidate.fit(problem)
-    const weights = fit.weights.map((value) => share * value)
-    const bias = fit.bias.map((value) => share * value)
-    sum = sum
-      ? {
-          weights: weights.map((value, i) => value + sum!.weights[i]!),
-          bias: bias.map((value, i) => value + sum!.bias[i]!),
-        }
-      : { weights, bias }
-  }
-  return sum!
+/** Chooses method and settings by cross-validation, on a seeded draw of very many rows. */
+export async function choose(
+  checked: CheckedSet,
+  options: TrainOptions,
+  tools: Pick<TrainTools, 'kernels'> & {
+    readonly step: (name: string) => void
+    /** Gives classes of equal rows a variance. */
+    readonly assumesVariance: boolean
+  },
+) {
+  const { kernels, step, assumesVariance } = tools
+  const { folds = DEFAULT_FOLDS, seed = DEFAULT_SEED } = options
+  const settings = { folds, seed, assumesVariance }
+  const random = createRandom(settings.seed)
+  const kept = sampleRows(checked.groups, MAX_SELECTION_ROWS, random)
+  const problem = await createProblem(kernels, subsetOf(checked, kept), settings)
+  const memory = options.memory !== false
+  const { standard } = options
+  const selection = await selectMethod(problem, options.method, { memory, standard, step })
+  return { problem, selection, settings, isWhole: kept.length === checked.groups.length }
 }
 
 async function isAssumed({ gaussians, coordinates, groups, classes, activation }: Problem) {
@@ -155,25 +125,8 @@ async function isAssumed({ gaussians, coordinates, groups, classes, activation }
   return (await gaussians.measure(coordinates, groups, classes)).isAssumed
 }
 
-function buildMemory(
-  { rows, groups }: CheckedSet,
-  votes: NonNullable<Candidate['votes']>,
-  seed: number,
-): NeighbourMemory {
-  const kept = sampleRows(groups, MAX_MEMORY_ROWS, createRandom(seed))
-  const { data, columns } = takeRows(rows, kept)
-  return { ...quantizeRows(data, columns), labels: takeValues(groups, kept), ...votes }
-}
-
-/** -log of each label's share, so that the answer is as if labels were equally frequent. */
-function removePriors({ data, rows, columns }: Matrix): Float32Array {
-  const counts = new Float64Array(columns)
-  for (let i = 0; i < data.length; i++) counts[i % columns] = counts[i % columns]! + data[i]!
-  return Float32Array.from(counts, (count) => -Math.log((count * columns) / rows))
-}
-
-function summarise(problem: Problem, { probabilities, accuracy, nll }: Candidate) {
+function summarise(problem: Problem, { probabilities, nll }: Candidate) {
   const { confidences, right } = confidencesOf(probabilities, problem.truth, problem.activation)
   const ece = calibrationError(reliabilityBins(confidences, right))
-  return { accuracy, nll, ece, rows: problem.heldOut.length }
+  return { ...figuresOutOfFold(problem, probabilities), nll, ece, rows: problem.heldOut.length }
 }

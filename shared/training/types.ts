@@ -49,6 +49,18 @@ export interface CandidateReport {
   readonly nll: number
 }
 
+/** The chosen way on rows that its fits had not seen, counted as test rows are. */
+export interface CrossValidation {
+  /** Share of rows whose whole answer is right. */
+  readonly accuracy: number
+  readonly macroF1: number
+  /** F1 over all labels together. */
+  readonly microF1: number
+  readonly nll: number
+  readonly ece: number
+  readonly rows: number
+}
+
 export interface TrainedHead {
   readonly head: Head
   /** `softmax`, `lda`, `softmax+lda+knn` … */
@@ -57,10 +69,5 @@ export interface TrainedHead {
   readonly why: string
   readonly candidates: readonly CandidateReport[]
   /** Of the chosen candidate on rows held out; null where no row could be. */
-  readonly crossValidation: {
-    readonly accuracy: number
-    readonly nll: number
-    readonly ece: number
-    readonly rows: number
-  } | null
+  readonly crossValidation: CrossValidation | null
 }

@@ -147,6 +147,13 @@ type Measured = number | null | undefined
 export interface MeasuredReport {
   readonly split: { readonly testRows: number }
   readonly crossValidation: { readonly accuracy: Measured; readonly nll: Measured } | null
+  readonly repeatedCrossValidation?:
+    | {
+        readonly accuracy: Measured
+        readonly interval: { readonly low: number; readonly high: number }
+      }
+    | null
+    | undefined
   readonly test: {
     readonly accuracy: Measured
     readonly interval: { readonly low: number; readonly high: number } | null
@@ -157,7 +164,12 @@ export interface MeasuredReport {
 }
 
 /** The metrics of a classifier's manifest. */
-export function collectHeadMetrics({ split, crossValidation, test }: MeasuredReport) {
+export function collectHeadMetrics({
+  split,
+  crossValidation,
+  repeatedCrossValidation: repeated,
+  test,
+}: MeasuredReport) {
   return {
     accuracy: measure(test?.accuracy),
     accuracyLow: measure(test?.interval?.low),
@@ -168,6 +180,11 @@ export function collectHeadMetrics({ split, crossValidation, test }: MeasuredRep
     testRows: split.testRows,
     crossValidatedAccuracy: measure(crossValidation?.accuracy),
     crossValidatedNll: measure(crossValidation?.nll),
+    ...(repeated != null && {
+      repeatedAccuracy: measure(repeated.accuracy),
+      repeatedAccuracyLow: measure(repeated.interval.low),
+      repeatedAccuracyHigh: measure(repeated.interval.high),
+    }),
   }
 }
 

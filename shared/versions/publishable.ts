@@ -41,6 +41,14 @@ const reportSchema = z.looseObject({
   dataset: z.looseObject({ sha256: z.string() }),
   split: z.looseObject({ trainRows: z.number(), testRows: z.number() }),
   crossValidation: z.looseObject({ accuracy: measured, nll: measured }).nullable(),
+  repeatedCrossValidation: z
+    .looseObject({
+      accuracy: measured,
+      interval: z.object({ low: z.number(), high: z.number() }),
+    })
+    .nullable()
+    .catch(null)
+    .optional(),
   test: z
     .looseObject({
       accuracy: measured,

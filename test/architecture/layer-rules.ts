@@ -31,6 +31,8 @@ const trained = {
   'training/catalogue': 'value',
   'training/numerics': 'dynamic',
   'training/evaluation': 'dynamic',
+  'training/baselines': 'dynamic',
+  'training/repeated': 'dynamic',
   'training/adapt': 'dynamic',
 } as const
 
@@ -515,6 +517,26 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   },
   'training/detect': {
     imports: { 'training/methods': 'types', 'training/numerics': 'value', head: 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/baselines': {
+    imports: { 'training/numerics': 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/repeated': {
+    imports: {
+      training: 'value',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      'training/baselines': 'value',
+      head: 'value',
+      ...lib,
+    },
     packages: [],
     builtins: false,
     instead: PURE,

@@ -100,6 +100,7 @@ async function predictFile(
           source: source.name,
           predict: { topK, threshold },
           withText: options.text,
+          lookAtTexts: options.quiet !== true,
           signal,
           onProgress: (rows) => display.report('predicting', rows, 0),
         })

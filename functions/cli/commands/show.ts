@@ -49,6 +49,7 @@ function formatCard(card: ModelCard): string {
   add('labels', describeLabels(metadata))
   add('method', metadata.method)
   add('why', metadata.why)
+  add('repeated', describeRepeated(metrics))
   add('accuracy', describeAccuracy(metrics))
   for (const key of ['macroF1', 'ece', 'crossValidatedAccuracy'] as const) {
     if (typeof metrics[key] === 'number') add(TITLES[key], formatShare(metrics[key]))
@@ -115,6 +116,13 @@ function describeAccuracy(metrics: Readonly<Record<string, unknown>>): string | 
       ? ` (95 % interval ${formatShare(accuracyLow)} to ${formatShare(accuracyHigh)})`
       : ''
   return `${formatShare(accuracy)}${interval}, ${testRows} test rows`
+}
+
+/** Of repeated cross-validation, where few rows were held out. */
+function describeRepeated(metrics: Readonly<Record<string, unknown>>): string | null {
+  const { repeatedAccuracy: value, repeatedAccuracyLow: low, repeatedAccuracyHigh: high } = metrics
+  if (typeof value !== 'number' || typeof low !== 'number' || typeof high !== 'number') return null
+  return `${formatShare(value)} (95 % interval ${formatShare(low)} to ${formatShare(high)}), cross-validation of all rows`
 }
 
 function formatHistory(name: string, history: ModelCard['state']['history']): string[] {

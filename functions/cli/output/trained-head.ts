@@ -40,25 +40,16 @@ export function promotionToJson(promotion: Promotion) {
 export async function printResult(
   { print }: CommandContext,
   options: { readonly report?: string },
-  { version, created, report, promotion, embeddings }: TrainHeadResult,
+  { version, created, report, figures, promotion, embeddings }: TrainHeadResult,
 ): Promise<void> {
-  const { test, crossValidation, split, sizes, champion } = report
+  const { split, sizes, champion } = report
   const model = version === null ? `${report.name} (not published)` : formatModelVersion(version)
   const rows = formatCount(split.trainRows, 'row')
   const labels = formatCount(report.labels.length, 'label')
   await print(
     `${model}: ${labels}, ${rows}, method ${report.method.name}, ${formatBytes(sizes.headBytes)}`,
   )
-  if (test !== null) {
-    const { low, high } = test.interval ?? { low: null, high: null }
-    await print(
-      `  accuracy ${formatShare(test.accuracy)} (95 % interval ${formatShare(low)} to ${formatShare(high)}), ` +
-        `macro-F1 ${formatShare(test.macroF1)}, ECE ${formatShare(test.ece)} on ${formatCount(test.rows, 'test row')}`,
-    )
-  }
-  if (crossValidation !== null) {
-    await print(`  accuracy ${formatShare(crossValidation.accuracy)} cross-validated`)
-  }
+  for (const line of figures) await print(`  ${line}`)
   const chosen = report.layers?.find((layer) => layer.chosen)
   if (chosen !== undefined) {
     await print(

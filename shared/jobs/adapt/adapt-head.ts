@@ -77,7 +77,8 @@ export async function adaptHead(
 async function embedDomains(deps: EmbedJobDeps, data: Domains, options: EmbedJobOptions) {
   const { train, target, truth } = data
   const inputs = [...train.map(inputOf), ...(target.images ?? target.texts)]
-  const { encoder, embeddings, unreadable, ...counts } = await embedForJob(deps, inputs, options)
+  const found = await embedForJob(deps, inputs, options)
+  const { encoder, embeddings, unreadable, warnings, ...counts } = found
   checkAllReadable(inputs, unreadable)
   const { dimension } = encoder
   const end = train.length * dimension
@@ -85,7 +86,8 @@ async function embedDomains(deps: EmbedJobDeps, data: Domains, options: EmbedJob
   const known = [...truth.keys()].filter((row) => truth[row]! >= 0)
   const test = takeRows(ofTarget, known, dimension)
   const vectors = { encoder, train: embeddings.subarray(0, end), test }
-  return { data, vectors, target: ofTarget, embeddings: counts }
+  const told = { ...data, warnings: [...data.warnings, ...warnings] }
+  return { data: told, vectors, target: ofTarget, embeddings: counts }
 }
 
 function toSets(

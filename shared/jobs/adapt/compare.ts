@@ -3,6 +3,7 @@ import type { Progress } from '../../lib/logger.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import type { AdaptedHead } from '../../training/adapt/adapt.ts'
 import type { AdaptMethod } from '../../training/catalogue/adapt-methods.ts'
+import type { Interval } from '../../training/evaluation/intervals.ts'
 import type { Features } from '../../training/numerics/features.ts'
 import { loadTraining, type TrainingTools } from '../heads/tools.ts'
 import { createHeadRunner } from '../rows/apply-head.ts'
@@ -54,8 +55,7 @@ export interface MethodRow {
   readonly target: {
     readonly rows: number
     readonly accuracy: number
-    /** 95 %, bootstrap. */
-    readonly interval: { readonly low: number; readonly high: number }
+    readonly interval: Interval
   } | null
 }
 
@@ -105,7 +105,7 @@ export async function compareMethods(
       agreement: same.length / assignment.labels.length,
       moved: assignment.moved,
       empty: assignment.empty,
-      target: known && (await evaluate(tools, kernels, trained.head, { ...known, labels, seed })),
+      target: known && (await evaluate(tools, kernels, trained.head, { ...known, labels })),
     })
   }
   return { chosen, methods: rows, shift }
@@ -135,22 +135,19 @@ function takeKnown({ target }: AdaptSets) {
 }
 
 async function evaluate(
-  { evaluateHead, compareHeads }: TrainingTools,
+  { evaluateHead, intervalOfRight }: TrainingTools,
   kernels: MatrixKernels,
   head: Head,
   rows: {
     readonly embeddings: Float32Array
     readonly targets: Int32Array
     readonly labels: readonly string[]
-    readonly seed: number
   },
 ) {
-  const { embeddings, targets, labels, seed } = rows
+  const { embeddings, targets, labels } = rows
   const set = { embeddings, targets, labels, dimension: head.dimension, labelSets: null }
   const { right, accuracy } = await evaluateHead(head, set, kernels)
-  // Against a head that is always wrong, the difference is the accuracy itself.
-  const { low, high } = compareHeads(right, new Uint8Array(right.length), { seed })
-  return { rows: right.length, accuracy, interval: { low, high } }
+  return { rows: right.length, accuracy, interval: intervalOfRight(right) }
 }
 
 function toFloat32({ data }: Features): Float32Array {

@@ -36,11 +36,13 @@ export interface CompareVersionsRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A number with a 95 % bootstrap interval. */
+/** A number with a 95 % interval. */
 export interface Estimate {
   readonly value: number
   readonly low: number
   readonly high: number
+  /** How the interval was made. */
+  readonly method: string
 }
 
 /** What one version makes of the rows. */
@@ -117,9 +119,9 @@ export async function compareVersions(
       labelledRows: labelled.length,
       before: first.version,
       after: second.version,
-      difference: labelled.length > 0 ? compareHeads(second.right, first.right, { seed }) : null,
+      difference: labelled.length > 0 ? compareHeads(second.right, first.right) : null,
       modality: data.modality,
-      warnings: addUnreadable(data.warnings, data.rows, unreadable),
+      warnings: addUnreadable([...data.warnings, ...embedded.warnings], data.rows, unreadable),
     }
   } finally {
     await kernels.close()

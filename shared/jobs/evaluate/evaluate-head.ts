@@ -67,7 +67,8 @@ export async function evaluateHead(
     if (examples.length === 0) throw dataError(data.name, null, 'no image can be read')
     const { test, inDistribution } = await evaluateOnRows(head, examples, embeddings, options)
     const { labels } = head
-    const warnings = addUnreadable(rows.summary.warnings, rows.examples, unreadable)
+    const read = [...rows.summary.warnings, ...embedded.warnings]
+    const warnings = addUnreadable(read, rows.examples, unreadable)
     const dataset = { ...rows.summary, warnings }
     return { version, dataset, test, labels, multiLabel, inDistribution }
   } finally {

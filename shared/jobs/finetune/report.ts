@@ -79,8 +79,7 @@ function recommend(
 }
 
 /**
- * The frozen head, then the tuned one at every precision, on the same test rows; each gain has a paired bootstrap
- * interval.
+ * The frozen head, then the tuned one at every precision, on the same test rows; each gain has a paired interval.
  */
 function compareContenders(
   fit: FineTunedHead,
@@ -91,12 +90,12 @@ function compareContenders(
   const others = rivals.map((each, at) => ({ head: fit.rivals![at]!, evaluation: each }))
   const [frozen = own, ...atOthers] = others
   const tuned = frozen === own ? [] : [own, ...atOthers]
-  const { tools, request } = fit.job
+  const { tools } = fit.job
   return [
     describeContender(frozen, 'frozen', null),
     ...tuned.map((each) => {
       const { correct } = frozen.evaluation
-      const gain = tools.compareHeads(each.evaluation.correct, correct, { seed: request.seed })
+      const gain = tools.compareHeads(each.evaluation.correct, correct)
       return describeContender(each, 'fine-tuned', gain)
     }),
   ]

@@ -34,7 +34,7 @@ export interface Contender {
 
 /** Compares a new head with the present champion on the same test rows. */
 export async function compareWithChampion(
-  { deps: { registry }, request: { name, seed }, tools, kernels }: HeadJob,
+  { deps: { registry }, request: { name }, tools, kernels }: HeadJob,
   contender: Contender,
   signal: AbortSignal | undefined,
 ): Promise<ChampionCheck> {
@@ -66,7 +66,7 @@ export async function compareWithChampion(
   const runner = createHeadRunner(present.head, kernels)
   const predictions = await runner.run(embeddings)
   const correct = markCorrect(present.head, predictions, contender.test)
-  const difference = tools.compareHeads(contender.correct, correct, { seed })
+  const difference = tools.compareHeads(contender.correct, correct)
   const accuracy = correct.reduce((sum, right) => sum + right, 0) / correct.length
   const comparison = { model, accuracy, macroF1: null, ...difference }
   return { champion: version, comparison, objection: explainWorse(comparison, contender.correct) }

@@ -16,6 +16,8 @@ export interface Evaluation {
   readonly test: ReportTest
   /** 1 where the whole answer was right, shape [rows]. */
   readonly correct: Uint8Array
+  /** The labels of each row by their numbers in the head. */
+  readonly truth: readonly (readonly number[])[]
   /** Share of the rows that the detector takes for its own; null without a detector. */
   readonly inDistribution: number | null
 }
@@ -29,6 +31,7 @@ export interface EvaluationOptions extends Compute {
 }
 
 const MAX_WORST = 20
+const FIVE_POINTS = 0.05
 
 /** Evaluates a head on rows whose labels it has. */
 export async function evaluateOnRows(
@@ -43,20 +46,24 @@ export async function evaluateOnRows(
     multiLabel,
   })
   const measured = await tools.evaluateHead(head, set, kernels)
-  const { right, predicted, macroF1, ece, nll, perClass, inDistribution } = measured
+  const { right, predicted, ece, nll, perClass, inDistribution } = measured
   const answers = Array.from(predicted, (label) => head.labels[label]!)
-  // Against a head that is always wrong, the difference is the accuracy itself.
-  const accuracy = tools.compareHeads(right, new Uint8Array(right.length), { seed })
+  const { accuracy, macroF1, microF1 } = tools.measureAnswers(measured.answers, seed)
   return {
     correct: right,
+    truth: measured.answers.truth,
     inDistribution,
     test: {
       rows: examples.length,
-      accuracy: measured.accuracy,
-      interval: { low: accuracy.low, high: accuracy.high },
-      macroF1,
+      accuracy: accuracy.value,
+      interval: accuracy.interval,
+      macroF1: macroF1.value,
+      macroF1Interval: macroF1.interval,
+      microF1,
       ece,
       nll,
+      nllInterval: tools.intervalOfMean(measured.losses, seed),
+      rowsForFivePoints: tools.rowsForMargin(accuracy.value, FIVE_POINTS),
       perClass,
       reliability: measured.reliability.map(({ from, to, rows, confidence, accuracy }) => ({
         low: from,

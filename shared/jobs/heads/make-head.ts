@@ -6,10 +6,13 @@ import { formatModelVersion } from '../../lib/text/model-address.ts'
 import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
+import type { ReportBaseline } from '../../reports/figure-types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
+import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
 import type { EmbedJobOptions } from '../rows/embed-for-job.ts'
+import { describeBaselines } from './baselines.ts'
 import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } from './champion.ts'
 import type { TrainingData } from './data.ts'
 import { type Evaluation, evaluateOnRows } from './evaluation.ts'
@@ -51,6 +54,12 @@ export interface EvaluatedHead {
   readonly champion: ChampionCheck
 }
 
+/** What stands beside the figures of a head. */
+interface Surroundings {
+  readonly repeated: RepeatedCrossValidation | null
+  readonly baselines: readonly ReportBaseline[]
+}
+
 /** An encoder that is published below a head. */
 export interface EncoderBelow {
   /** As the report and the lineage of the head name it. */
@@ -72,6 +81,8 @@ export interface HeadPlug<
   fit(set: Embedded, job: HeadJob): Promise<Fit>
   /** Publishes the encoder below the head, where that is new. */
   publishEncoder?(set: Embedded, fit: Fit): Promise<EncoderBelow>
+  /** Cross-validates the whole way to the head several times, where few rows are left to test on. */
+  repeat?(set: Embedded, job: HeadJob): Promise<RepeatedCrossValidation | null>
   /** What the report tells beside what every report does. */
   report?(set: Embedded, fit: Fit, evaluated: EvaluatedHead): Partial<TrainingReport>
   origin(set: Embedded, fit: Fit, report: TrainingReport): HeadOrigin
@@ -110,7 +121,13 @@ export async function makeHead<
     fit.signal?.throwIfAborted()
     const evaluated = await evaluateHead(job, set.data, fit, plug.fix)
     watch.finish('evaluation')
-    return { ...(await conclude(job, plug, set, fit, evaluated)), fit }
+    const repeated = (await plug.repeat?.(set, job)) ?? null
+    if (repeated !== null) watch.finish('repeated cross-validation')
+    const figures = { evaluation: evaluated.evaluation, repeated, seed: request.seed }
+    const baselines = describeBaselines(job, set.data, fit.trained.head, figures)
+    watch.finish('baselines')
+    const all = { ...evaluated, repeated, baselines }
+    return { ...(await conclude(job, plug, set, fit, all)), fit }
   } finally {
     await kernels.close()
   }
@@ -158,7 +175,7 @@ async function conclude<
   plug: HeadPlug<Data, Embedded, Fit>,
   set: Embedded,
   fit: Fit,
-  evaluated: EvaluatedHead,
+  evaluated: EvaluatedHead & Surroundings,
 ): Promise<TrainHeadResult & { readonly encoder: RegistryVersion | null }> {
   const { deps, request, tools, watch } = job
   const { trained, vectors, signal } = fit
@@ -174,6 +191,7 @@ async function conclude<
     ...assembleReport({
       ...{ request, data, encoder: vectors.encoder, model: encoder.model, trained },
       ...{ evaluation, fittedAccuracy: evaluated.fittedAccuracy, comparison: champion.comparison },
+      ...{ repeated: evaluated.repeated, baselines: evaluated.baselines },
       ...{ headBytes: bytes.length, timings: watch.timings, createdMs: deps.clock.wallMs() },
     }),
     ...plug.report?.(set, fit, evaluated),
@@ -182,7 +200,15 @@ async function conclude<
   const thumbnails = await makeThumbnails(deps.openThumbnailer, data.test, mistakes)
   const files = tools.renderReport(report, thumbnails)
   signal?.throwIfAborted()
-  const made = { report, files, warnings: data.warnings, embeddings, encoder: encoder.version }
+  const figures = tools.tellFigures(report)
+  const made = {
+    report,
+    files,
+    figures,
+    warnings: data.warnings,
+    embeddings,
+    encoder: encoder.version,
+  }
   if (request.dryRun || fit.refusal !== undefined) {
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }

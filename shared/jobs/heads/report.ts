@@ -1,6 +1,8 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
+import type { ReportBaseline, ReportRepeated } from '../../reports/figure-types.ts'
 import type { ReportChampion, ReportMistake, TrainingReport } from '../../reports/types.ts'
+import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainedHead } from '../../training/types.ts'
 import type { TrainingData } from './data.ts'
 import type { Evaluation } from './evaluation.ts'
@@ -23,6 +25,9 @@ export interface ReportParts {
   readonly evaluation: Evaluation | null
   readonly fittedAccuracy: number
   readonly comparison: ReportChampion | null
+  /** Null where enough rows were held out, or it cannot be had. */
+  readonly repeated: RepeatedCrossValidation | null
+  readonly baselines: readonly ReportBaseline[]
   readonly headBytes: number
   readonly timings: TrainingReport['timings']
   readonly createdMs: number
@@ -56,10 +61,14 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     candidates: trained.candidates,
     crossValidation: crossValidation && {
       accuracy: crossValidation.accuracy,
+      macroF1: crossValidation.macroF1,
+      microF1: crossValidation.microF1,
       nll: crossValidation.nll,
       ece: crossValidation.ece,
       fittedAccuracy: parts.fittedAccuracy,
     },
+    repeatedCrossValidation: parts.repeated && describeRepeated(parts.repeated),
+    baselines: parts.baselines,
     test: evaluation?.test ?? null,
     outOfDistribution: head.detector && {
       threshold: head.detector.threshold,
@@ -71,6 +80,10 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     seed: request.seed,
     command: request.command,
   }
+}
+
+function describeRepeated({ baselines: _, ...figures }: RepeatedCrossValidation): ReportRepeated {
+  return figures
 }
 
 /** Small images of wrong answers, by path; those that can be made no more are left out. */

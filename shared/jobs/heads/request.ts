@@ -116,6 +116,8 @@ export interface TrainHeadResult {
   readonly created: boolean
   readonly report: TrainingReport
   readonly files: ReportFiles
+  /** What the report measures, as lines of a terminal. */
+  readonly figures: readonly string[]
   readonly warnings: readonly DatasetWarning[]
   readonly promotion: Promotion
   readonly embeddings: {

@@ -7,23 +7,38 @@ export type OpenKernels = () => Promise<MatrixKernels & { close(): Promise<void>
 
 /** The training side, loaded when something is trained or evaluated: a server never loads it. */
 export async function loadTraining() {
-  const [training, evaluation, comparison, scoring, layers, markdown, html, json] =
+  const [training, evaluation, answers, bootstrap, proportion, comparison, scoring] =
     await Promise.all([
       import('../../training/train-head.ts'),
       import('../../training/evaluation/evaluate.ts'),
+      import('../../training/evaluation/answers.ts'),
+      import('../../training/evaluation/bca.ts'),
+      import('../../training/evaluation/intervals.ts'),
       import('../../training/evaluation/compare.ts'),
       import('../../training/evaluation/score-answers.ts'),
-      import('../../training/evaluation/logme.ts'),
-      import('../../reports/render-markdown.ts'),
-      import('../../reports/render-html.ts'),
-      import('../../reports/to-json.ts'),
     ])
+  const [baselines, repeated, layers, figures, markdown, html, json] = await Promise.all([
+    import('../../training/baselines/baselines.ts'),
+    import('../../training/repeated/cross-validate.ts'),
+    import('../../training/evaluation/logme.ts'),
+    import('../../reports/figures.ts'),
+    import('../../reports/render-markdown.ts'),
+    import('../../reports/render-html.ts'),
+    import('../../reports/to-json.ts'),
+  ])
   return {
     trainHead: training.trainHead,
     evaluateHead: evaluation.evaluateHead,
+    measureAnswers: answers.measureAnswers,
+    intervalOfMean: bootstrap.intervalOfMean,
+    intervalOfRight: proportion.intervalOfRight,
+    rowsForMargin: proportion.rowsForMargin,
     compareHeads: comparison.compareHeads,
     scoreAnswers: scoring.scoreAnswers,
+    answerByBaselines: baselines.answerByBaselines,
+    crossValidateRepeatedly: repeated.crossValidateRepeatedly,
     scoreLayer: layers.scoreLayer,
+    tellFigures: figures.tellFigures,
     renderReport: (report: TrainingReport, thumbnails?: ReadonlyMap<string, string>) => ({
       markdown: markdown.renderMarkdown(report),
       html: html.renderHtml(report, thumbnails),
@@ -49,8 +64,18 @@ export function fitHead(
     Pick<TrainTools, 'onProgress' | 'signal'>,
   modality: 'text' | 'image' | undefined,
 ): Promise<TrainedHead> {
-  const { method, seed, folds, balance, memory, onProgress, signal } = request
-  const standard = modality === 'image' ? 'softmax' : 'softmax+lda'
-  const options = { family, method, seed, folds, balance, memory, standard } as const
+  const { onProgress, signal } = request
+  const options = trainOptions(family, request, modality)
   return tools.trainHead(set, options, { kernels, onProgress, signal })
+}
+
+/** What a request says of the fit of a head. */
+export function trainOptions(
+  family: string,
+  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory'>,
+  modality: 'text' | 'image' | undefined,
+): TrainOptions {
+  const { method, seed, folds, balance, memory } = request
+  const standard = modality === 'image' ? 'softmax' : 'softmax+lda'
+  return { family, method, seed, folds, balance, memory, standard }
 }

@@ -37,11 +37,13 @@ export async function embedData<Data extends TrainingData>(
   options: EmbedJobOptions,
 ): Promise<EmbeddedData<Data>> {
   const inputs = [...data.train, ...data.test].map(inputOf)
-  const { encoder, unreadable, embeddings, ...counts } = await embedForJob(deps, inputs, options)
+  const found = await embedForJob(deps, inputs, options)
+  const { encoder, unreadable, embeddings, warnings, ...counts } = found
   const end = data.train.length * encoder.dimension
   const all = { train: embeddings.subarray(0, end), test: embeddings.subarray(end) }
   const { train, test, ...readable } = leaveOutOfData(data, all, unreadable)
-  return { data: readable.data, vectors: { encoder, train, test }, embeddings: counts }
+  const told = { ...readable.data, warnings: [...readable.data.warnings, ...warnings] }
+  return { data: told, vectors: { encoder, train, test }, embeddings: counts }
 }
 
 /** Rows as training takes them. */

@@ -1,8 +1,10 @@
+import type { DatasetWarning } from '../../dataset/summary.ts'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { Encoder, EncoderInfo } from '../../encoder/types.ts'
 import type { Logger, Progress } from '../../lib/logger.ts'
 import { type EmbeddedTexts, embedTexts, type KnownInput } from './embed-texts.ts'
 import { openEmbeddingCache } from './embedding-cache.ts'
+import { openTextCoverage } from './text-coverage.ts'
 
 /** What embedding the rows of a job takes. */
 export interface EmbedJobDeps {
@@ -21,12 +23,19 @@ export interface EmbedJobOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Embeddings with the encoder that made them. */
+export interface EmbeddedForJob extends EmbeddedTexts {
+  readonly encoder: EncoderInfo
+  /** What the encoder cannot read of the texts, in sentences. */
+  readonly warnings: readonly DatasetWarning[]
+}
+
 /** Opens the encoder, embeds what the cache does not have, and closes it: its memory is free for the fit. */
 export async function embedForJob(
   deps: EmbedJobDeps,
   inputs: readonly KnownInput[],
   { check, onProgress, signal }: EmbedJobOptions,
-): Promise<EmbeddedTexts & { readonly encoder: EncoderInfo }> {
+): Promise<EmbeddedForJob> {
   const encoder = await deps.openEncoder(onProgress)
   try {
     const { info } = encoder
@@ -37,8 +46,11 @@ export async function embedForJob(
       prompt: findPrompt(info, undefined),
       log: deps.log,
     })
+    const texts = inputs.filter((input) => typeof input === 'string')
+    const coverage = texts.length > 0 ? await openTextCoverage(encoder) : null
+    coverage?.lookAtAll(texts)
     const embedded = await embedTexts(inputs, { encoder, cache, onProgress, signal })
-    return { ...embedded, encoder: info }
+    return { ...embedded, encoder: info, warnings: coverage?.describe() ?? [] }
   } finally {
     await encoder.close()
   }

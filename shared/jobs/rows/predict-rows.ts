@@ -8,6 +8,7 @@ import type { Prediction, PredictOptions } from '../../head/predict.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createHeadRunner } from './apply-head.ts'
 import { type EmbedRowsOptions, embedRows } from './embed-rows.ts'
+import { openTextCoverage, type TextCoverage } from './text-coverage.ts'
 
 /** What is classified, with what, and where to. */
 export interface PredictRowsOptions {
@@ -28,6 +29,8 @@ export interface PredictRowsOptions {
   readonly prompt?: string | undefined
   /** As of `embedRows`. */
   readonly onStuck?: EmbedRowsOptions['onStuck']
+  /** Warns of texts that the encoder cannot read. @default false */
+  readonly lookAtTexts?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -39,7 +42,7 @@ export interface PredictRowsResult {
   readonly truncated: number
   /** Rows unlike the training data. */
   readonly outOfDistribution: number
-  /** What was left out, in sentences. */
+  /** What was left out, and what the encoder cannot read, in sentences. */
   readonly warnings: readonly DatasetWarning[]
 }
 
@@ -67,9 +70,10 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     commit: () => sink.commit(),
     discard: () => sink.discard(),
   }
+  const coverage = options.lookAtTexts ? await openTextCoverage(encoder) : null
   const result = await embedRows({
     encoder,
-    rows: options.rows,
+    rows: lookedAt(options.rows, coverage),
     writer,
     source: options.source,
     encode: {
@@ -88,7 +92,18 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     signal: options.signal,
     onProgress: options.onProgress,
   })
-  return { ...result, outOfDistribution }
+  const warnings = [...result.warnings, ...(coverage?.describe() ?? [])]
+  return { ...result, warnings, outOfDistribution }
+}
+
+async function* lookedAt(
+  rows: AsyncIterable<TextRow>,
+  coverage: TextCoverage | null,
+): AsyncGenerator<TextRow> {
+  for await (const row of rows) {
+    if (row.image === undefined) coverage?.look(row.text)
+    yield row
+  }
 }
 
 /** A prediction as JSON lines and `/classify` write it. */

@@ -1,6 +1,7 @@
 import { encodeHead } from '../../head/encode.ts'
 import { option, say } from '../../lib/wording.ts'
 import { describeRowPlaces } from '../../versions/row-places.ts'
+import { repeatWhereFew } from '../heads/baselines.ts'
 import { readTrainingData } from '../heads/data.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import { makeHead } from '../heads/make-head.ts'
@@ -35,6 +36,7 @@ export async function trainHead(
       job.watch.finish('training')
       return { trained, learnt, vectors, signal: request.signal }
     },
+    repeat: ({ data, vectors }, job) => repeatWhereFew(job, data, vectors, request),
     publishEncoder({ layer, vectors }, { trained }) {
       const { encoder } = vectors
       const head = { name: request.name, content: headFiles(encodeHead(trained.head)) }

@@ -31,6 +31,8 @@ export interface Tokenized {
 
 /** Turns text into token ids; owned by one thread. */
 export interface Tokenizer {
+  /** What stands for pieces that the vocabulary lacks; null where every character can be spelled. */
+  readonly unknownId: number | null
   /**
    * @throws EspalierError `input_too_long` when cutting is off, `invalid_request` for text that cannot be tokenised
    */
@@ -73,6 +75,7 @@ export function createTokenizer(json: string, source: string): Tokenizer {
   const encode = cuttable ? rememberWords(whole, config) : whole
 
   return {
+    unknownId: findUnknown(config, library),
     encode(text, options) {
       if (LONE_SURROGATE.test(text)) {
         throw new EspalierError('invalid_request', 'contains a lone surrogate: not valid Unicode')
@@ -187,6 +190,14 @@ function findSpecialTokens(
     })
   }
   throw new EspalierError('invalid_model_file', `${source}: its special tokens are not usable`)
+}
+
+/** The piece for what is unknown: named by WordPiece and BPE, numbered by Unigram; byte pieces leave nothing unknown. */
+function findUnknown({ model }: TokenizerJson, library: Library): number | null {
+  const { unk_token: name, unk_id: id, byte_fallback: bytes } = model
+  if (bytes === true) return null
+  if (typeof name === 'string') return library.model.tokens_to_ids.get(name) ?? null
+  return typeof id === 'number' ? id : null
 }
 
 function isTokenId(id: number | undefined): id is number {

@@ -1,4 +1,5 @@
 import { createRandom } from '../../lib/maths/random.ts'
+import { decide, labelsOfRows, tallyF1 } from '../evaluation/answers.ts'
 import { fitTemperature } from '../evaluation/calibration.ts'
 import { calibrationError, confidencesOf, reliabilityBins } from '../evaluation/metrics.ts'
 import { shareCorrect, toProbabilities } from '../evaluation/probabilities.ts'
@@ -65,10 +66,19 @@ export function scoreSource(options: {
   const { temperature, nll } = fitTemperature({ scores: matrix, truth, activation }, 10)
   const probabilities = toProbabilities(matrix, temperature, activation)
   const { confidences, right } = confidencesOf(probabilities, truth, activation)
+  const said = decide({ activation, thresholds: null }, probabilities)
+  const { macro, micro } = tallyF1({
+    said: labelsOfRows(said, classes),
+    truth: held.map((row) => [targets[row]!]),
+    labels: classes,
+  })
+  for (const row of held.keys()) macro.add(row, 1)
   return {
     temperature,
     crossValidation: {
       accuracy: shareCorrect(probabilities, truth),
+      macroF1: macro.value(),
+      microF1: micro(),
       nll,
       ece: calibrationError(reliabilityBins(confidences, right)),
       rows: held.length,

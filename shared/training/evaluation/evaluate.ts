@@ -5,6 +5,7 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { Matrix, MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { oneHot } from '../numerics/rows.ts'
 import type { TrainingSet } from '../types.ts'
+import { type Answers, decide, labelsOfRows, sameSet, shareOf, tallyF1 } from './answers.ts'
 import {
   type ClassMetrics,
   type Confusion,
@@ -12,13 +13,12 @@ import {
   classMetrics,
   confidencesOf,
   confusionPairs,
-  macroF1,
   mean,
   predictedClasses,
   type ReliabilityBin,
   reliabilityBins,
 } from './metrics.ts'
-import { likelihood } from './probabilities.ts'
+import { likelihood, rowLikelihoods } from './probabilities.ts'
 
 /** What a head reaches on rows it has not seen. */
 export interface Evaluation {
@@ -40,6 +40,10 @@ export interface Evaluation {
   readonly predicted: Int32Array
   /** Shape [rows]: 1 where the answer is right, for `compareHeads`. */
   readonly right: Uint8Array
+  /** What is said of each row, and what is true. */
+  readonly answers: Answers
+  /** Negative log-likelihood of each row, shape [rows]. */
+  readonly losses: Float64Array
   /** Shape [rows, labels]. */
   readonly probabilities: Float32Array
   /** Share of rows that the detector passes; null without one. */
@@ -66,9 +70,17 @@ export async function evaluateHead(
   const actual = Uint8Array.from(truth.data)
   const perClass = classMetrics(head.labels, said, actual)
   const predicted = predictedClasses(probabilities)
-  const right = Uint8Array.from({ length: input.rows }, (_, row) =>
-    Number(sameRow(said, actual, row, columns)),
+  const answers = {
+    said: labelsOfRows(said, columns),
+    truth: labelsOfRows(actual, columns),
+    labels: columns,
+  }
+  const right = Uint8Array.from(answers.truth, (labels, row) =>
+    Number(sameSet(answers.said[row]!, labels)),
   )
+  const f1 = tallyF1(answers)
+  for (let row = 0; row < input.rows; row++) f1.macro.add(row, 1)
+  const losses = rowLikelihoods(probabilities, truth, head.activation)
   const confidence = confidencesOf(probabilities, truth, head.activation)
   const reliability = reliabilityBins(confidence.confidences, confidence.right)
   const oodScores = readOodScores(input)
@@ -76,9 +88,9 @@ export async function evaluateHead(
   const known = isMulti ? null : predictedClasses(truth)
   return {
     rows: input.rows,
-    accuracy: mean([...right]),
-    macroF1: macroF1(perClass),
-    microF1: microF1(said, actual),
+    accuracy: shareOf(right),
+    macroF1: f1.macro.value(),
+    microF1: f1.micro(),
     hammingLoss: isMulti
       ? said.reduce((sum, x, i) => sum + (x ^ actual[i]!), 0) / said.length
       : null,
@@ -88,7 +100,7 @@ export async function evaluateHead(
     nll: likelihood(probabilities, truth, head.activation),
     reliability,
     predicted,
-    right,
+    ...{ right, answers, losses },
     probabilities: data,
     inDistribution: oodScores
       ? mean(Array.from(oodScores, (score) => Number(score <= head.detector!.threshold)))
@@ -117,32 +129,4 @@ export function truthOf(head: Head, { labels, targets, labelSets }: TrainingSet)
     for (const label of set) data[row * columns + places[label]!] = 1
   })
   return { data, rows: sets.length, columns }
-}
-
-/** What the head answers as 0 or 1 per label: the best one, or all that reach their threshold. */
-function decide(head: Head, probabilities: Matrix): Uint8Array {
-  const { data, columns } = probabilities
-  if (head.activation === 'sigmoid') {
-    return Uint8Array.from(data, (p, i) => Number(p >= (head.thresholds?.[i % columns] ?? 0.5)))
-  }
-  const said = new Uint8Array(data.length)
-  predictedClasses(probabilities).forEach((best, row) => {
-    said[row * columns + best] = 1
-  })
-  return said
-}
-
-function sameRow(a: Uint8Array, b: Uint8Array, row: number, columns: number): boolean {
-  for (let i = row * columns; i < (row + 1) * columns; i++) if (a[i] !== b[i]) return false
-  return true
-}
-
-function microF1(said: Uint8Array, actual: Uint8Array): number {
-  let both = 0
-  let either = 0
-  for (let i = 0; i < said.length; i++) {
-    both += said[i]! & actual[i]!
-    either += said[i]! + actual[i]!
-  }
-  return either > 0 ? (2 * both) / either : 0
 }

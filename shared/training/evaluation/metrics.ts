@@ -58,12 +58,6 @@ export function classMetrics(
   })
 }
 
-/** Mean F1 over the labels that occur or are predicted. */
-export function macroF1(metrics: readonly ClassMetrics[]): number {
-  const counted = metrics.filter(({ support, precision }) => support > 0 || precision > 0)
-  return mean(counted.map(({ f1 }) => f1))
-}
-
 /** Wrong answers by pair, most frequent first, then in the order of the labels. */
 export function confusionPairs(
   labels: readonly string[],

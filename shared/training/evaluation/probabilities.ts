@@ -71,3 +71,20 @@ export function likelihood(probabilities: Matrix, truth: Matrix, activation: Act
   }
   return sum / rows
 }
+
+/** Negative log-likelihood of each row, shape [rows]; with sigmoids summed over the labels. */
+export function rowLikelihoods(
+  { rows, columns, data }: Matrix,
+  truth: Matrix,
+  activation: Activation,
+): Float64Array {
+  const losses = new Float64Array(rows)
+  for (let i = 0; i < data.length; i++) {
+    const isTrue = truth.data[i]! > 0
+    if (!isTrue && activation !== 'sigmoid') continue
+    const likely = isTrue ? data[i]! : 1 - data[i]!
+    const row = Math.floor(i / columns)
+    losses[row] = losses[row]! - Math.log(Math.max(likely, LEAST_PROBABILITY))
+  }
+  return losses
+}

@@ -2,6 +2,7 @@ import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import { fitTemperature } from '../evaluation/calibration.ts'
 import { likelihood, shareCorrect, toProbabilities } from '../evaluation/probabilities.ts'
 import type { LinearFit } from '../numerics/linear-fit.ts'
+import { figuresOutOfFold } from './out-of-fold.ts'
 import type { Problem } from './problem.ts'
 
 /** A linear method with the setting that cross-validation chose. */
@@ -32,6 +33,7 @@ export interface Candidate {
   } | null
   /** Probabilities of the held-out rows, shape [held out, classes]. */
   readonly probabilities: Matrix
+  /** Share of held-out rows whose whole answer is right. */
   readonly accuracy: number
   readonly nll: number
 }
@@ -84,7 +86,10 @@ function assess(
   return {
     ...candidate,
     probabilities,
-    accuracy: shareCorrect(probabilities, problem.truth),
+    accuracy:
+      problem.activation === 'sigmoid'
+        ? figuresOutOfFold(problem, probabilities).accuracy
+        : shareCorrect(probabilities, problem.truth),
     nll: likelihood(probabilities, problem.truth, problem.activation),
   }
 }

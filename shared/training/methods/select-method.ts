@@ -125,8 +125,19 @@ function chooseCandidate(problem: Problem, candidates: readonly Candidate[]): Se
   const percent = (100 * chosen.accuracy).toFixed(1)
   const why =
     `${percent} % right and likelihood loss ${chosen.nll.toFixed(3)} on held-out rows; ` +
-    `${candidates.length} candidates compared, the simpler one kept within two standard errors`
+    `of ${candidates.length} candidates ${tellRival(problem, candidates, chosen)}`
   return { chosen, candidates, why }
+}
+
+/** What the best of the others comes to beside the chosen one. */
+function tellRival(problem: Problem, candidates: readonly Candidate[], chosen: Candidate): string {
+  const best = candidates.reduce((a, b) => (b.nll < a.nll ? b : a))
+  if (best === chosen || best.nll === chosen.nll) return 'none has a better one'
+  const losses = rowLosses(problem, best)
+  const gains = rowLosses(problem, chosen).map((loss, i) => loss - losses[i]!)
+  const isClear = meanOf(gains) > MARGIN * standardError(gains)
+  const margin = `${isClear ? 'more' : 'less'} than two standard errors`
+  return `${best.name} has a better one, ${best.nll.toFixed(3)}, by ${margin}`
 }
 
 function rowLosses(problem: Problem, { probabilities }: Candidate): Float64Array {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { adviseOn, describeWarnings } from '../../../shared/reports/advice.ts'
+import { listFigures, listTiles, tellFigures } from '../../../shared/reports/figures.ts'
 import {
   formatBytes,
   formatCount,
@@ -105,6 +106,124 @@ describe('advice', () => {
     expect(advise({}, { confusions })).toContain(
       '“label 0” and “label 1” make up 60 % of all errors',
     )
+  })
+})
+
+describe('advice that knows chance', () => {
+  const interval = { low: 0.3, high: 0.7, method: 'clopper-pearson' }
+  const gain = (low: number, high: number) => ({ difference: (low + high) / 2, low, high })
+  const baseline = (name: string, accuracy: number, [low, high]: readonly [number, number]) => ({
+    name,
+    test: {
+      accuracy,
+      interval: { ...interval, low: accuracy - 0.05 },
+      macroF1: accuracy,
+      gain: gain(low, high),
+    },
+    repeated: null,
+  })
+  const foreign = [{ name: 'ncm', accuracy: 0.55, nll: 1, parameters: {} }]
+  const poor = { accuracy: 0.55, nll: 1, ece: 0.02, fittedAccuracy: 0.7 }
+
+  test('suggests fine-tuning only where the head beats the most frequent answer', () => {
+    const changes = { candidates: foreign, crossValidation: poor }
+    const learnt = { ...changes, baselines: [baseline('majority', 0.2, [0.2, 0.4])] }
+    expect(advise(learnt, { accuracy: 0.55 })).toMatch(/Fine-tuning the encoder/)
+    const chance = { ...changes, baselines: [baseline('majority', 0.5, [-0.05, 0.1])] }
+    const text = advise(chance, { accuracy: 0.52 })
+    expect(text).toContain('not clearly better than always giving the most frequent answer')
+    expect(text).not.toMatch(/[Ff]ine-tuning/)
+  })
+
+  test('takes the folds for its measure where few rows were held out', () => {
+    const few = {
+      ...baseline('majority', 0.5, [-0.2, 0.3]),
+      repeated: baseline('', 0.5, [0.2, 0.4]).test,
+    }
+    const text = advise(
+      { baselines: [few], candidates: foreign, crossValidation: poor },
+      { accuracy: 0.55 },
+    )
+    expect(text).toMatch(/Fine-tuning the encoder/)
+  })
+
+  test('says where counting words does better, if that is better than the most frequent answer', () => {
+    const majority = baseline('majority', 0.2, [0.2, 0.4])
+    const words = baseline('tf-idf', 0.8, [-0.3, -0.1])
+    expect(advise({ baselines: [majority, words] })).toContain(
+      'TF-IDF with logistic regression beats',
+    )
+    const chance = [baseline('majority', 0.79, [-0.3, -0.1]), words]
+    expect(advise({ baselines: chance })).not.toContain('TF-IDF')
+  })
+
+  test('advises no fine-tuning where the encoder cannot read the texts', () => {
+    const warnings = [
+      { code: 'unknown_tokens', count: 9, message: 'unknown', examples: [] },
+    ] as const
+    const dataset = { ...calm.dataset, warnings }
+    const text = advise({ candidates: foreign, crossValidation: poor, dataset }, { accuracy: 0.55 })
+    expect(text).not.toMatch(/[Ff]ine-tuning/)
+  })
+
+  test('never tells to merge the only two labels', () => {
+    const two = sampleReport(['yes', 'no'])
+    const confusions = [{ actual: 0, predicted: 1, count: 9 }]
+    const text = adviseOn({ ...two, test: { ...two.test!, confusions } }).join('\n')
+    expect(text).not.toContain('merge')
+  })
+
+  test('says what few test rows cannot tell, and how many could', () => {
+    const text = advise(
+      {},
+      {
+        rows: 3,
+        accuracy: 1,
+        interval: { ...interval, low: 0.292, high: 1 },
+        rowsForFivePoints: 72,
+      },
+    )
+    expect(text).toContain(
+      'Only 3 test rows: alone they leave the accuracy between 29.2 % and 100.0 %',
+    )
+    expect(text).toContain('About 72 test rows')
+  })
+})
+
+describe('figures', () => {
+  const repeated = {
+    ...{ repeats: 10, folds: 5, rows: 16, accuracy: 0.94, macroF1: 0.93, microF1: 0.94 },
+    ...{ interval: { low: 0.71, high: 1, method: 'nadeau-bengio' }, rowsForFivePoints: 99 },
+  }
+
+  test('of repeated cross-validation lead where few rows were held out', () => {
+    const report = { ...calm, repeatedCrossValidation: repeated }
+    const [first] = listFigures(report)
+    expect(first).toEqual([
+      'Accuracy, 5-fold cross-validation, 10 times',
+      '94.0 % (71.0 % to 100.0 %)',
+    ])
+    expect(tellFigures(report)[0]).toMatch(
+      /^accuracy 94\.0 % .* cross-validated 10 times on 16 rows$/,
+    )
+    expect(listTiles(report)[0]).toMatchObject({ term: 'Accuracy, cross-validated' })
+  })
+
+  test('of several labels a text are exact matches, macro-F1 and micro-F1, out of fold and on the test', () => {
+    const crossValidation = {
+      accuracy: 0.4,
+      macroF1: 0.7,
+      microF1: 0.8,
+      nll: 1,
+      ece: 0.1,
+      fittedAccuracy: 0.5,
+    }
+    const test = { ...calm.test!, accuracy: 0.41, microF1: 0.79 }
+    const figures = new Map(listFigures({ ...calm, multiLabel: true, crossValidation, test }))
+    expect(figures.get('Exact matches, cross-validated')).toBe('40.0 %')
+    expect(figures.get('Micro-F1')).toBe('79.0 %')
+    expect(figures.get('Micro-F1, cross-validated')).toBe('80.0 %')
+    expect(figures.get('Macro-F1, cross-validated')).toBe('70.0 %')
   })
 })
 

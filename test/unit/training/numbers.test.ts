@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
+import { measureAnswers } from '../../../shared/training/evaluation/answers.ts'
 import {
   chooseThresholds,
   fitTemperature,
@@ -10,7 +11,6 @@ import {
   calibrationError,
   classMetrics,
   confusionPairs,
-  macroF1,
   reliabilityBins,
 } from '../../../shared/training/evaluation/metrics.ts'
 import { assignFolds, sampleRows, splitRows } from '../../../shared/training/numerics/folds.ts'
@@ -84,7 +84,9 @@ describe('metrics', () => {
     expect(metrics[0]!.f1).toBeCloseTo(4 / 7, 12)
     expect(metrics[1]).toMatchObject({ precision: 0.5, recall: 0.5, f1: 0.5, support: 2 })
     expect(metrics[2]).toMatchObject({ precision: 0, recall: 0, f1: 0, support: 1 })
-    expect(macroF1(metrics)).toBeCloseTo((4 / 7 + 0.5) / 3, 12)
+    const rows = (labels: Int32Array) => Array.from(labels, (label) => [label])
+    const answers = measureAnswers({ said: rows(predicted), truth: rows(actual), labels: 3 }, 1)
+    expect(answers.macroF1.value).toBeCloseTo((4 / 7 + 0.5) / 3, 12)
     expect(confusionPairs(labels, predicted, actual)).toEqual([
       { actual: 'a', predicted: 'b', rows: 1 },
       { actual: 'b', predicted: 'a', rows: 1 },
@@ -100,7 +102,9 @@ describe('metrics', () => {
 
   it('finds no difference between equal heads, and a sure one between unequal ones', () => {
     const right = Uint8Array.from({ length: 200 }, (_, i) => Number(i % 4 > 0))
-    expect(compareHeads(right, right)).toEqual({ difference: 0, low: 0, high: 0 })
+    const same = compareHeads(right, right)
+    expect(same).toMatchObject({ difference: 0, pValue: 1 })
+    expect(same.high).toBeCloseTo(0.0183, 3)
     const worse = Uint8Array.from(right, (value, i) => (i < 40 ? 0 : value))
     const found = compareHeads(right, worse)
     expect(found.difference).toBeCloseTo(0.15, 12)
