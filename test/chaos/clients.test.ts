@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type ServerHandle, startServer } from '../../functions/api/server.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
+import { until } from '../fakes/manual-ticker.ts'
 import { HEALTHY, type Observer, observe, type Question } from './observe.ts'
 import { BAD_CLIENTS, type BadClients, openBadClients } from './slow-clients.ts'
 
@@ -36,7 +37,7 @@ describe('clients that hold hundreds of connections', () => {
     const quiet = await seen.askAll(OTHERS)
     bad = await openBadClients(server.port, kind)
     const waits = kind === SLOW ? BAD_CLIENTS[SLOW]!.count : 0
-    await expect.poll(inFlight, { timeout: 20_000 }).toBe(waits + 1)
+    await until(async () => (await inFlight()) === waits + 1)
     expect(await seen.metric('espalier_waiting_bodies')).toBe(waits)
     for (let i = 0; i < 2; i++) {
       expect(await seen.askAll(OTHERS)).toEqual(quiet)
@@ -45,7 +46,7 @@ describe('clients that hold hundreds of connections', () => {
     bad.leave()
     expect(await seen.askAll(OTHERS)).toEqual(quiet)
     // The scrape itself is the only one that is left: nothing is held for those who have gone.
-    await expect.poll(inFlight, { timeout: 20_000 }).toBe(1)
+    await until(async () => (await inFlight()) === 1)
     expect(await seen.metric('espalier_waiting_bodies')).toBe(0)
     expect(await seen.metric('espalier_errors_total{code="internal"}')).toBe(0)
   })

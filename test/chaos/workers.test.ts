@@ -7,7 +7,7 @@ import { createEncoder } from '../../shared/encoder/pooled-encoder.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
 import { createApiDeps } from '../fakes/api-deps.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../fakes/heads.ts'
-import { createManualTicker, passDeadlines } from '../fakes/manual-ticker.ts'
+import { createManualTicker, passDeadlines, until } from '../fakes/manual-ticker.ts'
 import { writeTinyEncoder } from '../fakes/tiny-encoder.ts'
 import { bundleWorker } from '../worker-bundle.ts'
 import { HEALTHY, observe, type Question } from './observe.ts'
@@ -53,7 +53,7 @@ async function serve(workers: number) {
   const hangs: string[] = []
   onTestFinished(async () => {
     await Promise.all(hangs.map((path) => writeFile(path, '')))
-    await expect.poll(() => encoder.load().abandonedWorkers, { timeout: 20_000 }).toBe(0)
+    await until(() => encoder.load().abandonedWorkers === 0)
     await deps.close()
   })
   /** Sends a text on which a worker hangs; `end` lets it come back. */
@@ -99,8 +99,7 @@ describe('workers', () => {
     expect(await seen.health()).toEqual(HEALTHY)
     expect(await seen.askAll(OTHERS)).toEqual(quiet)
     await end()
-    const abandoned = () => seen.metric('espalier_abandoned_workers')
-    await expect.poll(abandoned, { timeout: 20_000 }).toBe(0)
+    await until(async () => (await seen.metric('espalier_abandoned_workers')) === 0)
     expect(await seen.askAll(OTHERS)).toEqual(quiet)
   })
 
@@ -114,8 +113,8 @@ describe('workers', () => {
     time.tick(50 * TICKS_A_SECOND)
     expect(await seen.health()).toMatchObject({ ready: 503, live: 503, status: 'workers_lost' })
     await first.end()
-    const answers = () => seen.askAll(OTHERS).catch(() => null)
-    await expect.poll(answers, { timeout: 20_000 }).toEqual(quiet)
+    await until(async () => (await seen.ask('/embed', { inputs: 'dog' })).status === 200)
+    expect(await seen.askAll(OTHERS)).toEqual(quiet)
     time.tick(1)
     expect(await seen.health()).toEqual(HEALTHY)
   })

@@ -52,7 +52,7 @@ export async function passDeadlines(
   }
 }
 
-/** Waits for what other threads bring about, one turn of the event loop after the other. */
-export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await nextTurn()
+/** Waits for what other threads, or a server, bring about: one turn of the event loop, or one question, after the other. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await nextTurn()
 }

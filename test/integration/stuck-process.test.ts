@@ -80,7 +80,7 @@ describe('export as a process', () => {
   })
 })
 
-describe('a process with a worker that does not come back', () => {
+describe.concurrent('a process with a worker that does not come back', () => {
   it('serve: SIGTERM ends it at its deadline, which a shell sees as 137', async () => {
     // A run that is not given up: the worker is inside it all the time.
     const env = settingsFor({ ESPALIER_RUN_TIMEOUT_MS: '3600000' })
@@ -159,10 +159,8 @@ describe('a process with a worker that does not come back', () => {
     expect(signal).toBe('SIGKILL')
     expect(stderr).toMatch(/^espalier: \S+row\.jsonl line 3 kept a worker past the deadline/m)
   })
-})
 
-describe('bulk with a worker that does not come back', () => {
-  it('ends on Ctrl-C with what is finished, and a second run goes on', async () => {
+  it('bulk: Ctrl-C ends it with what is finished, and a second run goes on', async () => {
     const input = join(folder, 'shards')
     mkdirSync(input)
     for (const name of ['a', 'b']) writeFileSync(join(input, `${name}.jsonl`), rows(name, 'cat'))
