@@ -152,12 +152,18 @@ describe.concurrent('a process with a worker that does not come back', () => {
     expect(await readdir(join(registry, 'models', 'pets', 'versions'))).toEqual(['1.json'])
   })
 
-  it('embed without a signal: the deadline of runs ends it, and names the row', async () => {
+  it('embed and train without a signal: the deadline of runs ends them, and names the row', async () => {
     const input = write('row.jsonl', rows('a cat', 'a dog', HOSTILE))
-    const child = start(['embed', input, '--output', join(folder, 'row-out.jsonl'), '-q'])
-    const { signal, stderr } = await finish(child)
-    expect(signal).toBe('SIGKILL')
-    expect(stderr).toMatch(/^espalier: \S+row\.jsonl line 3 kept a worker past the deadline/m)
+    const labelled = write('row.csv', csv({ text: HOSTILE, label: 'cat' }))
+    const [embedded, trained] = await Promise.all([
+      finish(start(['embed', input, '--output', join(folder, 'row-out.jsonl'), '-q'])),
+      finish(start(['train', labelled, '--name', 'pets', '-q'])),
+    ])
+    expect([embedded.signal, trained.signal]).toEqual(['SIGKILL', 'SIGKILL'])
+    const late = 'kept a worker past the deadline'
+    expect(embedded.stderr).toMatch(new RegExp(`^espalier: \\S+row\\.jsonl line 3 ${late}`, 'm'))
+    const text = `the text of 41 characters that begins "${'a'.repeat(20)}"`
+    expect(trained.stderr).toContain(`espalier: ${text} ${late}`)
   })
 
   it('bulk: Ctrl-C ends it with what is finished, and a second run goes on', async () => {

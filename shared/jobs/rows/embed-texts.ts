@@ -1,7 +1,7 @@
 import type { HashedImage } from '../../dataset/image-file.ts'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { Encoder } from '../../encoder/types.ts'
-import { EspalierError } from '../../lib/errors.ts'
+import { EspalierError, restate } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { EmbeddingCache } from './embedding-cache.ts'
 import { type EncodedItem, encodeLoaded, explainFault, loadBatches } from './job-inputs.ts'
@@ -31,6 +31,8 @@ export interface EmbeddedTexts {
 
 /** One batch runs while the next waits, so that no worker is idle in between. */
 const MAX_IN_FLIGHT = 2
+/** Enough to find a text again, and little to be read by others. */
+const SHOWN_CHARS = 20
 
 /** Embeds many inputs, each different one once, and those never seen before only. */
 export async function embedTexts(
@@ -107,6 +109,16 @@ export function nameOf(input: KnownInput): string {
   return typeof input === 'string' ? input : input.path
 }
 
+/** Batches are in an order of their own: an error that concerns one input names it by what it is. */
+function nameInput(error: unknown, batch: readonly { readonly item: Missing }[]): unknown {
+  if (!(error instanceof EspalierError) || error.index === undefined) return error
+  const input = batch[error.index]?.item.input
+  if (input === undefined) return error
+  if (typeof input !== 'string') return restate(error, { param: input.path })
+  const start = JSON.stringify(input.slice(0, SHOWN_CHARS))
+  return restate(error, { param: `the text of ${input.length} characters that begins ${start}` })
+}
+
 async function runBatches(
   missing: readonly Missing[],
   encoder: Encoder,
@@ -122,7 +134,10 @@ async function runBatches(
     for await (const batch of loadBatches(missing, ({ input }) => input)) {
       stop.throwIfAborted()
       if (inFlight.length === MAX_IN_FLIGHT) await finish(inFlight.shift()!)
-      const encoded = encodeLoaded(encoder, batch, { ...options, prompt, signal: stop })
+      const running = encodeLoaded(encoder, batch, { ...options, prompt, signal: stop })
+      const encoded = running.catch((error: unknown) => {
+        throw nameInput(error, batch)
+      })
       // Awaited in its turn; until then a failure must not count as unhandled.
       encoded.catch(() => {})
       inFlight.push(encoded)
