@@ -12,10 +12,10 @@ const FEW_TEST_ROWS = 100
 const FOLDS = 5
 /** With more rows cross-validation says enough without being repeated. */
 const MAX_ROWS = 600
-/** Repetitions: ten with a hundred rows, three with hundreds, so that some seconds are enough. */
+/** Repetitions: ten with a hundred rows, two with five hundred, so that some seconds are enough. */
 const REPEATS = 10
 const ROWS_IN_ALL = 1_000
-const FEWEST_REPEATS = 3
+const FEWEST_REPEATS = 2
 
 /** How often cross-validation is repeated for so many rows; 0 for so many that it would take long. */
 function repeatsFor(rows: number): number {

@@ -20,9 +20,9 @@ export interface SparseClassifier {
 }
 
 /** Steps over single rows that a fit makes: few rows are gone over often, many a few times. */
-const STEPS = 40_000
+const STEPS = 10_000
 const FEWEST_EPOCHS = 4
-const MOST_EPOCHS = 40
+const MOST_EPOCHS = 15
 const RATE = 1
 /** Errors smaller than this change no weight: late passes over rows that are right cost little. */
 const SMALL = 1e-3
