@@ -1,3 +1,4 @@
+import { isBlank } from '../lib/text/text.ts'
 import { dataError } from './data-error.ts'
 import type { HashedImage } from './image-file.ts'
 import { placeOf } from './image-rows.ts'
@@ -60,6 +61,9 @@ type Counters = Record<DatasetWarningCode, WarningCounter>
 /** Files that became no row. */
 export type SkippedFiles = Pick<Counters, 'not_images' | 'unreadable_images'>
 
+/** Counters of what is met while rows are read. */
+type ReadingCounters = SkippedFiles & Partial<Pick<Counters, 'missing_values'>>
+
 /** Counters of files that become no row. */
 export function countSkippedFiles(): SkippedFiles {
   return { not_images: new WarningCounter(), unreadable_images: new WarningCounter() }
@@ -75,12 +79,14 @@ export function assembleExamples(
   labelColumn: string,
   rows: readonly LabelledRow[],
   options: ExampleOptions,
-  skipped: SkippedFiles = countSkippedFiles(),
+  skipped: ReadingCounters = countSkippedFiles(),
 ): AssembledExamples {
+  const { missing_values: missing = new WarningCounter(), ...files } = skipped
   const counters: Counters = {
-    ...skipped,
+    ...files,
     empty_texts: new WarningCounter(),
     empty_labels: new WarningCounter(),
+    missing_values: missing,
     duplicates: new WarningCounter(),
     contradictions: new WarningCounter(),
     merged_rows: new WarningCounter(),
@@ -94,7 +100,7 @@ export function assembleExamples(
   }
   const multiLabel = options.multiLabel ?? (separator !== undefined || list !== undefined)
   const labelled = rows.flatMap((row) => {
-    if (row.text.trim() === '') {
+    if (isBlank(row.text)) {
       counters.empty_texts.add(placeOf(row))
       return []
     }
@@ -128,7 +134,7 @@ function exampleOf({ text, labels, image }: LabelledExample): LabelledExample {
 /** The labels of a cell, without the space around them and without repetition. */
 export function splitLabels(label: string | readonly string[], separator?: string): string[] {
   const parts = typeof label !== 'string' ? label : separator ? label.split(separator) : [label]
-  return [...new Set(parts.map((part) => part.trim()).filter((part) => part !== ''))]
+  return [...new Set(parts.map((part) => part.trim()).filter((part) => !isBlank(part)))]
 }
 
 function noteRepeated(rows: readonly SplitRow[], counters: Counters, drop: boolean) {

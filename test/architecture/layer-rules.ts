@@ -574,9 +574,16 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   },
   dataset: {
     imports: lib,
-    packages: ['csv-parse'],
+    packages: [
+      'csv-parse',
+      'chardet',
+      'hyparquet',
+      'hyparquet-compressors',
+      'read-excel-file',
+      'fflate',
+    ],
     builtins: true,
-    instead: 'dataset reads and writes rows with lib and csv-parse alone',
+    instead: 'dataset reads and writes rows with lib and the readers of formats alone',
   },
   lib: {
     imports: {},

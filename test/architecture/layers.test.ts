@@ -140,7 +140,7 @@ describe('package rules', () => {
     ['functions/api/app.ts', 'hono/cors'],
     ['shared/registry/stores/s3/store.ts', '@aws-sdk/client-s3'],
     ['shared/runtime/session.ts', 'onnxruntime-node'],
-    ['shared/dataset/csv.ts', 'csv-parse/sync'],
+    ['shared/dataset/formats/csv.ts', 'csv-parse/sync'],
   ])('%s may import %s', (path, name) => {
     expect(check(path, `import x from '${name}'`)).toEqual([])
   })

@@ -12,6 +12,7 @@ import {
   labelledReading,
 } from '../options/labelled-input.ts'
 import { formatCount, formatShare } from '../output/number-format.ts'
+import { noteReading } from '../output/progress.ts'
 import { formatTable } from '../output/table.ts'
 
 /** The options of `espalier evaluate`. */
@@ -66,7 +67,7 @@ async function evaluateFile(
   try {
     const data = await openInput(context, file, options.format)
     const { evaluateHead } = await import('../../../shared/jobs/evaluate/evaluate-head.ts')
-    const reading = labelledReading(boot, options, signal)
+    const reading = labelledReading(boot, options, { signal, onNote: noteReading(display) })
     const parts = await openHeadParts(
       boot,
       model,

@@ -4,11 +4,11 @@ import { type ByteSink, streamSink } from '../../../shared/dataset/byte-sink.ts'
 import { findModality, readTexts } from '../../../shared/dataset/texts.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
-import { addInputOptions, type InputOptions, openInput } from '../options/input.ts'
+import { addInputOptions, type InputOptions, openInput, rowReading } from '../options/input.ts'
 import { addEncoderOptions, type EncoderOptions, openHeadParts } from '../options/job-parts.ts'
-import { labelledReading } from '../options/labelled-input.ts'
 import { numberBetween, wholeNumber } from '../options/parsers.ts'
 import { formatCount } from '../output/number-format.ts'
+import { noteReading } from '../output/progress.ts'
 
 /** The options of `espalier predict`. */
 interface PredictOptions extends InputOptions, EncoderOptions {
@@ -72,10 +72,9 @@ async function predictFile(
   const boot = await context.boot()
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
-  const { limits, maxImageBytes } = labelledReading(boot, options, signal)
-  const { header, textColumn, imageColumn, skipEmpty, topK, threshold } = options
-  const columns = { textColumn, imageColumn }
-  const reading = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
+  const { skipEmpty, topK, threshold } = options
+  const onNote = noteReading(display)
+  const reading = { ...rowReading(boot, options, { signal, onNote }), skipEmpty }
   const modality = await findModality(source, reading)
   const parts = await openHeadParts(boot, model, modality, options, signal)
   const [{ readHead, checkFamily }, { predictRows }] = await Promise.all([

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../../context.ts'
 import { addInputOptions } from '../../options/input.ts'
 import { addEncoderOptions } from '../../options/job-parts.ts'
-import { wholeNumber } from '../../options/parsers.ts'
+import { nameList, wholeNumber } from '../../options/parsers.ts'
 import { type CompareOptions, compareOnFile } from './run.ts'
 
 /** `espalier compare intent v7 v9 FILE` */
@@ -25,6 +25,11 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .option(
       '--label-column <name>',
       'column of the labels; default: label, category, … where there is one',
+    )
+    .option(
+      '--label-columns <names>',
+      'a column for each label, separated by commas, with 1 where a row has the label',
+      nameList,
     )
     .option('--label-separator <text>', 'splits a cell into several labels, such as "sport;news"')
     .option('--top <n>', 'disagreements to list, the surest first', wholeNumber(0, 100_000), 10)

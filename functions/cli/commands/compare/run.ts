@@ -3,11 +3,13 @@ import type { CommandContext } from '../../context.ts'
 import { type InputOptions, openInput } from '../../options/input.ts'
 import { type EncoderOptions, openHeadParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { noteReading } from '../../output/progress.ts'
 import { formatResult, toJson } from './print.ts'
 
 /** The options of `espalier compare`. */
 export interface CompareOptions extends InputOptions, EncoderOptions {
   readonly labelColumn?: string
+  readonly labelColumns?: readonly string[]
   readonly labelSeparator?: string
   readonly top: number
   readonly json?: boolean
@@ -27,7 +29,10 @@ export async function compareOnFile(
   const display = context.progress(options.quiet === true)
   try {
     const source = await openInput(context, asked.data, options.format)
-    const data = await readRowsToCompare(source, labelledReading(boot, options, signal))
+    const data = await readRowsToCompare(
+      source,
+      labelledReading(boot, options, { signal, onNote: noteReading(display) }),
+    )
     const { compareVersions } = await import('../../../../shared/jobs/evaluate/compare-versions.ts')
     const [before, after] = [`${asked.model}@${asked.before}`, `${asked.model}@${asked.after}`]
     const parts = await openHeadParts(boot, before, data.modality, options, signal)

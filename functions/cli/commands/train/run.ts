@@ -7,6 +7,7 @@ import { openInput } from '../../options/input.ts'
 import { encoderFor, IMAGE_ENCODER, openJobParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
+import { noteReading } from '../../output/progress.ts'
 import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
 import { writeReport } from '../../output/write-report.ts'
 import type { TrainOptions } from './options.ts'
@@ -25,7 +26,10 @@ export async function trainFile(
     const data = await openInput(context, file, given.format)
     const test = given.test === undefined ? undefined : await openInput(context, given.test)
     const { trainHead } = await import('../../../../shared/jobs/train/train-head.ts')
-    const reading = labelledReading(boot, given, signal, display.report)
+    const reading = labelledReading(boot, given, {
+      ...{ signal, report: display.report },
+      onNote: noteReading(display),
+    })
     const options = { ...given, ...encoderFor(given, await findModality(data, reading)) }
     const parts = await openJobParts(boot, options, signal)
     const layers = await openLayers(boot, options, signal)
