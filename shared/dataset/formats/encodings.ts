@@ -7,6 +7,8 @@ export interface GuessedEncoding {
   readonly encoding: string
   /** 0 to 100. */
   readonly confidence: number
+  /** What else it may be, the likeliest first. */
+  readonly others: readonly string[]
 }
 
 /** What Windows-1252 has at 0x80 to 0x9f, where ISO-8859-1 has invisible controls. */
@@ -17,7 +19,11 @@ const LATIN = /^(?:windows-1252|cp1252|x-cp1252|iso-?8859-1|latin-?1|l1|us-ascii
 const ODD = /\p{Ll}[\p{Lu}\p{S}\x80-\x9f‡†‰„‚¶§¦¿¡]\p{Ll}/gu
 /** Above this share of odd characters it is not Windows-1252. */
 const MAX_ODD = 0.2
-const UTF16_SHARE = 0.25
+/** Share of zero bytes at even or at odd places from which valid UTF-8 is UTF-16 all the same. */
+const UTF16_SHARE = 0.7
+const MAX_STRAY = 0.25
+/** Encodings that a message names. */
+const MAX_NAMED = 3
 
 /**
  * The name by which a text decoder knows an encoding: `utf-8`, `utf-16le`, `windows-1252`, `shift_jis`, …
@@ -51,11 +57,20 @@ export function guessUtf16(bytes: Buffer): 'utf-16le' | 'utf-16be' | null {
     if (bytes[at] === 0) high++
     if (bytes[at + 1] === 0) low++
   }
-  if (units < 2 || (high > 0 && low > 0)) return null
+  const isOdd = bytes.length % 2 === 1
+  // A character such as U+4E00 has its zero byte at the other place.
+  const stray = Math.min(high, low) / Math.max(high, low)
+  if (isOdd || units < 2 || stray > MAX_STRAY) return null
   const share = Math.max(high, low) / units
   // Latin letters have a zero byte each; of Chinese and the like only commas, digits and line ends have one.
-  if (share === 0 || (share < UTF16_SHARE && isUtf8(wholeCharacters(bytes)))) return null
-  return low > 0 ? 'utf-16le' : 'utf-16be'
+  if (!(share > 0) || (share < UTF16_SHARE && isUtf8(wholeCharacters(bytes)))) return null
+  const encoding = low > high ? 'utf-16le' : 'utf-16be'
+  try {
+    new TextDecoder(encoding, { fatal: true }).decode(bytes, { stream: true })
+    return encoding
+  } catch {
+    return null
+  }
 }
 
 /** Bytes without the beginning of a character at their end. */
@@ -88,15 +103,19 @@ export async function guessEncoding(bytes: Buffer): Promise<GuessedEncoding | nu
   const { valid, invalid } = countCharacters(bytes)
   if (valid >= invalid) return null
   const { analyse } = await import('chardet')
-  const [best] = analyse(bytes)
-  const guessed = best === undefined || best.confidence === 0 ? null : best
+  const likely = analyse(bytes).filter((each) => each.confidence > 0 && each.name !== 'ASCII')
+  const [guessed = null, ...rest] = likely
+  const others = rest.slice(0, MAX_NAMED - 1).map(({ name }) => name.toLowerCase())
   const isLatin = guessed === null || LATIN.test(guessed.name)
-  if (!isLatin) return { encoding: guessed.name.toLowerCase(), confidence: guessed.confidence }
+  if (!isLatin) {
+    const { name, confidence } = guessed
+    return { encoding: name.toLowerCase(), confidence, others }
+  }
   const text = decodeWindows1252(bytes)
   const foreign = text.match(/\P{ASCII}/gu)?.length ?? 0
   const odd = (text.match(ODD)?.length ?? 0) + (text.match(/[\x81\x8d\x8f\x90\x9d]/g)?.length ?? 0)
-  if (odd > MAX_ODD * foreign) return { encoding: 'macintosh', confidence: 0 }
-  return { encoding: 'windows-1252', confidence: guessed?.confidence ?? 0 }
+  if (odd > MAX_ODD * foreign) return { encoding: 'macintosh', confidence: 0, others }
+  return { encoding: 'windows-1252', confidence: guessed?.confidence ?? 0, others }
 }
 
 /** Characters of several bytes that are UTF-8, and bytes that are none. */

@@ -223,11 +223,12 @@ function explainUnknown(
   name: string,
   sample: Buffer,
   from: Position,
-  { encoding, confidence }: GuessedEncoding,
+  { encoding, confidence, others }: GuessedEncoding,
 ) {
   const { line, what } = describeByte(sample, from)
   const sure = confidence > 0 ? ` (confidence ${confidence} of 100)` : ''
-  const fix = say`; it looks like ${encoding}${sure}: pass ${option('encoding', encoding)}, or save it as UTF-8`
+  const or = others.length > 0 ? `, else like ${others.join(' or ')}` : ''
+  const fix = say`; it looks like ${encoding}${sure}${or}: pass ${option('encoding')} with its name, or save it as UTF-8`
   return dataError(name, line, [what, ...fix])
 }
 

@@ -45,8 +45,8 @@ export async function trainHead(
     },
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
-      const { method, seed, folds, balance, memory } = request
-      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory }]
+      const { method, seed, folds, balance, memory, textReading } = request
+      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory, textReading }]
       const lineage = describeRowPlaces({ train: request.data, test: request.test })
       return { settings: request, lineage, inputs }
     },

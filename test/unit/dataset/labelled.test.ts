@@ -46,7 +46,7 @@ describe('readLabelled', () => {
       'text column',
       'a,label\n1,2\n',
       {},
-      'data.csv: which column is the text? Pass text-column; the columns are "a", "label"',
+      'data.csv: which column is the text? Pass text-column, or several separated by commas; the columns are "a", "label"',
     ],
     [
       'label column',

@@ -5,6 +5,7 @@ import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { encoderFor, openJobParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
 import { noteReading } from '../../output/progress.ts'
 import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
@@ -65,6 +66,7 @@ async function adaptTextFiles(
     {
       ...toJob(context, options),
       ...{ name, reading, beside: besideOf(options) },
+      textReading: textReading(options),
       source: from,
       target: await openInput(context, target, options.format),
       onProgress: display.report,

@@ -15,12 +15,14 @@ import {
 } from '../../../../shared/dataset/texts.ts'
 import type { DataSource } from '../../../../shared/dataset/types.ts'
 import { findPrompt } from '../../../../shared/encoder/prompts.ts'
+import { encodeAs } from '../../../../shared/head/head.ts'
 import { embedRows } from '../../../../shared/jobs/rows/embed-rows.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import type { Progress } from '../../../../shared/lib/logger.ts'
 import type { CommandContext } from '../../context.ts'
 import { openInput, rowReading } from '../../options/input.ts'
 import { encoderFor } from '../../options/job-parts.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { noteReading, type ProgressDisplay } from '../../output/progress.ts'
 import type { EmbedOptions } from './options.ts'
 
@@ -91,7 +93,7 @@ async function embedSource(
   { source, modality, reading, total, writer, encoder, display }: EmbedWork,
 ): Promise<string> {
   const { info } = encoder
-  const { truncate, truncationDirection, normalize } = options
+  const { truncate, normalize } = options
   const startedMs = clock.monotonicMs()
   const { rows, tokens, truncated, warnings } = await embedRows({
     encoder,
@@ -100,8 +102,8 @@ async function embedSource(
     source: source.name,
     batchRows: options.batch,
     encode: {
+      ...encodeAs(textReading(options)),
       truncate,
-      truncationDirection,
       normalize,
       prompt: findPrompt(info, options.prompt),
     },

@@ -6,6 +6,7 @@ import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { IMAGE_ENCODER, openFineTuneParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
 import { noteReading } from '../../output/progress.ts'
 import { COMMAND_LINE } from '../../output/report-error.ts'
@@ -38,6 +39,7 @@ export async function fineTuneFile(
     const result = await fineTuneClassifier(await openFineTuneParts(boot, { workers, clock }), {
       ...toJob(context, options),
       ...{ data, test, reading, balance: options.balance === true, encoderName, precision },
+      textReading: textReading(options),
       base: encoder ?? standard,
       tuning: chooseTuning(options, workers ?? boot.fineTuning.threads),
       onProgress: display.report,

@@ -6,6 +6,7 @@ import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { encoderFor, IMAGE_ENCODER, openJobParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
 import { noteReading } from '../../output/progress.ts'
 import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
@@ -38,6 +39,7 @@ export async function trainFile(
       {
         ...toJob(context, options),
         ...{ data, test, reading, balance: options.balance === true },
+        textReading: textReading(options),
         onProgress: display.report,
       },
     )
