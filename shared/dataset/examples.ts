@@ -3,8 +3,8 @@ import { dataError } from './data-error.ts'
 import type { HashedImage } from './image-file.ts'
 import { placeOf } from './image-rows.ts'
 import {
-  type DatasetWarning,
   type DatasetWarningCode,
+  type DatasetWarning,
   describeWarnings,
   WarningCounter,
 } from './summary.ts'

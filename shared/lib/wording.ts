@@ -39,6 +39,8 @@ export const OPTIONS = [
   'target-labels',
   'test',
   'text-column',
+  'truncation-direction',
+  'windows',
 ] as const
 
 /** One of the parameters above. */

@@ -102,8 +102,11 @@ export function characterLength(lead: number): number {
 export async function guessEncoding(bytes: Buffer): Promise<GuessedEncoding | null> {
   const { valid, invalid } = countCharacters(bytes)
   if (valid >= invalid) return null
-  const { analyse } = await import('chardet')
-  const likely = analyse(bytes).filter((each) => each.confidence > 0 && each.name !== 'ASCII')
+  // A CommonJS package, whose names a bundle has in its default alone.
+  const { default: chardet } = await import('chardet')
+  const likely = chardet
+    .analyse(bytes)
+    .filter((each) => each.confidence > 0 && each.name !== 'ASCII')
   const [guessed = null, ...rest] = likely
   const others = rest.slice(0, MAX_NAMED - 1).map(({ name }) => name.toLowerCase())
   const isLatin = guessed === null || LATIN.test(guessed.name)

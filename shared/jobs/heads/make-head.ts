@@ -43,8 +43,10 @@ export interface FittedHead {
   readonly embedFor?: Contender['embedFor']
   /** Why it is not published, as a sentence; its report is made all the same. */
   readonly refusal?: Wording | undefined
-  /** What else the user should know. */
+  /** What else the report should say of the data. */
   readonly warnings?: readonly DatasetWarning[] | undefined
+  /** What the user should do, in sentences. */
+  readonly advice?: readonly Wording[] | undefined
   /** Of the stages that follow. */
   readonly signal: AbortSignal | undefined
 }
@@ -214,14 +216,9 @@ async function conclude<
   const files = tools.renderReport(report, thumbnails)
   signal?.throwIfAborted()
   const figures = tools.tellFigures(report)
-  const made = {
-    report,
-    files,
-    figures,
-    warnings: data.warnings,
-    embeddings,
-    encoder: encoder.version,
-  }
+  const { warnings } = set.data
+  const { advice } = fit
+  const made = { report, files, figures, warnings, advice, embeddings, encoder: encoder.version }
   if (request.dryRun || fit.refusal !== undefined) {
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }

@@ -122,6 +122,8 @@ export interface TrainHeadResult {
   /** What the report measures, as lines of a terminal. */
   readonly figures: readonly string[]
   readonly warnings: readonly DatasetWarning[]
+  /** What the user should do, in sentences. */
+  readonly advice?: readonly Wording[] | undefined
   readonly promotion: Promotion
   readonly embeddings: {
     readonly cached: number

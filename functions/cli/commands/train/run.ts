@@ -1,6 +1,7 @@
 import { findModality } from '../../../../shared/dataset/texts.ts'
 import type { LayerOptions } from '../../../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
+import { print } from '../../../../shared/lib/wording.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
@@ -9,6 +10,7 @@ import { labelledReading } from '../../options/labelled-input.ts'
 import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
 import { noteReading } from '../../output/progress.ts'
+import { COMMAND_LINE } from '../../output/report-error.ts'
 import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
 import { writeReport } from '../../output/write-report.ts'
 import type { TrainOptions } from './options.ts'
@@ -46,6 +48,7 @@ export async function trainFile(
     display.stop()
     if (options.report !== undefined) await writeReport(options.report, result.files)
     for (const { message } of result.warnings) display.note(`warning: ${message}`)
+    for (const advice of result.advice ?? []) display.note(`note: ${print(advice, COMMAND_LINE)}`)
     if (options.json === true) await context.print(JSON.stringify(toJson(result), null, 2))
     else await printResult(context, options, result)
     checkPromotion(result)
