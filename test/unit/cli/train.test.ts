@@ -249,7 +249,7 @@ describe('bad input', () => {
       'columns.csv',
       'a,b\n1,2\n',
       [],
-      /which column is the text\? Pass --text-column; the columns are "a", "b"/,
+      /which column is the text\? Pass --text-column, or several separated by commas; the columns are "a", "b"/,
     ],
     ['label.csv', 'text,b\n1,2\n', [], /which column is the label\? Pass --label-column/],
     [
@@ -276,7 +276,12 @@ describe('bad input', () => {
       [],
       /line 3: the quote opened here is never closed$/,
     ],
-    ['latin.csv', Buffer.from('text,label\ncaf\u00e9,X\nb,Y\n', 'latin1'), [], /line 2.*UTF-8/],
+    [
+      'latin.csv',
+      Buffer.from('text,label\ncaf\u00e9,X\nb,Y\n', 'latin1'),
+      ['--encoding', 'utf-8'],
+      /line 2.*UTF-8/,
+    ],
     [
       'exam.csv',
       'text,label\na,X\nb,Y\nc,X\nd,Y\n',
