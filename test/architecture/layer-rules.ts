@@ -171,6 +171,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       boot: 'types',
       encoders: 'value',
       head: 'value',
+      'dataset/formats': 'value',
       dataset: 'value',
       'jobs/heads': 'types',
       'jobs/finetune': 'types',
@@ -322,6 +323,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       s3: 'value',
       encoder: 'value',
       head: 'value',
+      'dataset/formats': 'value',
       dataset: 'value',
       ...lib,
     },
@@ -575,7 +577,13 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'finetune builds gradient graphs with onnx and exporter and runs them through runtime',
   },
   dataset: {
-    imports: lib,
+    imports: { 'dataset/formats': 'value', ...lib },
+    packages: [],
+    builtins: true,
+    instead: 'dataset/formats is where the readers of formats are',
+  },
+  'dataset/formats': {
+    imports: { dataset: 'value', ...lib },
     packages: [
       'csv-parse',
       'chardet',
@@ -585,7 +593,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'fflate',
     ],
     builtins: true,
-    instead: 'dataset reads and writes rows with lib and the readers of formats alone',
+    instead: 'formats turns the bytes of a file into rows, each format with its own reader',
   },
   lib: {
     imports: {},
