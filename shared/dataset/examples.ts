@@ -56,6 +56,11 @@ export interface AssembledExamples {
 }
 
 const MAX_CLASSES = 10_000
+/** From so many different ones on, decimal numbers and dates are no classes where most occur once. */
+const MIN_AMOUNTS = 10
+const AMOUNT =
+  /^(?:[-+]?\d*[.,]\d+(?:e[-+]?\d+)?|\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4})$/i
+const NUMBER = /^[-+]?\d+(?:\.\d+)?$/
 
 type Counters = Record<DatasetWarningCode, WarningCounter>
 /** Files that became no row. */
@@ -221,13 +226,21 @@ function checkClasses(
     const hint = `is "${column}" really the label?`
     throw dataError(name, null, `every row has a label of its own; ${hint}`)
   }
+  const isAmount = counts.size > examples.length / 2 && counts.size >= MIN_AMOUNTS
+  if (isAmount && [...counts.keys()].every((label) => AMOUNT.test(label))) {
+    const what = `"${column}" holds amounts or dates, ${counts.size} different ones in ${examples.length} rows`
+    throw dataError(name, null, `${what}; name another label, or put them into ranges`)
+  }
 }
 
 function noteClasses(counts: ReadonlyMap<string, number>, counters: Counters): void {
   const groups = new Map<string, string[]>()
   for (const [label, count] of counts) {
     if (count === 1) counters.single_example_classes.add(`"${label}"`)
-    const key = label.toLowerCase().replace(/\s+/gu, '')
+    // Programs write a whole number as 1 or as 1.0.
+    const key = NUMBER.test(label)
+      ? String(Number(label))
+      : label.toLowerCase().replace(/\s+/gu, '')
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [label])
     else group.push(label)

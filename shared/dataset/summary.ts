@@ -69,7 +69,7 @@ const SENTENCES: Record<DatasetWarningCode, (count: number, cases: string, noun:
   merged_rows: (n, cases, noun) =>
     `${plural(n, 'row was', 'rows were')} merged into an earlier row of the same ${noun} (${cases})`,
   similar_labels: (n, cases) =>
-    `${plural(n, 'group of labels differs', 'groups of labels differ')} only in case or space: ${cases}`,
+    `${plural(n, 'group of labels differs', 'groups of labels differ')} only in case, space or how a number is written: ${cases}`,
   single_example_classes: (n, cases) =>
     `${plural(n, 'class has', 'classes have')} a single example: ${cases}`,
   not_images: (n, cases) =>

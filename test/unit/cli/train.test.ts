@@ -171,7 +171,7 @@ describe('train', () => {
       '1 row without text left out (line 7)',
       '1 row repeats an earlier text and label (line 3)',
       '1 text has different labels in different rows (line 4: "X" and "Y")',
-      '1 group of labels differs only in case or space: "X" = "x"',
+      '1 group of labels differs only in case, space or how a number is written: "X" = "x"',
       '2 classes have a single example: "Z", "x"',
     ]) {
       expect(stderr).toContain(`warning: ${warning}`)

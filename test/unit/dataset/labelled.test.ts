@@ -120,7 +120,7 @@ describe('readLabelled', () => {
       [
         'similar_labels',
         1,
-        '1 group of labels differs only in case or space: "Play Music" = "play music" = "playMusic"',
+        '1 group of labels differs only in case, space or how a number is written: "Play Music" = "play music" = "playMusic"',
       ],
       [
         'single_example_classes',

@@ -247,6 +247,32 @@ describe('columns of labels', () => {
   })
 })
 
+describe('labels of numbers and dates', () => {
+  const table = (label: (i: number) => string) =>
+    bytesSource(
+      `text,label\n${Array.from({ length: 40 }, (_, i) => `text ${i},${label(i)}`).join('\n')}\n`,
+      'csv',
+    )
+
+  it.each([
+    ['decimal numbers', (i: number) => `${i % 30}.5`],
+    ['dates', (i: number) => `2024-01-${String((i % 28) + 1).padStart(2, '0')}`],
+    ['dates with days first', (i: number) => `${(i % 28) + 1}.1.2024`],
+  ])('are no classes where most %s occur once', async (_, label) => {
+    expect(await dataFault(readLabelled(table(label)))).toMatch(
+      /^data\.csv: "label" holds amounts or dates, \d+ different ones in 40 rows; name another label, or put them into ranges$/,
+    )
+  })
+
+  it('are classes where they repeat, and whole numbers always', async () => {
+    expect((await readLabelled(table((i) => `${i % 3}.5`))).classes).toHaveLength(3)
+    expect((await readLabelled(table((i) => String(i % 30)))).classes).toHaveLength(30)
+    const { summary } = await readLabelled(table((i) => (i % 2 ? '1' : i % 4 ? '1.0' : '2')))
+    const [warning] = summary.warnings.filter(({ code }) => code === 'similar_labels')
+    expect(warning?.message).toContain('how a number is written: "1" = "1.0"')
+  })
+})
+
 describe('texts without a visible character', () => {
   it.each([
     ['spaces', ' \t '],
