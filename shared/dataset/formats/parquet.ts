@@ -13,7 +13,8 @@ const SLICE_BYTES = 64 << 20
 const MAX_CHUNK_BYTES = 1 << 30
 
 /**
- * Streams the rows of a Parquet file, some of a row group at a time; the line of a row is its number, from 1.
+ * Streams the rows of a Parquet file, some of a row group at a time, its lists as a whole; the line of a row is its
+ * number, from 1.
  * Dates are written as ISO 8601, whole numbers beyond 2^53 as texts, no value and NaN as null.
  * @throws EspalierError `invalid_data` where it is none, is damaged, or packs too much into one row group
  */
@@ -26,17 +27,23 @@ export async function* readParquet(
   const access = await openRandomAccess(source, signal)
   try {
     const reader = await openParquet(source.name, access)
+    const { columns, nested, flat } = reader
     let line = 0
-    for (const slice of slicesOf(source.name, reader.metadata)) {
-      signal?.throwIfAborted()
-      for (const given of await reader.read(slice)) {
-        line++
-        const cells: Record<string, unknown> = Object.create(null)
-        for (const column of reader.columns) cells[column] = toCell(given[column])
-        const fault = findFault(cells, limits)
-        if (fault === null) yield { line, columns: reader.columns, cells }
-        else if (onBad === undefined) throw dataError(source.name, line, fault)
-        else onBad(line, fault)
+    for (const group of groupsOf(source.name, reader.metadata)) {
+      const lists = nested.length > 0 ? await reader.read(group, nested) : []
+      for (const slice of slicesOf(group)) {
+        signal?.throwIfAborted()
+        const rows = flat.length > 0 ? await reader.read(slice, flat) : []
+        for (let at = slice.start; at < slice.end; at++) {
+          line++
+          const given = { ...rows[at - slice.start], ...lists[at - group.start] }
+          const cells: Record<string, unknown> = Object.create(null)
+          for (const column of columns) cells[column] = toCell(given[column])
+          const fault = findFault(cells, limits)
+          if (fault === null) yield { line, columns, cells }
+          else if (onBad === undefined) throw dataError(source.name, line, fault)
+          else onBad(line, fault)
+        }
       }
     }
   } finally {
@@ -48,6 +55,11 @@ export async function* readParquet(
 interface Slice {
   readonly start: number
   readonly end: number
+}
+
+interface RowGroupSlice extends Slice {
+  /** Rows that are decoded at a time. */
+  readonly step: number
 }
 
 async function openParquet(name: string, access: RandomAccess) {
@@ -79,14 +91,21 @@ async function openParquet(name: string, access: RandomAccess) {
   }
   return guarded(async () => {
     const metadata = await parquet.parquetMetadataAsync(file, { geoparquet: false })
-    const columns = parquet.parquetSchema(metadata).children.map(({ element }) => element.name)
+    const { children } = parquet.parquetSchema(metadata)
+    const columns = children.map(({ element }) => element.name)
+    // Pages of lists do not tell their rows: a part of them is found by decoding all that comes before.
+    const nested = children
+      .filter((child) => child.children.length > 0 || child.element.repetition_type === 'REPEATED')
+      .map(({ element }) => element.name)
     return {
       metadata,
       columns,
-      read: ({ start, end }: Slice) =>
+      nested,
+      flat: columns.filter((name) => !nested.includes(name)),
+      read: ({ start, end }: Slice, wanted: string[]) =>
         guarded(() =>
           parquet.parquetReadObjects({
-            ...{ file, metadata, compressors, rowStart: start, rowEnd: end },
+            ...{ file, metadata, compressors, columns: wanted, rowStart: start, rowEnd: end },
             useOffsetIndex: true,
             geoparquet: false,
           }),
@@ -95,7 +114,7 @@ async function openParquet(name: string, access: RandomAccess) {
   })
 }
 
-function* slicesOf(name: string, { row_groups: groups }: FileMetaData): Generator<Slice> {
+function* groupsOf(name: string, { row_groups: groups }: FileMetaData): Generator<RowGroupSlice> {
   let first = 0
   for (const { num_rows, total_byte_size, columns } of groups) {
     const rows = Number(num_rows)
@@ -107,11 +126,13 @@ function* slicesOf(name: string, { row_groups: groups }: FileMetaData): Generato
     }
     const share = Math.ceil(Number(total_byte_size) / SLICE_BYTES) || 1
     const step = Math.max(1, Math.min(SLICE_ROWS, Math.ceil(rows / share)))
-    for (let at = 0; at < rows; at += step) {
-      yield { start: first + at, end: first + Math.min(rows, at + step) }
-    }
+    yield { start: first, end: first + rows, step }
     first += rows
   }
+}
+
+function* slicesOf({ start, end, step }: RowGroupSlice): Generator<Slice> {
+  for (let at = start; at < end; at += step) yield { start: at, end: Math.min(end, at + step) }
 }
 
 /** A value as the readers of rows take it. */
