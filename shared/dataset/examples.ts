@@ -3,8 +3,8 @@ import { dataError } from './data-error.ts'
 import type { HashedImage } from './image-file.ts'
 import { placeOf } from './image-rows.ts'
 import {
-  type DatasetWarningCode,
   type DatasetWarning,
+  type DatasetWarningCode,
   describeWarnings,
   WarningCounter,
 } from './summary.ts'

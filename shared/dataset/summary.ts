@@ -43,7 +43,10 @@ export function describeWarnings(
   noun: 'text' | 'image' = 'text',
 ): DatasetWarning[] {
   const warnings: DatasetWarning[] = []
-  for (const [code, counter] of Object.entries(counters) as [DatasetWarningCode, WarningCounter][]) {
+  for (const [code, counter] of Object.entries(counters) as [
+    DatasetWarningCode,
+    WarningCounter,
+  ][]) {
     if (counter.count === 0) continue
     const { count, examples } = counter
     const cases = examples.join(', ') + (count > examples.length ? ', …' : '')
@@ -55,7 +58,10 @@ export function describeWarnings(
 const plural = (count: number, one: string, many: string): string =>
   `${count} ${count === 1 ? one : many}`
 
-const SENTENCES: Record<DatasetWarningCode, (count: number, cases: string, noun: string) => string> = {
+const SENTENCES: Record<
+  DatasetWarningCode,
+  (count: number, cases: string, noun: string) => string
+> = {
   empty_texts: (n, cases) => `${plural(n, 'row', 'rows')} without text left out (${cases})`,
   empty_labels: (n, cases) => `${plural(n, 'row', 'rows')} without label left out (${cases})`,
   missing_values: (n, cases) =>

@@ -60,7 +60,7 @@ export async function embedForJob(
     coverage?.lookAtAll(texts)
     const work = { encoder, cache, cuts, reading, onProgress, signal }
     const embedded = await embedTexts(inputs, work)
-    return { ...embedded, encoder: info, warnings: coverage?.describe() ?? [] }
+    return { ...embedded, encoder: info, warnings: coverage?.describe(reading) ?? [] }
   } finally {
     await encoder.close()
   }

@@ -93,7 +93,10 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     signal: options.signal,
     onProgress: options.onProgress,
   })
-  const warnings = [...result.warnings, ...(coverage?.describe() ?? [])]
+  const warnings = [
+    ...result.warnings,
+    ...(coverage?.describe(options.reading ?? head.reading) ?? []),
+  ]
   return { ...result, warnings, outOfDistribution }
 }
 
