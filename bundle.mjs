@@ -42,6 +42,10 @@ export async function bundleProgram(outdir, { sourcemap = false } = {}) {
       splitting: true,
       chunkNames: 'chunks/[name]-[hash]',
       external: ['sharp'],
+      // Its modules for Node declare a `require` of their own, for threads that nobody asks for.
+      alias: {
+        fflate: fileURLToPath(new URL('node_modules/fflate/esm/browser.js', import.meta.url)),
+      },
       plugins: [shakeZod, shakeClients(ASKED_CLIENTS), inlineOnnxRuntime, trimPromClient],
       banner: REQUIRE,
       sourcemap,

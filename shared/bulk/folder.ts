@@ -32,6 +32,7 @@ export function openBulkFolder(
         name: shown,
         format: format ?? formatFromName(name),
         repeatable: true,
+        path: file,
         open: (signal) => readFileChunks(shown, file, signal),
       }
     },

@@ -1,5 +1,5 @@
 import { dataError } from '../dataset/data-error.ts'
-import { formatFromName } from '../dataset/source.ts'
+import { formatFromName, ROW_EXTENSIONS } from '../dataset/source.ts'
 import type { DataFormat } from '../dataset/types.ts'
 import type { S3StoreOptions } from '../s3/client.ts'
 import type { S3Objects } from '../s3/objects.ts'
@@ -70,7 +70,7 @@ export async function openBulkObjects(
 }
 
 function hasExtension(key: string): boolean {
-  return /\.(csv|tsv|tab|jsonl|ndjson|txt)$/i.test(key)
+  return ROW_EXTENSIONS.some((extension) => key.toLowerCase().endsWith(extension))
 }
 
 async function listFiles(

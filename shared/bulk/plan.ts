@@ -1,4 +1,5 @@
 import { extname } from 'node:path'
+import { ROW_EXTENSIONS } from '../dataset/source.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { quote } from '../lib/text/text.ts'
 import type { BulkFile, BulkPlace } from './place.ts'
@@ -19,7 +20,6 @@ export interface BulkPlan {
   readonly ignored: number
 }
 
-const EXTENSIONS = ['.csv', '.tsv', '.tab', '.jsonl', '.ndjson', '.txt']
 const MAX_NAMED = 3
 
 /**
@@ -43,7 +43,7 @@ export async function planBulk(
   if (files.length === 0) {
     throw new EspalierError(
       'invalid_data',
-      `${input.url}: no file of rows (${EXTENSIONS.join(', ')})${all.length > 0 ? ` among ${all.length} files` : ''}`,
+      `${input.url}: no file of rows (${ROW_EXTENSIONS.join(', ')})${all.length > 0 ? ` among ${all.length} files` : ''}`,
     )
   }
   const ignored = all.length - files.length
@@ -61,7 +61,7 @@ export async function planBulk(
 /** Names that begin with a dot or an underscore are for the machinery around data. */
 function isShard(name: string, anyName: boolean): boolean {
   if (name.split('/').some((part) => part.startsWith('.') || part.startsWith('_'))) return false
-  return anyName || EXTENSIONS.includes(extname(name).toLowerCase())
+  return anyName || ROW_EXTENSIONS.includes(extname(name).toLowerCase())
 }
 
 function toTask(file: BulkFile, to: 'jsonl' | 'npy', suffix: string): BulkTask {

@@ -1,13 +1,22 @@
-import { findTextColumn, pickTextColumn } from '../dataset/columns.ts'
+import {
+  type AskedColumns,
+  findTextColumn,
+  type InputColumn,
+  pickTextColumn,
+  splitNames,
+} from '../dataset/columns.ts'
 import { dataError } from '../dataset/data-error.ts'
-import type { TextRow } from '../dataset/texts.ts'
-import { readTolerantRows } from '../dataset/tolerant-rows.ts'
+import { readTolerantRows } from '../dataset/formats/tolerant-rows.ts'
+import { readInput, type TextRow } from '../dataset/texts.ts'
 import type { DataRow, DataSource, RowOptions } from '../dataset/types.ts'
+import { isEspalierError } from '../lib/errors.ts'
+import { isBlank } from '../lib/text/text.ts'
+import { print } from '../lib/wording.ts'
 
 /** Which rows of a file are a worker's own, and how they are read. */
-export interface BulkReading extends RowOptions {
-  /** @default the first of `TEXT_COLUMNS`, or the only column */
-  readonly textColumn?: string | undefined
+export interface BulkReading
+  extends RowOptions,
+    Pick<AskedColumns, 'textColumn' | 'joinedColumns'> {
   /** @default id, where the first row has it, else the row's index */
   readonly idColumn?: string | undefined
   /** Rows dealt in blocks, where workers share one file; null takes all. */
@@ -50,23 +59,22 @@ export async function* readBulkRows(
     index++
     bad(line, reason)
   })
-  let text: string | null = null
+  let input: InputColumn | null = null
   let id: string | null = null
   for await (const row of rows) {
     index++
-    if (text === null) {
-      text = pickText(source, row, reading.textColumn)
-      if (text !== null) id = pickId(source, row, reading.idColumn)
+    if (input === null) {
+      input = pickText(source, row, reading)
+      if (input !== null) id = pickId(source, row, reading.idColumn)
     }
     if (!isOwn()) continue
-    if (text === null) {
+    if (input === null) {
       bad(row.line, 'there is no column of texts (text, sentence, query, …)')
       continue
     }
-    const value = row.cells[text]
-    const fault = typeof value === 'string' ? findFault(value) : describeMissing(text, value)
-    if (fault !== null) {
-      bad(row.line, fault)
+    const text = readText(source, row, input)
+    if ('fault' in text) {
+      bad(row.line, text.fault)
       continue
     }
     const known = id === null ? index : row.cells[id]
@@ -74,14 +82,22 @@ export async function* readBulkRows(
       bad(row.line, `the id ("${id}") is neither a string nor a number`)
       continue
     }
-    yield { index, text: value as string, row, id: known }
+    yield { index, text: text.text, row, id: known }
   }
 }
 
 /** Lines of JSON have columns of their own each: one without a text is a bad row, and the next may have it. */
-function pickText(source: DataSource, row: DataRow, asked: string | undefined): string | null {
-  if (source.format !== 'jsonl') return pickTextColumn(source, row, asked)
-  return asked ?? findTextColumn(row) ?? null
+function pickText(source: DataSource, row: DataRow, reading: BulkReading): InputColumn | null {
+  const { textColumn, joinedColumns } = reading
+  const isJoined =
+    textColumn === undefined && joinedColumns?.every((name) => row.columns.includes(name))
+  const columns = isJoined ? joinedColumns! : undefined
+  if (columns !== undefined) return { modality: 'text', name: columns.join(','), columns }
+  if (source.format !== 'jsonl') return pickTextColumn(source, row, reading)
+  const name = textColumn ?? findTextColumn(row)
+  if (name === undefined) return null
+  const isOne = row.columns.includes(name)
+  return { modality: 'text', name, columns: isOne ? [name] : splitNames(name) }
 }
 
 function pickId(source: DataSource, row: DataRow, asked: string | undefined): string | null {
@@ -91,11 +107,22 @@ function pickId(source: DataSource, row: DataRow, asked: string | undefined): st
   throw dataError(source.name, null, `no column "${asked}"; the columns are ${has}`)
 }
 
-function findFault(text: string): string | null {
-  return text.trim() === '' ? 'the text is empty' : null
-}
-
-function describeMissing(column: string, value: unknown): string {
-  if (value === undefined || value === null) return `there is no "${column}"`
-  return `the text ("${column}") is ${Array.isArray(value) ? 'a list' : `of type ${typeof value}`}, not a string`
+/** The text of a row, or what is wrong with it. */
+function readText(source: DataSource, row: DataRow, input: InputColumn) {
+  const [only, ...more] = input.columns
+  const value = row.cells[only!]
+  if (more.length === 0 && (value === undefined || value === null)) {
+    return { fault: `there is no "${only}"` }
+  }
+  if (more.length === 0 && typeof value !== 'string') {
+    const kind = Array.isArray(value) ? 'a list' : `of type ${typeof value}`
+    return { fault: `the text ("${only}") is ${kind}, not a string` }
+  }
+  try {
+    const text = readInput(source.name, row, input)
+    return isBlank(text) ? { fault: 'the text is empty' } : { text }
+  } catch (error) {
+    if (!isEspalierError(error, 'invalid_data')) throw error
+    return { fault: print(error.wording) }
+  }
 }

@@ -6,7 +6,7 @@ import type { TextRow } from '../dataset/texts.ts'
 import type { DataSource } from '../dataset/types.ts'
 import { findPrompt } from '../encoder/prompts.ts'
 import type { Encoder } from '../encoder/types.ts'
-import type { Head } from '../head/head.ts'
+import { encodeAs, type Head, type TextReading } from '../head/head.ts'
 import { embedRows } from '../jobs/rows/embed-rows.ts'
 import { predictRows } from '../jobs/rows/predict-rows.ts'
 import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
@@ -16,6 +16,10 @@ import { type BadRow, type BulkReading, type BulkRow, readBulkRows } from './row
 /** What makes results of rows. */
 export interface BulkEngine {
   readonly encoder: Encoder
+  /** How long texts are read; cut at the right where it is left out. */
+  readonly reading?: TextReading | undefined
+  /** Columns that the classifier reads joined. */
+  readonly joinedColumns?: readonly string[] | undefined
   /** Null embeds; otherwise rows are classified. */
   readonly classifier: {
     readonly head: Head
@@ -92,7 +96,8 @@ export async function runBulkTask(
     discard: () => main.discard(),
   }
   try {
-    const rows = withBadRows(source, reading, bad)
+    const { joinedColumns } = engine
+    const rows = withBadRows(source, { joinedColumns, ...reading }, bad)
     const onStuck = (row: TextRow, reason: string): void => bad.move(row as BulkRow, reason)
     const work = { engine, sink, ids, format, rows, source: source.name, signal, onStuck }
     const done = await computeRows(work, options.onProgress)
@@ -121,7 +126,16 @@ async function computeRows(work: Work, onProgress: (rows: number) => void) {
   if (classifier !== null) {
     const { topK } = classifier
     const { prompt } = format
-    const given = { ...common, ...classifier, sink, predict: { topK }, withText: false, prompt }
+    const { reading } = engine
+    const given = {
+      ...common,
+      ...classifier,
+      sink,
+      predict: { topK },
+      withText: false,
+      prompt,
+      reading,
+    }
     const done = await predictRows(given)
     await sink.commit()
     return done
@@ -132,8 +146,7 @@ async function computeRows(work: Work, onProgress: (rows: number) => void) {
     ...common,
     writer,
     encode: {
-      truncate: true,
-      truncationDirection: 'right',
+      ...encodeAs(engine.reading),
       normalize: format.normalize,
       prompt: findPrompt(encoder.info, format.prompt),
     },

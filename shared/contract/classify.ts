@@ -35,6 +35,12 @@ export const classifyRequestSchema = z
       .boolean()
       .nullish()
       .describe('Cut texts longer than the encoder reads; false refuses them. Default true.'),
+    truncation_direction: z
+      .enum(['left', 'right'])
+      .nullish()
+      .describe(
+        'The end of long texts that is cut away. Default: as the classifier was trained, else right.',
+      ),
     return_embeddings: z
       .boolean()
       .nullish()

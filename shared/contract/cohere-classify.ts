@@ -11,7 +11,9 @@ export const cohereClassifyRequestSchema = z
     truncate: z
       .enum(['NONE', 'START', 'END'])
       .nullish()
-      .describe('The end of long texts that is cut; NONE refuses them. Default END.'),
+      .describe(
+        'The end of long texts that is cut; NONE refuses them. Default: as the classifier was trained, else END.',
+      ),
     examples: z
       .array(z.unknown())
       .meta({ maxItems: 0 })

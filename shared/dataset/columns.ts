@@ -1,6 +1,6 @@
 import { option, say } from '../lib/wording.ts'
 import { dataError } from './data-error.ts'
-import type { DataRow, DataSource } from './types.ts'
+import type { DataRow, DataSource, RowOptions } from './types.ts'
 
 /** Names taken for the text column when none is given, in this order, whatever their case. */
 export const TEXT_COLUMNS = [
@@ -42,73 +42,113 @@ export const LABEL_COLUMNS = [
   'topic',
 ] as const
 
-/** What the inputs are, and which column has them: texts, or paths of images. */
+const KNOWN_COLUMNS: ReadonlySet<string> = new Set([
+  ...TEXT_COLUMNS,
+  ...IMAGE_COLUMNS,
+  ...LABEL_COLUMNS,
+  'id',
+])
+
+/** What the inputs are, and which columns have them: texts, or paths of images. */
 export interface InputColumn {
   readonly modality: 'text' | 'image'
+  /** As messages and reports say it: `subject,body`. */
   readonly name: string
+  /** In the order in which their texts are joined; one of images. */
+  readonly columns: readonly string[]
 }
 
 /** The columns that a user named. */
 export interface AskedColumns {
+  /** A column, or several, separated by commas. */
   readonly textColumn?: string | undefined
   readonly imageColumn?: string | undefined
+  /** Columns whose texts a classifier was trained on joined; taken where a source has them all and none is named. */
+  readonly joinedColumns?: readonly string[] | undefined
+}
+
+/** True for a name that a column of inputs, labels or ids usually has. */
+export function isKnownColumn(name: string): boolean {
+  return KNOWN_COLUMNS.has(name.toLowerCase())
 }
 
 /**
- * The column of the inputs: the one asked for, else of texts if there is one, else of images.
+ * The columns of the inputs: those asked for, else of texts if there is one, else of images.
  * @throws EspalierError `invalid_data` listing the columns that there are
  */
 export function pickInputColumn(
   source: DataSource,
   row: DataRow,
-  { textColumn, imageColumn }: AskedColumns,
+  options: AskedColumns & Pick<RowOptions, 'onNote'>,
 ): InputColumn {
+  const { textColumn, imageColumn, joinedColumns } = options
   const asked = imageColumn ?? (source.format === 'folder' ? 'image' : undefined)
   if (asked !== undefined) return image(pickColumn(source, row, 'image', asked, IMAGE_COLUMNS))
-  const isTextGiven = textColumn !== undefined || findColumn(row, TEXT_COLUMNS) !== undefined
-  const found = isTextGiven ? undefined : findColumn(row, IMAGE_COLUMNS)
+  if (textColumn === undefined && joinedColumns?.every((name) => row.columns.includes(name))) {
+    return joined(joinedColumns)
+  }
+  const found =
+    textColumn === undefined && findColumns(row, TEXT_COLUMNS).length === 0
+      ? findColumns(row, IMAGE_COLUMNS)[0]
+      : undefined
   if (found !== undefined) return image(found)
-  return { modality: 'text', name: pickTextColumn(source, row, textColumn) }
+  return pickTextColumn(source, row, options)
 }
 
-const image = (name: string): InputColumn => ({ modality: 'image', name })
+const image = (name: string): InputColumn => ({ modality: 'image', name, columns: [name] })
+
+const joined = (columns: readonly string[]): InputColumn => ({
+  modality: 'text',
+  name: columns.join(','),
+  columns,
+})
 
 /**
- * The column that holds the texts: the one asked for, else the first of `TEXT_COLUMNS`, else the only one.
+ * The columns that hold the texts: those asked for, else the first of `TEXT_COLUMNS`, else the only one.
  * @throws EspalierError `invalid_data` listing the columns that there are
  */
-export function pickTextColumn(source: DataSource, row: DataRow, asked?: string): string {
-  if (asked === undefined && row.columns.length === 1) return row.columns[0]!
-  return pickColumn(source, row, 'text', asked, TEXT_COLUMNS)
+export function pickTextColumn(
+  source: DataSource,
+  row: DataRow,
+  { textColumn, onNote }: AskedColumns & Pick<RowOptions, 'onNote'>,
+): InputColumn {
+  if (textColumn === undefined && row.columns.length === 1) return joined([row.columns[0]!])
+  if (textColumn !== undefined) {
+    // A column may have a comma in its name.
+    const isOne = row.columns.includes(textColumn)
+    const names = isOne ? [textColumn] : splitNames(textColumn)
+    return joined(names.map((name) => pickColumn(source, row, 'text', name, [])))
+  }
+  const [first, ...others] = findColumns(row, TEXT_COLUMNS)
+  if (first !== undefined && others.length > 0) {
+    const also = listNames(others)
+    onNote?.(
+      say`${source.name}: texts are those of "${first}"; where ${also} ${others.length === 1 ? 'is' : 'are'} meant, or both joined, pass ${option('text-column')}`,
+    )
+  }
+  return joined([pickColumn(source, row, 'text', undefined, TEXT_COLUMNS)])
 }
 
-/**
- * The column that holds the labels: the one asked for, else the first of `LABEL_COLUMNS`.
- * @throws EspalierError `invalid_data` listing the columns that there are
- */
-export function pickLabelColumn(source: DataSource, row: DataRow, asked?: string): string {
-  return pickColumn(source, row, 'label', asked, LABEL_COLUMNS)
+/** Names separated by commas. */
+export function splitNames(names: string): string[] {
+  return [...new Set(names.split(',').map((name) => name.trim()))].filter((name) => name !== '')
 }
 
 /** The first of `TEXT_COLUMNS` that a row has. */
 export function findTextColumn(row: DataRow): string | undefined {
-  return findColumn(row, TEXT_COLUMNS)
+  return findColumns(row, TEXT_COLUMNS)[0]
 }
 
-/** The first of `LABEL_COLUMNS` that a row has. */
-export function findLabelColumn(row: DataRow): string | undefined {
-  return findColumn(row, LABEL_COLUMNS)
+/** Columns of a row with one of these names, in the order of the names. */
+export function findColumns(row: DataRow, names: readonly string[]): string[] {
+  return names.flatMap((name) => row.columns.filter((column) => column.toLowerCase() === name))
 }
 
-function findColumn(row: DataRow, names: readonly string[]): string | undefined {
-  for (const name of names) {
-    const found = row.columns.find((column) => column.toLowerCase() === name)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-function pickColumn(
+/**
+ * A column by its name, else the first with a usual one.
+ * @throws EspalierError `invalid_data` listing the columns that there are
+ */
+export function pickColumn(
   source: DataSource,
   row: DataRow,
   role: 'text' | 'label' | 'image',
@@ -119,28 +159,34 @@ function pickColumn(
     if (row.columns.includes(asked)) return asked
     throw dataError(source.name, null, `no column "${asked}"; the columns are ${listColumns(row)}`)
   }
-  const found = findColumn(row, defaults)
+  const [found] = findColumns(row, defaults)
   if (found !== undefined) return found
   const named = row.columns.some((column, i) => column !== String(i + 1))
-  const headed = named && (source.format === 'csv' || source.format === 'tsv')
+  const headed = named && ['csv', 'tsv', 'xlsx'].includes(source.format)
   const orNoHeader = headed
     ? say` (or pass ${option('no-header')} where the first row is data)`
     : ''
+  const several = role === 'text' ? ', or several separated by commas' : ''
   throw dataError(
     source.name,
     null,
-    say`which column is the ${role}? Pass ${option(`${role}-column`)}; the columns are ${listColumns(row)}${orNoHeader}`,
+    say`which column is the ${role}? Pass ${option(`${role}-column`)}${several}; the columns are ${listColumns(row)}${orNoHeader}`,
   )
 }
 
 const MAX_LISTED = 20
 const MAX_NAME_LENGTH = 40
 
-function listColumns(row: DataRow): string {
-  const shown = row.columns.slice(0, MAX_LISTED).map((column) => {
-    const short = column.length > MAX_NAME_LENGTH ? `${column.slice(0, MAX_NAME_LENGTH)}…` : column
-    return `"${short}"`
+/** Columns as messages list them. */
+export function listColumns(row: DataRow): string {
+  return listNames(row.columns)
+}
+
+/** Names in quotes, the first of many. */
+export function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_LISTED).map((name) => {
+    return `"${name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name}"`
   })
-  const rest = row.columns.length - shown.length
+  const rest = names.length - shown.length
   return rest > 0 ? `${shown.join(', ')} and ${rest} more` : shown.join(', ')
 }

@@ -1,3 +1,4 @@
+import { isBlank } from '../lib/text/text.ts'
 import { dataError } from './data-error.ts'
 import type { HashedImage } from './image-file.ts'
 import { placeOf } from './image-rows.ts'
@@ -55,10 +56,18 @@ export interface AssembledExamples {
 }
 
 const MAX_CLASSES = 10_000
+/** From so many different ones on, decimal numbers and dates are no classes where most occur once. */
+const MIN_AMOUNTS = 10
+const AMOUNT =
+  /^(?:[-+]?\d*[.,]\d+(?:e[-+]?\d+)?|\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4})$/i
+const NUMBER = /^[-+]?\d+(?:\.\d+)?$/
 
 type Counters = Record<DatasetWarningCode, WarningCounter>
 /** Files that became no row. */
 export type SkippedFiles = Pick<Counters, 'not_images' | 'unreadable_images'>
+
+/** Counters of what is met while rows are read. */
+type ReadingCounters = SkippedFiles & Partial<Pick<Counters, 'missing_values'>>
 
 /** Counters of files that become no row. */
 export function countSkippedFiles(): SkippedFiles {
@@ -75,12 +84,14 @@ export function assembleExamples(
   labelColumn: string,
   rows: readonly LabelledRow[],
   options: ExampleOptions,
-  skipped: SkippedFiles = countSkippedFiles(),
+  skipped: ReadingCounters = countSkippedFiles(),
 ): AssembledExamples {
+  const { missing_values: missing = new WarningCounter(), ...files } = skipped
   const counters: Counters = {
-    ...skipped,
+    ...files,
     empty_texts: new WarningCounter(),
     empty_labels: new WarningCounter(),
+    missing_values: missing,
     duplicates: new WarningCounter(),
     contradictions: new WarningCounter(),
     merged_rows: new WarningCounter(),
@@ -94,7 +105,7 @@ export function assembleExamples(
   }
   const multiLabel = options.multiLabel ?? (separator !== undefined || list !== undefined)
   const labelled = rows.flatMap((row) => {
-    if (row.text.trim() === '') {
+    if (isBlank(row.text)) {
       counters.empty_texts.add(placeOf(row))
       return []
     }
@@ -128,7 +139,7 @@ function exampleOf({ text, labels, image }: LabelledExample): LabelledExample {
 /** The labels of a cell, without the space around them and without repetition. */
 export function splitLabels(label: string | readonly string[], separator?: string): string[] {
   const parts = typeof label !== 'string' ? label : separator ? label.split(separator) : [label]
-  return [...new Set(parts.map((part) => part.trim()).filter((part) => part !== ''))]
+  return [...new Set(parts.map((part) => part.trim()).filter((part) => !isBlank(part)))]
 }
 
 function noteRepeated(rows: readonly SplitRow[], counters: Counters, drop: boolean) {
@@ -215,13 +226,21 @@ function checkClasses(
     const hint = `is "${column}" really the label?`
     throw dataError(name, null, `every row has a label of its own; ${hint}`)
   }
+  const isAmount = counts.size > examples.length / 2 && counts.size >= MIN_AMOUNTS
+  if (isAmount && [...counts.keys()].every((label) => AMOUNT.test(label))) {
+    const what = `"${column}" holds amounts or dates, ${counts.size} different ones in ${examples.length} rows`
+    throw dataError(name, null, `${what}; name another label, or put them into ranges`)
+  }
 }
 
 function noteClasses(counts: ReadonlyMap<string, number>, counters: Counters): void {
   const groups = new Map<string, string[]>()
   for (const [label, count] of counts) {
     if (count === 1) counters.single_example_classes.add(`"${label}"`)
-    const key = label.toLowerCase().replace(/\s+/gu, '')
+    // Programs write a whole number as 1 or as 1.0.
+    const key = NUMBER.test(label)
+      ? String(Number(label))
+      : label.toLowerCase().replace(/\s+/gu, '')
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [label])
     else group.push(label)

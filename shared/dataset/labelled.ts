@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { EspalierError } from '../lib/errors.ts'
-import { type AskedColumns, type InputColumn, pickInputColumn, pickLabelColumn } from './columns.ts'
+import { isBlank } from '../lib/text/text.ts'
+import { type AskedColumns, type InputColumn, pickInputColumn } from './columns.ts'
 import { dataError, formatBytes } from './data-error.ts'
 import {
   assembleExamples,
@@ -10,16 +11,22 @@ import {
   type LabelledExample,
   type LabelledRow,
 } from './examples.ts'
-import { hashImages, openImagesOf } from './image-rows.ts'
-import { readRows } from './rows.ts'
-import type { DatasetWarning } from './summary.ts'
-import { readTextCell } from './texts.ts'
+import { hashImages, openImagesOf, placeOf } from './image-rows.ts'
+import {
+  type AskedLabels,
+  isMissing,
+  type LabelPlace,
+  pickLabelPlace,
+  readLabels,
+  SAMPLED_ROWS,
+} from './label-columns.ts'
+import { readRows, withFirst } from './rows.ts'
+import { type DatasetWarning, WarningCounter } from './summary.ts'
+import { readInput } from './texts.ts'
 import type { DataRow, DataSource, RowOptions, SkippedFile } from './types.ts'
 
 /** How labelled rows are read. */
-export interface LabelledOptions extends RowOptions, ExampleOptions, AskedColumns {
-  /** @default the first of `LABEL_COLUMNS` */
-  readonly labelColumn?: string | undefined
+export interface LabelledOptions extends RowOptions, ExampleOptions, AskedColumns, AskedLabels {
   /** @default 5,000,000 */
   readonly maxRows?: number | undefined
   /** All texts together, in UTF-16 code units. @default 1 GiB */
@@ -36,6 +43,8 @@ export interface DatasetSummary {
   readonly modality?: 'image' | undefined
   /** The column of the texts, or of the images' paths. */
   readonly textColumn: string
+  /** The columns whose texts are joined; absent where there is one. */
+  readonly joinedColumns?: readonly string[] | undefined
   readonly labelColumn: string
   readonly multiLabel: boolean
   /** Rows in the source. */
@@ -75,14 +84,13 @@ export async function readLabelled(
   const rows: LabelledRow[] = []
   const skipped = countSkippedFiles()
   const onSkip = ({ reason, path, why }: SkippedFile) => skipped[reason].add(`${path}: ${why}`)
-  let columns: { input: InputColumn; label: string } | null = null
+  const missing = new WarningCounter()
+  let columns: { input: InputColumn; label: LabelPlace } | null = null
   let length = 0
-  for await (const row of readRows(source, { ...options, onSkip })) {
-    columns ??= {
-      input: pickInputColumn(source, row, options),
-      label: pickLabelColumn(source, row, options.labelColumn),
-    }
-    const text = readTextCell(source.name, row, columns.input.name)
+  const read = readRows(source, { ...options, onSkip })
+  for await (const { row, first } of withFirst(read, SAMPLED_ROWS)) {
+    columns ??= findPlaces(source, first, options)
+    const text = readInput(source.name, row, columns.input)
     length += text.length
     if (rows.length >= maxRows) {
       throw dataError(source.name, row.line, `more than ${maxRows} rows; train on a sample`)
@@ -91,23 +99,27 @@ export async function readLabelled(
       const limit = formatBytes(maxTextLength)
       throw dataError(source.name, row.line, `more than ${limit} of text; train on a sample`)
     }
-    const label = readLabelCell(source.name, row, columns.label)
+    const label = readLabels(source.name, row, columns.label)
+    for (const value of cellsOf(row, columns)) {
+      if (isMissing(value)) missing.add(`${placeOf(row)}: ${JSON.stringify(value)}`)
+    }
     rows.push({ line: row.line, place: row.place, text, label })
     if (rows.length % PROGRESS_ROWS === 0) options.onProgress?.(rows.length)
   }
   if (columns === null) throw noRows(source)
-  const { modality, name: inputColumn } = columns.input
+  const { modality, name: inputColumn, columns: inputColumns } = columns.input
   if (source.format === 'folder' && rows.every(({ label }) => label === '')) {
     const fix = 'put them into a folder for each label'
     throw dataError(source.name, null, `the images lie in no folder of their own; ${fix}`)
   }
   const readable = modality === 'text' ? rows : await readImages(source, rows, onSkip, options)
+  const { each, name: labelColumn } = columns.label
   const { examples, classCounts, multiLabel, warnings } = assembleExamples(
     source.name,
-    columns.label,
+    labelColumn,
     readable,
-    options,
-    skipped,
+    each === null ? options : { ...options, multiLabel: true },
+    { ...skipped, missing_values: missing },
   )
   return {
     examples,
@@ -118,7 +130,8 @@ export async function readLabelled(
       source: source.name,
       ...(modality === 'image' && { modality }),
       textColumn: inputColumn,
-      labelColumn: columns.label,
+      ...(inputColumns.length > 1 && { joinedColumns: inputColumns }),
+      labelColumn,
       multiLabel,
       rows: rows.length,
       examples: examples.length,
@@ -141,35 +154,25 @@ function readImages(
   onSkip: (file: SkippedFile) => void,
   { maxImageBytes, signal }: LabelledOptions,
 ) {
-  const named = rows.filter(({ text }) => text.trim() !== '')
+  const named = rows.filter(({ text }) => !isBlank(text))
   return hashImages(openImagesOf(source, maxImageBytes), named, onSkip, signal)
 }
 
-/**
- * The label of a row: a string, or a list where the row has one.
- * @throws EspalierError `invalid_data` where the cell is neither
- */
-export function readLabelCell(
-  name: string,
-  row: DataRow,
-  column: string,
-): string | readonly string[] {
-  const value = row.cells[column]
-  if (typeof value === 'string') return value
-  if (value === undefined) throw dataError(name, row.line, `there is no "${column}"`)
-  if (Array.isArray(value)) return value.map((item) => readScalar(name, row, column, item))
-  return readScalar(name, row, column, value)
+/** Where inputs and labels are. */
+function findPlaces(source: DataSource, first: readonly DataRow[], options: LabelledOptions) {
+  const input = pickInputColumn(source, first[0]!, options)
+  return { input, label: pickLabelPlace(source, first, options, input.columns) }
 }
 
-function readScalar(name: string, row: DataRow, column: string, value: unknown): string {
-  if (typeof value === 'string') return value
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  if (value === null) return ''
-  throw dataError(
-    name,
-    row.line,
-    `the label ("${column}") is neither a string, a number nor a list of them`,
-  )
+/** The cells of a row that are read and hold a string. */
+function cellsOf(
+  { cells }: DataRow,
+  { input, label }: { readonly input: InputColumn; readonly label: LabelPlace },
+): string[] {
+  return [...input.columns, ...(label.each ?? [label.name])].flatMap((column) => {
+    const value = cells[column]
+    return typeof value === 'string' ? [value] : []
+  })
 }
 
 function hashExamples(examples: readonly LabelledExample[]): string {

@@ -1,24 +1,24 @@
-import {
-  type AskedColumns,
-  findLabelColumn,
-  type InputColumn,
-  pickInputColumn,
-  pickLabelColumn,
-} from './columns.ts'
+import { isBlank } from '../lib/text/text.ts'
+import { type AskedColumns, type InputColumn, pickInputColumn } from './columns.ts'
 import { dataError, formatBytes } from './data-error.ts'
 import { countSkippedFiles, splitLabels } from './examples.ts'
 import type { HashedImage } from './image-file.ts'
 import { hashImages, openImagesOf } from './image-rows.ts'
-import { noRows, readLabelCell } from './labelled.ts'
+import {
+  type AskedLabels,
+  findLabelPlace,
+  type LabelPlace,
+  pickLabelPlace,
+  readLabels,
+} from './label-columns.ts'
+import { noRows } from './labelled.ts'
 import { readRows } from './rows.ts'
 import { type DatasetWarning, describeWarnings } from './summary.ts'
-import { readTextCell } from './texts.ts'
-import type { DataSource, RowOptions, SkippedFile } from './types.ts'
+import { readInput } from './texts.ts'
+import type { DataRow, DataSource, RowOptions, SkippedFile } from './types.ts'
 
 /** How rows are read that may carry labels. */
-export interface RowsToCompareOptions extends RowOptions, AskedColumns {
-  /** Must be there where it is given; otherwise any of `LABEL_COLUMNS` is taken if there is one. */
-  readonly labelColumn?: string | undefined
+export interface RowsToCompareOptions extends RowOptions, AskedColumns, AskedLabels {
   readonly labelSeparator?: string | undefined
   /** Largest file of an image. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
@@ -56,30 +56,25 @@ export async function readRowsToCompare(
   source: DataSource,
   options: RowsToCompareOptions,
 ): Promise<RowsToCompare> {
-  const { labelColumn, labelSeparator, maxImageBytes, signal } = options
+  const { labelSeparator, maxImageBytes, signal } = options
   const rows: RowToCompare[] = []
   const skipped = countSkippedFiles()
   const onSkip = ({ reason, path, why }: SkippedFile) => skipped[reason].add(`${path}: ${why}`)
-  let columns: { input: InputColumn; label: string | undefined } | null = null
+  let columns: { input: InputColumn; label: LabelPlace | null } | null = null
   let length = 0
   for await (const row of readRows(source, { ...options, onSkip })) {
-    columns ??= {
-      input: pickInputColumn(source, row, options),
-      label:
-        labelColumn === undefined
-          ? findLabelColumn(row)
-          : pickLabelColumn(source, row, labelColumn),
-    }
-    const text = readTextCell(source.name, row, columns.input.name)
-    if (text.trim() === '') continue
+    columns ??= findPlaces(source, row, options)
+    const { input, label } = columns
+    const text = readInput(source.name, row, input)
+    if (isBlank(text)) continue
     length += text.length
     if (rows.length >= MAX_ROWS || length > MAX_TEXT_LENGTH) {
       const limit = `${MAX_ROWS} rows and ${formatBytes(MAX_TEXT_LENGTH)} of text`
       throw dataError(source.name, row.line, `more than ${limit}; compare on a sample`)
     }
-    const cell = columns.label === undefined ? [] : readLabelCell(source.name, row, columns.label)
+    const cell = label === null ? [] : readLabels(source.name, row, label)
     const labels = splitLabels(cell, labelSeparator)
-    const isSilent = labels.length === 0 && (columns.label === undefined || !Array.isArray(cell))
+    const isSilent = labels.length === 0 && (label === null || !Array.isArray(cell))
     rows.push({ line: row.line, text, labels: isSilent ? null : labels })
   }
   const modality = columns?.input.modality ?? 'text'
@@ -93,4 +88,14 @@ export async function readRowsToCompare(
   const warnings = describeWarnings(skipped, 'image')
   if (images.length > 0) return { rows: images, modality, warnings }
   throw dataError(source.name, null, 'no image can be read')
+}
+
+/** Where inputs are, and labels: those asked for must be there, else any column with their usual name is taken. */
+function findPlaces(source: DataSource, row: DataRow, options: RowsToCompareOptions) {
+  const input = pickInputColumn(source, row, options)
+  const isAsked = options.labelColumn !== undefined || options.labelColumns !== undefined
+  const label = isAsked
+    ? pickLabelPlace(source, [row], options, input.columns)
+    : findLabelPlace(source, row, input.columns)
+  return { input, label }
 }

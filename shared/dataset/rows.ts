@@ -1,7 +1,10 @@
 import { findLoneSurrogate } from '../lib/text/text.ts'
 import { checkFieldLength, dataError } from './data-error.ts'
-import { readDelimited } from './delimited.ts'
-import { readLines } from './lines.ts'
+import { readDelimited } from './formats/delimited.ts'
+import { readLines } from './formats/lines.ts'
+import { readParquet } from './formats/parquet.ts'
+import { toUtf8 } from './formats/to-utf8.ts'
+import { readWorkbook } from './formats/workbook.ts'
 import {
   type DataRow,
   type DataSource,
@@ -9,7 +12,6 @@ import {
   type RowLimits,
   type RowOptions,
 } from './types.ts'
-import { validateUtf8 } from './utf8.ts'
 
 /**
  * Streams the rows of a source, in bounded memory whatever its size.
@@ -24,19 +26,45 @@ export async function* readRows(
     return
   }
   const limits = { ...DEFAULT_ROW_LIMITS, ...options.limits }
-  const chunks = validateUtf8(source.name, source.open(options.signal))
-  switch (source.format) {
+  const { name, format } = source
+  const { header = true, delimiter, encoding, onNote, signal, sheet } = options
+  if (format === 'parquet') return yield* readParquet(source, limits, signal)
+  if (format === 'xlsx') {
+    return yield* readWorkbook(source, { header, limits, signal, sheet, onNote })
+  }
+  const chunks = toUtf8(name, source.open(signal), { encoding, onNote })
+  switch (format) {
     case 'csv':
     case 'tsv':
-      yield* readDelimited(source.name, source.format, chunks, options.header ?? true, limits)
+      yield* readDelimited(name, chunks, { format, header, limits, delimiter, onNote })
       break
     case 'jsonl':
-      yield* readJsonLines(source.name, chunks, limits)
+      yield* readJsonLines(name, chunks, limits)
       break
     case 'txt':
-      yield* readTextLines(source.name, chunks, limits)
+      yield* readTextLines(name, chunks, limits)
       break
   }
+}
+
+/** Rows, each with the first few of the source, which can be looked at before the first is used. */
+export async function* withFirst(
+  rows: AsyncIterable<DataRow>,
+  count: number,
+): AsyncGenerator<{ readonly row: DataRow; readonly first: readonly DataRow[] }> {
+  const first: DataRow[] = []
+  let isOpen = false
+  for await (const row of rows) {
+    if (isOpen) {
+      yield { row, first }
+      continue
+    }
+    first.push(row)
+    if (first.length < count) continue
+    isOpen = true
+    for (const each of first) yield { row: each, first }
+  }
+  if (!isOpen) for (const each of first) yield { row: each, first }
 }
 
 async function* readJsonLines(

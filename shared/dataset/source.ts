@@ -17,6 +17,18 @@ const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
   '.txt': 'txt',
+  '.parquet': 'parquet',
+  '.pq': 'parquet',
+  '.xlsx': 'xlsx',
+  '.xlsm': 'xlsx',
+}
+/** Extensions of files of rows. */
+export const ROW_EXTENSIONS: readonly string[] = Object.keys(EXTENSIONS)
+/** Workbooks that are not read. */
+const OTHER_WORKBOOKS: Readonly<Record<string, string>> = {
+  '.xls': 'an old Excel workbook',
+  '.xlsb': 'a binary Excel workbook',
+  '.ods': 'an OpenDocument spreadsheet',
 }
 
 /**
@@ -31,6 +43,14 @@ export function formatFromName(name: string): DataFormat {
     throw new EspalierError(
       'invalid_request',
       `${name}: a JSON document is not read; write one object a line, e.g. jq -c '.[]' IN > OUT.jsonl`,
+      { param: name },
+    )
+  }
+  const workbook = OTHER_WORKBOOKS[extension]
+  if (workbook !== undefined) {
+    throw new EspalierError(
+      'invalid_request',
+      `${name}: ${workbook} is not read; save it as .xlsx or as CSV (File, Save As, "CSV UTF-8")`,
       { param: name },
     )
   }
@@ -55,6 +75,7 @@ export async function openFileSource(path: string, format?: DataFormat): Promise
     format: format ?? formatFromName(path),
     // A pipe such as /dev/stdin or <(…) can be read only once.
     repeatable: info.isFile(),
+    ...(info.isFile() && { path }),
     folder: dirname(path),
     open: (signal) => readFileChunks(path, path, signal),
   }

@@ -2,6 +2,7 @@
 export type DatasetWarningCode =
   | 'empty_texts'
   | 'empty_labels'
+  | 'missing_values'
   | 'duplicates'
   | 'contradictions'
   | 'merged_rows'
@@ -63,6 +64,9 @@ const SENTENCES: Record<
 > = {
   empty_texts: (n, cases) => `${plural(n, 'row', 'rows')} without text left out (${cases})`,
   empty_labels: (n, cases) => `${plural(n, 'row', 'rows')} without label left out (${cases})`,
+  missing_values: (n, cases) =>
+    `${plural(n, 'cell says', 'cells say')} that there is no value (${cases}) and ${n === 1 ? 'is' : 'are'} ` +
+    'taken as written; empty such cells to leave their rows out',
   duplicates: (n, cases, noun) =>
     `${plural(n, 'row repeats', 'rows repeat')} an earlier ${noun} and label (${cases})`,
   contradictions: (n, cases, noun) =>
@@ -71,7 +75,7 @@ const SENTENCES: Record<
   merged_rows: (n, cases, noun) =>
     `${plural(n, 'row was', 'rows were')} merged into an earlier row of the same ${noun} (${cases})`,
   similar_labels: (n, cases) =>
-    `${plural(n, 'group of labels differs', 'groups of labels differ')} only in case or space: ${cases}`,
+    `${plural(n, 'group of labels differs', 'groups of labels differ')} only in case, space or how a number is written: ${cases}`,
   single_example_classes: (n, cases) =>
     `${plural(n, 'class has', 'classes have')} a single example: ${cases}`,
   not_images: (n, cases) =>

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
+import { isBlank } from '../lib/text/text.ts'
 import { type AskedColumns, type InputColumn, pickInputColumn } from './columns.ts'
 import { dataError, formatBytes } from './data-error.ts'
 import type { HashedImage } from './image-file.ts'
 import { hashImages, openImagesOf } from './image-rows.ts'
-import { readLabelCell } from './labelled.ts'
+import { readLabels } from './label-columns.ts'
 import { readRows } from './rows.ts'
-import { readTextCell } from './texts.ts'
+import { readInput } from './texts.ts'
 import type { DataSource, RowOptions, SkippedFile } from './types.ts'
 
 /** Inputs of a target domain, with the labels that are known. */
@@ -48,8 +49,8 @@ export async function readTargetRows(
         throw dataError(source.name, null, `no column "${labelColumn}"; the columns are ${has}`)
       }
     }
-    const text = readTextCell(source.name, row, column.name)
-    if (text.trim() === '') {
+    const text = readInput(source.name, row, column)
+    if (isBlank(text)) {
       empty++
       continue
     }
@@ -58,7 +59,8 @@ export async function readTargetRows(
       const limit = `${MAX_ROWS} rows or ${formatBytes(MAX_TEXT_LENGTH)} of text`
       throw dataError(source.name, row.line, `more than ${limit}; adapt to a sample`)
     }
-    const label = labelColumn === undefined ? '' : readLabelCell(source.name, row, labelColumn)
+    const place = { name: labelColumn ?? '', each: null }
+    const label = labelColumn === undefined ? '' : readLabels(source.name, row, place)
     if (typeof label !== 'string') {
       throw dataError(source.name, row.line, `"${labelColumn}" is a list; one label is expected`)
     }

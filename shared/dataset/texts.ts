@@ -1,5 +1,6 @@
+import { isBlank } from '../lib/text/text.ts'
 import { option, say } from '../lib/wording.ts'
-import { type AskedColumns, pickInputColumn } from './columns.ts'
+import { type AskedColumns, type InputColumn, pickInputColumn } from './columns.ts'
 import { dataError } from './data-error.ts'
 import type { ImageFile, ImageFolder } from './image-file.ts'
 import { openImagesOf } from './image-rows.ts'
@@ -34,24 +35,23 @@ export async function* readTexts(
   source: DataSource,
   options: TextOptions = {},
 ): AsyncGenerator<TextRow> {
-  let column: string | null = null
+  let input: InputColumn | null = null
   let images: ImageFolder | null = null
   let index = -1
   for await (const row of readRows(source, options)) {
     index++
-    if (column === null) {
-      const input = pickInputColumn(source, row, options)
-      column = input.name
+    if (input === null) {
+      input = pickInputColumn(source, row, options)
       if (input.modality === 'image') images = openImagesOf(source, options.maxImageBytes)
     }
-    const text = readTextCell(source.name, row, column)
-    if (text.trim() !== '') {
+    const text = readInput(source.name, row, input)
+    if (!isBlank(text)) {
       yield images === null
         ? { index, text, row }
         : { index, text, row, image: images.find(text, row.line) }
     } else if (options.skipEmpty !== true) {
       const fix = say`fill it in, or pass ${option('skip-empty')} to leave such rows out`
-      throw dataError(source.name, row.line, say`the text ("${column}") is empty; ${fix}`)
+      throw dataError(source.name, row.line, say`the text ("${input.name}") is empty; ${fix}`)
     }
   }
 }
@@ -69,11 +69,29 @@ export async function findModality(
   return 'text'
 }
 
+/** What stands between the texts of several columns. */
+export const TEXT_JOINT = '\n'
+
+/**
+ * The input of a row: the text of its column, or those of several that are not empty, joined by `TEXT_JOINT`.
+ * @throws EspalierError `invalid_data` where a cell is no string; beside others it may be a number
+ */
+export function readInput(name: string, row: DataRow, { columns }: InputColumn): string {
+  const [only, ...more] = columns
+  if (more.length === 0) return readTextCell(name, row, only!)
+  const parts = columns.map((column) => {
+    const value = row.cells[column]
+    const isScalar = typeof value === 'number' || typeof value === 'boolean'
+    return isScalar ? String(value) : readTextCell(name, row, column)
+  })
+  return parts.filter((part) => !isBlank(part)).join(TEXT_JOINT)
+}
+
 /**
  * The text of a row; null and a missing key read as empty where other rows have the column.
  * @throws EspalierError `invalid_data` where the cell is no string
  */
-export function readTextCell(name: string, row: DataRow, column: string): string {
+function readTextCell(name: string, row: DataRow, column: string): string {
   const value = row.cells[column]
   if (typeof value === 'string') return value
   if (value === null) return ''

@@ -1,5 +1,7 @@
+import type { Wording } from '../lib/wording.ts'
+
 /** The row formats that we read. `txt` is one text a line. */
-export const DATA_FORMATS = ['csv', 'tsv', 'jsonl', 'txt'] as const
+export const DATA_FORMATS = ['csv', 'tsv', 'jsonl', 'txt', 'parquet', 'xlsx'] as const
 export type DataFormat = (typeof DATA_FORMATS)[number]
 
 /** Where rows come from: a file, or a stream that can be read once. */
@@ -13,6 +15,8 @@ export interface DataSource {
   open(signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** For an object on S3: where it lies, and which version of it was read last. */
   readonly object?: (() => { readonly url: string; readonly versionId?: string }) | undefined
+  /** Where the same bytes lie as a file here. */
+  readonly path?: string | undefined
   /** Where paths of images start; absent where there is no such place, as on stdin. */
   readonly folder?: string | undefined
   /** Rows that are not parsed from bytes. */
@@ -53,6 +57,14 @@ export interface DataRow {
 export interface RowOptions {
   /** False where CSV or TSV has no header row: columns are then named `1`, `2`, … @default true */
   readonly header?: boolean | undefined
+  /** What separates the fields of CSV or TSV. @default told from the first rows */
+  readonly delimiter?: string | undefined
+  /** Of files of text. @default told from the bytes */
+  readonly encoding?: string | undefined
+  /** A workbook's sheet by its name or number. @default the first */
+  readonly sheet?: string | undefined
+  /** Called with what was taken for granted while reading; the same may come with every reading of a source. */
+  readonly onNote?: ((note: Wording) => void) | undefined
   readonly limits?: Partial<RowLimits> | undefined
   readonly signal?: AbortSignal | undefined
   /** Called for each file of a folder that is no image. */

@@ -65,7 +65,7 @@ export function collectItems(request: EncodeRequest, deps: CollectDeps): Collect
       continue
     }
     deps.quarantine.check(mode.prompt, key, index, deps.now)
-    const size = kind.measure(input, index, mode.prompt)
+    const size = kind.measure(input, index, mode)
     const known = recall(request, key, deps)
     if (known && mode.projection === 0) {
       recalled.push({ row: known, indices })

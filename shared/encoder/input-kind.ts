@@ -8,7 +8,7 @@ import {
   MAX_IMAGE_PIXELS,
 } from '../lib/manifests/image-preprocessing.ts'
 import { readImageSize } from '../runtime/image/image-size.ts'
-import type { JobResult } from '../runtime/protocol.ts'
+import { type JobMode, type JobResult, MAX_WINDOWS } from '../runtime/protocol.ts'
 import type { Item } from './item.ts'
 
 /** What an input takes: bytes of memory, and the queue's unit of time. */
@@ -42,7 +42,7 @@ export interface InputKind {
    */
   keyOf(input: EncoderInput, index: number): string
   /** @throws EspalierError `input_too_large` naming the input */
-  measure(input: EncoderInput, index: number, prompt: string): InputSize
+  measure(input: EncoderInput, index: number, mode: Pick<JobMode, 'prompt' | 'windows'>): InputSize
   /** Learns from a job that came back. */
   learn(items: readonly Item<unknown>[], result: JobResult): void
 }
@@ -75,14 +75,18 @@ class TextInputs implements InputKind {
     return input as string
   }
 
-  measure(input: EncoderInput, index: number, prompt: string): InputSize {
+  measure(
+    input: EncoderInput,
+    index: number,
+    { prompt, windows }: Pick<JobMode, 'prompt' | 'windows'>,
+  ): InputSize {
     const own = Buffer.byteLength(input as string)
     if (own > this.#maxBytes) {
       const message = `has ${own} bytes of text, at most ${this.#maxBytes} are accepted`
       throw new EspalierError('input_too_large', message, { index })
     }
     const bytes = Buffer.byteLength(prompt) + own
-    return { bytes, tokens: this.#estimator.estimate(bytes), pixels: 0 }
+    return { bytes, tokens: this.#estimator.estimate(bytes, windows ? MAX_WINDOWS : 1), pixels: 0 }
   }
 
   learn(items: readonly Item<unknown>[], { tokens, truncated }: JobResult): void {
@@ -157,10 +161,10 @@ export class TokenEstimator {
     this.#maxTokens = maxTokens
   }
 
-  /** Tokens of a text of that size, special tokens included. */
-  estimate(utf8Bytes: number): number {
+  /** Tokens of a text of that size that is read in so many windows at most, special tokens included. */
+  estimate(utf8Bytes: number, windows = 1): number {
     const tokens = Math.ceil(utf8Bytes / this.#bytesPerToken) + SPECIAL_TOKENS
-    return Math.min(this.#maxTokens, tokens)
+    return Math.min(windows * this.#maxTokens, tokens)
   }
 
   /** Learns from texts that were not cut: their bytes, and their tokens with the special ones. */

@@ -57,11 +57,13 @@ export class ItemTable<R> {
   readonly #lanes = new Map<string, Lane<R>>()
 
   lane(mode: JobMode): Lane<R> {
-    const { prompt, truncate, truncationDirection, normalize, projection, memories } = mode
+    const { prompt, truncate, truncationDirection, windows, normalize } = mode
+    const { projection, memories } = mode
     const key = JSON.stringify([
       prompt,
       truncate,
       truncationDirection,
+      windows,
       normalize,
       projection,
       memories,

@@ -41,6 +41,7 @@ export class EncodeRequest implements Queueable<EncodeRequest> {
       truncate: options.truncate,
       truncationDirection: options.truncationDirection,
       normalize: options.normalize,
+      ...(options.windows && { windows: options.windows }),
       projection: projection?.id ?? 0,
       memories: projection ? (options.search ?? []) : [],
     }

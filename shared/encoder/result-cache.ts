@@ -54,8 +54,11 @@ export class ResultCache {
    */
   keyOf(fingerprint: string, mode: JobMode, key: string): string | null {
     if (LONE_SURROGATE.test(key)) return null
-    const { prompt, truncate, truncationDirection, normalize } = mode
-    const how = JSON.stringify([fingerprint, truncate, truncationDirection, normalize, prompt])
+    const { prompt, truncate, truncationDirection, windows, normalize } = mode
+    const how = JSON.stringify([
+      ...[fingerprint, truncate, truncationDirection, normalize, prompt],
+      ...(windows ? [windows] : []),
+    ])
     return hash('sha256', `${how}\n${key}`, 'base64')
   }
 

@@ -15,6 +15,11 @@ export interface EncodeOptions {
   readonly truncate: boolean
   /** Which end is cut away. */
   readonly truncationDirection: 'left' | 'right'
+  /**
+   * Read texts longer than `maxTokens` in windows of that length, and put their vectors together: the mean, weighted by
+   * tokens, or the largest value of each dimension. What is beyond `MAX_WINDOWS` is cut.
+   */
+  readonly windows?: 'mean' | 'max' | undefined
   /** L2-normalised vectors, or the pooled ones as they are. */
   readonly normalize: boolean
   /** Text put before every input; its tokens count. */

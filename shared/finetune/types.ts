@@ -67,6 +67,8 @@ export interface FineTuneSettings {
   readonly maxMemoryBytes: number | null
   /** Longer texts are cut. */
   readonly maxTokens: number
+  /** The end of longer texts that is cut away. @default right */
+  readonly truncationDirection?: 'left' | 'right' | undefined
 }
 
 /** Why training ended. */

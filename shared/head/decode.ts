@@ -1,7 +1,15 @@
 import { EspalierError } from '../lib/errors.ts'
 import { type HeadHeader, headHeaderSchema } from '../lib/manifests/head-header.ts'
 import { decodeFloat16 } from '../lib/maths/float16.ts'
-import { alignUp, BLOCK_BYTES, HEADER_OFFSET, MAGIC, MAX_MAGNITUDE, SCHEMA } from './encode.ts'
+import {
+  alignUp,
+  BLOCK_BYTES,
+  HEADER_OFFSET,
+  MAGIC,
+  MAX_MAGNITUDE,
+  READING_SCHEMA,
+  SCHEMA,
+} from './encode.ts'
 import type { Head } from './head.ts'
 
 /** Larger files are refused before anything is read: 10,000 labels and a million memories fit. */
@@ -27,6 +35,7 @@ export function decodeHead(bytes: Uint8Array): Head {
     family: header.family,
     dimension,
     ...(header.reads && { reads: header.reads }),
+    ...(header.reading && { reading: header.reading }),
     labels,
     activation: header.activation,
     weights: blocks.floats('weights', classes * dimension),
@@ -47,10 +56,10 @@ function readHeader(bytes: Uint8Array): { header: HeadHeader; start: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.getUint32(0, true) !== MAGIC) throw corrupt('does not begin with ESPH')
   const schema = view.getUint32(4, true)
-  if (schema !== SCHEMA) {
+  if (schema !== SCHEMA && schema !== READING_SCHEMA) {
     throw new EspalierError(
       'unsupported_schema',
-      `head file: layout ${schema} is not known here, only ${SCHEMA}: use a release that knows it`,
+      `head file: layout ${schema} is not known here, only ${SCHEMA} and ${READING_SCHEMA}: use a release that knows it`,
     )
   }
   const length = view.getUint32(8, true)

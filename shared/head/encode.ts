@@ -7,6 +7,11 @@ export const MAGIC = 0x48505345
 
 /** Version of the layout. */
 export const SCHEMA = 1
+/**
+ * That of heads which say how long texts are read. A release that does not know it refuses them, and would answer
+ * otherwise than they were trained; all others stay as they were to the byte.
+ */
+export const READING_SCHEMA = 2
 
 /** Magic, schema and header length come first. */
 export const HEADER_OFFSET = 12
@@ -70,6 +75,7 @@ export function encodeHead(
       family: head.family,
       dimension: head.dimension,
       ...(head.reads && { reads: head.reads }),
+      ...(head.reading && { reading: head.reading }),
       labels: head.labels,
       activation: head.activation,
       temperature: head.temperature,
@@ -83,7 +89,7 @@ export function encodeHead(
   const bytes = new Uint8Array(size)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, MAGIC, true)
-  view.setUint32(4, SCHEMA, true)
+  view.setUint32(4, head.reading ? READING_SCHEMA : SCHEMA, true)
   view.setUint32(8, header.length, true)
   bytes.set(header, HEADER_OFFSET)
   let offset = HEADER_OFFSET + header.length

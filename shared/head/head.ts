@@ -34,6 +34,33 @@ export interface Detector {
   readonly threshold: number
 }
 
+/** How the texts of a head are read that are longer than its encoder reads. */
+export interface TextReading {
+  /** The end that is cut away. */
+  readonly truncationDirection: 'left' | 'right'
+  /** How the vectors of a text's windows are put together; null where texts are cut instead. */
+  readonly windows: 'mean' | 'max' | null
+}
+
+/** The reading that is asked for where a head has one of its own. */
+export type ChooseReading = (own: TextReading | undefined) => TextReading | undefined
+
+/** How heads read that say nothing of it. */
+export const USUAL_READING: TextReading = { truncationDirection: 'right', windows: null }
+
+/** A reading as encoders take it. */
+export function encodeAs({ truncationDirection, windows }: TextReading = USUAL_READING) {
+  return { truncate: true, truncationDirection, ...(windows !== null && { windows }) } as const
+}
+
+/** True for readings that make the same of every text. */
+export function isSameReading(
+  a: TextReading = USUAL_READING,
+  b: TextReading = USUAL_READING,
+): boolean {
+  return a.truncationDirection === b.truncationDirection && a.windows === b.windows
+}
+
 /**
  * A classifier on L2-normalised embeddings, or on pooled ones where it is a network's own output layer: the one
  * form that every training method exports to.
@@ -44,6 +71,8 @@ export interface Head {
   readonly dimension: number
   /** Set for a head on vectors as pooled, before they are normalised. */
   readonly reads?: 'pooled' | undefined
+  /** Set where it was trained on long texts read otherwise than `USUAL_READING`. */
+  readonly reading?: TextReading | undefined
   readonly labels: readonly string[]
   readonly activation: Activation
   /** Shape [labels, dimension]. */

@@ -5,8 +5,10 @@
 export const OPTIONS = [
   'allow-regex',
   'calibration',
+  'delimiter',
   'encoder',
   'encoder-name',
+  'encoding',
   'environment',
   'epochs',
   'features',
@@ -18,6 +20,7 @@ export const OPTIONS = [
   'image-column',
   'kind',
   'label-column',
+  'label-columns',
   'label-separator',
   'label-smoothing',
   'layer',
@@ -31,10 +34,13 @@ export const OPTIONS = [
   'offline-ok',
   'output',
   'precision',
+  'sheet',
   'skip-empty',
   'target-labels',
   'test',
   'text-column',
+  'truncation-direction',
+  'windows',
 ] as const
 
 /** One of the parameters above. */

@@ -111,7 +111,7 @@ export function splitByMode(job: Job, output: JobOutput): Batch[] {
   for (let index = 0; index < job.inputs.length; index++) {
     if (output.hasFailed(index)) continue
     const mode = modeAt(job, index)
-    const key = `${mode.normalize} ${mode.projection} ${mode.memories}`
+    const key = `${mode.normalize} ${mode.projection} ${mode.memories} ${mode.windows}`
     const batch = batches.get(key)
     if (batch) batch.members.push(index)
     else batches.set(key, { mode, members: [index] })

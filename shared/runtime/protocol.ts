@@ -21,11 +21,16 @@ export interface WorkerInit {
   readonly latch?: SharedArrayBuffer
 }
 
+/** Windows of one text: with 256 tokens each some 6,000 words. */
+export const MAX_WINDOWS = 32
+
 /** How the inputs of one request are to be treated; a job carries one for each request in it. */
 export interface JobMode {
   readonly prompt: string
   readonly truncate: boolean
   readonly truncationDirection: 'left' | 'right'
+  /** How the vectors of a long text's windows are put together; absent where it is cut instead. */
+  readonly windows?: 'mean' | 'max' | undefined
   /** L2-normalised vectors, or the pooled ones as they are. */
   readonly normalize: boolean
   /** Identity of the projection to apply; 0 for none. */

@@ -2,6 +2,13 @@ import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
 import { findPrompt } from '../encoder/prompts.ts'
 import type { QueueCaller } from '../encoder/queue.ts'
 import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.ts'
+import {
+  encodeAs as encodeReading,
+  type Head,
+  isSameReading,
+  type TextReading,
+  USUAL_READING,
+} from '../head/head.ts'
 import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/text/model-address.ts'
@@ -91,15 +98,16 @@ export async function classify(
     checkAnswerSize(read.inputs.length, lease, request)
     for (const { encoder } of lease.groups) checkModality(read, encoder.info, request.field)
     if (request.embeddings) checkOneEncoder(lease)
-    const passes = await encodeAll(lease, read, request)
+    const groups = lease.groups.flatMap(splitByReading)
+    if (request.embeddings) checkOneReading(groups)
+    const passes = await encodeAll(groups, read, request)
     const slice = new TimeSlice(MAX_SLICE_MS)
     const answers: ClassifierAnswer[] = []
     for (const head of lease.heads) {
-      const isOnly = lease.groups.length === 1
-      const at = isOnly ? 0 : lease.groups.findIndex(({ heads }) => heads.includes(head))
+      const at = groups.length === 1 ? 0 : groups.findIndex(({ heads }) => heads.includes(head))
       const { batch } = passes[at]!
       answers.push(
-        await answer(head, lease.groups[at]!, batch, read.inputs, request, slice).catch(
+        await answer(head, groups[at]!, batch, read.inputs, request, slice).catch(
           (error: unknown) => {
             onVersions?.([formatModelVersion(head)])
             throw error
@@ -153,13 +161,44 @@ function checkOneEncoder({ groups }: ClassifierLease): void {
   )
 }
 
-/** One pass of each encoder; all have ended when it fails, so that no head leaves behind its back. */
+/** Heads of one encoder that read long texts alike, and so share a pass. */
+interface ReadingGroup extends LeasedGroup {
+  readonly reading: TextReading | undefined
+}
+
+function splitByReading(group: LeasedGroup): ReadingGroup[] {
+  const [first] = group.heads
+  const reading = first?.head.reading
+  // Nearly always: one head, or heads that say nothing.
+  if (group.heads.every(({ head }) => isSameReading(head.reading, reading))) {
+    return [{ ...group, reading }]
+  }
+  const parts: { reading: TextReading | undefined; heads: LeasedHead[] }[] = []
+  for (const head of group.heads) {
+    const own = head.head.reading
+    const part = parts.find((each) => isSameReading(each.reading, own))
+    if (part === undefined) parts.push({ reading: own, heads: [head] })
+    else part.heads.push(head)
+  }
+  return parts.map((part) => ({ ...group, ...part }))
+}
+
+function checkOneReading(groups: readonly ReadingGroup[]): void {
+  if (groups.length < 2) return
+  throw new EspalierError(
+    'invalid_request',
+    'return_embeddings: the classifiers read long texts differently; name those of one reading at a time',
+    { param: 'return_embeddings' },
+  )
+}
+
+/** One pass of each encoder and reading; all have ended when it fails, so that no head leaves behind its back. */
 async function encodeAll(
-  { groups }: ClassifierLease,
+  groups: readonly ReadingGroup[],
   read: ReadInputs,
   request: ClassifyInput,
 ): Promise<readonly [EncoderPass, ...EncoderPass[]]> {
-  const [first, ...more] = groups as readonly [LeasedGroup, ...LeasedGroup[]]
+  const [first, ...more] = groups as readonly [ReadingGroup, ...ReadingGroup[]]
   if (more.length === 0) return [await encodeGroup(first, read, request)]
   const settled = await Promise.allSettled(groups.map((group) => encodeGroup(group, read, request)))
   return settled.map((each, at) => {
@@ -170,13 +209,13 @@ async function encodeAll(
 }
 
 async function encodeGroup(
-  { encoder, heads }: LeasedGroup,
+  { encoder, heads, reading }: ReadingGroup,
   { inputs, single }: ReadInputs,
   request: ClassifyInput,
 ): Promise<EncoderPass> {
   const memories = new Set(heads.map(({ memory }) => memory).filter((id) => id !== null))
   const options = {
-    ...cutOf(request),
+    ...cutOf(request, reading),
     prompt: findPrompt(encoder.info, undefined),
     project: true,
     search: [...memories].sort((a, b) => a - b),
@@ -188,13 +227,18 @@ async function encodeGroup(
   return { info: encoder.info, batch }
 }
 
-function cutOf({ truncate = true, truncationDirection = 'right' }: ClassifyInput) {
-  return { truncate, truncationDirection, normalize: true }
+/** How texts are read: as the request says, else as the heads were trained. */
+function cutOf(
+  { truncate = true, truncationDirection }: ClassifyInput,
+  reading: TextReading = USUAL_READING,
+) {
+  const asked = truncationDirection !== undefined && { truncationDirection }
+  return { ...encodeReading(reading), ...asked, truncate, normalize: true }
 }
 
 async function answer(
   leased: LeasedHead,
-  { group, layout: layoutOf }: LeasedGroup,
+  { group, layout: layoutOf, reading }: ReadingGroup,
   batch: EncodedBatch,
   inputs: readonly EncoderInput[],
   request: ClassifyInput,
@@ -206,7 +250,8 @@ async function answer(
   const rank = { topK, threshold, probabilities: request.probabilities }
   const slot = { head, place: leased.place(layout), stride: layout.columns, memory }
   const { predictions, probabilities } = await rankRows(slot, batch, rank, slice)
-  shadow?.offer({ group, inputs, encode: cutOf(request), batch, layout, rank, predictions })
+  const encodeFor = (other: Head) => cutOf(request, other.reading)
+  shadow?.offer({ group, inputs, reading, encodeFor, batch, layout, rank, predictions })
   return {
     model: formatModelVersion(leased),
     multiLabel: head.activation === 'sigmoid',

@@ -1,7 +1,7 @@
 import type { EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { modalityOf } from '../lib/manifests/encoder-input.ts'
-import { findLoneSurrogate, isLongerThanBytes } from '../lib/text/text.ts'
+import { findLoneSurrogate, isBlank, isLongerThanBytes } from '../lib/text/text.ts'
 import { hint, option, say, task } from '../lib/wording.ts'
 
 /** What bounds the inputs of one request. */
@@ -32,12 +32,17 @@ export function checkInputCount(count: number, field: string, { maxInputs }: Inp
 }
 
 /**
- * Refuses a text that no encoder should see. NUL bytes and blank texts are texts.
+ * Refuses a text that no encoder should see: one without a visible character, one that is too long or no Unicode.
  * @throws EspalierError `empty_input`, `input_too_large`, `invalid_request`
  */
 export function checkText(text: string, param: () => string, { maxTextBytes }: InputLimits): void {
   if (text.length === 0) {
     throw new EspalierError('empty_input', `${param()} is an empty string`, { param: param() })
+  }
+  // What is too long is refused for that, and not searched.
+  if (text.length <= maxTextBytes && isBlank(text)) {
+    const message = `${param()} has no visible character; leave such texts out`
+    throw new EspalierError('empty_input', message, { param: param() })
   }
   if (isLongerThanBytes(text, maxTextBytes)) {
     const bytes = Buffer.byteLength(text)

@@ -32,6 +32,8 @@ export const headCardSchema = z.object({
   headBytes: z.int(),
   neighbourRows: z.int(),
   detector: z.boolean(),
+  /** Columns whose texts it was trained on joined, in their order; absent where there was one. */
+  joinedColumns: z.array(z.string()).optional(),
 })
 export type HeadCard = z.infer<typeof headCardSchema>
 
@@ -53,7 +55,7 @@ export async function inspectHead(
 /** Describes a head for its manifest. */
 export function describeHead(
   head: Head,
-  given: Pick<HeadCard, 'method' | 'why' | 'headBytes'>,
+  given: Pick<HeadCard, 'method' | 'why' | 'headBytes' | 'joinedColumns'>,
 ): HeadCard {
   const length = head.labels.reduce((sum, label) => sum + label.length + 4, 0)
   return {
@@ -71,6 +73,19 @@ export function describeHead(
 export function readHeadCard(version: VersionManifest): HeadCard | null {
   const parsed = headCardSchema.safeParse(version.metadata)
   return parsed.success ? parsed.data : null
+}
+
+/**
+ * The columns whose texts a version was trained on joined; undefined where there was one.
+ * @throws EspalierError `model_not_found`, `version_not_found`
+ */
+export async function recallColumns(
+  registry: RegistryReader,
+  address: string,
+  signal?: AbortSignal | undefined,
+): Promise<readonly string[] | undefined> {
+  const { name, version } = await registry.resolve(address, { signal })
+  return readHeadCard(await registry.getVersion(name, version, { signal }))?.joinedColumns
 }
 
 /** A version with its head, verified and decoded. */

@@ -38,7 +38,7 @@ const reportSchema = z.looseObject({
   }),
   labels: z.array(z.string()),
   method: z.looseObject({ name: z.string(), why: z.string() }),
-  dataset: z.looseObject({ sha256: z.string() }),
+  dataset: z.looseObject({ sha256: z.string(), joinedColumns: z.array(z.string()).optional() }),
   split: z.looseObject({ trainRows: z.number(), testRows: z.number() }),
   crossValidation: z.looseObject({ accuracy: measured, nll: measured }).nullable(),
   repeatedCrossValidation: z
@@ -144,13 +144,17 @@ function describeHeadFiles(
   report: Report | null,
   reports: readonly PublishFile[],
 ): Publishable {
+  const joinedColumns = report?.dataset.joinedColumns
   const { name: method, why } = report?.method ?? { name: 'unknown', why: 'published from a file' }
   return {
     name: null,
     description: {
       kind: 'classifier',
       family: head.family,
-      metadata: describeHead(head, { method, why, headBytes: bytes.byteLength }),
+      metadata: describeHead(head, {
+        ...{ method, why, headBytes: bytes.byteLength },
+        ...(joinedColumns && { joinedColumns }),
+      }),
       ...(report !== null && {
         fingerprint: report.encoder.fingerprint,
         metrics: collectHeadMetrics(report),

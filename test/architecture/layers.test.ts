@@ -127,7 +127,7 @@ describe('package rules', () => {
     ['shared/contract/a.ts', '@hono/zod-openapi', 'functions/api'],
     ['shared/contract/a.ts', 'node:fs', 'zod alone'],
     ['shared/lib/a.ts', 'pino', 'lib may use zod'],
-    ['shared/dataset/a.ts', 'hyparquet', 'dataset may use csv-parse'],
+    ['shared/dataset/a.ts', 'hyparquet', 'readers of formats'],
   ])('%s may not import %s', (path, name, hint) => {
     for (const source of [`import x from '${name}'`, `const x = await import('${name}')`]) {
       const [message] = check(path, source)
@@ -140,7 +140,7 @@ describe('package rules', () => {
     ['functions/api/app.ts', 'hono/cors'],
     ['shared/registry/stores/s3/store.ts', '@aws-sdk/client-s3'],
     ['shared/runtime/session.ts', 'onnxruntime-node'],
-    ['shared/dataset/csv.ts', 'csv-parse/sync'],
+    ['shared/dataset/formats/csv.ts', 'csv-parse/sync'],
   ])('%s may import %s', (path, name) => {
     expect(check(path, `import x from '${name}'`)).toEqual([])
   })

@@ -65,6 +65,11 @@ export function createFakeEncoder({
       }
       const words = `${options.prompt ?? ''}${input}`.split(/\s+/).filter(Boolean)
       const kept = info.maxTokens - 2
+      if (words.length > kept && options.windows) {
+        tokens[i] = words.length + 2
+        vectors.set(windowVector(words, kept, info.dimension, options.windows), i * info.dimension)
+        continue
+      }
       if (words.length > kept) {
         if (!options.truncate) {
           throw new EspalierError(
@@ -169,6 +174,25 @@ function hashVector(input: EncoderInput, dimension: number, normalize: boolean):
   if (!normalize) return vector
   const norm = Math.hypot(...vector)
   return vector.map((value) => value / norm)
+}
+
+/** The vectors of windows of so many words put together, at length one. */
+function windowVector(
+  words: readonly string[],
+  size: number,
+  dimension: number,
+  rule: 'mean' | 'max',
+): Float32Array {
+  const sum = new Float32Array(dimension).fill(rule === 'mean' ? 0 : -1)
+  for (let at = 0; at < words.length; at += size) {
+    const part = words.slice(at, at + size)
+    const vector = hashVector(part.join(' '), dimension, true)
+    for (let d = 0; d < dimension; d++) {
+      sum[d] = rule === 'mean' ? sum[d]! + vector[d]! * part.length : Math.max(sum[d]!, vector[d]!)
+    }
+  }
+  const norm = Math.hypot(...sum)
+  return sum.map((value) => value / norm)
 }
 
 /** Waits no longer than the caller is there. */

@@ -32,6 +32,7 @@ export const classifyRoute: Route = {
       threshold: body.threshold ?? undefined,
       embeddings: body.return_embeddings ?? false,
       truncate: body.truncate ?? undefined,
+      truncationDirection: body.truncation_direction ?? undefined,
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? c.get('record').id,
       ...readDeadline(c, deps.clock),
       onVersions: (versions) => {

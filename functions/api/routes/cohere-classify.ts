@@ -40,7 +40,8 @@ export const cohereClassifyRoute: Route = {
       probabilities: true,
       topK: Number.MAX_SAFE_INTEGER,
       truncate: body.truncate !== 'NONE',
-      truncationDirection: body.truncate === 'START' ? 'left' : 'right',
+      ...(body.truncate === 'START' && { truncationDirection: 'left' as const }),
+      ...(body.truncate === 'END' && { truncationDirection: 'right' as const }),
       routeKey: c.req.header(ROUTE_KEY_HEADER) ?? id,
       ...readDeadline(c, deps.clock),
       onVersions: (versions) => {

@@ -11,11 +11,17 @@ import {
   type LabelledInputOptions,
   labelledReading,
 } from '../options/labelled-input.ts'
+import {
+  addTextReadingOptions,
+  type TextReadingOptions,
+  textReading,
+} from '../options/text-reading.ts'
 import { formatCount, formatShare } from '../output/number-format.ts'
+import { noteReading } from '../output/progress.ts'
 import { formatTable } from '../output/table.ts'
 
 /** The options of `espalier evaluate`. */
-interface EvaluateOptions extends LabelledInputOptions, EncoderOptions {
+interface EvaluateOptions extends LabelledInputOptions, EncoderOptions, TextReadingOptions {
   readonly quoteTexts?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
@@ -35,7 +41,7 @@ export function addEvaluateCommand(program: Command, context: CommandContext): v
     )
     .argument('<model>', 'the classifier: name, name@alias or name@v7')
     .argument('<data>', 'the file, a folder of images, or - for stdin')
-  addLabelledOptions(command)
+  addTextReadingOptions(addLabelledOptions(command), "the classifier's own")
   addEncoderOptions(command)
     .option('--quote-texts', 'quote misclassified texts')
     .option('--json', 'print the result as JSON')
@@ -66,7 +72,11 @@ async function evaluateFile(
   try {
     const data = await openInput(context, file, options.format)
     const { evaluateHead } = await import('../../../shared/jobs/evaluate/evaluate-head.ts')
-    const reading = labelledReading(boot, options, signal)
+    const { recallColumns } = await import('../../../shared/versions/head-version.ts')
+    const reading = {
+      ...labelledReading(boot, options, { signal, onNote: noteReading(display) }),
+      joinedColumns: await recallColumns(await boot.openRegistry(), model, signal),
+    }
     const parts = await openHeadParts(
       boot,
       model,
@@ -80,6 +90,7 @@ async function evaluateFile(
       reading,
       quotes: options.quoteTexts === true ? QUOTES : 0,
       seed: SEED,
+      chooseReading: (own) => textReading(options, own),
       onProgress: display.report,
       signal,
     })

@@ -4,14 +4,19 @@ import { type ByteSink, streamSink } from '../../../shared/dataset/byte-sink.ts'
 import { findModality, readTexts } from '../../../shared/dataset/texts.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
-import { addInputOptions, type InputOptions, openInput } from '../options/input.ts'
+import { addInputOptions, type InputOptions, openInput, rowReading } from '../options/input.ts'
 import { addEncoderOptions, type EncoderOptions, openHeadParts } from '../options/job-parts.ts'
-import { labelledReading } from '../options/labelled-input.ts'
 import { numberBetween, wholeNumber } from '../options/parsers.ts'
+import {
+  addTextReadingOptions,
+  type TextReadingOptions,
+  textReading,
+} from '../options/text-reading.ts'
 import { formatCount } from '../output/number-format.ts'
+import { noteReading } from '../output/progress.ts'
 
 /** The options of `espalier predict`. */
-interface PredictOptions extends InputOptions, EncoderOptions {
+interface PredictOptions extends InputOptions, EncoderOptions, TextReadingOptions {
   readonly skipEmpty?: boolean
   readonly output?: string
   readonly text: boolean
@@ -44,6 +49,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
       "least score of a listed label; default: the classifier's own",
       numberBetween(0, 1),
     )
+  addTextReadingOptions(command, "the classifier's own")
   addEncoderOptions(command)
     .option('--json', 'JSON lines: they are what is written in any case')
     .option('-q, --quiet', 'no progress and no summary on stderr')
@@ -52,6 +58,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
       `
 Examples:
   espalier predict intent mails.csv --text-column body --output mails.jsonl
+  espalier predict ticket today.xlsx --output today.jsonl   # text columns as in training
   espalier predict pets holiday-images/ --output holiday.jsonl
   espalier predict intent@v7 questions.txt --top-k 1 --no-text
   echo "play some jazz" | espalier predict intent - --format txt`,
@@ -72,16 +79,16 @@ async function predictFile(
   const boot = await context.boot()
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
-  const { limits, maxImageBytes } = labelledReading(boot, options, signal)
-  const { header, textColumn, imageColumn, skipEmpty, topK, threshold } = options
-  const columns = { textColumn, imageColumn }
-  const reading = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
+  const { skipEmpty, topK, threshold } = options
+  const onNote = noteReading(display)
+  const { recallColumns, readHead, checkFamily } = await import(
+    '../../../shared/versions/head-version.ts'
+  )
+  const joinedColumns = await recallColumns(await boot.openRegistry(), model, signal)
+  const reading = { ...rowReading(boot, options, { signal, onNote }), skipEmpty, joinedColumns }
   const modality = await findModality(source, reading)
   const parts = await openHeadParts(boot, model, modality, options, signal)
-  const [{ readHead, checkFamily }, { predictRows }] = await Promise.all([
-    import('../../../shared/versions/head-version.ts'),
-    import('../../../shared/jobs/rows/predict-rows.ts'),
-  ])
+  const { predictRows } = await import('../../../shared/jobs/rows/predict-rows.ts')
   const { version, head } = await readHead(parts.registry, model, signal)
   const sink = await openSink(context, options)
   try {
@@ -101,6 +108,7 @@ async function predictFile(
           predict: { topK, threshold },
           withText: options.text,
           lookAtTexts: options.quiet !== true,
+          reading: textReading(options, head.reading),
           signal,
           onProgress: (rows) => display.report('predicting', rows, 0),
         })

@@ -1,18 +1,18 @@
 import type { Command } from 'commander'
 import type { LabelledOptions } from '../../../shared/dataset/labelled.ts'
+import { EspalierError } from '../../../shared/lib/errors.ts'
 import type { Progress } from '../../../shared/lib/logger.ts'
 import type { Boot } from '../../boot/types.ts'
-import { addInputOptions, type InputOptions } from './input.ts'
+import { addInputOptions, type InputOptions, rowReading } from './input.ts'
+import { nameList } from './parsers.ts'
 
 /** Options of every command that reads labelled rows. */
 export interface LabelledInputOptions extends InputOptions {
   readonly labelColumn?: string
+  readonly labelColumns?: readonly string[]
   readonly labelSeparator?: string
   readonly multiLabel?: boolean
 }
-
-/** A row may be this long at least, whatever the limit of a text. */
-const MIN_ROW_BYTES = 4 << 20
 
 /** Adds the options of `LabelledInputOptions`. */
 export function addLabelledOptions(command: Command): Command {
@@ -20,6 +20,12 @@ export function addLabelledOptions(command: Command): Command {
     .option(
       '--label-column <name>',
       'column of the labels; default: label, category, intent, class, …',
+    )
+    .option(
+      '--label-columns <names>',
+      'a column for each label, separated by commas, with 1 where a row has the label and 0 where not; makes the ' +
+        'classifier multi-label',
+      nameList,
     )
     .option(
       '--label-separator <text>',
@@ -30,18 +36,24 @@ export function addLabelledOptions(command: Command): Command {
 
 /** The options as the reader takes them, within the limits of the configuration. */
 export function labelledReading(
-  { config }: Pick<Boot, 'config'>,
+  boot: Pick<Boot, 'config'>,
   options: LabelledInputOptions,
-  signal: AbortSignal,
-  report?: Progress,
+  {
+    report,
+    ...reading
+  }: Pick<LabelledOptions, 'signal' | 'onNote'> & {
+    readonly report?: Progress
+  },
 ): LabelledOptions {
-  const { header, textColumn, imageColumn, labelColumn, labelSeparator, multiLabel } = options
-  const maxFieldBytes = config.maxTextBytes
-  const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }
-  const { maxImageBytes } = config
-  const columns = { textColumn, imageColumn, labelColumn }
+  const { labelColumn, labelColumns, labelSeparator, multiLabel } = options
+  const more = [labelColumn, labelSeparator].some((each) => each !== undefined)
+  if (labelColumns !== undefined && more) {
+    const message = '--label-columns takes the place of --label-column and --label-separator'
+    throw new EspalierError('invalid_request', message)
+  }
   return {
-    ...{ header, ...columns, labelSeparator, multiLabel, maxImageBytes, limits, signal },
+    ...rowReading(boot, options, reading),
+    ...{ labelColumn, labelColumns, labelSeparator, multiLabel },
     ...(report && { onProgress: (rows: number) => report('reading', rows, 0) }),
   }
 }

@@ -2,6 +2,8 @@ import type { Writable } from 'node:stream'
 import cliProgress from 'cli-progress'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import type { Progress } from '../../../shared/lib/logger.ts'
+import { print, type Wording } from '../../../shared/lib/wording.ts'
+import { COMMAND_LINE } from './report-error.ts'
 
 /** A stream that may be a terminal. */
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
@@ -20,6 +22,17 @@ export interface ProgressDisplay {
 const LINE_INTERVAL_MS = 5_000
 
 const silent: ProgressDisplay = { report() {}, note() {}, stop() {} }
+
+/** Shows what was taken for granted while rows were read, once each: a source may be read several times. */
+export function noteReading({ note }: ProgressDisplay): (wording: Wording) => void {
+  const shown = new Set<string>()
+  return (wording) => {
+    const line = print(wording, COMMAND_LINE)
+    if (shown.has(line)) return
+    shown.add(line)
+    note(`note: ${line}`)
+  }
+}
 
 /** A bar on a terminal, a line every few seconds elsewhere, nothing when quiet. */
 export function createProgress(

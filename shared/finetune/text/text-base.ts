@@ -30,13 +30,13 @@ export interface Base {
  */
 export async function openTextBase(request: TextRequest, scratch: string): Promise<TrainableBase> {
   const { settings, train, validation } = request
-  const { trainable } = settings
+  const { trainable, truncationDirection } = settings
   const { folder, source, weights } = await readBase(request, scratch)
   const { prompts, defaultPrompt, pooling } = source.sentence
   const prompt = defaultPrompt === null ? '' : (prompts[defaultPrompt] ?? '')
   const maxTokens = Math.min(settings.maxTokens, source.maxTokens)
   const tokenize = ({ texts }: LabelledTexts, name: string) =>
-    tokenizeRows(source.tokenizer, texts, { prompt, maxTokens, name })
+    tokenizeRows(source.tokenizer, texts, { prompt, maxTokens, truncationDirection, name })
   const tokens = {
     train: tokenize(train, 'train'),
     validation: tokenize(validation, 'validation'),

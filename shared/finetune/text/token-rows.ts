@@ -1,6 +1,6 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { NamedTensor } from '../../runtime/session.ts'
-import type { Tokenizer } from '../../runtime/text/tokenizer.ts'
+import type { TokenizeOptions, Tokenizer } from '../../runtime/text/tokenizer.ts'
 import type { RowSource } from '../rows/labelled-rows.ts'
 
 /** Token ids of many texts, one after another. */
@@ -15,23 +15,29 @@ export interface TokenRows {
 }
 
 /**
- * Tokenises texts as the encoder reads them, longer ones cut at the right.
+ * Tokenises texts as the encoder reads them, longer ones cut.
  * @param prompt put before every text, as serving does
  * @throws EspalierError `invalid_data` naming the row that cannot be tokenised
  */
 export function tokenizeRows(
   tokenizer: Tokenizer,
   texts: readonly string[],
-  options: { readonly prompt: string; readonly maxTokens: number; readonly name: string },
+  options: {
+    readonly prompt: string
+    readonly maxTokens: number
+    readonly truncationDirection?: 'left' | 'right' | undefined
+    readonly name: string
+  },
 ): TokenRows {
-  const { prompt, maxTokens, name } = options
+  const { prompt, maxTokens, truncationDirection = 'right', name } = options
+  const cut: TokenizeOptions = { maxTokens, truncate: true, truncationDirection }
   const lengths = new Int32Array(texts.length)
   const offsets = new Float64Array(texts.length + 1)
   let ids = new Int32Array(Math.max(16, texts.length * 16))
   let truncated = 0
   let at = 0
   for (const [row, text] of texts.entries()) {
-    const found = tokenizeText(tokenizer, prompt + text, maxTokens, `${name}[${row}]`)
+    const found = tokenizeText(tokenizer, prompt + text, cut, `${name}[${row}]`)
     if (at + found.ids.length > ids.length) {
       const grown = new Int32Array((at + found.ids.length) * 2)
       grown.set(ids)
@@ -46,9 +52,9 @@ export function tokenizeRows(
   return { ids: ids.slice(0, at), offsets, lengths, truncated }
 }
 
-function tokenizeText(tokenizer: Tokenizer, text: string, maxTokens: number, where: string) {
+function tokenizeText(tokenizer: Tokenizer, text: string, cut: TokenizeOptions, where: string) {
   try {
-    return tokenizer.encode(text, { maxTokens, truncate: true, truncationDirection: 'right' })
+    return tokenizer.encode(text, cut)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new EspalierError('invalid_data', `${where}: ${reason}`, { cause })

@@ -61,10 +61,13 @@ export async function adaptHead(
       return { trained, learnt, vectors, signal, methods, shift, predictions }
     },
     origin({ data: { target } }, _fit, { encoder }) {
-      const { method, seed, ridge } = request
+      const { method, seed, ridge, textReading } = request
       const lineage = { targetHash: target.sha256, targetRows: target.texts.length, ridge }
       const { folds, balance, memory } = FIXED
-      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory, ...lineage }]
+      const inputs = [
+        encoder.fingerprint,
+        { method, seed, folds, balance, memory, ...lineage, textReading },
+      ]
       const rows = describeRowPlaces({ train: request.source, target: request.target })
       return { settings: { ...FIXED, method }, lineage: { ...lineage, ...rows }, inputs }
     },
@@ -78,7 +81,7 @@ async function embedDomains(deps: EmbedJobDeps, data: Domains, options: EmbedJob
   const { train, target, truth } = data
   const inputs = [...train.map(inputOf), ...(target.images ?? target.texts)]
   const found = await embedForJob(deps, inputs, options)
-  const { encoder, embeddings, unreadable, warnings, ...counts } = found
+  const { encoder, embeddings, unreadable, warnings, cut, ...counts } = found
   checkAllReadable(inputs, unreadable)
   const { dimension } = encoder
   const end = train.length * dimension
@@ -87,7 +90,7 @@ async function embedDomains(deps: EmbedJobDeps, data: Domains, options: EmbedJob
   const test = takeRows(ofTarget, known, dimension)
   const vectors = { encoder, train: embeddings.subarray(0, end), test }
   const told = { ...data, warnings: [...data.warnings, ...warnings] }
-  return { data: told, vectors, target: ofTarget, embeddings: counts }
+  return { data: told, vectors, target: ofTarget, embeddings: counts, cut }
 }
 
 function toSets(

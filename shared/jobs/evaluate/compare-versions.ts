@@ -1,6 +1,7 @@
 import { dataError } from '../../dataset/data-error.ts'
 import type { RowsToCompare } from '../../dataset/rows-to-compare.ts'
 import type { DatasetWarning } from '../../dataset/summary.ts'
+import { type ChooseReading, isSameReading, type TextReading } from '../../head/head.ts'
 import type { Prediction } from '../../head/predict.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { RegistryReader } from '../../registry/types.ts'
@@ -32,6 +33,8 @@ export interface CompareVersionsRequest {
   /** Disagreements to list. */
   readonly top: number
   readonly seed: number
+  /** How each reads long texts, by how it was trained. @default the same */
+  readonly chooseReading?: ChooseReading | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -75,34 +78,40 @@ export async function compareVersions(
   request: CompareVersionsRequest,
 ): Promise<CompareVersionsResult> {
   const { data, source, seed, top, onProgress, signal } = request
+  const { chooseReading = (own) => own } = request
   const heads = [
     await readHead(deps.registry, request.before, signal),
     await readHead(deps.registry, request.after, signal),
   ] as const
   for (const head of heads) checkReadsUnit(head)
-  const embedded = await embedForJob(deps, data.rows.map(inputOf), {
-    check(encoder) {
-      for (const { version, head } of heads) {
-        checkFamily(version, head.family, encoder, version.lineage?.encoder)
-      }
-    },
-    onProgress,
-    signal,
-  })
+  const embed = (reading: TextReading | undefined) =>
+    embedForJob(deps, data.rows.map(inputOf), {
+      check(encoder) {
+        for (const { version, head } of heads) {
+          checkFamily(version, head.family, encoder, version.lineage?.encoder)
+        }
+      },
+      reading,
+      onProgress,
+      signal,
+    })
+  const [old, now] = heads.map(({ head }) => chooseReading(head.reading))
+  const embedded = await embed(old)
   const { unreadable } = embedded
-  const { embeddings, examples: rows } = leaveOut(
-    { examples: data.rows, embeddings: embedded.embeddings },
-    unreadable,
-  )
+  const left = ({ embeddings }: Pick<typeof embedded, 'embeddings'>) =>
+    leaveOut({ examples: data.rows, embeddings }, unreadable)
+  const { embeddings, examples: rows } = left(embedded)
+  // Each is put to the rows as its own texts are read.
+  const later = isSameReading(old, now) ? embeddings : left(await embed(now)).embeddings
   if (rows.length === 0) throw dataError(source, null, 'no image can be read')
   const kernels = await deps.openKernels()
-  const predictAll = ({ head }: LoadedHead) =>
-    createHeadRunner(head, kernels).run(
-      embeddings,
-      head.activation === 'softmax' ? { topK: 1 } : {},
-    )
+  const predictAll = ({ head }: LoadedHead, vectors: Float32Array) =>
+    createHeadRunner(head, kernels).run(vectors, head.activation === 'softmax' ? { topK: 1 } : {})
   try {
-    const [before, after] = [await predictAll(heads[0]), await predictAll(heads[1])]
+    const [before, after] = [
+      await predictAll(heads[0], embeddings),
+      await predictAll(heads[1], later),
+    ]
     const { compareHeads, scoreAnswers } = await loadTraining()
     const labelled = [...rows.keys()].filter((row) => rows[row]!.labels !== null)
     const truth = labelled.map((row) => rows[row]!.labels!)

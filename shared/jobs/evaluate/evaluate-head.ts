@@ -1,6 +1,7 @@
 import { dataError } from '../../dataset/data-error.ts'
 import type { DatasetSummary, LabelledOptions } from '../../dataset/labelled.ts'
 import type { DataSource } from '../../dataset/types.ts'
+import type { ChooseReading } from '../../head/head.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
 import type { ReportTest } from '../../reports/types.ts'
@@ -24,6 +25,8 @@ export interface EvaluateHeadRequest {
   /** Wrong texts to quote of each confusion. */
   readonly quotes: number
   readonly seed: number
+  /** How long texts are read, by how the head was trained. @default the same */
+  readonly chooseReading?: ChooseReading | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -47,6 +50,7 @@ export async function evaluateHead(
   request: EvaluateHeadRequest,
 ): Promise<EvaluateHeadResult> {
   const { model, data, reading, quotes, seed, onProgress, signal } = request
+  const { chooseReading = (own) => own } = request
   const loaded = await readHead(deps.registry, model, signal)
   checkReadsUnit(loaded)
   const { version, head } = loaded
@@ -55,6 +59,7 @@ export async function evaluateHead(
   const inputs = rows.examples.map(inputOf)
   const embedded = await embedForJob(deps, inputs, {
     check: (encoder) => checkFamily(version, head.family, encoder, version.lineage?.encoder),
+    reading: chooseReading(head.reading),
     onProgress,
     signal,
   })

@@ -47,9 +47,9 @@ export async function fineTuneClassifier(
         chooseSettings(request, data, limits, await loadFineTuning())
         return data
       },
-      async embed(found, { onProgress, signal }) {
-        const choice = { ...request, model: request.base }
-        const options = { onProgress, signal }
+      async embed(found, { reading, onProgress, signal }) {
+        const choice = { model: request.base, precision: request.precision, signal }
+        const options = { reading, onProgress, signal }
         const { data, ...set } = await embedData(encoderDeps(deps, choice), found, options)
         return { ...set, data: data === found ? data : divideData(data, request) }
       },

@@ -1,5 +1,6 @@
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { FineTuneResult } from '../../finetune/types.ts'
+import { type Head, isSameReading } from '../../head/head.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { precisionSchema } from '../../lib/manifests/encoder-manifest.ts'
 import type { Wording } from '../../lib/wording.ts'
@@ -73,7 +74,7 @@ export async function fitTuned(
     ...common,
     ...{ trained, learnt, vectors, folder, choice },
     rivals: [frozen, ...others.map((other) => ({ trained, vectors: other }))],
-    embedFor: (champion) => embedFor(job, base, champion, signal),
+    embedFor: (champion, head) => embedFor(job, base, { champion, head }, signal),
   }
 }
 
@@ -97,7 +98,7 @@ async function exportAndEmbed(
     data.modality === 'image'
       ? await exportTunedImages(deps, common)
       : await exportTuned(deps, { ...common, precisions, texts })
-  const choice = { model: folder, onProgress, signal }
+  const choice = { model: folder, reading: request.textReading, onProgress, signal }
   const vectors = await embedReadable(deps, data, { ...choice, precision })
   const others: RowVectors[] = []
   const { test } = data
@@ -112,16 +113,21 @@ async function exportAndEmbed(
 async function embedFor(
   { deps, request, data: { test } }: FineTuneJob,
   base: RowVectors,
-  { family, lineage }: RegistryVersion,
+  { champion, head }: { readonly champion: RegistryVersion; readonly head: Head },
   signal: AbortSignal | undefined,
 ): Promise<Float32Array | null> {
-  if (family === base.encoder.family) return base.test
-  const model = lineage?.encoder
-  if (model === undefined) return null
-  const precision = precisionSchema.safeParse(lineage?.precision).data ?? request.precision
-  const { onProgress } = request
+  const { family, lineage } = champion
+  const { onProgress, textReading } = request
+  const isBase = family === base.encoder.family
+  if (isBase && isSameReading(head.reading, textReading)) return base.test
+  const known = isBase ? request.base : lineage?.encoder
+  if (known === undefined) return null
+  const precision = isBase
+    ? request.precision
+    : (precisionSchema.safeParse(lineage?.precision).data ?? request.precision)
   try {
-    const choice = { model, precision, onProgress, signal }
+    const { reading } = head
+    const choice = { model: known, precision, reading, onProgress, signal }
     const found = await embedReadable(deps, { train: [], test }, choice)
     return found.encoder.family === family ? found.test : null
   } catch (error) {

@@ -90,10 +90,15 @@ function tellSettings({ job: { settings, data } }: FineTunedHead) {
 /** All that a fine-tuning hangs on beside its rows, not what came of it. */
 function listInputs(fit: FineTunedHead): readonly unknown[] {
   const { request } = fit.job
-  const { method, seed, folds, validationFraction, balance, memory, precision } = request
+  const { method, seed, folds, validationFraction, balance, memory, precision, textReading } =
+    request
   const { Threads: _, ...wanted } = tellSettings(fit)
   const { family } = fit.base.encoder
-  return [family, wanted, { method, seed, folds, validationFraction, balance, memory, precision }]
+  return [
+    family,
+    wanted,
+    { method, seed, folds, validationFraction, balance, memory, precision, textReading },
+  ]
 }
 
 async function hasKeyed(

@@ -22,7 +22,7 @@ export interface ReaderLimits {
  * @throws EspalierError `invalid_request` for a loss that does not fit the labels
  */
 export function chooseSettings(
-  { tuning, seed, balance }: FineTuneClassifierRequest,
+  { tuning, seed, balance, textReading }: FineTuneClassifierRequest,
   data: FineTuneData,
   { trainable, maxTokens }: ReaderLimits,
   { defaultSettings }: Pick<FineTuningTools, 'defaultSettings'>,
@@ -57,6 +57,7 @@ export function chooseSettings(
     budgetMs: tuning.budgetMs ?? null,
     maxMemoryBytes: tuning.maxMemoryBytes ?? null,
     maxTokens: Math.min(tuning.maxTokens ?? defaults.maxTokens, maxTokens),
+    ...(textReading && { truncationDirection: textReading.truncationDirection }),
   }
 }
 
@@ -79,6 +80,7 @@ export function describeSettings(settings: FineTuneSettings, modality: 'text' | 
     Alpha: settings.alpha ?? 'chosen',
     Rehearsals: settings.folds,
     ...(modality === 'text' && { 'Longest text in tokens': settings.maxTokens }),
+    ...(settings.truncationDirection === 'left' && { 'Cut away': 'left' }),
     'Time allowed in seconds': settings.budgetMs === null ? null : settings.budgetMs / 1000,
     Threads: settings.threads,
     'Training seed': settings.seed,

@@ -1,3 +1,4 @@
+import type { TextReading } from '../../head/head.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import type { TrainingData } from '../heads/data.ts'
@@ -11,6 +12,7 @@ export interface EncoderChoice {
   /** A name or a folder. */
   readonly model: string
   readonly precision: Precision
+  readonly reading?: TextReading | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }

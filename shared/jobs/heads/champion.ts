@@ -1,5 +1,5 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
-import type { Head } from '../../head/head.ts'
+import { type Head, isSameReading } from '../../head/head.ts'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
 import { CHAMPION, formatModelVersion } from '../../lib/text/model-address.ts'
 import { say, type Wording } from '../../lib/wording.ts'
@@ -26,8 +26,10 @@ export interface Contender {
   /** Shape [test rows, dimension]. */
   readonly embeddings: Float32Array
   readonly correct: Uint8Array
-  /** The test rows' vectors for a champion of another family; null where they cannot be had. */
-  readonly embedFor?: ((champion: RegistryVersion) => Promise<Float32Array | null>) | undefined
+  /** The test rows' vectors for a champion of another family or reading; null where they cannot be had. */
+  readonly embedFor?:
+    | ((champion: RegistryVersion, head: Head) => Promise<Float32Array | null>)
+    | undefined
   /** How to get test rows. */
   readonly fix: Wording
 }
@@ -54,9 +56,10 @@ export async function compareWithChampion(
     )
   }
   const embeddings =
-    present.head.family === contender.head.family
+    present.head.family === contender.head.family &&
+    isSameReading(present.head.reading, contender.head.reading)
       ? contender.embeddings
-      : await contender.embedFor?.(version)
+      : await contender.embedFor?.(version, present.head)
   if (!embeddings) {
     return refuse(
       `the champion ${model} is of family ${present.head.family}, the new head of ${contender.head.family}: ` +

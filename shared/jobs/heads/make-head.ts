@@ -1,5 +1,7 @@
+import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
 import { encodeHead } from '../../head/encode.ts'
+import { isSameReading } from '../../head/head.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
@@ -41,6 +43,10 @@ export interface FittedHead {
   readonly embedFor?: Contender['embedFor']
   /** Why it is not published, as a sentence; its report is made all the same. */
   readonly refusal?: Wording | undefined
+  /** What else the report should say of the data. */
+  readonly warnings?: readonly DatasetWarning[] | undefined
+  /** What the user should do, in sentences. */
+  readonly advice?: readonly Wording[] | undefined
   /** Of the stages that follow. */
   readonly signal: AbortSignal | undefined
 }
@@ -112,12 +118,13 @@ export async function makeHead<
   const data = await plug.read()
   watch.finish('reading')
   const check = (encoder: EncoderInfo) => checkOtherName(name, encoder)
-  const set = await plug.embed(data, { check, onProgress, signal }, watch)
+  const { textReading: reading } = request
+  const set = await plug.embed(data, { check, reading, onProgress, signal }, watch)
   watch.finish('embedding')
   const kernels = await deps.openKernels()
   try {
     const job: HeadJob = { deps, request, tools: await loadTraining(), kernels, watch }
-    const fit = await plug.fit(set, job)
+    const fit = keepReading(await plug.fit(set, job), request)
     fit.signal?.throwIfAborted()
     const evaluated = await evaluateHead(job, set.data, fit, plug.fix)
     watch.finish('evaluation')
@@ -131,6 +138,13 @@ export async function makeHead<
   } finally {
     await kernels.close()
   }
+}
+
+/** Heads say how their texts are read, unless that is the usual way. */
+function keepReading<Fit extends FittedHead>(fit: Fit, { textReading }: HeadRequest): Fit {
+  if (isSameReading(textReading)) return fit
+  const head = { ...fit.trained.head, reading: textReading }
+  return { ...fit, trained: { ...fit.trained, head } }
 }
 
 async function evaluateHead(
@@ -180,7 +194,8 @@ async function conclude<
   const { deps, request, tools, watch } = job
   const { trained, vectors, signal } = fit
   const { evaluation, champion } = evaluated
-  const { data, embeddings } = set
+  const { embeddings } = set
+  const data = { ...set.data, warnings: [...set.data.warnings, ...(fit.warnings ?? [])] }
   const bytes = encodeHead(trained.head)
   signal?.throwIfAborted()
   const encoder = (await plug.publishEncoder?.(set, fit)) ?? {
@@ -201,14 +216,9 @@ async function conclude<
   const files = tools.renderReport(report, thumbnails)
   signal?.throwIfAborted()
   const figures = tools.tellFigures(report)
-  const made = {
-    report,
-    files,
-    figures,
-    warnings: data.warnings,
-    embeddings,
-    encoder: encoder.version,
-  }
+  const { warnings } = set.data
+  const { advice } = fit
+  const made = { report, files, figures, warnings, advice, embeddings, encoder: encoder.version }
   if (request.dryRun || fit.refusal !== undefined) {
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }

@@ -51,6 +51,7 @@ export async function publishHead(
 ): Promise<{ readonly version: RegistryVersion; readonly created: boolean }> {
   const { head, method, why } = trained
   const { encoder, sizes } = report
+  const { joinedColumns } = data.summary
   const { folds, balance, testFraction } = origin.settings
   return registry.publish(
     {
@@ -63,7 +64,10 @@ export async function publishHead(
       idempotencyKey: request.idempotencyKey,
       idempotencyContent: describeInputs(data, testFraction, origin.inputs),
       metadata: {
-        ...describeHead(head, { method, why, headBytes: sizes.headBytes }),
+        ...describeHead(head, {
+          ...{ method, why, headBytes: sizes.headBytes },
+          ...(joinedColumns && { joinedColumns: [...joinedColumns] }),
+        }),
         ...origin.metadata,
       },
       metrics: { ...collectHeadMetrics(report), ...origin.metrics },

@@ -1,6 +1,7 @@
 import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { Encoder } from '../../encoder/types.ts'
 import type { LayeredNetwork } from '../../encoders/layer-encoders.ts'
+import type { TextReading } from '../../head/head.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { Wording } from '../../lib/wording.ts'
@@ -56,6 +57,8 @@ export interface HeadRequest {
   /** The same job under the same key gives the same version. */
   readonly idempotencyKey?: string | undefined
   readonly description?: string | undefined
+  /** How texts are read that are longer than the encoder reads; the head keeps it. @default cut at the right */
+  readonly textReading?: TextReading | undefined
   /** Do everything but publish. */
   readonly dryRun: boolean
   /** Quote misclassified test texts in the report, which is then stored with the version. */
@@ -119,6 +122,8 @@ export interface TrainHeadResult {
   /** What the report measures, as lines of a terminal. */
   readonly figures: readonly string[]
   readonly warnings: readonly DatasetWarning[]
+  /** What the user should do, in sentences. */
+  readonly advice?: readonly Wording[] | undefined
   readonly promotion: Promotion
   readonly embeddings: {
     readonly cached: number

@@ -25,6 +25,8 @@ export interface EmbeddedData<Data extends TrainingData = TrainingData> {
     readonly computed: number
     readonly truncated: number
   }
+  /** Shape [training rows, then test rows] as they were read: 1 where a text was cut. */
+  readonly cut: Uint8Array
 }
 
 /**
@@ -38,12 +40,12 @@ export async function embedData<Data extends TrainingData>(
 ): Promise<EmbeddedData<Data>> {
   const inputs = [...data.train, ...data.test].map(inputOf)
   const found = await embedForJob(deps, inputs, options)
-  const { encoder, unreadable, embeddings, warnings, ...counts } = found
+  const { encoder, unreadable, embeddings, warnings, cut, ...counts } = found
   const end = data.train.length * encoder.dimension
   const all = { train: embeddings.subarray(0, end), test: embeddings.subarray(end) }
   const { train, test, ...readable } = leaveOutOfData(data, all, unreadable)
   const told = { ...readable.data, warnings: [...readable.data.warnings, ...warnings] }
-  return { data: told, vectors: { encoder, train, test }, embeddings: counts }
+  return { data: told, vectors: { encoder, train, test }, embeddings: counts, cut }
 }
 
 /** Rows as training takes them. */

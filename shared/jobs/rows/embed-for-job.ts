@@ -1,6 +1,7 @@
 import type { DatasetWarning } from '../../dataset/summary.ts'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { Encoder, EncoderInfo } from '../../encoder/types.ts'
+import type { TextReading } from '../../head/head.ts'
 import type { Logger, Progress } from '../../lib/logger.ts'
 import { type EmbeddedTexts, embedTexts, type KnownInput } from './embed-texts.ts'
 import { openEmbeddingCache } from './embedding-cache.ts'
@@ -19,6 +20,8 @@ export interface EmbedJobDeps {
 export interface EmbedJobOptions {
   /** Refuses the encoder before anything is embedded, by throwing. */
   readonly check?: ((encoder: EncoderInfo) => void) | undefined
+  /** How texts are read that are longer than the encoder reads. @default cut at the right */
+  readonly reading?: TextReading | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -34,23 +37,30 @@ export interface EmbeddedForJob extends EmbeddedTexts {
 export async function embedForJob(
   deps: EmbedJobDeps,
   inputs: readonly KnownInput[],
-  { check, onProgress, signal }: EmbedJobOptions,
+  { check, reading, onProgress, signal }: EmbedJobOptions,
 ): Promise<EmbeddedForJob> {
   const encoder = await deps.openEncoder(onProgress)
   try {
     const { info } = encoder
     check?.(info)
-    const cache = openEmbeddingCache({
+    const options = {
       folder: deps.embeddingFolder,
-      encoder: info,
       prompt: findPrompt(info, undefined),
+      reading,
       log: deps.log,
+    }
+    const cache = openEmbeddingCache({ ...options, encoder: info })
+    const cuts = openEmbeddingCache({
+      ...options,
+      encoder: { ...info, dimension: 1 },
+      beside: 'cut',
     })
     const texts = inputs.filter((input) => typeof input === 'string')
     const coverage = texts.length > 0 ? await openTextCoverage(encoder) : null
     coverage?.lookAtAll(texts)
-    const embedded = await embedTexts(inputs, { encoder, cache, onProgress, signal })
-    return { ...embedded, encoder: info, warnings: coverage?.describe() ?? [] }
+    const work = { encoder, cache, cuts, reading, onProgress, signal }
+    const embedded = await embedTexts(inputs, work)
+    return { ...embedded, encoder: info, warnings: coverage?.describe(reading) ?? [] }
   } finally {
     await encoder.close()
   }

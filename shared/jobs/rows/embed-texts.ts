@@ -1,6 +1,7 @@
 import type { HashedImage } from '../../dataset/image-file.ts'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { Encoder } from '../../encoder/types.ts'
+import { encodeAs, type TextReading } from '../../head/head.ts'
 import { EspalierError, restate } from '../../lib/errors.ts'
 import type { Progress } from '../../lib/logger.ts'
 import type { EmbeddingCache } from './embedding-cache.ts'
@@ -12,11 +13,14 @@ export type KnownInput = string | HashedImage
 export interface EmbedTextsOptions {
   readonly encoder: Encoder
   readonly cache: EmbeddingCache
+  /** Remembers which texts were cut, since vectors do not tell. */
+  readonly cuts: EmbeddingCache
+  readonly reading?: TextReading | undefined
   readonly onProgress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Embeddings of inputs as they are served: truncated, normalised, with the encoder's default prompt. */
+/** Embeddings of inputs as they are served: cut or read in windows, normalised, with the encoder's default prompt. */
 export interface EmbeddedTexts {
   /** Shape [inputs, dimension]; zeros where an image could not be read. */
   readonly embeddings: Float32Array
@@ -25,8 +29,10 @@ export interface EmbeddedTexts {
   /** Different inputs that were found in the cache, and those that ran. */
   readonly cached: number
   readonly computed: number
-  /** Of those that ran, how many were longer than the encoder reads. */
+  /** Different inputs that were cut. */
   readonly truncated: number
+  /** Shape [inputs]: 1 where an input was cut. */
+  readonly cut: Uint8Array
 }
 
 /** One batch runs while the next waits, so that no worker is idle in between. */
@@ -39,7 +45,7 @@ export async function embedTexts(
   inputs: readonly KnownInput[],
   options: EmbedTextsOptions,
 ): Promise<EmbeddedTexts> {
-  const { encoder, cache, signal } = options
+  const { encoder, cache, cuts, signal } = options
   const { dimension } = encoder.info
   const embeddings = new Float32Array(inputs.length * dimension)
   const rowsByKey = new Map<string, number[]>()
@@ -50,6 +56,17 @@ export async function embedTexts(
     else rows.push(row)
   }
   const distinct = rowsByKey.size
+  const cut = new Uint8Array(inputs.length)
+  let truncated = 0
+  // Vectors may have gone from the cache while it is still known that they were cut.
+  const known = new Set<string>()
+  const markCut = (key: string): void => {
+    if (known.has(key)) return
+    known.add(key)
+    truncated++
+    for (const row of rowsByKey.get(key) ?? []) cut[row] = 1
+  }
+  await cuts.read((key) => rowsByKey.has(key), markCut)
   const place = (key: string, vector: Float32Array): void => {
     for (const row of rowsByKey.get(key) ?? []) embeddings.set(vector, row * dimension)
     rowsByKey.delete(key)
@@ -61,35 +78,38 @@ export async function embedTexts(
   missing.sort((a, b) => lengthOf(a) - lengthOf(b) || (a.key < b.key ? -1 : 1))
   const faults = new Map<number, string>()
   let done = distinct - missing.length
-  let truncated = 0
   const report = () => options.onProgress?.('embedding', done, distinct)
   report()
   const finish = async (encoded: InFlight): Promise<void> => {
     const batch = await encoded
-    for (const { item, vector, truncated: cut } of batch) {
+    for (const { item, vector, truncated: isCut } of batch) {
       if (vector instanceof EspalierError) {
         for (const row of rowsByKey.get(item.key) ?? []) {
           faults.set(row, explainFault(vector))
         }
         continue
       }
+      if (isCut === 1 && !known.has(item.key)) {
+        markCut(item.key)
+        await cuts.add(item.key, Float32Array.of(1))
+      }
       place(item.key, vector)
       await cache.add(item.key, vector.slice())
-      truncated += cut
     }
     done += batch.length
     report()
   }
   try {
-    await runBatches(missing, encoder, finish, signal)
+    await runBatches(missing, options, finish)
   } finally {
     // Also what was embedded before an interruption need not run again.
     await cache.flush()
+    await cuts.flush()
   }
   const cached = distinct - missing.length
   // In the order of the inputs: keys differ from encoder to encoder.
   const unreadable = new Map([...faults].sort(([a], [b]) => a - b))
-  return { embeddings, unreadable, cached, computed: missing.length, truncated }
+  return { embeddings, unreadable, cached, computed: missing.length, truncated, cut }
 }
 
 interface Missing {
@@ -121,14 +141,13 @@ function nameInput(error: unknown, batch: readonly { readonly item: Missing }[])
 
 async function runBatches(
   missing: readonly Missing[],
-  encoder: Encoder,
+  { encoder, reading, signal }: EmbedTextsOptions,
   finish: (oldest: InFlight) => Promise<void>,
-  signal: AbortSignal | undefined,
 ): Promise<void> {
   const prompt = findPrompt(encoder.info, undefined)
   const failed = new AbortController()
   const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-  const options = { truncate: true, truncationDirection: 'right', normalize: true } as const
+  const options = { ...encodeAs(reading), normalize: true }
   const inFlight: InFlight[] = []
   try {
     for await (const batch of loadBatches(missing, ({ input }) => input)) {

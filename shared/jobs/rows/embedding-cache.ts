@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EncoderInfo } from '../../encoder/types.ts'
+import { isSameReading, type TextReading, USUAL_READING } from '../../head/head.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { readSegment, SEGMENT_ROWS, writeSegment } from './embedding-segment.ts'
 
@@ -21,9 +22,13 @@ export interface EmbeddingCache {
 
 export interface EmbeddingCacheOptions {
   readonly folder: string
-  readonly encoder: EncoderInfo
+  readonly encoder: Pick<EncoderInfo, 'fingerprint' | 'device' | 'dimension'>
   /** Text before every input; it is part of what a vector depends on. */
   readonly prompt: string | undefined
+  /** How long texts are read; absent for the usual way. */
+  readonly reading?: TextReading | undefined
+  /** Set for something else that is known of the same texts, by its name; the encoder's dimension is then its. */
+  readonly beside?: string | undefined
   readonly log: Logger
   /** Bytes of all encoders' segments together; the least used go first. @default 2 GiB */
   readonly maxBytes?: number | undefined
@@ -42,11 +47,11 @@ const STALE_MS = 3_600_000
  * and one that dies leaves nothing half-written that is ever read. What is damaged is left out and made again.
  */
 export function openEmbeddingCache(options: EmbeddingCacheOptions): EmbeddingCache {
-  const { folder, encoder, prompt = '', log } = options
+  const { folder, encoder, prompt = '', reading, beside, log } = options
   const { fingerprint, device, dimension } = encoder
   // Other hardware rounds differently: a GPU's vectors are not taken for those of a CPU.
   const scope = createHash('sha256')
-    .update(JSON.stringify([fingerprint, device, prompt]))
+    .update(JSON.stringify([fingerprint, device, prompt, ...describeReading(reading, beside)]))
     .digest('hex')
     .slice(0, 32)
   const own = join(folder, scope)
@@ -96,6 +101,14 @@ export function openEmbeddingCache(options: EmbeddingCacheOptions): EmbeddingCac
     },
     flush,
   }
+}
+
+/** What tells a cache from that of vectors as they are usually made, which is known by the encoder alone. */
+function describeReading(reading: TextReading | undefined, beside: string | undefined): unknown[] {
+  const isUsual = isSameReading(reading)
+  if (isUsual && beside === undefined) return []
+  const { truncationDirection, windows } = reading ?? USUAL_READING
+  return [truncationDirection, windows, ...(beside === undefined ? [] : [beside])]
 }
 
 function joinVectors(vectors: readonly Float32Array[], dimension: number): Float32Array {

@@ -3,7 +3,7 @@ import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { TextRow } from '../../dataset/texts.ts'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { Encoder } from '../../encoder/types.ts'
-import type { Head } from '../../head/head.ts'
+import { encodeAs, type Head, type TextReading } from '../../head/head.ts'
 import type { Prediction, PredictOptions } from '../../head/predict.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createHeadRunner } from './apply-head.ts'
@@ -31,6 +31,8 @@ export interface PredictRowsOptions {
   readonly onStuck?: EmbedRowsOptions['onStuck']
   /** Warns of texts that the encoder cannot read. @default false */
   readonly lookAtTexts?: boolean | undefined
+  /** How long texts are read. @default as the head was trained */
+  readonly reading?: TextReading | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
 }
@@ -77,8 +79,7 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     writer,
     source: options.source,
     encode: {
-      truncate: true,
-      truncationDirection: 'right',
+      ...encodeAs(options.reading ?? head.reading),
       normalize: head.reads !== 'pooled',
       prompt: findPrompt(encoder.info, options.prompt),
     },
@@ -92,7 +93,10 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     signal: options.signal,
     onProgress: options.onProgress,
   })
-  const warnings = [...result.warnings, ...(coverage?.describe() ?? [])]
+  const warnings = [
+    ...result.warnings,
+    ...(coverage?.describe(options.reading ?? head.reading) ?? []),
+  ]
   return { ...result, warnings, outOfDistribution }
 }
 

@@ -1,5 +1,6 @@
 import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { Encoder } from '../../encoder/types.ts'
+import { isSameReading, type TextReading } from '../../head/head.ts'
 import { EspalierError } from '../../lib/errors.ts'
 
 type Tokenizer = NonNullable<Awaited<ReturnType<NonNullable<Encoder['openTokenizer']>>>>
@@ -108,8 +109,8 @@ export class TextCoverage {
     }
   }
 
-  /** What a reader of the result should know, in sentences. */
-  describe(): DatasetWarning[] {
+  /** What a reader of the result should know, in sentences; texts that are read otherwise than usual lose no end. */
+  describe(reading?: TextReading | undefined): DatasetWarning[] {
     const warnings: DatasetWarning[] = []
     const unknown = this.#unknown / Math.max(1, this.#tokens)
     if (unknown >= MANY_UNKNOWN) {
@@ -136,13 +137,13 @@ export class TextCoverage {
         examples: scripts.map(({ script }) => script),
       })
     }
-    if (this.#cut / Math.max(1, this.#texts) >= MANY_CUT) {
+    if (isSameReading(reading) && this.#cut / Math.max(1, this.#texts) >= MANY_CUT) {
       warnings.push({
         code: 'cut_texts',
         count: this.#cut,
         message:
           `${percent(this.#cut / this.#texts)} of the texts are longer than the ${this.#maxTokens} tokens that the encoder reads, and ` +
-          'their ends are left unread: put what matters first, split or shorten them, or use an encoder of longer texts',
+          'their ends are left unread: read them from the other end or in windows, put what matters first, split or shorten them, or use an encoder of longer texts',
         examples: [],
       })
     }

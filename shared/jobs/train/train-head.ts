@@ -1,13 +1,18 @@
 import { encodeHead } from '../../head/encode.ts'
+import type { Head } from '../../head/head.ts'
 import { option, say } from '../../lib/wording.ts'
+import type { RegistryVersion } from '../../registry/types.ts'
 import { describeRowPlaces } from '../../versions/row-places.ts'
 import { repeatWhereFew } from '../heads/baselines.ts'
 import { readTrainingData } from '../heads/data.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
+import { inputOf } from '../heads/leave-out-unreadable.ts'
 import { makeHead } from '../heads/make-head.ts'
 import type { TrainHeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
 import { fitHead } from '../heads/tools.ts'
 import { embedData, takeTrainingRows } from '../heads/vectors.ts'
+import { embedForJob } from '../rows/embed-for-job.ts'
+import { adviseReading } from './advise-reading.ts'
 import { chooseLayer, publishLayer } from './choose-layer.ts'
 
 /**
@@ -30,11 +35,23 @@ export async function trainHead(
       if (layer?.report) watch.finish('layers')
       return { ...(await embedData(layer ? { ...deps, ...layer } : deps, data, options)), layer }
     },
-    async fit({ data, vectors }, job) {
+    async fit(set, job) {
+      const { data, vectors } = set
+      const { signal, onProgress } = request
       const learnt = takeTrainingRows(data, vectors)
       const trained = await fitHead(job, learnt, vectors.encoder.family, request, data.modality)
       job.watch.finish('training')
-      return { trained, learnt, vectors, signal: request.signal }
+      const found = await adviseReading(deps, request, job, set)
+      if (found !== null) job.watch.finish('long texts')
+      const told = found && { warnings: [found.warning], advice: [found.advice] }
+      return { trained, learnt, vectors, signal, ...told, embedFor }
+
+      /** The test rows as the champion reads them. */
+      async function embedFor({ family }: RegistryVersion, { reading }: Head) {
+        if (family !== vectors.encoder.family) return null
+        const inputs = data.test.map(inputOf)
+        return (await embedForJob(deps, inputs, { reading, onProgress, signal })).embeddings
+      }
     },
     repeat: ({ data, vectors }, job) => repeatWhereFew(job, data, vectors, request),
     publishEncoder({ layer, vectors }, { trained }) {
@@ -45,8 +62,8 @@ export async function trainHead(
     },
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
-      const { method, seed, folds, balance, memory } = request
-      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory }]
+      const { method, seed, folds, balance, memory, textReading } = request
+      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory, textReading }]
       const lineage = describeRowPlaces({ train: request.data, test: request.test })
       return { settings: request, lineage, inputs }
     },

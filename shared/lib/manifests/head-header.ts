@@ -10,6 +10,13 @@ export const headHeaderSchema = z.strictObject({
   dimension: z.int().min(1).max(MAX_DIMENSION),
   /** Absent for the usual unit vectors. */
   reads: z.literal('pooled').optional(),
+  /** How long texts are read; absent for those that are cut at the right. Of layout 2. */
+  reading: z
+    .strictObject({
+      truncationDirection: z.enum(['left', 'right']),
+      windows: z.enum(['mean', 'max']).nullable(),
+    })
+    .optional(),
   labels: z.array(z.string()).min(1).max(MAX_LABELS),
   activation: z.enum(['softmax', 'sigmoid']),
   temperature: positive,

@@ -1,7 +1,14 @@
+/** Space, controls, and what shapes or joins other characters without showing: zero-width marks, fillers, U+2800. */
+const VISIBLE = /[^\p{White_Space}\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** Part of every Node since 20; TypeScript lists it under ES2024. */
 type CheckableString = string & { isWellFormed(): boolean }
+
+/** True for a text without a single visible character: it is empty wherever texts are read. */
+export function isBlank(text: string): boolean {
+  return !VISIBLE.test(text)
+}
 
 /** Index of the first lone surrogate of a text in UTF-16 units, or -1: such a text has no UTF-8 form. */
 export function findLoneSurrogate(text: string): number {

@@ -23,10 +23,12 @@ import {
   type Job,
   type JobMode,
   type JobResult,
+  MAX_WINDOWS,
   toWireError,
   type WorkerInit,
 } from '../protocol.ts'
 import { openTextGraph, type TextGraph } from './text-graph.ts'
+import { TextRows } from './text-windows.ts'
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts'
 
 /**
@@ -73,9 +75,10 @@ class TextEngine implements Engine {
     const started = performance.now()
     const output = new JobOutput(job, this.#manifest.dimension)
     const known = new Set(job.known?.rows)
-    const ids = job.inputs.map((input, index) =>
-      known.has(index) ? [] : this.#tokenize(input, index, job, output),
-    )
+    const rows = new TextRows(job.inputs.length, this.#manifest.dimension)
+    for (const [index, input] of job.inputs.entries()) {
+      if (!known.has(index)) this.#tokenize(input, index, job, output, rows)
+    }
     const tokenized = performance.now()
     for (const batch of splitByMode(job, output)) {
       const unit = new UnitRows(
@@ -84,10 +87,18 @@ class TextEngine implements Engine {
       )
       if (job.known) takeKnown(job.known, batch, output, unit, this.#manifest.dimension)
       const texts = batch.members.filter((member) => !known.has(member))
-      const lengths = texts.map((member) => this.#widthOf(ids[member]))
+      const all = texts.flatMap((text) => rows.rowsOf(text))
+      const lengths = all.map((row) => this.#widthOf(rows.ids[row]))
       for (const group of groupByLength(lengths, this.#grouping)) {
-        const members = group.members.map((at) => texts[at] as number)
-        await this.#runOrBisect(ids, { members, width: group.width }, batch.mode, output, unit)
+        const members = group.members.map((at) => all[at] as number)
+        await this.#runOrBisect(rows, { members, width: group.width }, batch.mode, output, unit)
+      }
+      for (const text of batch.mode.windows ? texts : []) {
+        const vector = rows.combine(text, batch.mode)
+        if (vector === null || output.hasFailed(text)) continue
+        output.setVectors([text], vector)
+        if (batch.mode.projection === 0) continue
+        unit.set([text], normalizeRows(vector, this.#manifest.dimension))
       }
       await this.heads.apply(batch, unit, output)
     }
@@ -100,21 +111,23 @@ class TextEngine implements Engine {
     await this.#graph.release()
   }
 
-  #tokenize(input: EncoderInput, index: number, job: Job, output: JobOutput): readonly number[] {
-    const mode = modeAt(job, index)
+  #tokenize(input: EncoderInput, index: number, job: Job, output: JobOutput, rows: TextRows): void {
+    const { prompt, truncate, truncationDirection, windows: isLong } = modeAt(job, index)
+    const options = { maxTokens: this.#manifest.maxTokens, truncate, truncationDirection }
     try {
       const text = readText(input)
-      const { ids, truncated } = this.#tokenizer.encode(mode.prompt + text, {
-        maxTokens: this.#manifest.maxTokens,
-        truncate: mode.truncate,
-        truncationDirection: mode.truncationDirection,
-      })
-      output.tokens[index] = ids.length
+      const encodeWhole = () => {
+        const { ids, truncated } = this.#tokenizer.encode(prompt + text, options)
+        return { windows: [ids], truncated }
+      }
+      const { windows, truncated } = isLong
+        ? this.#tokenizer.encodeWindows(prompt, text, { ...options, count: MAX_WINDOWS })
+        : encodeWhole()
+      rows.set(index, windows)
+      output.tokens[index] = windows.reduce((sum, { length }) => sum + length, 0)
       output.truncated[index] = truncated ? 1 : 0
-      return ids
     } catch (error) {
       output.fail(index, toWireError(error))
-      return []
     }
   }
 
@@ -127,44 +140,49 @@ class TextEngine implements Engine {
 
   /** A group that fails is halved until the input at fault fails alone. */
   async #runOrBisect(
-    ids: readonly (readonly number[])[],
+    rows: TextRows,
     group: Group,
     mode: JobMode,
     output: JobOutput,
     unit: UnitRows,
   ): Promise<void> {
     try {
-      await this.#runGroup(ids, group, mode, output, unit)
+      await this.#runGroup(rows, group, mode, output, unit)
     } catch (error) {
       const { members } = group
-      if (members.length === 1) return output.fail(members[0] as number, toWireError(error))
+      if (members.length === 1) {
+        return output.fail(rows.textOf(members[0] as number), toWireError(error))
+      }
       const middle = members.length >> 1
       for (const half of [members.slice(0, middle), members.slice(middle)]) {
-        const width = Math.max(...half.map((member) => this.#widthOf(ids[member])))
-        await this.#runOrBisect(ids, { members: half, width }, mode, output, unit)
+        const width = Math.max(...half.map((member) => this.#widthOf(rows.ids[member])))
+        await this.#runOrBisect(rows, { members: half, width }, mode, output, unit)
       }
     }
   }
 
   async #runGroup(
-    ids: readonly (readonly number[])[],
+    rows: TextRows,
     group: Group,
     mode: JobMode,
     output: JobOutput,
-    rows: UnitRows,
+    unitRows: UnitRows,
   ): Promise<void> {
     const manifest = this.#manifest
     const normalized = mode.normalize || mode.projection !== 0
     const usePooled = !mode.normalize && (manifest.normalize || this.#hasPooled)
-    const outputs = await this.#graph.run(ids, group, {
+    const outputs = await this.#graph.run(rows.ids, group, {
       embedding: normalized || !usePooled,
       pooled: usePooled,
     })
     const raw = usePooled ? outputs.pooled : outputs.embedding
     const unit = normalized && !manifest.normalize ? toUnit(outputs.embedding) : outputs.embedding
     const vectors = (mode.normalize ? unit : raw) as Float32Array
-    output.setVectors(group.members, vectors)
-    if (mode.projection !== 0) rows.set(group.members, unit as Float32Array)
+    rows.keep(group.members, vectors)
+    rows.handOn(group.members, vectors, (texts, own) => output.setVectors(texts, own))
+    if (mode.projection !== 0) {
+      rows.handOn(group.members, unit as Float32Array, (texts, own) => unitRows.set(texts, own))
+    }
 
     function toUnit(matrix: Float32Array | null): Float32Array {
       return normalizeRows(matrix as Float32Array, manifest.dimension)

@@ -23,6 +23,12 @@ export interface TokenizeOptions {
   readonly truncationDirection: 'left' | 'right'
 }
 
+/** A text in windows: token ids of each with special tokens, and whether text was cut away. */
+export interface TokenizedWindows {
+  readonly windows: readonly (readonly number[])[]
+  readonly truncated: boolean
+}
+
 /** Token ids with special tokens, and whether text was cut away. */
 export interface Tokenized {
   readonly ids: readonly number[]
@@ -37,6 +43,15 @@ export interface Tokenizer {
    * @throws EspalierError `input_too_long` when cutting is off, `invalid_request` for text that cannot be tokenised
    */
   encode(text: string, options: TokenizeOptions): Tokenized
+  /**
+   * Cuts a text into windows of `maxTokens` each, special tokens and the prompt included, `count` at most.
+   * @throws EspalierError as `encode`
+   */
+  encodeWindows(
+    prompt: string,
+    text: string,
+    options: TokenizeOptions & { readonly count: number },
+  ): TokenizedWindows
 }
 
 /**
@@ -74,8 +89,23 @@ export function createTokenizer(json: string, source: string): Tokenizer {
   const whole: EncodeText = (text) => encodeAll(library, text)
   const encode = cuttable ? rememberWords(whole, config) : whole
 
-  return {
+  const tokenizer: Tokenizer = {
     unknownId: findUnknown(config, library),
+    encodeWindows(prompt, text, { count, ...options }) {
+      const all = tokenizer.encode(prompt + text, { ...options, truncate: true })
+      if (!all.truncated) return { windows: [all.ids], truncated: false }
+      const start = prompt === '' ? [] : encode(prompt)
+      const budget = options.maxTokens - special - start.length
+      if (budget < 1) return { windows: [all.ids], truncated: true }
+      const maxTokens = special + count * budget
+      const { ids, truncated } = tokenizer.encode(text, { ...options, maxTokens })
+      const own = ids.slice(prefix.length, ids.length - suffix.length)
+      const windows: number[][] = []
+      for (let at = 0; at < own.length; at += budget) {
+        windows.push([...prefix, ...start, ...own.slice(at, at + budget), ...suffix])
+      }
+      return { windows, truncated }
+    },
     encode(text, options) {
       if (LONE_SURROGATE.test(text)) {
         throw new EspalierError('invalid_request', 'contains a lone surrogate: not valid Unicode')
@@ -99,6 +129,7 @@ export function createTokenizer(json: string, source: string): Tokenizer {
       return { ids: [...prefix, ...kept, ...suffix], truncated: true }
     },
   }
+  return tokenizer
 }
 
 /**

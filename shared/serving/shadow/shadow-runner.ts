@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { findPrompt } from '../../encoder/prompts.ts'
 import type { EncodedBatch, EncodeOptions, EncoderInput } from '../../encoder/types.ts'
 import type { ManifestCache } from '../../following/registry-follower.ts'
+import { type Head, isSameReading, type TextReading } from '../../head/head.ts'
 import type { Prediction } from '../../head/predict.ts'
 import { EspalierError, isEspalierError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
@@ -26,8 +27,11 @@ const MAX_SLICE_MS = 1
 export interface Answered {
   readonly group: EncoderHeads
   readonly inputs: readonly EncoderInput[]
-  /** How the answer's texts were cut. */
-  readonly encode: Pick<EncodeOptions, 'truncate' | 'truncationDirection' | 'normalize'>
+  /** How the answer's heads read long texts, and how the request has those of another read. */
+  readonly reading: TextReading | undefined
+  readonly encodeFor: (
+    head: Head,
+  ) => Pick<EncodeOptions, 'truncate' | 'truncationDirection' | 'windows' | 'normalize'>
   readonly batch: EncodedBatch
   readonly layout: StackLayout
   readonly rank: RankOptions
@@ -120,7 +124,9 @@ export class ShadowRunner {
     const version = this.#versions.get(model.manifests)?.get(versions.shadow)
     const cached = version && this.#options.cache.peek(version)
     const place = cached && layout.places.get(cached)
-    const runsAgain = cached?.head.memory || version?.family !== group.encoder.info.family
+    const isOther = cached && !isSameReading(cached.head.reading, answered.reading)
+    const runsAgain =
+      cached?.head.memory || isOther || version?.family !== group.encoder.info.family
     if (!version || !cached || (!place && !runsAgain)) {
       void this.#prepare(model, versions.shadow, label)
       return 'loading'
@@ -195,7 +201,7 @@ export class ShadowRunner {
   async #runAgain(
     version: RegistryVersion,
     cached: CachedHead,
-    { inputs, encode, rank }: Answered,
+    { inputs, encodeFor, rank }: Answered,
     slice: TimeSlice,
   ): Promise<readonly Prediction[]> {
     const { group, release } = await this.#options.byEncoder.acquire(version)
@@ -207,7 +213,10 @@ export class ShadowRunner {
         const memory = cached.head.memory ? cached.id : null
         const search = memory === null ? [] : [memory]
         const prompt = findPrompt(encoder.info, undefined)
-        const batch = await encoder.encode(inputs, { ...encode, prompt, search, project: true })
+        const batch = await encoder.encode(inputs, {
+          ...encodeFor(cached.head),
+          ...{ prompt, search, project: true },
+        })
         const { columns: stride, places } = lease.layout(batch.projectionId)
         const slot = { head: cached.head, place: places.get(cached)!, stride, memory }
         return (await rankRows(slot, batch, { ...rank, probabilities: false }, slice)).predictions

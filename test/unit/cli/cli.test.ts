@@ -106,7 +106,10 @@ describe('usage', () => {
     ],
     [['train', 'a.csv'], "espalier: required option '--name <name>' not specified\n"],
     [['bulk', 'a'], "espalier: required option '-o, --output <place>' not specified\n"],
-    [['embed', '-'], 'espalier: stdin: say what comes in, with --format csv|tsv|jsonl|txt\n'],
+    [
+      ['embed', '-'],
+      'espalier: stdin: say what comes in, with --format csv|tsv|jsonl|txt|parquet|xlsx\n',
+    ],
     [
       ['embed', '-', '--to', 'npy'],
       'espalier: --to npy needs --output FILE: its header is written last\n',

@@ -116,7 +116,7 @@ describe('bad input', () => {
       'cols.csv',
       'a,b\n1,2\n',
       [],
-      'which column is the text? Pass --text-column; the columns are "a", "b"',
+      'which column is the text? Pass --text-column, or several separated by commas; the columns are "a", "b"',
     ],
     [
       'none.csv',

@@ -171,7 +171,7 @@ describe('train', () => {
       '1 row without text left out (line 7)',
       '1 row repeats an earlier text and label (line 3)',
       '1 text has different labels in different rows (line 4: "X" and "Y")',
-      '1 group of labels differs only in case or space: "X" = "x"',
+      '1 group of labels differs only in case, space or how a number is written: "X" = "x"',
       '2 classes have a single example: "Z", "x"',
     ]) {
       expect(stderr).toContain(`warning: ${warning}`)
@@ -249,7 +249,7 @@ describe('bad input', () => {
       'columns.csv',
       'a,b\n1,2\n',
       [],
-      /which column is the text\? Pass --text-column; the columns are "a", "b"/,
+      /which column is the text\? Pass --text-column, or several separated by commas; the columns are "a", "b"/,
     ],
     ['label.csv', 'text,b\n1,2\n', [], /which column is the label\? Pass --label-column/],
     [
@@ -276,7 +276,12 @@ describe('bad input', () => {
       [],
       /line 3: the quote opened here is never closed$/,
     ],
-    ['latin.csv', Buffer.from('text,label\ncaf\u00e9,X\nb,Y\n', 'latin1'), [], /line 2.*UTF-8/],
+    [
+      'latin.csv',
+      Buffer.from('text,label\ncaf\u00e9,X\nb,Y\n', 'latin1'),
+      ['--encoding', 'utf-8'],
+      /line 2.*UTF-8/,
+    ],
     [
       'exam.csv',
       'text,label\na,X\nb,Y\nc,X\nd,Y\n',

@@ -29,7 +29,7 @@ describe('sources', () => {
     expect(formatFromName('x.ndjson')).toBe('jsonl')
     expect(() => formatFromName('data.json')).toThrow('data.json: a JSON document is not read')
     expect(() => formatFromName('data.xls')).toThrow(
-      'data.xls: the name does not say the format; pass format csv|tsv|jsonl|txt',
+      'data.xls: an old Excel workbook is not read; save it as .xlsx',
     )
   })
 

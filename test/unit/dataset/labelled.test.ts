@@ -46,7 +46,7 @@ describe('readLabelled', () => {
       'text column',
       'a,label\n1,2\n',
       {},
-      'data.csv: which column is the text? Pass text-column; the columns are "a", "label"',
+      'data.csv: which column is the text? Pass text-column, or several separated by commas; the columns are "a", "label"',
     ],
     [
       'label column',
@@ -120,7 +120,7 @@ describe('readLabelled', () => {
       [
         'similar_labels',
         1,
-        '1 group of labels differs only in case or space: "Play Music" = "play music" = "playMusic"',
+        '1 group of labels differs only in case, space or how a number is written: "Play Music" = "play music" = "playMusic"',
       ],
       [
         'single_example_classes',

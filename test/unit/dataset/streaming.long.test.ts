@@ -6,14 +6,14 @@ import type { DataFormat, DataSource } from '../../../shared/dataset/types.ts'
 const ROWS = 1_000_000
 const MIB = 2 ** 20
 
-const LINES: Record<Exclude<DataFormat, 'txt'>, (i: number) => string> = {
+const LINES: Record<Exclude<DataFormat, 'txt' | 'parquet' | 'xlsx'>, (i: number) => string> = {
   csv: (i) =>
     i % 5 ? `this is text number ${i},class ${i % 77}` : `"text, ""${i}""\n",class ${i % 77}`,
   tsv: (i) => `this is text number ${i}\tclass ${i % 77}`,
   jsonl: (i) => JSON.stringify({ text: `this is text number ${i}`, label: `class ${i % 77}` }),
 }
 
-function millionRows(format: Exclude<DataFormat, 'txt'>): DataSource {
+function millionRows(format: Exclude<DataFormat, 'txt' | 'parquet' | 'xlsx'>): DataSource {
   return {
     name: `million.${format}`,
     format,

@@ -68,6 +68,14 @@ describe('head file', () => {
     expect(() => decodeHead(longer)).toThrow(/after the last block/)
   })
 
+  it('keeps how long texts are read, in a layout that older releases refuse', () => {
+    const reading = { truncationDirection: 'left', windows: 'max' } as const
+    const bytes = encodeHead({ ...full, reading })
+    expect(bytes[4]).toBe(2)
+    expect(decodeHead(bytes)).toEqual({ ...full, reading })
+    expect(encodeHead(full)[4]).toBe(1)
+  })
+
   it('names the layout that it does not know', () => {
     const bytes = encodeHead(full)
     bytes[4] = 9

@@ -33,8 +33,8 @@ describe('embed', () => {
     expect(await vectorOf({ encoders, limits }, { inputs: 'a', field: 'inputs' })).toEqual(byHand)
   })
 
-  it('takes blank texts and NUL bytes as texts', async () => {
-    const { batch } = await embed(deps, { inputs: [' ', '\u0000'], field: 'inputs' })
+  it('takes texts with one visible character, whatever is around it', async () => {
+    const { batch } = await embed(deps, { inputs: [' . ', '\u0000a\u200b'], field: 'inputs' })
     expect(batch.tokens.length).toBe(2)
   })
 
@@ -43,6 +43,8 @@ describe('embed', () => {
     [{ inputs: [] }, 'empty_input', 'inputs', 'inputs is an empty list'],
     [{ inputs: '' }, 'empty_input', 'inputs', 'inputs is an empty string'],
     [{ inputs: ['a', ''] }, 'empty_input', 'inputs[1]', 'inputs[1] is an empty string'],
+    [{ inputs: ['a', ' '] }, 'empty_input', 'inputs[1]', 'inputs[1] has no visible character'],
+    [{ inputs: '\u0000' }, 'empty_input', 'inputs', 'inputs has no visible character'],
     [{ inputs: ['', '', '', '', ''] }, 'too_many_inputs', 'inputs', 'the limit is 4'],
     [{ inputs: ['é'.repeat(21)] }, 'input_too_large', 'inputs[0]', '42 bytes; the limit is 40'],
     [{ inputs: ['a', 'b\ud800'] }, 'invalid_request', 'inputs[1]', 'lone surrogate at character 1'],

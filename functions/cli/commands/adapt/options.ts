@@ -9,13 +9,18 @@ import { addInputOptions } from '../../options/input.ts'
 import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import type { LabelledInputOptions } from '../../options/labelled-input.ts'
 import { numberBetween, oneOf, wholeNumber } from '../../options/parsers.ts'
+import { addTextReadingOptions, type TextReadingOptions } from '../../options/text-reading.ts'
 import { addOutcomeOptions, type OutcomeOptions } from '../../options/training.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
 
 const SCALES = ['none', 'sum', 'length'] as const
 
 /** The options of `espalier adapt`. */
-export interface AdaptOptions extends LabelledInputOptions, EncoderOptions, OutcomeOptions {
+export interface AdaptOptions
+  extends LabelledInputOptions,
+    EncoderOptions,
+    OutcomeOptions,
+    TextReadingOptions {
   readonly name?: string
   readonly method: AdaptMethod
   readonly compare: boolean
@@ -53,6 +58,7 @@ export function addAdaptOptions(command: Command): Command {
     '--label-column <name>',
     "column of the source's labels; default: label, category, intent, class, …",
   )
+  addTextReadingOptions(command, 'right')
   addEncoderOptions(command)
     .option('--source-labels <where>', 'features: variable or .npy file; default in .mat: labels')
     .option('--features <variable>', 'features: variable of a .mat file; default: fts')

@@ -5,7 +5,9 @@ import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { encoderFor, openJobParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
+import { noteReading } from '../../output/progress.ts'
 import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
 import { writeReport } from '../../output/write-report.ts'
 import { type AdaptOptions, type AdaptRun, besideOf } from './options.ts'
@@ -56,7 +58,7 @@ async function adaptTextFiles(
   }
   const { adaptHead } = await import('../../../../shared/jobs/adapt/adapt-head.ts')
   const from = await openInput(context, source, options.format)
-  const reading = labelledReading(boot, options, signal)
+  const reading = labelledReading(boot, options, { signal, onNote: noteReading(display) })
   const encoder = encoderFor(options, await findModality(from, reading))
   const parts = await openJobParts(boot, { ...options, ...encoder }, signal)
   const result = await adaptHead(
@@ -64,6 +66,7 @@ async function adaptTextFiles(
     {
       ...toJob(context, options),
       ...{ name, reading, beside: besideOf(options) },
+      textReading: textReading(options),
       source: from,
       target: await openInput(context, target, options.format),
       onProgress: display.report,

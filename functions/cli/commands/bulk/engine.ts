@@ -1,8 +1,10 @@
 import type { BulkPlace } from '../../../../shared/bulk/place.ts'
 import type { BulkEngine } from '../../../../shared/bulk/shard.ts'
+import { isSameReading, type TextReading, USUAL_READING } from '../../../../shared/head/head.ts'
 import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
 import type { Boot } from '../../../boot/types.ts'
 import { openJobParts } from '../../options/job-parts.ts'
+import { textReading } from '../../options/text-reading.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
 import type { BulkOptions } from './options.ts'
 
@@ -21,6 +23,7 @@ export async function openBulkEngine(
 ) {
   const { output, options, display, signal } = given
   const { to, topK, prompt, normalize, textColumn, idColumn } = options
+  const { delimiter, encoding, sheet } = options
   const parts = await openJobParts(boot, options, signal)
   const { readJob } = await import('../../../../shared/bulk/job-file.ts')
   const begun = await readJob(output, signal)
@@ -35,17 +38,26 @@ export async function openBulkEngine(
       topK: loaded === null ? null : topK,
       textColumn: textColumn ?? null,
       idColumn: idColumn ?? null,
+      // Absent from jobs of releases that do not know them.
+      ...(delimiter !== undefined && { delimiter }),
+      ...(encoding !== undefined && { encoding }),
+      ...(sheet !== undefined && { sheet }),
+      ...tellReading(textReading(options, loaded?.head.reading)),
     }
     const job = { schema: 1 as const, model: formatModelVersion(info), fingerprint, to, settings }
     if (loaded === null) {
-      const engine: BulkEngine = { encoder, classifier: null }
+      const reading = textReading(options)
+      const engine: BulkEngine = { encoder, reading, classifier: null }
       return { engine, job, close: () => encoder.close() }
     }
-    const { version, head, checkFamily } = loaded
+    const { version, head, checkFamily, readHeadCard } = loaded
     checkFamily(version, head.family, info, version.lineage?.encoder)
     const kernels = await parts.openKernels()
     const model = formatModelVersion(version)
-    const engine: BulkEngine = { encoder, classifier: { head, model, kernels, topK } }
+    const reading = textReading(options, head.reading)
+    const joinedColumns = readHeadCard(version)?.joinedColumns
+    const classifier = { head, model, kernels, topK }
+    const engine: BulkEngine = { encoder, reading, joinedColumns, classifier }
     return {
       engine,
       job: { ...job, model },
@@ -60,6 +72,13 @@ export async function openBulkEngine(
   }
 }
 
+/** How long texts are read, where it is not the usual way. */
+function tellReading(reading: TextReading | undefined) {
+  if (isSameReading(reading)) return {}
+  const { truncationDirection, windows } = reading ?? USUAL_READING
+  return { truncationDirection, windows }
+}
+
 async function loadClassifier(
   registry: Awaited<ReturnType<typeof openJobParts>>['registry'],
   asked: string | undefined,
@@ -67,11 +86,13 @@ async function loadClassifier(
   signal: AbortSignal,
 ) {
   if (asked === undefined) return null
-  const { readHead, checkFamily } = await import('../../../../shared/versions/head-version.ts')
+  const { readHead, checkFamily, readHeadCard } = await import(
+    '../../../../shared/versions/head-version.ts'
+  )
   // A name moves while the children of a job start one by one; all take the version of the first.
   const [name] = asked.split('@')
   const isVersion = /@v\d+$/.test(asked)
   const address = !isVersion && begun?.startsWith(`${name}@`) ? begun : asked
   const { version, head } = await readHead(registry, address, signal)
-  return { version, head, checkFamily }
+  return { version, head, checkFamily, readHeadCard }
 }

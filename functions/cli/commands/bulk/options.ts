@@ -3,11 +3,12 @@ import type { Share } from '../../../../shared/bulk/plan.ts'
 import { addTextInputOptions, type InputOptions } from '../../options/input.ts'
 import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import { oneOf, wholeNumber } from '../../options/parsers.ts'
+import { addTextReadingOptions, type TextReadingOptions } from '../../options/text-reading.ts'
 
 const MAX_SHARES = 10_000
 
 /** The options of `espalier bulk`. */
-export interface BulkOptions extends InputOptions, EncoderOptions {
+export interface BulkOptions extends InputOptions, EncoderOptions, TextReadingOptions {
   readonly output: string
   readonly shard?: Share
   readonly classifier?: string
@@ -32,7 +33,8 @@ export function addBulkOptions(command: Command): Command {
     .option('--top-k <n>', 'labels of each row', wholeNumber(1, 100_000), 1)
     .option('--to <format>', 'jsonl, or npy with the ids beside', oneOf(['jsonl', 'npy']), 'jsonl')
     .option('--id-column <name>', 'column that names a row; default: id, else its number')
-  return addEncoderOptions(addTextInputOptions(command))
+  addTextReadingOptions(addTextInputOptions(command), "right, or the classifier's own")
+  return addEncoderOptions(command)
     .option('--prompt <name>', 'prompt of the encoder put before each text; default: its own')
     .option('--no-normalize', 'vectors as pooled, not scaled to length 1')
     .option('--json', 'print the summary as JSON')

@@ -5,14 +5,13 @@ import type { BulkSummary } from '../../../../shared/bulk/run-bulk.ts'
 import { EspalierError, isEspalierError } from '../../../../shared/lib/errors.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
-import type { InputOptions } from '../../options/input.ts'
+import { type InputOptions, rowReading } from '../../options/input.ts'
 import { formatCount } from '../../output/number-format.ts'
+import { noteReading } from '../../output/progress.ts'
 import { describeError, EXIT_RETRY, toOneLine } from '../../output/report-error.ts'
 import { openBulkEngine } from './engine.ts'
 import type { BulkOptions } from './options.ts'
 
-/** A row may be this long at least, whatever the limit of a text. */
-const MIN_ROW_BYTES = 4 << 20
 /** What passes by itself: the same again may well succeed. */
 const PASSING = [
   'registry_unavailable',
@@ -61,17 +60,16 @@ async function runFiles(
     ])
     const from = await open(input, options.format)
     const output = await open(options.output)
-    const { to, header, textColumn, idColumn, prompt, normalize } = options
+    const { to, idColumn, prompt, normalize } = options
     const anyName = options.format !== undefined
     const plan = await planBulk(from, { share, to, anyName, signal })
-    const maxFieldBytes = boot.config.maxTextBytes
-    const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }
+    const onNote = noteReading(display)
     let startedMs = clock.monotonicMs()
     const summary = await runBulk({
       input: from,
       output,
       plan,
-      reading: { header, textColumn, idColumn, limits, signal },
+      reading: { ...rowReading(boot, options, { signal, onNote }), idColumn },
       format: { to, prompt, normalize },
       async openEngine() {
         const opened = await openBulkEngine(boot, { output, options, display, signal })

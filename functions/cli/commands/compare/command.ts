@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../../context.ts'
 import { addInputOptions } from '../../options/input.ts'
 import { addEncoderOptions } from '../../options/job-parts.ts'
-import { wholeNumber } from '../../options/parsers.ts'
+import { nameList, wholeNumber } from '../../options/parsers.ts'
+import { addTextReadingOptions } from '../../options/text-reading.ts'
 import { type CompareOptions, compareOnFile } from './run.ts'
 
 /** `espalier compare intent v7 v9 FILE` */
@@ -26,8 +27,14 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       '--label-column <name>',
       'column of the labels; default: label, category, … where there is one',
     )
+    .option(
+      '--label-columns <names>',
+      'a column for each label, separated by commas, with 1 where a row has the label',
+      nameList,
+    )
     .option('--label-separator <text>', 'splits a cell into several labels, such as "sport;news"')
     .option('--top <n>', 'disagreements to list, the surest first', wholeNumber(0, 100_000), 10)
+  addTextReadingOptions(command, 'that of each version')
   addEncoderOptions(command)
     .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'no progress on stderr')

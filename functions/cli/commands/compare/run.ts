@@ -1,13 +1,18 @@
 import { readRowsToCompare } from '../../../../shared/dataset/rows-to-compare.ts'
+import { EspalierError } from '../../../../shared/lib/errors.ts'
+import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import { type InputOptions, openInput } from '../../options/input.ts'
 import { type EncoderOptions, openHeadParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { type TextReadingOptions, textReading } from '../../options/text-reading.ts'
+import { noteReading } from '../../output/progress.ts'
 import { formatResult, toJson } from './print.ts'
 
 /** The options of `espalier compare`. */
-export interface CompareOptions extends InputOptions, EncoderOptions {
+export interface CompareOptions extends InputOptions, EncoderOptions, TextReadingOptions {
   readonly labelColumn?: string
+  readonly labelColumns?: readonly string[]
   readonly labelSeparator?: string
   readonly top: number
   readonly json?: boolean
@@ -27,9 +32,12 @@ export async function compareOnFile(
   const display = context.progress(options.quiet === true)
   try {
     const source = await openInput(context, asked.data, options.format)
-    const data = await readRowsToCompare(source, labelledReading(boot, options, signal))
-    const { compareVersions } = await import('../../../../shared/jobs/evaluate/compare-versions.ts')
     const [before, after] = [`${asked.model}@${asked.before}`, `${asked.model}@${asked.after}`]
+    const data = await readRowsToCompare(source, {
+      ...labelledReading(boot, options, { signal, onNote: noteReading(display) }),
+      joinedColumns: await recallBoth(boot, [before, after], options, signal),
+    })
+    const { compareVersions } = await import('../../../../shared/jobs/evaluate/compare-versions.ts')
     const parts = await openHeadParts(boot, before, data.modality, options, signal)
     const result = await compareVersions(parts, {
       before,
@@ -38,6 +46,7 @@ export async function compareOnFile(
       source: source.name,
       top: options.top,
       seed: SEED,
+      chooseReading: (own) => textReading(options, own),
       onProgress: display.report,
       signal,
     })
@@ -49,4 +58,26 @@ export async function compareOnFile(
   } finally {
     display.stop()
   }
+}
+
+/** The columns that both versions read joined; they must agree where none is named. */
+async function recallBoth(
+  boot: Boot,
+  addresses: readonly [string, string],
+  { textColumn, imageColumn }: CompareOptions,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  if (textColumn !== undefined || imageColumn !== undefined) return undefined
+  const { recallColumns } = await import('../../../../shared/versions/head-version.ts')
+  const registry = await boot.openRegistry()
+  const [before, after] = [
+    await recallColumns(registry, addresses[0], signal),
+    await recallColumns(registry, addresses[1], signal),
+  ]
+  if (before?.join() === after?.join()) return before
+  const told = [before, after].map((columns) => columns?.join(',') ?? 'one column')
+  throw new EspalierError(
+    'invalid_request',
+    `${addresses[0]} was trained on ${told[0]}, ${addresses[1]} on ${told[1]}; say what both are to read, with --text-column`,
+  )
 }

@@ -3,11 +3,12 @@ import { DEFAULT_BATCH_ROWS } from '../../../../shared/jobs/rows/job-inputs.ts'
 import { addInputOptions, type InputOptions } from '../../options/input.ts'
 import { addMainEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import { nameList, oneOf, wholeNumber } from '../../options/parsers.ts'
+import { addTextReadingOptions, type TextReadingOptions } from '../../options/text-reading.ts'
 
 const OUTPUT_FORMATS = ['jsonl', 'npy'] as const
 
 /** The options of `espalier embed`. */
-export interface EmbedOptions extends InputOptions, EncoderOptions {
+export interface EmbedOptions extends InputOptions, EncoderOptions, TextReadingOptions {
   readonly skipEmpty?: boolean
   readonly output?: string
   readonly to?: (typeof OUTPUT_FORMATS)[number]
@@ -15,7 +16,6 @@ export interface EmbedOptions extends InputOptions, EncoderOptions {
   readonly text: boolean
   readonly prompt?: string
   readonly truncate: boolean
-  readonly truncationDirection: 'left' | 'right'
   readonly normalize: boolean
   readonly batch: number
   readonly quiet?: boolean
@@ -40,18 +40,13 @@ export function addEmbedOptions(command: Command): Command {
       nameList,
     )
     .option('--no-text', 'leave the text out of the JSON lines')
+  addTextReadingOptions(command, 'right')
   return addMainEncoderOptions(command)
     .option(
       '--prompt <name>',
       "prompt of the encoder put before each text; default: the encoder's own",
     )
     .option('--no-truncate', 'stop at a text that is too long instead of cutting it')
-    .option(
-      '--truncation-direction <end>',
-      'end that is cut away: left or right',
-      oneOf(['left', 'right']),
-      'right',
-    )
     .option('--no-normalize', 'vectors as pooled, not scaled to length 1')
     .option(
       '--batch <rows>',

@@ -15,18 +15,19 @@ import {
 } from '../../../../shared/dataset/texts.ts'
 import type { DataSource } from '../../../../shared/dataset/types.ts'
 import { findPrompt } from '../../../../shared/encoder/prompts.ts'
+import { encodeAs } from '../../../../shared/head/head.ts'
 import { embedRows } from '../../../../shared/jobs/rows/embed-rows.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
 import type { Progress } from '../../../../shared/lib/logger.ts'
 import type { CommandContext } from '../../context.ts'
-import { openInput } from '../../options/input.ts'
+import { openInput, rowReading } from '../../options/input.ts'
 import { encoderFor } from '../../options/job-parts.ts'
-import type { ProgressDisplay } from '../../output/progress.ts'
+import { textReading } from '../../options/text-reading.ts'
+import { noteReading, type ProgressDisplay } from '../../output/progress.ts'
 import type { EmbedOptions } from './options.ts'
 
 /** Names that every output line has of its own. */
 const OWN_FIELDS = ['index', 'text', 'image', 'embedding']
-const MIN_ROW_BYTES = 4 << 20
 
 /** Everything that can be wrong with the command, its input and its output shows before the encoder is opened. */
 export async function embedFile(
@@ -40,11 +41,9 @@ export async function embedFile(
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
   try {
-    const { maxTextBytes: maxFieldBytes, maxImageBytes } = boot.config
-    const { header, textColumn, imageColumn, skipEmpty, precision, workers } = options
-    const limits = { maxFieldBytes, maxRowBytes: Math.max(4 * maxFieldBytes, MIN_ROW_BYTES) }
-    const columns = { textColumn, imageColumn }
-    const reading: TextOptions = { header, ...columns, skipEmpty, maxImageBytes, limits, signal }
+    const { skipEmpty, precision, workers } = options
+    const onNote = noteReading(display)
+    const reading: TextOptions = { ...rowReading(boot, options, { signal, onNote }), skipEmpty }
     const modality = await findModality(source, reading)
     const { encoder: model } = encoderFor(options, modality)
     const total = await countRows(source, reading, options.keep ?? [], display.report)
@@ -94,7 +93,7 @@ async function embedSource(
   { source, modality, reading, total, writer, encoder, display }: EmbedWork,
 ): Promise<string> {
   const { info } = encoder
-  const { truncate, truncationDirection, normalize } = options
+  const { truncate, normalize } = options
   const startedMs = clock.monotonicMs()
   const { rows, tokens, truncated, warnings } = await embedRows({
     encoder,
@@ -103,8 +102,8 @@ async function embedSource(
     source: source.name,
     batchRows: options.batch,
     encode: {
+      ...encodeAs(textReading(options)),
       truncate,
-      truncationDirection,
       normalize,
       prompt: findPrompt(info, options.prompt),
     },

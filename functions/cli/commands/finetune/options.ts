@@ -14,6 +14,7 @@ import {
   oneOf,
   wholeNumber,
 } from '../../options/parsers.ts'
+import { addTextReadingOptions, type TextReadingOptions } from '../../options/text-reading.ts'
 import {
   addFitOptions,
   addOutcomeOptions,
@@ -22,7 +23,11 @@ import {
 } from '../../options/training.ts'
 
 /** The options of `espalier finetune`. */
-export interface FineTuneOptions extends LabelledInputOptions, FitOptions, OutcomeOptions {
+export interface FineTuneOptions
+  extends LabelledInputOptions,
+    FitOptions,
+    OutcomeOptions,
+    TextReadingOptions {
   readonly name: string
   readonly encoder?: string
   readonly encoderName?: string
@@ -62,7 +67,7 @@ export function addFineTuneOptions(command: Command): Command {
   )
   addLayerOptions(command)
   addTuningOptions(command)
-  addLabelledOptions(command)
+  addTextReadingOptions(addLabelledOptions(command), 'right')
   addFitOptions(command)
     .option(
       '--validation-fraction <share>',

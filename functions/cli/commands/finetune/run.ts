@@ -6,7 +6,9 @@ import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { IMAGE_ENCODER, openFineTuneParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
+import { noteReading } from '../../output/progress.ts'
 import { COMMAND_LINE } from '../../output/report-error.ts'
 import { writeReport } from '../../output/write-report.ts'
 import type { FineTuneOptions } from './options.ts'
@@ -28,12 +30,16 @@ export async function fineTuneFile(
     const data = await openInput(context, file, options.format)
     const test = options.test === undefined ? undefined : await openInput(context, options.test)
     const { fineTuneClassifier } = await import('../../../../shared/jobs/finetune/finetune.ts')
-    const reading = labelledReading(boot, options, signal, display.report)
+    const reading = labelledReading(boot, options, {
+      ...{ signal, report: display.report },
+      onNote: noteReading(display),
+    })
     const standard =
       (await findModality(data, reading)) === 'image' ? IMAGE_ENCODER : boot.config.encoder
     const result = await fineTuneClassifier(await openFineTuneParts(boot, { workers, clock }), {
       ...toJob(context, options),
       ...{ data, test, reading, balance: options.balance === true, encoderName, precision },
+      textReading: textReading(options),
       base: encoder ?? standard,
       tuning: chooseTuning(options, workers ?? boot.fineTuning.threads),
       onProgress: display.report,

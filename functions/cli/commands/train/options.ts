@@ -3,6 +3,7 @@ import { addOldName } from '../../options/declare.ts'
 import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import { addLabelledOptions, type LabelledInputOptions } from '../../options/labelled-input.ts'
 import { nameList } from '../../options/parsers.ts'
+import { addTextReadingOptions, type TextReadingOptions } from '../../options/text-reading.ts'
 import {
   addFitOptions,
   addOutcomeOptions,
@@ -15,7 +16,8 @@ export interface TrainOptions
   extends LabelledInputOptions,
     EncoderOptions,
     FitOptions,
-    OutcomeOptions {
+    OutcomeOptions,
+    TextReadingOptions {
   readonly name: string
   readonly layer?: readonly string[]
   readonly thumbnails: boolean
@@ -23,7 +25,8 @@ export interface TrainOptions
 
 /** Adds the options of `TrainOptions` but the name. */
 export function addTrainOptions(command: Command): Command {
-  addEncoderOptions(addFitOptions(addLabelledOptions(command))).option(
+  addTextReadingOptions(addLabelledOptions(command), 'right')
+  addEncoderOptions(addFitOptions(command)).option(
     '--layer <names>',
     'images: layer of the encoder to train on, as "espalier layers" lists them; of several, separated by commas, ' +
       'cross-validation and LogME choose one; auto: of the last of each shape',

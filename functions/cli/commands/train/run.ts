@@ -1,12 +1,16 @@
 import { findModality } from '../../../../shared/dataset/texts.ts'
 import type { LayerOptions } from '../../../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../../../shared/lib/errors.ts'
+import { print } from '../../../../shared/lib/wording.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import { openInput } from '../../options/input.ts'
 import { encoderFor, IMAGE_ENCODER, openJobParts } from '../../options/job-parts.ts'
 import { labelledReading } from '../../options/labelled-input.ts'
+import { textReading } from '../../options/text-reading.ts'
 import { checkOutcome, toJob } from '../../options/training.ts'
+import { noteReading } from '../../output/progress.ts'
+import { COMMAND_LINE } from '../../output/report-error.ts'
 import { checkPromotion, printResult, toJson } from '../../output/trained-head.ts'
 import { writeReport } from '../../output/write-report.ts'
 import type { TrainOptions } from './options.ts'
@@ -25,7 +29,10 @@ export async function trainFile(
     const data = await openInput(context, file, given.format)
     const test = given.test === undefined ? undefined : await openInput(context, given.test)
     const { trainHead } = await import('../../../../shared/jobs/train/train-head.ts')
-    const reading = labelledReading(boot, given, signal, display.report)
+    const reading = labelledReading(boot, given, {
+      ...{ signal, report: display.report },
+      onNote: noteReading(display),
+    })
     const options = { ...given, ...encoderFor(given, await findModality(data, reading)) }
     const parts = await openJobParts(boot, options, signal)
     const layers = await openLayers(boot, options, signal)
@@ -34,12 +41,14 @@ export async function trainFile(
       {
         ...toJob(context, options),
         ...{ data, test, reading, balance: options.balance === true },
+        textReading: textReading(options),
         onProgress: display.report,
       },
     )
     display.stop()
     if (options.report !== undefined) await writeReport(options.report, result.files)
     for (const { message } of result.warnings) display.note(`warning: ${message}`)
+    for (const advice of result.advice ?? []) display.note(`note: ${print(advice, COMMAND_LINE)}`)
     if (options.json === true) await context.print(JSON.stringify(toJson(result), null, 2))
     else await printResult(context, options, result)
     checkPromotion(result)

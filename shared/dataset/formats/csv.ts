@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream'
 import { type CsvError, type Options, Parser } from 'csv-parse'
-import { dataError, formatBytes } from './data-error.ts'
-import type { DelimitedRecord, RowLimits } from './types.ts'
+import { dataError, formatBytes } from '../data-error.ts'
+import type { DelimitedRecord, RowLimits } from '../types.ts'
 
 interface RawRecord {
   readonly record: string[]
@@ -10,16 +10,18 @@ interface RawRecord {
 }
 
 /**
- * Reads RFC 4180 records; lines end in CRLF, LF or CR. Blank lines are skipped.
+ * Reads RFC 4180 records, whatever separates their fields; lines end in CRLF, LF or CR. Blank lines are skipped.
  * @throws EspalierError `invalid_data` naming the line on which a wrong quote was opened
  */
 export async function* readCsvRecords(
   name: string,
   chunks: AsyncIterable<Buffer>,
+  delimiter: string,
   limits: RowLimits,
 ): AsyncGenerator<DelimitedRecord> {
   let line = 1
   const options: Options<DelimitedRecord, RawRecord> = {
+    delimiter,
     record_delimiter: ['\r\n', '\n', '\r'],
     relax_column_count: true,
     max_record_size: limits.maxRowBytes,

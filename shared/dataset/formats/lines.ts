@@ -1,5 +1,5 @@
-import { dataError, formatBytes } from './data-error.ts'
-import type { RowLimits } from './types.ts'
+import { dataError, formatBytes } from '../data-error.ts'
+import type { RowLimits } from '../types.ts'
 
 const NEWLINE = 10
 const RETURN = 13

@@ -1,17 +1,19 @@
 import { isUtf8 } from 'node:buffer'
-import { isEspalierError } from '../lib/errors.ts'
-import { print } from '../lib/wording.ts'
-import { formatBytes } from './data-error.ts'
-import { type OnBadRow, readDelimited } from './delimited.ts'
-import { parseJsonRow } from './rows.ts'
+import { isEspalierError } from '../../lib/errors.ts'
+import { print } from '../../lib/wording.ts'
+import { formatBytes } from '../data-error.ts'
+import { parseJsonRow } from '../rows.ts'
 import {
   type DataRow,
   type DataSource,
   DEFAULT_ROW_LIMITS,
   type RowLimits,
   type RowOptions,
-} from './types.ts'
-import { validateUtf8 } from './utf8.ts'
+} from '../types.ts'
+import { type OnBadRow, readDelimited } from './delimited.ts'
+import { readParquet } from './parquet.ts'
+import { toUtf8 } from './to-utf8.ts'
+import { readWorkbook } from './workbook.ts'
 
 const NEWLINE = 10
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
@@ -28,10 +30,16 @@ export async function* readTolerantRows(
 ): AsyncGenerator<DataRow> {
   const limits = { ...DEFAULT_ROW_LIMITS, ...options.limits }
   const { name, format } = source
-  const chunks = source.open(options.signal)
-  if (format === 'csv' || format === 'tsv') {
-    const header = options.header ?? true
-    yield* readDelimited(name, format, validateUtf8(name, chunks), header, limits, onBad)
+  const { encoding, delimiter, onNote, signal, sheet, header = true } = options
+  if (format === 'parquet') return yield* readParquet(source, limits, signal, onBad)
+  if (format === 'xlsx') {
+    return yield* readWorkbook(source, { header, limits, signal, sheet, onNote }, onBad)
+  }
+  const isTable = format === 'csv' || format === 'tsv'
+  const decoding = { encoding, onNote, lenient: !isTable }
+  const chunks = toUtf8(name, source.open(signal), decoding)
+  if (isTable) {
+    yield* readDelimited(name, chunks, { format, header, limits, delimiter, onNote }, onBad)
     return
   }
   for await (const { line, text } of readTolerantLines(chunks, limits, onBad)) {
