@@ -5,8 +5,11 @@ import { z } from 'zod'
  * such as `empty_input` and `invalid_name`.
  */
 
-/** A text of a request. */
-export const textSchema = z.string().meta({ minLength: 1 })
+/** Something other than white space. */
+export const TEXT_PATTERN = '\\S'
+
+/** A text of a request. Characters without a form are blank as well, which no portable pattern says. */
+export const textSchema = z.string().meta({ minLength: 1, pattern: TEXT_PATTERN })
 
 /** A list of inputs, or of what answers them. */
 export function listOf<T extends z.ZodType>(item: T): z.ZodArray<T> {

@@ -55,11 +55,12 @@ export async function embedForJob(
       encoder: { ...info, dimension: 1 },
       beside: 'cut',
     })
+    const work = { encoder, cache, cuts, reading, onProgress, signal }
+    const embedded = await embedTexts(inputs, work)
+    // Only when workers have read them all: a text that hangs the tokenizer never comes to this thread.
     const texts = inputs.filter((input) => typeof input === 'string')
     const coverage = texts.length > 0 ? await openTextCoverage(encoder) : null
     coverage?.lookAtAll(texts)
-    const work = { encoder, cache, cuts, reading, onProgress, signal }
-    const embedded = await embedTexts(inputs, work)
     return { ...embedded, encoder: info, warnings: coverage?.describe(reading) ?? [] }
   } finally {
     await encoder.close()

@@ -8,7 +8,7 @@ import type { Prediction, PredictOptions } from '../../head/predict.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createHeadRunner } from './apply-head.ts'
 import { type EmbedRowsOptions, embedRows } from './embed-rows.ts'
-import { openTextCoverage, type TextCoverage } from './text-coverage.ts'
+import { openTextCoverage } from './text-coverage.ts'
 
 /** What is classified, with what, and where to. */
 export interface PredictRowsOptions {
@@ -72,10 +72,16 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     commit: () => sink.commit(),
     discard: () => sink.discard(),
   }
+  const describe =
+    options.describe ??
+    (({ index, text, image }: TextRow) => {
+      if (!withText) return { index }
+      return image === undefined ? { index, text } : { index, image: text }
+    })
   const coverage = options.lookAtTexts ? await openTextCoverage(encoder) : null
   const result = await embedRows({
     encoder,
-    rows: lookedAt(options.rows, coverage),
+    rows: options.rows,
     writer,
     source: options.source,
     encode: {
@@ -83,12 +89,11 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
       normalize: head.reads !== 'pooled',
       prompt: findPrompt(encoder.info, options.prompt),
     },
-    describe:
-      options.describe ??
-      (({ index, text, image }) => {
-        if (!withText) return { index }
-        return image === undefined ? { index, text } : { index, image: text }
-      }),
+    // Called when a worker has read the text: one that hangs its tokenizer never comes to this thread.
+    describe: (row) => {
+      if (row.image === undefined) coverage?.look(row.text)
+      return describe(row)
+    },
     onStuck: options.onStuck,
     signal: options.signal,
     onProgress: options.onProgress,
@@ -98,16 +103,6 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
     ...(coverage?.describe(options.reading ?? head.reading) ?? []),
   ]
   return { ...result, warnings, outOfDistribution }
-}
-
-async function* lookedAt(
-  rows: AsyncIterable<TextRow>,
-  coverage: TextCoverage | null,
-): AsyncGenerator<TextRow> {
-  for await (const row of rows) {
-    if (row.image === undefined) coverage?.look(row.text)
-    yield row
-  }
 }
 
 /** A prediction as JSON lines and `/classify` write it. */
