@@ -15,6 +15,7 @@ const checkpoint = fileURLToPath(new URL('../golden/checkpoints/bert-mean', impo
 const HOSTILE = `${'a'.repeat(40)}!`
 const STUCK = 'does not come back from a run'
 
+const children: ChildProcessWithoutNullStreams[] = []
 let folder: string
 let artifact: string
 let model: string
@@ -34,6 +35,8 @@ beforeAll(async () => {
   expect([run.code, run.stderr]).toEqual([0, ''])
 })
 afterAll(async () => {
+  // After a failure, a process that nothing ends would take a core from all that comes.
+  for (const child of children) child.kill('SIGKILL')
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -53,7 +56,9 @@ function settingsFor(env: Readonly<Record<string, string>>) {
 }
 
 function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  return spawn(process.execPath, [bundle.script, ...argv], { env: settingsFor(env) })
+  const child = spawn(process.execPath, [bundle.script, ...argv], { env: settingsFor(env) })
+  children.push(child)
+  return child
 }
 
 /** Resolves with the log line of the first worker that is given up. */

@@ -1,3 +1,4 @@
+import type { CountFeatures } from './hashed-features.ts'
 import { answerByTfIdf, type LabelledRows } from './tf-idf.ts'
 
 /** What a head is set beside. */
@@ -13,14 +14,23 @@ export interface BaselineAnswers {
  * The baselines that there are for these rows: the most frequent answer always, TF-IDF for texts. What cannot be fitted
  * in bounded time and memory is left out.
  * @param asked the texts to answer; of images anything of the same number
+ * @param count how features are counted, where the same texts come again
  */
 export function answerByBaselines(
   learnt: LabelledRows,
   asked: readonly string[],
-  { seed, texts }: { readonly seed: number; readonly texts: boolean },
+  {
+    seed,
+    texts,
+    count,
+  }: {
+    readonly seed: number
+    readonly texts: boolean
+    readonly count?: CountFeatures | undefined
+  },
 ): BaselineAnswers[] {
   const found: BaselineAnswers[] = [{ name: 'majority', said: answerMostFrequent(learnt, asked) }]
-  const said = texts ? answerByTfIdf(learnt, asked, seed) : null
+  const said = texts ? answerByTfIdf(learnt, asked, seed, count) : null
   if (said !== null) found.push({ name: 'tf-idf', said })
   return found
 }

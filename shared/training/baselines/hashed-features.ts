@@ -12,6 +12,9 @@ interface Counted {
   readonly counts: Float32Array
 }
 
+/** Counts the features of a text, hashed to `features` numbers. */
+export type CountFeatures = (text: string, features: number) => Counted
+
 /** How much of a text is looked at, in characters. */
 const MAX_LENGTH = 1_000
 const SHORTEST_PIECE = 2
@@ -30,19 +33,38 @@ export interface FeatureHasher {
  * (1 + ln count) · (1 + ln((1 + n) / (1 + texts with it))), as scikit-learn does with `sublinear_tf`.
  * @param features a power of two
  */
-export function createFeatureHasher(texts: readonly string[], features: number): FeatureHasher {
+export function createFeatureHasher(
+  texts: readonly string[],
+  features: number,
+  count: CountFeatures = countFeatures,
+): FeatureHasher {
   const found = new Uint32Array(features)
-  for (const text of texts)
-    for (const index of countFeatures(text, features).indices) found[index]!++
-  const weights = Float32Array.from(
-    found,
-    (count) => 1 + Math.log((1 + texts.length) / (1 + count)),
-  )
-  return { transform: (rows) => weigh(rows, features, weights) }
+  for (const text of texts) for (const index of count(text, features).indices) found[index]!++
+  const weights = new Float32Array(features)
+  for (let i = 0; i < features; i++) {
+    weights[i] = 1 + Math.log((1 + texts.length) / (1 + found[i]!))
+  }
+  return {
+    transform: (rows) =>
+      weigh(
+        rows.map((text) => count(text, features)),
+        weights,
+      ),
+  }
 }
 
-function weigh(texts: readonly string[], features: number, weights: Float32Array): SparseRows {
-  const rows = texts.map((text) => countFeatures(text, features))
+/** Remembers what it has counted: for few texts of which features are taken again and again. */
+export function countFeaturesOnce(): CountFeatures {
+  const known = new Map<string, Counted>()
+  return (text, features) => {
+    const key = `${features} ${text}`
+    const counted = known.get(key) ?? countFeatures(text, features)
+    known.set(key, counted)
+    return counted
+  }
+}
+
+function weigh(rows: readonly Counted[], weights: Float32Array): SparseRows {
   const starts = new Int32Array(rows.length + 1)
   rows.forEach(({ indices }, row) => {
     starts[row + 1] = starts[row]! + indices.length

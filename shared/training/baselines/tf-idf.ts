@@ -1,6 +1,6 @@
 import { createRandom } from '../../lib/maths/random.ts'
 import { sampleRows } from '../numerics/folds.ts'
-import { createFeatureHasher } from './hashed-features.ts'
+import { type CountFeatures, createFeatureHasher } from './hashed-features.ts'
 import { fitSparseLogistic } from './sparse-logistic.ts'
 
 /** Rows with labels: texts where there are any, and the labels of each as numbers from 0. */
@@ -31,6 +31,7 @@ export function answerByTfIdf(
   learnt: LabelledRows,
   asked: readonly string[],
   seed: number,
+  count?: CountFeatures | undefined,
 ): readonly (readonly number[])[] | null {
   const { labels } = learnt
   const most = Math.min(MAX_ROWS, Math.floor(MAX_WORK / labels))
@@ -40,7 +41,7 @@ export function answerByTfIdf(
   const kept = [...sampleRows(first, most, createRandom(seed))]
   const texts = kept.map((row) => learnt.texts[row]!)
   const features = featuresFor(labels)
-  const hasher = createFeatureHasher(texts, features)
+  const hasher = createFeatureHasher(texts, features, count)
   const truth = kept.map((row) => learnt.truth[row]!)
   const rows = hasher.transform(texts)
   const fit = fitSparseLogistic({ rows, features, truth, labels, activation, seed })

@@ -5,6 +5,7 @@ import { EspalierError } from '../../lib/errors.ts'
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../../lib/maths/random.ts'
 import { answerByBaselines, type BaselineName } from '../baselines/baselines.ts'
+import { countFeaturesOnce } from '../baselines/hashed-features.ts'
 import { type Answers, decide, labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
 import { comparePaired } from '../evaluation/compare.ts'
 import {
@@ -86,6 +87,7 @@ export async function crossValidateRepeatedly(
   if (runs.length === 0) return null
   const refit = await chooseOnce(set, options.train, tools)
   const boards = new Map<string, Board>()
+  const kind = { seed, texts: texts !== null, count: countFeaturesOnce() }
   const boardOf = (name: string): Board => {
     const board = boards.get(name) ?? { said: Array.from({ length: repeats }, () => new Map()) }
     boards.set(name, board)
@@ -108,7 +110,6 @@ export async function crossValidateRepeatedly(
       multiLabel: set.labelSets !== null,
     }
     const asked = test.map((row) => texts?.[row] ?? '')
-    const kind = { seed, texts: texts !== null }
     for (const { name, said } of answerByBaselines(learnt, asked, kind)) note(name, said)
   }
   onProgress?.('repeated cross-validation', runs.length, runs.length)
