@@ -64,7 +64,7 @@ async function trainOnce(
   const step = stepsOf(tools)
   const assumesVariance = onAssumed !== undefined
   const chooser = { ...tools, step, assumesVariance }
-  const { problem, selection, settings, isWhole } = await choose(checked, options, chooser)
+  const { problem, selection, settings, isWhole, kept } = await choose(checked, options, chooser)
   step('fit')
   const whole = isWhole
     ? problem
@@ -86,6 +86,10 @@ async function trainOnce(
       nll,
     })),
     crossValidation: problem.heldOut.length === 0 ? null : summarise(problem, chosen),
+    outOfFold: {
+      rows: problem.heldOut.map((row) => kept[row]!),
+      probabilities: chosen.probabilities,
+    },
   }
 }
 
@@ -117,7 +121,7 @@ export async function choose(
   const memory = options.memory !== false
   const { standard } = options
   const selection = await selectMethod(problem, options.method, { memory, standard, step })
-  return { problem, selection, settings, isWhole: kept.length === checked.groups.length }
+  return { problem, selection, settings, kept, isWhole: kept.length === checked.groups.length }
 }
 
 async function isAssumed({ gaussians, coordinates, groups, classes, activation }: Problem) {

@@ -1,5 +1,5 @@
 import type { Head } from '../head/head.ts'
-import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
+import type { Matrix, MatrixKernels } from '../lib/maths/matrix-kernels.ts'
 import type { Method } from './catalogue/methods.ts'
 
 export type { Method }
@@ -61,6 +61,14 @@ export interface CrossValidation {
   readonly rows: number
 }
 
+/** What the chosen way says of rows that its fits had not seen. */
+export interface OutOfFold {
+  /** Shape [held out]: places of the rows in the training set. */
+  readonly rows: Int32Array
+  /** Shape [held out, labels], calibrated. */
+  readonly probabilities: Matrix
+}
+
 export interface TrainedHead {
   readonly head: Head
   /** `softmax`, `lda`, `softmax+lda+knn` … */
@@ -69,5 +77,6 @@ export interface TrainedHead {
   readonly why: string
   readonly candidates: readonly CandidateReport[]
   /** Of the chosen candidate on rows held out; null where no row could be. */
-  readonly crossValidation: CrossValidation | null
+  readonly crossValidation: CrossValidation | null /** The answers behind `crossValidation`, where the training keeps them. */
+  readonly outOfFold?: OutOfFold | undefined
 }

@@ -35,6 +35,19 @@ describe('trainHead', () => {
     expect(after).toEqual(before)
   })
 
+  it('keeps the held-out answers with the rows that they are about', async () => {
+    const set = makeBlobs([20, 30, 25, 5], { noise: 1.5, seed: 3 })
+    const { outOfFold, crossValidation } = await trainHead(set, options, { kernels })
+    const { rows, probabilities } = outOfFold!
+    expect([...rows].sort((a, b) => a - b)).toEqual(Array.from({ length: 80 }, (_, row) => row))
+    const right = rows.filter((row, i) => {
+      const answer = probabilities.data.subarray(i * 4, (i + 1) * 4)
+      return answer.indexOf(Math.max(...answer)) === set.targets![row]
+    })
+    expect(right.length / rows.length).toBe(crossValidation!.accuracy)
+    expect(crossValidation!.accuracy).toBeLessThan(1)
+  })
+
   it('writes the same bytes for the same rows and seed', async () => {
     const ort = await openMatrixKernels({ threads: 2 })
     try {
