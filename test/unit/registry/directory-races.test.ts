@@ -2,15 +2,10 @@ import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openDirectoryStore } from '../../../shared/registry/stores/directory/store.ts'
-import { type Script, startPlainScript, startScript } from './run-script.ts'
+import { type Script, useScript } from './run-script.ts'
 import { bytesOf, collect, useScratch } from './scratch.ts'
 
 const LIMIT = { maxBytes: 1024 }
-
-/** Starts processes, lets them go at the same moment and returns what each printed. */
-async function race(processes: number, ...args: string[]): Promise<string[][]> {
-  return release(Array.from({ length: processes }, () => startScript('race.ts', ...args)))
-}
 
 async function release(scripts: readonly Script[]): Promise<string[][]> {
   for (const script of scripts) expect(await script.nextLine()).toBe('ready')
@@ -26,6 +21,12 @@ async function readNumber(folder: string): Promise<number> {
 
 describe('directory store between processes', () => {
   const scratch = useScratch()
+  const scripts = useScript('race')
+
+  /** Starts processes, lets them go at the same moment and returns what each printed. */
+  async function race(processes: number, ...args: string[]): Promise<string[][]> {
+    return release(Array.from({ length: processes }, () => scripts.start(...args)))
+  }
 
   it('has one creator and one swapper per key, of 20 processes', async () => {
     const rounds = 10
@@ -53,31 +54,28 @@ describe('directory store between processes', () => {
   it('counts right without symbolic links and /proc, beside processes that have them', async () => {
     const folder = await scratch()
     await openDirectoryStore(folder).put('counter', bytesOf('0'))
-    const scripts = [startPlainScript, startScript, startPlainScript, startPlainScript].map(
-      (start) => start('race.ts', folder, 'count', '10'),
-    )
-    await release(scripts)
+    const { start, startPlain } = scripts
+    const starts = [startPlain, start, startPlain, startPlain]
+    await release(starts.map((each) => each(folder, 'count', '10')))
     expect(await readNumber(folder)).toBe(40)
     expect(await readdir(join(folder, '.locks'))).toEqual([])
   })
 
   it.each([
-    ['with', startScript],
-    ['without', startPlainScript],
-  ])(
+    ['with', 'start'],
+    ['without', 'startPlain'],
+  ] as const)(
     'loses no acknowledged swap and no lock to kill -9, %s /proc',
-    async (_what, start) => {
+    async (_what, how) => {
       const folder = await scratch()
       await openDirectoryStore(folder).put('counter', bytesOf('0'))
       let acknowledged = 0
       let unknown = 0
       for (let round = 0; round < 4; round++) {
-        const scripts: Script[] = Array.from({ length: 3 }, () =>
-          start('race.ts', folder, 'count', '100000'),
-        )
-        for (const script of scripts) await script.nextLine()
-        for (const { child } of scripts) child.stdin!.end('go\n')
-        for (const [at, script] of scripts.entries()) {
+        const running = Array.from({ length: 3 }, () => scripts[how](folder, 'count', '100000'))
+        for (const script of running) await script.nextLine()
+        for (const { child } of running) child.stdin!.end('go\n')
+        for (const [at, script] of running.entries()) {
           // Each falls at another point of its work; the others go on and inherit its lock.
           for (let lines = 0; lines < 3 + 5 * at + round; lines++) {
             await script.nextLine()

@@ -8,7 +8,7 @@ import { openBlobStore } from '../../../shared/registry/stores/open-store.ts'
 import { openS3Store } from '../../../shared/registry/stores/s3/store.ts'
 import { hashFile } from '../../../shared/registry/stores/transfer.ts'
 import { describeOnS3 } from '../../s3-server.ts'
-import { startScript } from './run-script.ts'
+import { useScript } from './run-script.ts'
 import { collect, useScratch } from './scratch.ts'
 
 describe('kill -9 while publishing, promoting and fetching', () => {
@@ -39,6 +39,7 @@ function describeKills(
   open: (url: string) => Promise<BlobStore>,
 ): void {
   const scratch = useScratch()
+  const { start } = useScript('work')
 
   it('leaves only whole versions, keeps what was acknowledged and lets others go on', async () => {
     const url = await newUrl()
@@ -51,7 +52,7 @@ function describeKills(
       if (what === 'promoted') revision = Math.max(revision, Number(number))
     }
     for (let round = 0; round < 4; round++) {
-      const scripts = [0, 1].map(() => startScript('work.ts', url, cache))
+      const scripts = [0, 1].map(() => start(url, cache))
       // Both are at work by now; a random pause puts the kill at any point of it.
       for (const script of scripts) note(await script.nextLine())
       await sleep(Math.random() * 100)

@@ -6,7 +6,7 @@ import { describeFailure } from '../../../functions/cli/output/report-error.ts'
 import { openAtomicFile } from '../../../shared/dataset/atomic-file.ts'
 import { writeArtifact } from '../../../shared/exporter/artifact/artifact-folder.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
-import { startScript } from './run-script.ts'
+import { useScript } from './run-script.ts'
 
 let folder: string
 
@@ -19,9 +19,11 @@ afterEach(async () => {
 })
 
 describe.skipIf(process.platform === 'win32')('a folder that may not be written', () => {
+  const { start } = useScript('unwritable')
+
   it('is named with the setting that it comes from', async () => {
     await chmod(folder, 0o555)
-    const lines = await startScript('unwritable.ts', folder).end()
+    const lines = await start(folder).end()
     const [cache, registry, encoders, own, output] = lines.map((line) => JSON.parse(line))
     const denied = 'permission denied (EACCES); let this process read and write there'
     expect(cache).toEqual({
