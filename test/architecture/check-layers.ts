@@ -1,10 +1,7 @@
 import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path/posix'
 import { AREA_RULES, PACKAGE_HOMES, type Reach } from './layer-rules.ts'
-import { readSourceFacts, type SourceFacts, type SourceImport } from './source-facts.ts'
-
-/** Sources by path relative to the project, with `/` between folders. */
-export type SourceTree = ReadonlyMap<string, string>
+import type { SourceFacts, SourceImport, TreeFacts } from './source-facts.ts'
 
 /** More lines than this and a file does more than one thing. */
 export const MAX_LINES = 300
@@ -23,8 +20,7 @@ export function areaOf(path: string): string | null {
 }
 
 /** Every broken rule of a tree, one sentence each: file, import, and the allowed way. */
-export function checkTree(tree: SourceTree): string[] {
-  const facts = new Map([...tree].map(([path, source]) => [path, readSourceFacts(source)]))
+export function checkTree(facts: TreeFacts): string[] {
   const found: string[] = []
   for (const [path, file] of facts)
     found.push(...checkImports(path, file), ...checkUses(path, file))
@@ -125,7 +121,7 @@ function houseRule(path: string, what: string, ours: boolean): string | null {
 }
 
 /** Serving must not load training code: follows static imports from the server's entry point. */
-function checkServingClosure(facts: ReadonlyMap<string, SourceFacts>): string[] {
+function checkServingClosure(facts: TreeFacts): string[] {
   const entry = 'functions/api/server.ts'
   const cameFrom = new Map<string, string>()
   const waiting = facts.has(entry) ? [entry] : []

@@ -1,5 +1,4 @@
 import { dirname, join } from 'node:path/posix'
-import type { SourceTree } from './check-layers.ts'
 import {
   MAX_FILES_A_FOLDER,
   MIN_IMPORTERS,
@@ -7,13 +6,10 @@ import {
   SMALL_BY_CHOICE,
   SMALL_BY_KIND,
 } from './shape-rules.ts'
-import { readSourceFacts, type SourceFacts } from './source-facts.ts'
-
-type Facts = ReadonlyMap<string, SourceFacts>
+import type { SourceFacts, TreeFacts } from './source-facts.ts'
 
 /** Every folder that is too full, file that is too small, and circle of imports in functions and shared. */
-export function checkShape(tree: SourceTree): string[] {
-  const facts = new Map([...tree].map(([path, source]) => [path, readSourceFacts(source)]))
+export function checkShape(facts: TreeFacts): string[] {
   const ours = [...facts.keys()].filter((path) => /^(?:functions|shared)\//.test(path))
   return [
     ...checkFolders(ours),
@@ -32,7 +28,7 @@ function checkFolders(paths: readonly string[]): string[] {
   )
 }
 
-function checkSizes(paths: readonly string[], facts: Facts): string[] {
+function checkSizes(paths: readonly string[], facts: TreeFacts): string[] {
   const importers = countImporters(facts)
   return paths.flatMap((path) => {
     const { lines, hasValues } = facts.get(path) as SourceFacts
@@ -51,7 +47,7 @@ function isSmallByRight(path: string): boolean {
 }
 
 /** Files of the product and its scripts that import a file; tests do not count. */
-function countImporters(facts: Facts): Map<string, number> {
+function countImporters(facts: TreeFacts): Map<string, number> {
   const importers = new Map<string, number>()
   for (const [path, file] of facts) {
     if (path.startsWith('test/')) continue
@@ -68,7 +64,7 @@ function targetsOf(path: string, imports: SourceFacts['imports']): Set<string> {
 }
 
 /** Groups of files that import each other at load time, types included (Tarjan's strongly connected components). */
-function findCircles(paths: readonly string[], facts: Facts): string[][] {
+function findCircles(paths: readonly string[], facts: TreeFacts): string[][] {
   const order = new Map<string, number>()
   const low = new Map<string, number>()
   const stack: string[] = []

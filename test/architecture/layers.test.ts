@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { checkTree, MAX_LINES, type SourceTree } from './check-layers.ts'
+import { checkTree, MAX_LINES } from './check-layers.ts'
 import { checkShape } from './check-shape.ts'
 import { MAX_FILES_A_FOLDER, MIN_LINES, SMALL_BY_CHOICE } from './shape-rules.ts'
-import { readSourceFacts } from './source-facts.ts'
+import { readSourceFacts, readTreeFacts, type SourceTree } from './source-facts.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -30,20 +30,20 @@ function listSources(folder: string): string[] {
 
 /** Violations of a tree of one file. */
 function check(path: string, source: string): string[] {
-  return checkTree(new Map([[path, source]]))
+  return checkTree(readTreeFacts(new Map([[path, source]])))
 }
 
 describe('the project', () => {
+  const facts = readTreeFacts(readProject())
+
   it('keeps its layers and house rules', () => {
-    const tree = readProject()
-    expect(tree.has('shared/lib/errors.ts')).toBe(true)
-    expect(checkTree(tree)).toEqual([])
+    expect(facts.has('shared/lib/errors.ts')).toBe(true)
+    expect(checkTree(facts)).toEqual([])
   })
 
   it('has no full folders, splinters or circles', () => {
-    const tree = readProject()
-    expect(checkShape(tree)).toEqual([])
-    expect(Object.keys(SMALL_BY_CHOICE).filter((path) => !tree.has(path))).toEqual([])
+    expect(checkShape(facts)).toEqual([])
+    expect(Object.keys(SMALL_BY_CHOICE).filter((path) => !facts.has(path))).toEqual([])
   })
 })
 
@@ -180,7 +180,8 @@ describe('house rules', () => {
 
 describe('shape rules', () => {
   const long = 'export const a = 1\n'.repeat(MIN_LINES)
-  const shape = (files: Record<string, string>) => checkShape(new Map(Object.entries(files)))
+  const shape = (files: Record<string, string>) =>
+    checkShape(readTreeFacts(new Map(Object.entries(files))))
 
   it('counts the files of a folder, not those of its rooms', () => {
     const fill = (count: number) =>
@@ -222,15 +223,17 @@ describe('shape rules', () => {
 
 describe('the serving closure', () => {
   const tree = (trainHead: string) =>
-    new Map([
-      ['functions/api/server.ts', `import { boot } from '../boot/boot.ts'`],
-      [
-        'functions/boot/boot.ts',
-        `import { trainHead } from '../../shared/jobs/train/train-head.ts'`,
-      ],
-      ['shared/jobs/train/train-head.ts', trainHead],
-      ['shared/training/fit.ts', 'export const fit = 1'],
-    ])
+    readTreeFacts(
+      new Map([
+        ['functions/api/server.ts', `import { boot } from '../boot/boot.ts'`],
+        [
+          'functions/boot/boot.ts',
+          `import { trainHead } from '../../shared/jobs/train/train-head.ts'`,
+        ],
+        ['shared/jobs/train/train-head.ts', trainHead],
+        ['shared/training/fit.ts', 'export const fit = 1'],
+      ]),
+    )
 
   it('refuses a static path to training and shows it', () => {
     const found = checkTree(tree(`import { fit } from '../../training/fit.ts'`))

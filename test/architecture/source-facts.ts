@@ -25,6 +25,17 @@ export interface SourceFacts {
   readonly lines: number
 }
 
+/** Source files by their paths. */
+export type SourceTree = ReadonlyMap<string, string>
+
+/** What is known of each file of a tree, by its path. */
+export type TreeFacts = ReadonlyMap<string, SourceFacts>
+
+/** Reads all files of a tree. */
+export function readTreeFacts(tree: SourceTree): TreeFacts {
+  return new Map([...tree].map(([path, source]) => [path, readSourceFacts(source)]))
+}
+
 /** Reads imports and forbidden constructs from TypeScript source. */
 export function readSourceFacts(source: string): SourceFacts {
   const file = ts.createSourceFile('source.ts', source, ts.ScriptTarget.ES2023, true)
