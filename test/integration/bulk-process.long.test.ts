@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { createRandom } from '../../shared/lib/maths/random.ts'
 import { bundledCli } from '../cli-bundle.ts'
-import { killTenTimes, writeShards } from './bulk-process.ts'
+import { killWorkers, writeShards } from './bulk-process.ts'
 
 const bundle = bundledCli()
 let folder: string
@@ -31,7 +31,7 @@ describe('espalier bulk with the built-in encoder', () => {
       const start = (...argv: string[]) =>
         spawn(process.execPath, [bundle.script, ...argv], { env })
       const folders = { whole: at('whole'), killed: at('killed') }
-      await killTenTimes(start, input, folders, createRandom(seed))
+      await killWorkers(10, start, input, folders, createRandom(seed))
     },
   )
 })

@@ -10,7 +10,7 @@ import { openBulkObjects } from '../../shared/bulk/open-place.ts'
 import { createRandom } from '../../shared/lib/maths/random.ts'
 import { bundledCli } from '../cli-bundle.ts'
 import { describeOnS3 } from '../s3-server.ts'
-import { countBytes, hashResults, killTenTimes, writeShards } from './bulk-process.ts'
+import { countBytes, hashResults, killWorkers, writeShards } from './bulk-process.ts'
 import { finish } from './finish-process.ts'
 
 const bundle = bundledCli()
@@ -53,7 +53,7 @@ describe('espalier bulk as a process', () => {
   it('ends with the same bytes however often it is killed', async () => {
     const run = (...argv: string[]) => start(argv)
     const folders = { whole: out('whole'), killed: out('killed') }
-    await killTenTimes(run, input, folders, createRandom(7))
+    await killWorkers(4, run, input, folders, createRandom(7))
     expect(await readdir(out('killed'))).toContain('part-5.bad.jsonl')
   })
 

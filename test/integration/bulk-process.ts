@@ -53,10 +53,11 @@ export async function countBytes(folder: string, { whole = false } = {}): Promis
 }
 
 /**
- * Kills a worker ten times, each once it has written a random number of bytes, and lets the last one end: what is
+ * Kills a worker some times, each once it has written a random number of bytes, and lets the last one end: what is
  * there then must be what a worker writes that nobody kills.
  */
-export async function killTenTimes(
+export async function killWorkers(
+  times: number,
   start: StartBulk,
   input: string,
   folders: { readonly whole: string; readonly killed: string },
@@ -65,9 +66,9 @@ export async function killTenTimes(
   const argv = (output: string) => ['bulk', input, '--output', output, '-q']
   expect(await finish(start(...argv(folders.whole)))).toMatchObject({ code: 0, stderr: '' })
   const wanted = await hashResults(folders.whole)
-  const share = Math.floor((await countBytes(folders.whole)) / 12)
+  const share = Math.floor((await countBytes(folders.whole)) / (times + 2))
   let kills = 0
-  while (kills < 10) {
+  while (kills < times) {
     // A worker begins by removing what the last one left half done.
     const before = await countBytes(folders.killed, { whole: true })
     const threshold = random.below(share)
@@ -89,7 +90,7 @@ export async function killTenTimes(
     for (const [name, hash] of Object.entries(found))
       expect([name, hash]).toEqual([name, wanted[name]])
   }
-  expect(kills).toBeGreaterThanOrEqual(5)
+  expect(kills).toBeGreaterThanOrEqual(times / 2)
   expect(await finish(start(...argv(folders.killed)))).toMatchObject({ code: 0, stderr: '' })
   expect(await hashResults(folders.killed)).toEqual(wanted)
 }

@@ -163,7 +163,7 @@ describe('espalier as a process', () => {
 describe('kill -9 while training', () => {
   const intents = fileURLToPath(new URL('../../infra/examples/intents.csv', import.meta.url))
 
-  it.each([0, 1, 3, 5, 6])('with %i files written leaves whole versions or none', async (files) => {
+  it.each([1, 4, 6])('with %i files written leaves whole versions or none', async (files) => {
     const registry = join(folder, `killed-${files}`)
     const env = { ESPALIER_REGISTRY: `file:${registry}` }
     const train = ['train', intents, '--name', 'assistant', '--promote', '-q']
