@@ -1,16 +1,11 @@
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
 import { EspalierError } from '../../lib/errors.ts'
+import { correctSteps } from './reference-steps.ts'
 
 const MAX_TOKEN_ID = 10_000_000
 const MAX_ADDED_TOKENS = 100_000
 const MAX_ADDED_TOKEN_CHARS = 4096
 const MAX_WORD_CHARS = 10_000
-/**
- * Chinese characters beyond the first plane, the ranges of Hugging Face's BertNormalizer (its gap
- * U+2B820–U+2B91F included); the JavaScript library looks at UTF-16 units and misses them.
- */
-const ASTRAL_CHINESE =
-  /[\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu
 
 type Json = Readonly<Record<string, unknown>>
 /** A step of the tokenizer: `type` is a string. */
@@ -31,6 +26,7 @@ export interface TokenizerJson extends Json {
 /** The part of the library that is used; its own declarations do not resolve under NodeNext. */
 export interface Library {
   readonly normalizer: { normalize(text: string): string } | null
+  readonly pre_tokenizer: object | null
   readonly model: { tokens_to_ids: Map<string, number> }
   encode(
     text: string,
@@ -140,7 +136,7 @@ export function createLibrary(config: TokenizerJson, source: string): Library {
     const settings = { ...file, truncation: null, padding: null }
     const library: Library = new LibraryTokenizer(settings, {})
     if (wordPieces) fillVocabulary(library, wordPieces)
-    fixBertNormalizer(library, config)
+    correctSteps(library, config, source)
     return library
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
@@ -161,23 +157,6 @@ function fillVocabulary(library: Library, wordPieces: Map<string, number>): void
 
 function pick(object: Json, key: unknown): Json {
   return typeof key === 'string' && Object.hasOwn(object, key) ? { [key]: object[key] } : {}
-}
-
-/**
- * Two corrections towards Hugging Face's own normaliser: Chinese characters of the higher planes are words
- * of their own, and a final capital sigma becomes σ (characters are lowered one by one there).
- */
-function fixBertNormalizer(library: Library, config: TokenizerJson): void {
-  const normalizer = library.normalizer
-  if (normalizer === null || config.normalizer?.type !== 'BertNormalizer') return
-  const chinese = config.normalizer.handle_chinese_chars === true
-  const lowercase = config.normalizer.lowercase === true
-  const original = normalizer.normalize.bind(normalizer)
-  normalizer.normalize = (text: string) => {
-    let fixed = chinese ? text.replace(ASTRAL_CHINESE, ' $& ') : text
-    if (lowercase) fixed = fixed.replaceAll('Σ', 'σ')
-    return original(fixed)
-  }
 }
 
 /**
