@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { type AnswerFacts, decodeAnswers, MAX_ANSWERS_BYTES } from '../head/answers.ts'
 import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
 import { EspalierError } from '../lib/errors.ts'
@@ -10,6 +11,8 @@ import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 
 /** The files of a classifier's version. */
 export const HEAD_FILE = 'head.bin'
+/** What is known of its answers; absent where nothing is, and left alone by releases that do not know it. */
+export const ANSWERS_FILE = 'answers.json'
 export const REPORT_FILES = {
   markdown: 'report.md',
   json: 'report.json',
@@ -92,6 +95,7 @@ export async function recallColumns(
 export interface LoadedHead {
   readonly version: RegistryVersion
   readonly head: Head
+  readonly answers: AnswerFacts
 }
 
 /**
@@ -108,11 +112,28 @@ export async function readHead(
   checkClassifier(version)
   const limits = { maxBytes: MAX_HEAD_BYTES, signal }
   const head = decodeHead(await registry.readFile(version, HEAD_FILE, limits))
-  if (head.family === version.family) return { version, head }
+  if (head.family === version.family) {
+    return { version, head, answers: await readAnswers(registry, version, head, signal) }
+  }
   throw new EspalierError(
     'artifact_corrupt',
     `${formatModelVersion(version)}: its manifest names family ${version.family}, its ${HEAD_FILE} ${head.family}`,
   )
+}
+
+/**
+ * What a version knows of its answers; nothing where it has no such file.
+ * @throws EspalierError `artifact_corrupt`, `registry_unavailable`
+ */
+export async function readAnswers(
+  registry: Pick<RegistryReader, 'readFile'>,
+  version: RegistryVersion,
+  head: Head,
+  signal?: AbortSignal | undefined,
+): Promise<AnswerFacts> {
+  if (version.files.every(({ path }) => path !== ANSWERS_FILE)) return {}
+  const limits = { maxBytes: MAX_ANSWERS_BYTES, signal }
+  return decodeAnswers(await registry.readFile(version, ANSWERS_FILE, limits), head)
 }
 
 /** @throws EspalierError `wrong_model_kind` */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { verifyArtifact } from '../encoder/verify-artifact.ts'
 import { readManifest } from '../encoders/encoder-artifacts.ts'
 import { describeEncoder } from '../encoders/encoder-version.ts'
+import { decodeAnswers, MAX_ANSWERS_BYTES } from '../head/answers.ts'
 import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
 import { EspalierError, restate } from '../lib/errors.ts'
@@ -12,6 +13,7 @@ import { hint, option, say, task } from '../lib/wording.ts'
 import type { PublishFile } from '../registry/blobs.ts'
 import type { ModelKind, VersionDescription } from '../registry/records/manifest.ts'
 import {
+  ANSWERS_FILE,
   collectHeadMetrics,
   describeHead,
   HEAD_FILE,
@@ -128,6 +130,8 @@ async function readHeadFolder(folder: string): Promise<Publishable> {
   const bytes = await readFile(join(folder, HEAD_FILE))
   const head = decodeNamed(join(folder, HEAD_FILE), bytes)
   const reports: PublishFile[] = []
+  const answers = join(folder, ANSWERS_FILE)
+  if (await isFile(answers)) reports.push(await readAnswersFile(answers, head))
   for (const name of Object.values(REPORT_FILES)) {
     const file = join(folder, name)
     if (await isFile(file)) reports.push({ path: name, source: { bytes: await readFile(file) } })
@@ -136,6 +140,16 @@ async function readHeadFolder(folder: string): Promise<Publishable> {
     ? await readReport(join(folder, REPORT_FILES.json), head)
     : null
   return describeHeadFiles(head, bytes, report, reports)
+}
+
+async function readAnswersFile(path: string, head: Head): Promise<PublishFile> {
+  const { size } = await stat(path)
+  if (size > MAX_ANSWERS_BYTES) {
+    throw new EspalierError('invalid_data', `${path}: more than ${MAX_ANSWERS_BYTES} bytes`)
+  }
+  const bytes = await readFile(path)
+  decodeAnswers(bytes, head)
+  return { path: ANSWERS_FILE, source: { bytes } }
 }
 
 function describeHeadFiles(

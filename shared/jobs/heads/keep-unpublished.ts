@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { EspalierError, isEspalierError, restate } from '../../lib/errors.ts'
 import { explainFault } from '../../lib/system-errors.ts'
 import { hint, say, task, type Wording } from '../../lib/wording.ts'
-import { HEAD_FILE, REPORT_FILES } from '../../versions/head-version.ts'
+import { ANSWERS_FILE, HEAD_FILE, REPORT_FILES } from '../../versions/head-version.ts'
 import type { ReportFiles } from './request.ts'
 
 /** What is kept where it cannot be published. */
@@ -60,9 +60,11 @@ export async function publishOrKeep<T>(
 export function headFiles(
   head: Uint8Array,
   report?: ReportFiles,
+  answers?: Uint8Array | null,
 ): Readonly<Record<string, Uint8Array | string>> {
   return {
     [HEAD_FILE]: head,
+    ...(answers && { [ANSWERS_FILE]: answers }),
     ...(report && {
       [REPORT_FILES.markdown]: report.markdown,
       [REPORT_FILES.json]: report.json,

@@ -1,5 +1,6 @@
 import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
+import { encodeAnswers } from '../../head/answers.ts'
 import { encodeHead } from '../../head/encode.ts'
 import { isSameReading } from '../../head/head.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -14,6 +15,7 @@ import type { RepeatedCrossValidation } from '../../training/repeated/cross-vali
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
 import type { EmbedJobOptions } from '../rows/embed-for-job.ts'
+import { describeAnswers } from './answers.ts'
 import { describeBaselines } from './baselines.ts'
 import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } from './champion.ts'
 import type { TrainingData } from './data.ts'
@@ -197,6 +199,7 @@ async function conclude<
   const { embeddings } = set
   const data = { ...set.data, warnings: [...set.data.warnings, ...(fit.warnings ?? [])] }
   const bytes = encodeHead(trained.head)
+  const answers = encodeAnswers(describeAnswers(trained))
   signal?.throwIfAborted()
   const encoder = (await plug.publishEncoder?.(set, fit)) ?? {
     model: formatModelVersion(vectors.encoder),
@@ -223,8 +226,8 @@ async function conclude<
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }
   const origin = plug.origin(set, fit, report)
-  const head = { request, data, trained, bytes, report, files, origin }
-  const kept = [{ name: request.name, content: headFiles(bytes, files) }]
+  const head = { request, data, trained, bytes, answers, report, files, origin }
+  const kept = [{ name: request.name, content: headFiles(bytes, files, answers) }]
   const published = await publishOrKeep(deps, () => publishHead(deps.registry, head, signal), kept)
   const promotion = await promoteHead(
     job,

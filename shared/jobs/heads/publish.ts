@@ -3,6 +3,7 @@ import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import type { TrainedHead } from '../../training/types.ts'
 import {
+  ANSWERS_FILE,
   collectHeadMetrics,
   describeHead,
   HEAD_FILE,
@@ -36,6 +37,8 @@ export interface PublishableHead {
   readonly trained: Pick<TrainedHead, 'method' | 'why'> & { readonly head: Head }
   /** The head as its file. */
   readonly bytes: Uint8Array
+  /** What is known of its answers, as its file. */
+  readonly answers: Uint8Array | null
   readonly report: TrainingReport
   readonly files: ReportFiles
   readonly origin: HeadOrigin
@@ -46,7 +49,7 @@ const MAX_COMMAND_LENGTH = 10_000
 /** Publishes a head with its report, metrics and lineage; `created` is false where its key had made it before. */
 export async function publishHead(
   registry: Registry,
-  { request, data, trained, bytes, report, files, origin }: PublishableHead,
+  { request, data, trained, bytes, answers, report, files, origin }: PublishableHead,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly version: RegistryVersion; readonly created: boolean }> {
   const { head, method, why } = trained
@@ -87,6 +90,7 @@ export async function publishHead(
       },
       files: [
         { path: HEAD_FILE, source: { bytes } },
+        ...(answers ? [{ path: ANSWERS_FILE, source: { bytes: answers } }] : []),
         ...(['markdown', 'json', 'html'] as const).map((kind) => ({
           path: REPORT_FILES[kind],
           source: { bytes: new TextEncoder().encode(files[kind]) },

@@ -1,22 +1,29 @@
 import { LRUCache } from 'lru-cache'
 import type { EncoderInfo } from '../../encoder/types.ts'
+import type { AnswerFacts } from '../../head/answers.ts'
 import { decodeHead } from '../../head/decode.ts'
 import { countColumns, type Head, headBytes, searchBytes } from '../../head/head.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
-import { checkClassifier, HEAD_FILE } from '../../versions/head-version.ts'
+import {
+  ANSWERS_FILE,
+  checkClassifier,
+  HEAD_FILE,
+  readAnswers,
+} from '../../versions/head-version.ts'
 
 /** Heads read at the same time: bounds the memory of files on their way in. */
 const CONCURRENT_LOADS = 4
 
-/** A head that is loaded, verified and decoded. Versions with the same file share it. */
+/** A head that is loaded, verified and decoded. Versions with the same files share it. */
 export interface CachedHead {
   /** Unique among all heads that the process has loaded. */
   readonly id: number
-  /** sha256 of its file. */
+  /** sha256 of its file, and of that of its answers. */
   readonly key: string
   readonly head: Head
+  readonly answers: AnswerFacts
   /** Held in all threads together. */
   readonly bytes: number
   /** Columns that it takes in a stack. */
@@ -66,7 +73,7 @@ export class HeadCache {
 
   /** True where the version's head is loaded. */
   has(version: RegistryVersion): boolean {
-    return this.#heads.has(fileOf(version)?.sha256 ?? '')
+    return this.#heads.has(keyOf(version) ?? '')
   }
 
   /** False for a head that was evicted. */
@@ -81,7 +88,7 @@ export class HeadCache {
 
   /** The head of a version where it is loaded. */
   peek(version: RegistryVersion): CachedHead | undefined {
-    return this.#heads.get(fileOf(version)?.sha256 ?? '')
+    return this.#heads.get(keyOf(version) ?? '')
   }
 
   /**
@@ -98,7 +105,7 @@ export class HeadCache {
   }
 
   async #get(version: RegistryVersion): Promise<CachedHead> {
-    const key = fileOf(version)?.sha256
+    const key = keyOf(version)
     if (key === undefined) {
       const label = formatModelVersion(version)
       throw new EspalierError('artifact_corrupt', `${label} has no file ${HEAD_FILE}`)
@@ -126,21 +133,31 @@ export class HeadCache {
   async #load(version: RegistryVersion, key: string): Promise<CachedHead> {
     const { registry, workers, maxBytes } = this.#options
     const label = formatModelVersion(version)
-    const size = fileOf(version)?.bytes ?? 0
+    const size = fileOf(version, HEAD_FILE)?.bytes ?? 0
     if (size > 2 * maxBytes) throw tooLarge(label, size, maxBytes)
     const file = await registry.readFile(version, HEAD_FILE, { maxBytes: 2 * maxBytes })
     const head = decodeHead(file)
-    const bytes = headBytes(head) + workers * searchBytes(head)
+    const answers = await readAnswers(registry, version, head)
+    const known = fileOf(version, ANSWERS_FILE)?.bytes ?? 0
+    const bytes = headBytes(head) + known + workers * searchBytes(head)
     if (bytes > maxBytes) throw tooLarge(label, bytes, maxBytes)
-    const cached: CachedHead = { id: this.#nextId++, key, head, bytes, columns: countColumns(head) }
+    const columns = countColumns(head)
+    const cached: CachedHead = { id: this.#nextId++, key, head, answers, bytes, columns }
     this.#heads.set(key, cached)
     this.#options.onLoad?.(cached)
     return cached
   }
 }
 
-function fileOf(version: RegistryVersion) {
-  return version.files.find(({ path }) => path === HEAD_FILE)
+function fileOf(version: RegistryVersion, file: string) {
+  return version.files.find(({ path }) => path === file)
+}
+
+/** Undefined for a version without a head. */
+function keyOf(version: RegistryVersion): string | undefined {
+  const head = fileOf(version, HEAD_FILE)?.sha256
+  const answers = fileOf(version, ANSWERS_FILE)?.sha256
+  return head === undefined || answers === undefined ? head : `${head} ${answers}`
 }
 
 /** @throws EspalierError `artifact_corrupt` where a head is not what its manifest says, or not for the encoder */

@@ -70,6 +70,7 @@ describe('train', () => {
     })
     expect(version.files.map((entry) => entry.path)).toEqual([
       'head.bin',
+      'answers.json',
       'report.md',
       'report.json',
       'report.html',
@@ -142,7 +143,7 @@ describe('train', () => {
     const { boot } = createWorkshop()
     const published = await runCommand(command!.split(' '), { boot })
     expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining('intent@v1') })
-    expect(published.stdout).toContain('4 files')
+    expect(published.stdout).toContain('5 files')
   })
 
   it('takes test rows of their own and several labels a text', async () => {

@@ -10,7 +10,7 @@ const OPTIONS = { truncate: true, truncationDirection: 'right', normalize: true 
 
 function createHead(key: string, labels = 3): CachedHead {
   const head = createTestHead(key, {}, labels)
-  return { id: 1, key, head, bytes: 1, columns: labels }
+  return { id: 1, key, head, answers: {}, bytes: 1, columns: labels }
 }
 
 function createStack(options: Partial<HeadStackOptions> = {}) {
