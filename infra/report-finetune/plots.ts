@@ -5,7 +5,7 @@ import {
   type Curve,
   type CurveFrame,
   drawCurves,
-} from '../../shared/reports/curve-chart.ts'
+} from '../../shared/reports/charts/curve-chart.ts'
 import { type CellResult, finalAccuracy } from './convergence.ts'
 
 /** Plots as files beside the page; returns their names in the page's order. */

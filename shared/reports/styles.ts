@@ -1,4 +1,4 @@
-import { CURVE_STYLES } from './curve-chart.ts'
+import { CURVE_STYLES } from './charts/curve-chart.ts'
 
 /** The report's look: light and dark by the reader's own setting, one column on a phone. */
 export const STYLES = `

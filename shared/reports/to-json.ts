@@ -32,11 +32,15 @@ const KEY_ORDER = [
   'command',
 ] as const satisfies readonly (keyof TrainingReport)[]
 
-/** The report as a JSON value: `schema` first, keys in a fixed order, no number that is not finite. */
+/** The report as a JSON value: `schema` first, keys in a fixed order, those not named above last, no number that is not finite. */
 export function toJsonValue(report: TrainingReport): { [key: string]: JsonValue } {
   const out: { [key: string]: JsonValue } = { schema: REPORT_SCHEMA }
-  for (const key of KEY_ORDER) if (report[key] !== undefined) out[key] = clean(report[key])
-  if (report.fineTuning !== undefined) out.fineTuning = clean(report.fineTuning)
+  const others = (Object.keys(report) as (keyof TrainingReport)[]).filter(
+    (key) => !(KEY_ORDER as readonly string[]).includes(key),
+  )
+  for (const key of [...KEY_ORDER, ...others.sort()]) {
+    if (report[key] !== undefined) out[key] = clean(report[key])
+  }
   return out
 }
 

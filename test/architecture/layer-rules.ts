@@ -362,11 +362,30 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'aws asks services of AWS and knows nothing of what lies in them',
   },
   reports: {
-    imports: { dataset: 'types', 'training/catalogue': 'types', ...lib },
-    packages: ['d3-scale', 'd3-shape'],
+    imports: {
+      'reports/sections': 'value',
+      'reports/charts': 'value',
+      dataset: 'types',
+      'training/catalogue': 'types',
+      ...lib,
+    },
+    packages: [],
     builtins: true,
     instead:
       'reports turns results into HTML, SVG, Markdown and JSON; the results come in as values',
+  },
+  'reports/sections': {
+    imports: { reports: 'value', 'reports/charts': 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead:
+      'a section says what a TrainingReport holds; its values are put into the report by a job',
+  },
+  'reports/charts': {
+    imports: { reports: 'value' },
+    packages: ['d3-scale', 'd3-shape'],
+    builtins: false,
+    instead: 'a chart draws the values that it is given',
   },
   onnx: { imports: lib, packages: [], builtins: true, instead: 'onnx is a pure leaf over lib' },
   exporter: {

@@ -7,13 +7,14 @@ export const MIN_LINES = 40
 /** So many importers make a small file, or a file of types alone, a part of its own. */
 export const MIN_IMPORTERS = 3
 
-/** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands. */
+/** Small files that stand alone by what they are: entries of a process or thread, schemas, routes, commands, sections of reports. */
 export const SMALL_BY_KIND: readonly RegExp[] = [
   /^functions\/(?:api\/lambda\/lambda|events\/(?:handler|bake))\.ts$/,
   /^functions\/api\/routes\//,
   /^functions\/cli\/(?:main|start|commands\/.+)\.ts$/,
   /^shared\/contract\//,
   /^shared\/lib\/manifests\//,
+  /^shared\/reports\/sections\//,
   /^shared\/(?:runtime\/workers|finetune)\/worker\.ts$/,
   /\.d\.ts$/,
 ]
@@ -28,6 +29,8 @@ export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/client/client-error.ts': 'declarations of the client are made from it alone',
   'shared/lib/maths/select-largest.ts': 'the plain search of the tests selects as the kernels do',
   'shared/training/methods/knn.ts': 'each method of the table is a file of its own',
+  'shared/reports/render-markdown.ts':
+    'the way into Markdown stands beside those into HTML and JSON',
   'functions/boot/prespawn-worker.ts':
     'an entry loads it alone, and starts the first worker, before everything else',
 }

@@ -8,7 +8,7 @@ import {
   formatPoints,
   shorten,
 } from '../../../shared/reports/format.ts'
-import { layoutMatrix, OTHERS } from '../../../shared/reports/matrix-layout.ts'
+import { layoutMatrix, OTHERS } from '../../../shared/reports/charts/matrix-layout.ts'
 import { toJson } from '../../../shared/reports/to-json.ts'
 import type { ReportTest, TrainingReport } from '../../../shared/reports/types.ts'
 import { sampleReport } from './sample-report.ts'

@@ -1,9 +1,13 @@
-import { formatCount, formatPercent, shorten } from './format.ts'
-import { element, type Markup } from './markup.ts'
-import { orderByF1 } from './summary.ts'
-import type { ReportClass } from './types.ts'
+import { formatCount, formatPercent, shorten } from '../format.ts'
+import { element, type Markup } from '../markup.ts'
+import { orderByF1 } from '../summary.ts'
+import type { ReportClass, ReportTest } from '../types.ts'
+import { markdownLabel, markdownTable } from './markdown.ts'
+import { card, type ReportSection } from './section.ts'
 
 const MAX_LABEL = 80
+/** In Markdown. */
+const MAX_CLASSES = 30
 
 const ORDERS = [
   { key: 'f', title: 'F1' },
@@ -13,14 +17,16 @@ const ORDERS = [
   { key: 'l', title: 'label' },
 ] as const
 
-/** The table of labels, and the rules its page's style sheet needs so that it sorts without a script. */
-export interface LabelTable {
-  readonly table: Markup
-  readonly styles: string
+/** Precision, recall and F1 by label, lowest F1 first; radio buttons change the order of the rows. */
+export const labelsSection: ReportSection = {
+  html: ({ test }) =>
+    test && test.perClass.length > 0 ? card('Labels', renderTable(orderByF1(test.perClass))) : null,
+  markdown: ({ test }) => test && showClasses(test),
+  styles: ({ test }) => (test && test.perClass.length > 0 ? sortStyles(test.perClass) : ''),
 }
 
-/** Precision, recall and F1 by label, lowest F1 first; radio buttons change the order of the rows. */
-export function renderLabelTable(perClass: readonly ReportClass[]): LabelTable {
+/** The rules by which the table sorts without a script. */
+function sortStyles(perClass: readonly ReportClass[]): string {
   const rows = orderByF1(perClass)
   const places = {
     p: rank(rows, (a, b) => compare(a.precision, b.precision)),
@@ -35,7 +41,7 @@ export function renderLabelTable(perClass: readonly ReportClass[]): LabelTable {
   const orderStyles = ORDERS.slice(1).map(
     ({ key }) => `#by-${key}:checked~.scroll tbody tr{order:var(--${key})}`,
   )
-  return { table: renderTable(rows), styles: [...orderStyles, ...rowStyles].join('\n') }
+  return [...orderStyles, ...rowStyles].join('\n')
 }
 
 function renderTable(rows: readonly ReportClass[]): Markup {
@@ -113,4 +119,24 @@ function rank(
 
 function compare(a: number | null, b: number | null): number {
   return (a ?? 2) - (b ?? 2)
+}
+
+function showClasses({ perClass }: ReportTest): string | null {
+  if (perClass.length === 0) return null
+  const shown = orderByF1(perClass).slice(0, MAX_CLASSES)
+  const rows = shown.map(({ label, precision, recall, f1, support }) => [
+    markdownLabel(label),
+    formatPercent(precision),
+    formatPercent(recall),
+    formatPercent(f1),
+    formatCount(support),
+  ])
+  const table = markdownTable(
+    ['Label', 'Precision', 'Recall', 'F1', 'Test rows'],
+    rows,
+    [1, 2, 3, 4],
+  )
+  const left = perClass.length - shown.length
+  const title = left > 0 ? `the ${MAX_CLASSES} lowest of ${formatCount(perClass.length)}` : 'by F1'
+  return `## Labels, ${title}\n\n${table}`
 }

@@ -1,4 +1,4 @@
-import type { ReportConfusion } from './types.ts'
+import type { ReportConfusion } from '../types.ts'
 
 /** Row or column that gathers every label that is not shown by itself. */
 export const OTHERS = -1

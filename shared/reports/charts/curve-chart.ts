@@ -1,6 +1,6 @@
 import { scaleLinear } from 'd3-scale'
 import { line } from 'd3-shape'
-import { type ChartFrame, chart, element, type Markup } from './markup.ts'
+import { type ChartFrame, chart, element, type Markup } from '../markup.ts'
 
 /** One line of a chart; points without a value are left out. */
 export interface Curve {

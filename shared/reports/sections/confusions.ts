@@ -1,9 +1,11 @@
-import { formatCount, formatCounted, shorten } from './format.ts'
-import { section, tableFallback } from './html-results.ts'
-import { type Child, element, type Markup } from './markup.ts'
-import { drawMatrix } from './matrix-chart.ts'
-import { layoutMatrix } from './matrix-layout.ts'
-import type { ReportTest, ReportWorstConfusion } from './types.ts'
+import { drawMatrix } from '../charts/matrix-chart.ts'
+import { layoutMatrix } from '../charts/matrix-layout.ts'
+import { toCodeSpan } from '../escape.ts'
+import { formatCount, formatCounted, shorten } from '../format.ts'
+import { type Child, element, type Markup } from '../markup.ts'
+import type { ReportTest, ReportWorstConfusion } from '../types.ts'
+import { markdownLabel } from './markdown.ts'
+import { card, codeLabel, type ReportSection, tableFallback } from './section.ts'
 
 /** So many labels get names in one matrix; so many are drawn at all. */
 const MAX_NAMED = 80
@@ -14,9 +16,16 @@ const MAX_EXAMPLES = 3
 const MAX_TABLE_ROWS = 200
 const MAX_LABEL = 80
 const MAX_TEXT = 200
+/** The same in Markdown. */
+const MAX_SHOWN = { confusions: 10, examples: 2, text: 120 } as const
 
-/** Confusion matrix and worst confusions; null where there are none (several labels per text). */
-export function renderConfusions(labels: readonly string[], test: ReportTest): Markup | null {
+/** Confusion matrix and worst confusions; none with several labels per text. */
+export const confusionsSection: ReportSection = {
+  html: ({ labels, test }) => test && renderConfusions(labels, test),
+  markdown: ({ test }) => test && showConfusions(test),
+}
+
+function renderConfusions(labels: readonly string[], test: ReportTest): Markup | null {
   if (test.confusions.length === 0 && test.worstConfusions.length === 0) return null
   const figures: Child[] = []
   if (test.confusions.length > 0) {
@@ -33,7 +42,7 @@ export function renderConfusions(labels: readonly string[], test: ReportTest): M
     figures.push(listConfusions(labels, test))
   }
   const worst = test.worstConfusions.slice(0, MAX_WORST_CONFUSIONS)
-  return section(
+  return card(
     'Confusions',
     figures,
     worst.length === 0
@@ -92,16 +101,32 @@ function listConfusions(labels: readonly string[], { confusions }: ReportTest): 
 }
 
 function renderWorst({ actual, predicted, count, examples }: ReportWorstConfusion): Markup {
-  const label = (text: string): Markup => element('code', {}, shorten(text, MAX_LABEL))
   return element(
     'li',
     {},
-    label(actual),
+    codeLabel(actual),
     ' taken for ',
-    label(predicted),
+    codeLabel(predicted),
     `: ${formatCounted(count, 'row')}`,
     examples
       .slice(0, MAX_EXAMPLES)
       .map((text) => element('p', { class: 'soft' }, element('bdi', {}, shorten(text, MAX_TEXT)))),
   )
+}
+
+function showConfusions({ worstConfusions, perClass }: ReportTest): string | null {
+  if (worstConfusions.length === 0) return null
+  const support = new Map(perClass.map((entry) => [entry.label, entry.support]))
+  const lines = worstConfusions.slice(0, MAX_SHOWN.confusions).flatMap((confusion) => {
+    const { actual, predicted, count, examples } = confusion
+    const of = support.get(actual)
+    const head =
+      `- ${markdownLabel(actual)} taken for ${markdownLabel(predicted)}: ${formatCount(count)}` +
+      (of === undefined ? '' : ` of ${formatCount(of)}`)
+    const texts = examples
+      .slice(0, MAX_SHOWN.examples)
+      .map((text) => `  - ${toCodeSpan(shorten(text, MAX_SHOWN.text))}`)
+    return [head, ...texts]
+  })
+  return `## Worst confusions\n\n${lines.join('\n')}`
 }

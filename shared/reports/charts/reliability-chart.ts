@@ -1,8 +1,8 @@
 import { scaleLinear } from 'd3-scale'
 import { line } from 'd3-shape'
-import { formatCount, formatNumber, formatPercent } from './format.ts'
-import { chart, element, type Markup } from './markup.ts'
-import type { ReportBin } from './types.ts'
+import { formatCount, formatNumber, formatPercent } from '../format.ts'
+import { chart, element, type Markup } from '../markup.ts'
+import type { ReportBin } from '../types.ts'
 
 const PLOT = 300
 const COUNTS = 64

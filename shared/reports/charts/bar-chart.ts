@@ -1,6 +1,6 @@
 import { scaleBand, scaleLinear } from 'd3-scale'
-import { shorten } from './format.ts'
-import { type ChartFrame, chart, element, type Markup } from './markup.ts'
+import { shorten } from '../format.ts'
+import { type ChartFrame, chart, element, type Markup } from '../markup.ts'
 
 /** One bar: its name, its length, and what is written after it. */
 export interface Bar {

@@ -1,21 +1,27 @@
-import { type Curve, drawCurves } from './curve-chart.ts'
+import { type Curve, drawCurves } from '../charts/curve-chart.ts'
+import { escapeMarkdown } from '../escape.ts'
 import {
   listFineTuning,
   tabulateContenders,
   tabulateCurve,
   tellRecommendation,
-} from './fine-tuning-text.ts'
-import { formatNumber, formatPercent, shorten } from './format.ts'
-import { scrollTable, section, tableFallback } from './html-results.ts'
-import { element, type Markup } from './markup.ts'
-import type { ReportFineTuning } from './types.ts'
+} from '../fine-tuning-text.ts'
+import { formatNumber, formatPercent, shorten } from '../format.ts'
+import { element, type Markup } from '../markup.ts'
+import type { ReportFineTuning } from '../types.ts'
+import { escapeCells, markdownTable } from './markdown.ts'
+import { card, type ReportSection, scrollTable, tableFallback } from './section.ts'
 
 const STYLES = { tuned: 'better', frozen: 'even', unknown: 'even' } as const
 const MAX_VALUE = 600
 
-/** Recommendation, comparison, curves and settings of a fine-tuning; null where there was none. */
-export function renderFineTuning(report: ReportFineTuning | undefined): Markup | null {
-  if (report === undefined) return null
+/** Recommendation, comparison, curves and settings of a fine-tuning. */
+export const fineTuningSection: ReportSection = {
+  html: ({ fineTuning }) => (fineTuning ? renderFineTuning(fineTuning) : null),
+  markdown: ({ fineTuning }) => (fineTuning ? showFineTuning(fineTuning) : null),
+}
+
+function renderFineTuning(report: ReportFineTuning): Markup {
   const [title, why] = tellRecommendation(report)
   const { header, rows } = tabulateContenders(report)
   return element(
@@ -29,7 +35,7 @@ export function renderFineTuning(report: ReportFineTuning | undefined): Markup |
       rows.length === 0 ? null : scrollTable(header, rows, { label: 'Comparison' }),
     ),
     renderCurves(report),
-    section(
+    card(
       'Fine-tuning',
       element(
         'dl',
@@ -76,7 +82,7 @@ function renderCurves(report: ReportFineTuning): Markup | null {
             curves,
           ),
         )
-  return section(
+  return card(
     'Training curves',
     element(
       'div',
@@ -94,4 +100,23 @@ function tellShare(value: number): string {
 
 function isKnown({ points }: Curve): boolean {
   return points.some(({ y }) => y !== null && Number.isFinite(y))
+}
+
+function showFineTuning(report: ReportFineTuning): string {
+  const [title, why] = tellRecommendation(report)
+  const contenders = tabulateContenders(report)
+  const curve = tabulateCurve(report)
+  const facts = listFineTuning(report).map(([term, value]) => [
+    escapeMarkdown(term),
+    escapeMarkdown(shorten(value, MAX_VALUE)),
+  ])
+  const parts = [
+    `## Fine-tuning\n\n**${title}.** ${escapeMarkdown(why)}`,
+    ...(contenders.rows.length > 0
+      ? [markdownTable(contenders.header, escapeCells(contenders.rows), [1, 2, 3, 4, 5])]
+      : []),
+    markdownTable(['Setting', 'Value'], facts),
+    ...(curve.rows.length > 0 ? [markdownTable(curve.header, curve.rows, [0, 1, 2, 3, 4])] : []),
+  ]
+  return parts.join('\n\n')
 }

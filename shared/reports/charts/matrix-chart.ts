@@ -1,6 +1,6 @@
 import { scaleBand, scaleLinear, scaleSqrt } from 'd3-scale'
-import { formatCount, formatPercent, shorten } from './format.ts'
-import { chart, element, type Markup } from './markup.ts'
+import { formatCount, formatPercent, shorten } from '../format.ts'
+import { chart, element, type Markup } from '../markup.ts'
 import { type MatrixCell, type MatrixLayout, OTHERS } from './matrix-layout.ts'
 
 const WIDE_UP_TO = 6

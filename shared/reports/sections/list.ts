@@ -1,0 +1,28 @@
+import { baselinesSection } from './baselines.ts'
+import { candidatesSection } from './candidates.ts'
+import { championSection } from './champion.ts'
+import { confusionsSection } from './confusions.ts'
+import { fineTuningSection } from './fine-tuning.ts'
+import { layersSection, mistakesSection } from './images.ts'
+import { labelsSection } from './labels.ts'
+import { notesSection } from './notes.ts'
+import { originSection } from './origin.ts'
+import { reliabilitySection } from './reliability.ts'
+import { resultsSection } from './results.ts'
+import type { ReportSection } from './section.ts'
+
+/** The sections of every report, in their order. To add one: a file of its own, and its line here. */
+export const REPORT_SECTIONS: readonly ReportSection[] = [
+  resultsSection,
+  championSection,
+  baselinesSection,
+  fineTuningSection,
+  notesSection,
+  layersSection,
+  candidatesSection,
+  reliabilitySection,
+  confusionsSection,
+  mistakesSection,
+  labelsSection,
+  originSection,
+]
