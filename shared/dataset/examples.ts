@@ -16,6 +16,8 @@ export interface LabelledExample {
   readonly labels: readonly string[]
   /** Where the input is an image. */
   readonly image?: HashedImage | undefined
+  /** Of a text: the line of its file that it was first read from. */
+  readonly line?: number | undefined
 }
 
 /** What makes an input the same as another: its text but for space around it, or the image's content. */
@@ -132,8 +134,8 @@ interface SplitRow extends LabelledExample {
   readonly place?: string | undefined
 }
 
-function exampleOf({ text, labels, image }: LabelledExample): LabelledExample {
-  return image === undefined ? { text, labels } : { text, labels, image }
+function exampleOf({ text, labels, image, line }: LabelledExample): LabelledExample {
+  return image === undefined ? { text, labels, line } : { text, labels, image }
 }
 
 /** The labels of a cell, without the space around them and without repetition. */

@@ -16,9 +16,9 @@ describe('readLabelled', () => {
       'id,Utterance,Intent\n1,play it,music\n2,rain?,weather\n3,sun?,weather\n',
     )
     expect(data.examples).toEqual([
-      { text: 'play it', labels: ['music'] },
-      { text: 'rain?', labels: ['weather'] },
-      { text: 'sun?', labels: ['weather'] },
+      { text: 'play it', labels: ['music'], line: 2 },
+      { text: 'rain?', labels: ['weather'], line: 3 },
+      { text: 'sun?', labels: ['weather'], line: 4 },
     ])
     expect(data.classes).toEqual(['music', 'weather'])
     expect(data.summary).toMatchObject({
