@@ -19,6 +19,7 @@ import { addModelsCommand } from './commands/models.ts'
 import { addPredictCommand } from './commands/predict.ts'
 import { addPromoteCommand } from './commands/promote.ts'
 import { addPublishCommand } from './commands/publish.ts'
+import { addReportCommand } from './commands/report.ts'
 import { addRollbackCommand } from './commands/rollback.ts'
 import { addServeCommand } from './commands/serve.ts'
 import { addShadowCommand } from './commands/shadow.ts'
@@ -163,6 +164,7 @@ export function createProgram(context: CommandContext, version: string): Command
   addPublishCommand(program, context)
   addModelsCommand(program, context)
   addShowCommand(program, context)
+  addReportCommand(program, context)
   addDiffCommand(program, context)
   addPromoteCommand(program, context)
   addRollbackCommand(program, context)

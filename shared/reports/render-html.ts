@@ -23,7 +23,7 @@ export function renderHtml(report: TrainingReport, thumbnails: Thumbnails = new 
       content: describePolicy(styles, thumbnails),
     }),
     element('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
-    element('title', {}, `${report.name}: training report`),
+    element('title', {}, `${report.published ?? report.name}: training report`),
     element('style', {}, raw(styles)),
   )
   const main = element('main', {}, renderHeader(report), renderSections(report, thumbnails))
@@ -56,8 +56,9 @@ function describePolicy(styles: string, thumbnails: Thumbnails): string {
   return `default-src 'none'; style-src 'sha256-${hash}';${images} base-uri 'none'; form-action 'none'`
 }
 
-function renderHeader({ name, created, encoder, labels, multiLabel }: TrainingReport): Markup {
+function renderHeader(report: TrainingReport): Markup {
+  const { name, published = name, created, encoder, labels, multiLabel } = report
   const several = multiLabel ? ', several per text' : ''
   const told = `Trained ${formatDate(created)} on ${encoder.model} (${encoder.precision}) · ${formatCounted(labels.length, 'label')}${several}`
-  return element('header', {}, element('h1', {}, name), element('p', { class: 'soft' }, told))
+  return element('header', {}, element('h1', {}, published), element('p', { class: 'soft' }, told))
 }

@@ -6,7 +6,7 @@ import type { TrainingReport } from './types.ts'
 /** The report as Markdown: short, readable in a terminal as in a browser, user text inert. */
 export function renderMarkdown(report: TrainingReport): string {
   const sections = REPORT_SECTIONS.map(({ markdown }) => markdown(report))
-  return [`# ${toCodeSpan(report.name)}`, introduce(report), ...sections]
+  return [`# ${toCodeSpan(report.published ?? report.name)}`, introduce(report), ...sections]
     .filter((part) => part !== null)
     .join('\n\n')
     .concat('\n')

@@ -14,6 +14,8 @@ export const REPORT_SCHEMA = 1
 export interface TrainingReport {
   /** The model's name, without a version. */
   readonly name: string
+  /** `name@v7`: set where the report of a stored version is written again, and not stored itself. */
+  readonly published?: string | undefined
   /** ISO 8601. */
   readonly created: string
   readonly dataset: DatasetSummary

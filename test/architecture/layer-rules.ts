@@ -205,6 +205,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'jobs/heads': 'value',
       'jobs/train': 'value',
       'jobs/evaluate': 'value',
+      'jobs/report': 'value',
       'jobs/adapt': 'value',
       'jobs/finetune': 'value',
       bulk: 'value',
@@ -303,6 +304,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
   },
   'jobs/train': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
   'jobs/evaluate': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
+  'jobs/report': {
+    imports: { ...jobParts, 'reports/sections': 'dynamic' },
+    packages: 'any',
+    builtins: true,
+    instead: A_JOB,
+  },
   'jobs/adapt': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
   'jobs/finetune': {
     imports: {

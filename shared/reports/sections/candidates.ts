@@ -34,7 +34,7 @@ function renderCandidates({ candidates, method }: TrainingReport): Markup {
   }
   const rows = candidates.map(({ name, accuracy, nll, parameters }) => [
     shorten(name, 80),
-    Object.entries(parameters)
+    sortEntries(parameters)
       .slice(0, MAX_PARAMETERS)
       .map(([key, value]) => `${shorten(key, 40)} ${shorten(formatParameter(value), 40)}`)
       .join(', '),
@@ -65,10 +65,15 @@ function showCandidates({ candidates, method }: TrainingReport): string | null {
     `${toCodeSpan(name)}${name === method.name ? ' (chosen)' : ''}`,
     formatPercent(accuracy),
     formatNumber(nll),
-    Object.entries(parameters)
+    sortEntries(parameters)
       .map(([key, value]) => escapeMarkdown(`${key} ${shorten(formatParameter(value), MAX_LABEL)}`))
       .join(', '),
   ])
   const table = markdownTable(['Method', 'Accuracy', 'NLL', 'Parameters'], rows, [1, 2])
   return `## Candidates, cross-validated\n\n${table}`
+}
+
+/** As JSON orders them, so that a report is the same when it is written again. */
+function sortEntries<Value>(parameters: Readonly<Record<string, Value>>): [string, Value][] {
+  return Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
 }

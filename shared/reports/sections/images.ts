@@ -1,5 +1,5 @@
 import { type Bar, drawBars } from '../charts/bar-chart.ts'
-import { escapeMarkdown, toCodeSpan } from '../escape.ts'
+import { escapeMarkdown, escapeXml, toCodeSpan } from '../escape.ts'
 import { formatCount, formatNumber, formatPercent, shorten } from '../format.ts'
 import { element, type Markup } from '../markup.ts'
 import type { ReportLayer, ReportMistake, ReportTest, TrainingReport } from '../types.ts'
@@ -11,6 +11,8 @@ const MAX_PATH = 120
 /** In Markdown. */
 const MAX_SHOWN = 10
 /** What a page may show; anything else is left out. */
+const IMAGE_ITEM =
+  /<li><img src="(data:image\/webp;base64,[A-Za-z0-9+/=]+)"[^>]*>(?:(?!<\/li>).)*<bdi>([^<]*)<\/bdi>/gs
 const IMAGE_URI = /^data:image\/webp;base64,[A-Za-z0-9+/]+={0,2}$/
 
 /** The most confident wrong answers on images. */
@@ -21,6 +23,24 @@ export const mistakesSection: ReportSection = {
 
 /** The transfer layers that were tried, as bars and as a table. */
 export const layersSection: ReportSection = { html: renderLayers, markdown: showLayers }
+
+/**
+ * The thumbnails of a page that was written before: they are nowhere else.
+ * @param page HTML that `renderHtml` made for the same mistakes
+ */
+export function readThumbnails(
+  mistakes: readonly ReportMistake[],
+  page: string,
+): Map<string, string> {
+  const byPath = new Map<string, string>()
+  for (const [, uri, path] of page.matchAll(IMAGE_ITEM)) byPath.set(path!, uri!)
+  return new Map(
+    mistakes.flatMap(({ image }) => {
+      const uri = byPath.get(escapeXml(shorten(image, MAX_PATH)))
+      return uri === undefined ? [] : [[image, uri] as const]
+    }),
+  )
+}
 
 function renderMistakes(mistakes: readonly ReportMistake[], thumbnails: Thumbnails): Markup | null {
   if (mistakes.length === 0) return null

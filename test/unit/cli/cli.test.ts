@@ -8,6 +8,7 @@ import { runCommand } from './run.ts'
 const boot = createFakeBoot()
 const VERBS = [
   'serve',
+  'report',
   'train',
   'adapt',
   'finetune',

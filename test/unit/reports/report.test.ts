@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { adviseOn, describeWarnings } from '../../../shared/reports/advice.ts'
+import { layoutMatrix, OTHERS } from '../../../shared/reports/charts/matrix-layout.ts'
 import { listFigures, listTiles, tellFigures } from '../../../shared/reports/figures.ts'
 import {
   formatBytes,
@@ -8,7 +9,6 @@ import {
   formatPoints,
   shorten,
 } from '../../../shared/reports/format.ts'
-import { layoutMatrix, OTHERS } from '../../../shared/reports/charts/matrix-layout.ts'
 import { toJson } from '../../../shared/reports/to-json.ts'
 import type { ReportTest, TrainingReport } from '../../../shared/reports/types.ts'
 import { sampleReport } from './sample-report.ts'
