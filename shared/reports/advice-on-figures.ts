@@ -94,5 +94,6 @@ const METHODS: Readonly<Record<string, string>> = {
   'clopper-pearson': 'exact, Clopper-Pearson',
   'exact-paired': 'exact, paired',
   bca: 'bootstrap, BCa',
+  'reversed-bootstrap': 'bootstrap, reversed (ECE)',
   'nadeau-bengio': 'corrected resampled t, Nadeau and Bengio',
 }

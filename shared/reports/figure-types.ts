@@ -44,3 +44,101 @@ export interface ReportBaselineFigures {
   readonly macroF1: Measure
   readonly gain: ReportGain
 }
+
+/** Answers to rows that the head has not learnt, beyond what is right: how sure, and what is confused. */
+export interface ReportAnswers {
+  /** Absent with several labels per text: single decisions of a text hang together. */
+  readonly eceInterval?: ReportInterval | null | undefined
+  /** Mean ECE that a head without any would show on so many rows. */
+  readonly eceByChance?: Measure | undefined
+  readonly riskCoverage?: ReportRiskCoverage | undefined
+  /** Pairs of labels that are taken for each other, the most frequent first; empty with several labels per text. */
+  readonly confusedPairs?: readonly ReportConfusedPair[] | undefined
+}
+
+/** The answers behind the cross-validation, told where few rows were held out for the test. */
+export interface ReportOutOfFold extends ReportAnswers {
+  readonly rows: number
+  readonly accuracy: Measure
+  readonly ece: Measure
+  readonly reliability: readonly {
+    readonly low: number
+    readonly high: number
+    readonly count: number
+    readonly confidence: Measure
+    readonly accuracy: Measure
+  }[]
+}
+
+/** Error among the answered rows where only the surest are answered. */
+export interface ReportRiskCoverage {
+  readonly points: readonly {
+    readonly coverage: number
+    readonly risk: number
+    readonly low: number
+    readonly high: number
+    readonly confidence: number
+  }[]
+  /** AURC: mean error over all shares of answered rows. */
+  readonly area: Measure
+  /** The area where every wrong answer was less sure than every right one. */
+  readonly bestArea: Measure
+  readonly atRisk: readonly {
+    readonly risk: number
+    readonly coverage: number
+    /** That an answer must reach; null where nothing can be answered so. */
+    readonly confidence: Measure
+  }[]
+}
+
+export interface ReportConfusedPair {
+  /** The label that is answered wrongly more often. */
+  readonly first: string
+  readonly second: string
+  /** Rows of `first` taken for `second`, and the other way round. */
+  readonly forth: number
+  readonly back: number
+  /** Rows that truly have one of the two. */
+  readonly of: number
+  /** That errors which fall on all labels alike make so many of one pair, corrected for the number of pairs. */
+  readonly pValue: number
+  /** Lines of the file, those with the surest wrong answers first; the first ones of many. */
+  readonly lines: readonly number[]
+}
+
+/** Accuracy by the number of rows that were learnt. */
+export interface ReportLearningCurve {
+  /** Whether the answered rows are the test rows or held out of the training rows in folds. */
+  readonly on: 'test' | 'folds'
+  readonly rows: number
+  readonly points: readonly {
+    readonly rows: number
+    readonly draws: number
+    readonly head: ReportCurveFigure
+    /** Without pretraining; null where it would take too long, and for images. */
+    readonly tfIdf: ReportCurveFigure | null
+  }[]
+  /** What twice the rows are likely to bring; null where the points follow no power law. */
+  readonly forecast: {
+    readonly rows: number
+    readonly gain: number
+    readonly low: number
+    readonly high: number
+  } | null
+}
+
+export interface ReportCurveFigure {
+  readonly accuracy: number
+  readonly interval: ReportInterval
+}
+
+/** What serving the head takes, measured where it was trained. */
+export interface ReportCost {
+  /** Of the head itself for a row, in batches. */
+  readonly headMicroseconds: Measure
+  /** Of the encoder for a text or image that was not in the cache, in batches; null where too few were not. */
+  readonly encoderMilliseconds: Measure
+  /** Part of the head's bytes that is its neighbours. */
+  readonly neighbourBytes: number
+  readonly dimension: number
+}

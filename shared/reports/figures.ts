@@ -34,7 +34,7 @@ export function listFigures(report: TrainingReport): [string, string][] {
       [`${accuracy}${of}`, showEstimate(test.accuracy, test.interval)],
       [`Macro-F1${of}`, showEstimate(test.macroF1, test.macroF1Interval)],
       ...microF1Row(report, `Micro-F1${of}`, test.microF1),
-      ['Calibration error (ECE)', formatPercent(test.ece)],
+      ['Calibration error (ECE)', showEstimate(test.ece, test.eceInterval)],
       ['Negative log-likelihood', showNumber(test.nll, test.nllInterval)],
       ['Test rows', `${formatCount(test.rows)}, ${describeSplit(report)}`],
     )
@@ -46,7 +46,7 @@ export function listFigures(report: TrainingReport): [string, string][] {
       ...microF1Row(report, 'Micro-F1, cross-validated', crossValidation.microF1),
     )
   }
-  const intervals = [repeated?.interval, test?.interval, test?.macroF1Interval]
+  const intervals = [repeated?.interval, test?.interval, test?.macroF1Interval, test?.eceInterval]
   const methods = new Set(intervals.flatMap((interval) => (interval ? [nameMethod(interval)] : [])))
   if (methods.size > 0) rows.push(['95 % intervals', [...methods].join('; ')])
   return rows
@@ -86,7 +86,8 @@ export function listTiles(report: TrainingReport): Tile[] {
     if (multiLabel && test.microF1 !== undefined) {
       add('Micro-F1', formatPercent(test.microF1), 'all labels together')
     }
-    add('ECE', formatPercent(test.ece), 'confidence off by')
+    const offBy = test.eceInterval == null ? 'confidence off by' : tellRange(test.eceInterval)
+    add('ECE', formatPercent(test.ece), offBy)
     add('NLL', formatNumber(test.nll), 'nats per row')
     add('Test rows', formatCount(test.rows), describeSplit(report))
   }

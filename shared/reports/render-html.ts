@@ -31,23 +31,24 @@ export function renderHtml(report: TrainingReport, thumbnails: Thumbnails = new 
   return `<!doctype html>\n${page.markup}\n`
 }
 
-/** Neighbours that are half stand side by side. */
+/** Two halves that follow each other stand side by side. */
 function renderSections(report: TrainingReport, thumbnails: Thumbnails): Markup[] {
   const shown: Markup[] = []
-  let halves: Markup[] = []
-  const flush = (): void => {
-    if (halves.length > 0) shown.push(element('div', { class: 'pair' }, halves))
-    halves = []
-  }
-  for (const { half = false, html } of REPORT_SECTIONS) {
+  let waiting: Markup | null = null
+  for (const { half, html } of REPORT_SECTIONS) {
     const section = html(report, thumbnails)
     if (section === null) continue
-    if (!half) flush()
-    if (half) halves.push(section)
-    else shown.push(section)
+    const isHalf = typeof half === 'function' ? half(report) : half === true
+    if (isHalf && waiting !== null) {
+      shown.push(element('div', { class: 'pair' }, waiting, section))
+      waiting = null
+      continue
+    }
+    if (waiting !== null) shown.push(waiting)
+    waiting = isHalf ? section : null
+    if (!isHalf) shown.push(section)
   }
-  flush()
-  return shown
+  return waiting === null ? shown : [...shown, waiting]
 }
 
 function describePolicy(styles: string, thumbnails: Thumbnails): string {

@@ -5,7 +5,7 @@ export const STYLES = `
 :root{color-scheme:light dark;--page:#fbfbf9;--card:#fff;--ink:#1b211e;--soft:#5b655f;--line:#e2e6e2;
 --ground:#f2f4f1;--hit:#23724f;--miss:#c8501b;--bar:#9fb8ab;--good:#1d6b47;--bad:#b0380c}
 @media(prefers-color-scheme:dark){:root{--page:#111513;--card:#181d1a;--ink:#e6ebe8;--soft:#9ba7a0;
---line:#2b332f;--ground:#202723;--hit:#5fc79a;--miss:#ff8c57;--bar:#4d6458;--good:#74d3a8;--bad:#ff9a70}}
+--line:#2b332f;--ground:#202723;--hit:#5fc79a;--miss:#ff8c57;--bar:#4d6458;--good:#74d3a8;--bad:#ff9a70;--s0:#5fc79a;--s2:#ff8c57;--s4:#8fb4ef}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:2rem 1.25rem 4rem}
@@ -15,7 +15,7 @@ h3{font-size:1rem;margin:1.2rem 0 .5rem}
 p{margin:.3rem 0}
 .soft{color:var(--soft)}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem 1.25rem;margin-top:1rem;min-width:0}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 1rem}
+.pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 1rem}
 .tiles{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:1rem;margin:1.25rem 0 0}
 .tiles div{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem}
 dl,dd{margin:0}
@@ -64,6 +64,7 @@ th,td{text-align:left;padding:.32rem .6rem;border-bottom:1px solid var(--line);o
 thead th{color:var(--soft);font-weight:500;font-size:.85rem;background:var(--card);position:sticky;top:0}
 tbody th{font-weight:400}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+thead .n{white-space:normal}
 .sort{position:absolute;opacity:0}
 .sort+label{display:inline-block;border:1px solid var(--line);border-radius:99px;padding:.15rem .7rem;margin:0 .4rem .3rem 0;font-size:.88rem;cursor:pointer}
 .sort:checked+label{background:var(--hit);border-color:var(--hit);color:var(--card)}
@@ -72,8 +73,12 @@ tbody th{font-weight:400}
 .labels tbody{display:flex;flex-direction:column}
 .labels thead{position:sticky;top:0}
 .labels tr{display:grid;grid-template-columns:minmax(9rem,1fr) repeat(3,5.2rem) 4.6rem}
-@media(max-width:52rem){.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:.6rem}}
+@media(max-width:52rem){.pair{grid-template-columns:minmax(0,1fr)}.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:.6rem}}
 @media(max-width:36rem){main{padding:1.2rem .8rem 3rem}section{padding:.9rem}.facts{grid-template-columns:1fr;gap:0}
 .facts dd{margin-bottom:.5rem}.labels{font-size:.82rem}.labels tr{grid-template-columns:minmax(5rem,1fr) repeat(3,3.8rem) 2.4rem}th,td{padding:.3rem .25rem}thead th{font-size:.76rem}}
-@media print{body{background:#fff}section{break-inside:avoid}.scroll{max-height:none}}
+@page{margin:1.5cm}
+@media print{:root{color-scheme:light;--page:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--ground:#f2f4f1;--hit:#23724f;--miss:#c8501b;--bar:#9fb8ab;--good:#1d6b47;--bad:#b0380c;--s0:#23724f;--s2:#c8501b;--s4:#3f6fb5}
+body{font-size:10pt}main{max-width:none;padding:0}section{padding:.6rem .8rem}.pair{grid-template-columns:repeat(2,minmax(0,1fr))}.tiles{grid-template-columns:repeat(4,minmax(0,1fr))}
+.scroll,figure{max-height:none;overflow:visible}svg,.wide svg{max-width:100%;max-height:24cm}figure,tr,li,.tiles div,.even,.better,.worse{break-inside:avoid}h2,h3,figcaption{break-after:avoid}
+thead th{position:static}.sort+label,.labels tbody tr{order:0!important}.sort+label,span.soft:has(+.sort){display:none}}
 `.trim()

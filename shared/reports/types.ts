@@ -1,9 +1,13 @@
 import type { DatasetSummary } from '../dataset/labelled.ts'
 import type {
   Measure,
+  ReportAnswers,
   ReportBaseline,
+  ReportCost,
   ReportGain,
   ReportInterval,
+  ReportLearningCurve,
+  ReportOutOfFold,
   ReportRepeated,
 } from './figure-types.ts'
 
@@ -35,6 +39,10 @@ export interface TrainingReport {
   readonly baselines?: readonly ReportBaseline[] | undefined
   /** Null where no rows were held out. */
   readonly test: ReportTest | null
+  /** Set where few rows, or none, were held out for the test. */
+  readonly outOfFold?: ReportOutOfFold | null | undefined
+  readonly learningCurve?: ReportLearningCurve | null | undefined
+  readonly cost?: ReportCost | undefined
   readonly outOfDistribution: ReportOutOfDistribution | null
   readonly champion: ReportChampion | null
   readonly sizes: ReportSizes
@@ -99,7 +107,7 @@ export interface ReportCrossValidation {
 }
 
 /** Results on the test rows. With several labels per text, accuracy is the share of exact matches. */
-export interface ReportTest {
+export interface ReportTest extends ReportAnswers {
   readonly rows: number
   readonly accuracy: Measure
   /** Interval of the accuracy. */

@@ -11,6 +11,7 @@ import { figuresOutOfFold } from './methods/out-of-fold.ts'
 import { createProblem, type Problem } from './methods/problem.ts'
 import { selectMethod } from './methods/select-method.ts'
 import { sampleRows } from './numerics/folds.ts'
+import { createRefit } from './refit.ts'
 import type { TrainedHead, TrainingSet, TrainOptions, TrainTools } from './types.ts'
 
 /** Settings are chosen on at most this many rows; the final fit uses all. */
@@ -90,6 +91,9 @@ async function trainOnce(
       rows: problem.heldOut.map((row) => kept[row]!),
       probabilities: chosen.probabilities,
     },
+    refit: createRefit(set, options, {
+      ...{ kernels: tools.kernels, checked, problem, chosen, settings },
+    }),
   }
 }
 

@@ -77,6 +77,12 @@ export interface TrainedHead {
   readonly why: string
   readonly candidates: readonly CandidateReport[]
   /** Of the chosen candidate on rows held out; null where no row could be. */
-  readonly crossValidation: CrossValidation | null /** The answers behind `crossValidation`, where the training keeps them. */
+  readonly crossValidation: CrossValidation | null
+  /** The answers behind `crossValidation`, where the training keeps them. */
   readonly outOfFold?: OutOfFold | undefined
+  /**
+   * Fits a head without a detector to some of the rows, ascending, by the method and settings that all rows chose; where
+   * the training keeps them.
+   */
+  readonly refit?: ((rows: Int32Array) => Promise<Head>) | undefined
 }

@@ -6,6 +6,7 @@ import type {
   ReportTest,
   ReportWorstConfusion,
 } from '../../reports/types.ts'
+import { describeAnswers, describeReliability } from './describe-answers.ts'
 import type { Compute, TrainingTools } from './tools.ts'
 import { toTrainingSet } from './vectors.ts'
 
@@ -65,13 +66,21 @@ export async function evaluateOnRows(
       nllInterval: tools.intervalOfMean(measured.losses, seed),
       rowsForFivePoints: tools.rowsForMargin(accuracy.value, FIVE_POINTS),
       perClass,
-      reliability: measured.reliability.map(({ from, to, rows, confidence, accuracy }) => ({
-        low: from,
-        high: to,
-        count: rows,
-        confidence: rows > 0 ? confidence : null,
-        accuracy: rows > 0 ? accuracy : null,
-      })),
+      reliability: describeReliability(measured.reliability),
+      ...describeAnswers(
+        tools,
+        head,
+        {
+          probabilities: {
+            data: measured.probabilities,
+            rows: examples.length,
+            columns: head.labels.length,
+          },
+          truth: Int32Array.from(measured.answers.truth, (labels) => labels[0] ?? -1),
+          examples,
+        },
+        seed,
+      ),
       confusions: multiLabel ? [] : countConfusions(head, answers, examples),
       worstConfusions: multiLabel ? [] : listWorst(answers, examples, quotes),
       ...(mistakes > 0 && {

@@ -9,7 +9,12 @@ import { formatModelVersion } from '../../lib/text/model-address.ts'
 import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
-import type { ReportBaseline } from '../../reports/figure-types.ts'
+import type {
+  ReportBaseline,
+  ReportCost,
+  ReportLearningCurve,
+  ReportOutOfFold,
+} from '../../reports/figure-types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
@@ -19,8 +24,10 @@ import { describeAnswers } from './answers.ts'
 import { describeBaselines } from './baselines.ts'
 import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } from './champion.ts'
 import type { TrainingData } from './data.ts'
+import { describeOutOfFold } from './describe-answers.ts'
 import { type Evaluation, evaluateOnRows } from './evaluation.ts'
 import { headFiles, publishOrKeep } from './keep-unpublished.ts'
+import { drawLearningCurve, measureCost } from './learning-curve.ts'
 import { type HeadOrigin, publishHead } from './publish.ts'
 import { assembleReport, makeThumbnails, SHOWN_MISTAKES } from './report.ts'
 import {
@@ -66,6 +73,9 @@ export interface EvaluatedHead {
 interface Surroundings {
   readonly repeated: RepeatedCrossValidation | null
   readonly baselines: readonly ReportBaseline[]
+  readonly learningCurve: ReportLearningCurve | null
+  readonly cost: ReportCost
+  readonly outOfFold: ReportOutOfFold | null
 }
 
 /** An encoder that is published below a head. */
@@ -135,7 +145,14 @@ export async function makeHead<
     const figures = { evaluation: evaluated.evaluation, repeated, seed: request.seed }
     const baselines = describeBaselines(job, set.data, fit.trained.head, figures)
     watch.finish('baselines')
-    const all = { ...evaluated, repeated, baselines }
+    const { trained, learnt, vectors } = fit
+    const { evaluation } = evaluated
+    const parts = { data: set.data, vectors, trained, learnt, evaluation, baselines }
+    const learningCurve = await drawLearningCurve(job, parts)
+    if (learningCurve !== null) watch.finish('learning curve')
+    const cost = await measureCost(job, trained, learnt, set.embeddings.computed)
+    const outOfFold = describeOutOfFold(job, set.data, trained, learnt, request.seed)
+    const all = { ...evaluated, repeated, baselines, learningCurve, cost, outOfFold }
     return { ...(await conclude(job, plug, set, fit, all)), fit }
   } finally {
     await kernels.close()
@@ -210,6 +227,8 @@ async function conclude<
       ...{ request, data, encoder: vectors.encoder, model: encoder.model, trained },
       ...{ evaluation, fittedAccuracy: evaluated.fittedAccuracy, comparison: champion.comparison },
       ...{ repeated: evaluated.repeated, baselines: evaluated.baselines },
+      ...{ learningCurve: evaluated.learningCurve, cost: evaluated.cost },
+      outOfFold: evaluated.outOfFold,
       ...{ headBytes: bytes.length, timings: watch.timings, createdMs: deps.clock.wallMs() },
     }),
     ...plug.report?.(set, fit, evaluated),

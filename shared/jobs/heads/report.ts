@@ -1,6 +1,12 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
-import type { ReportBaseline, ReportRepeated } from '../../reports/figure-types.ts'
+import type {
+  ReportBaseline,
+  ReportCost,
+  ReportLearningCurve,
+  ReportOutOfFold,
+  ReportRepeated,
+} from '../../reports/figure-types.ts'
 import type { ReportChampion, ReportMistake, TrainingReport } from '../../reports/types.ts'
 import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
 import type { TrainedHead } from '../../training/types.ts'
@@ -28,6 +34,9 @@ export interface ReportParts {
   /** Null where enough rows were held out, or it cannot be had. */
   readonly repeated: RepeatedCrossValidation | null
   readonly baselines: readonly ReportBaseline[]
+  readonly learningCurve: ReportLearningCurve | null
+  readonly cost: ReportCost
+  readonly outOfFold: ReportOutOfFold | null
   readonly headBytes: number
   readonly timings: TrainingReport['timings']
   readonly createdMs: number
@@ -69,6 +78,9 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     },
     repeatedCrossValidation: parts.repeated && describeRepeated(parts.repeated),
     baselines: parts.baselines,
+    learningCurve: parts.learningCurve,
+    cost: parts.cost,
+    outOfFold: parts.outOfFold,
     test: evaluation?.test ?? null,
     outOfDistribution: head.detector && {
       threshold: head.detector.threshold,

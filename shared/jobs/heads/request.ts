@@ -65,6 +65,8 @@ export interface HeadRequest {
   readonly quoteTexts: boolean
   /** Show misclassified test images in the report, small ones, which is then stored with the version. */
   readonly thumbnails?: boolean | undefined
+  /** Measure the accuracy with fewer rows, too. @default true */
+  readonly learningCurve?: boolean | undefined
   /** The command line, for the lineage. */
   readonly command: string
   readonly onProgress?: Progress | undefined

@@ -7,6 +7,15 @@ export type OpenKernels = () => Promise<MatrixKernels & { close(): Promise<void>
 
 /** The training side, loaded when something is trained or evaluated: a server never loads it. */
 export async function loadTraining() {
+  const [metrics, probabilities, calibration, risk, pairs, curve, rows] = await Promise.all([
+    import('../../training/evaluation/metrics.ts'),
+    import('../../training/evaluation/probabilities.ts'),
+    import('../../training/evaluation/calibration-interval.ts'),
+    import('../../training/evaluation/risk-coverage.ts'),
+    import('../../training/evaluation/confused-pairs.ts'),
+    import('../../training/repeated/learning-curve.ts'),
+    import('../../training/repeated/answer-rows.ts'),
+  ])
   const [training, evaluation, answers, bootstrap, proportion, comparison, scoring] =
     await Promise.all([
       import('../../training/train-head.ts'),
@@ -38,6 +47,15 @@ export async function loadTraining() {
     answerByBaselines: baselines.answerByBaselines,
     crossValidateRepeatedly: repeated.crossValidateRepeatedly,
     scoreLayer: layers.scoreLayer,
+    predictedClasses: metrics.predictedClasses,
+    reliabilityBins: metrics.reliabilityBins,
+    calibrationError: metrics.calibrationError,
+    adjustPriors: probabilities.adjustPriors,
+    calibrationInterval: calibration.calibrationInterval,
+    measureRiskCoverage: risk.measureRiskCoverage,
+    findConfusedPairs: pairs.findConfusedPairs,
+    measureLearningCurve: curve.measureLearningCurve,
+    answerRows: rows.answerRows,
     tellFigures: figures.tellFigures,
     renderReport: (report: TrainingReport, thumbnails?: ReadonlyMap<string, string>) => ({
       markdown: markdown.renderMarkdown(report),

@@ -12,7 +12,11 @@ const GAP = 34
 const TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 /** Accuracy by confidence: bars should end on the diagonal. Below, how many predictions each bin holds. */
-export function drawReliability(id: string, bins: readonly ReportBin[]): Markup {
+export function drawReliability(
+  id: string,
+  bins: readonly ReportBin[],
+  counted = 'test rows',
+): Markup {
   const x = scaleLinear([0, 1], [LEFT, LEFT + PLOT])
   const y = scaleLinear([0, 1], [TOP + PLOT, TOP])
   const floor = TOP + PLOT + GAP + COUNTS
@@ -28,7 +32,7 @@ export function drawReliability(id: string, bins: readonly ReportBin[]): Markup 
   )
   const frame = {
     id,
-    title: 'Reliability diagram',
+    title: `Reliability diagram, ${counted}`,
     description:
       'Accuracy of predictions by their confidence; a calibrated head follows the diagonal. ' +
       'The table below holds the numbers.',
@@ -49,7 +53,7 @@ export function drawReliability(id: string, bins: readonly ReportBin[]): Markup 
     points.map(([cx, cy]) => element('circle', { class: 'point', cx, cy, r: 3 })),
     filled.map((bin) => drawCount(bin)),
     element('line', { class: 'grid', x1: LEFT, x2: LEFT + PLOT, y1: floor, y2: floor }),
-    element('text', { class: 'axis', x: LEFT, y: floor + 18 }, 'confidence → (below: test rows)'),
+    element('text', { class: 'axis', x: LEFT, y: floor + 18 }, `confidence → (below: ${counted})`),
   )
 
   function drawBin({ low, high, count, accuracy, confidence }: ReportBin): Markup {

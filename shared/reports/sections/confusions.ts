@@ -21,8 +21,15 @@ const MAX_SHOWN = { confusions: 10, examples: 2, text: 120 } as const
 
 /** Confusion matrix and worst confusions; none with several labels per text. */
 export const confusionsSection: ReportSection = {
-  html: ({ labels, test }) => test && renderConfusions(labels, test),
-  markdown: ({ test }) => test && showConfusions(test),
+  html: ({ labels, test }) => test && renderConfusions(labels, withoutTold(test)),
+  markdown: ({ test }) => test && showConfusions(withoutTold(test)),
+}
+
+/** Confusions that the section of pairs lists with their rows are told again with texts alone. */
+function withoutTold(test: ReportTest): ReportTest {
+  if ((test.confusedPairs ?? []).length === 0) return test
+  const worstConfusions = test.worstConfusions.filter(({ examples }) => examples.length > 0)
+  return { ...test, worstConfusions }
 }
 
 function renderConfusions(labels: readonly string[], test: ReportTest): Markup | null {

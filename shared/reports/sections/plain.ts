@@ -35,8 +35,10 @@ export function plainSection(
   title: string,
   describe: (report: TrainingReport) => PlainContent | null,
   draw?: (report: TrainingReport) => Child,
+  half = false,
 ): ReportSection {
   return {
+    half,
     html(report) {
       const content = describe(report)
       return content && card(title, ...renderContent(content, draw?.(report) ?? null))

@@ -8,7 +8,7 @@ export type Thumbnails = ReadonlyMap<string, string>
 /** A part of a report, in the page and in Markdown; null where there is nothing to say. */
 export interface ReportSection {
   /** Stands beside the section after it where that is half too. */
-  readonly half?: boolean | undefined
+  readonly half?: boolean | ((report: TrainingReport) => boolean) | undefined
   readonly html: (report: TrainingReport, thumbnails: Thumbnails) => Markup | null
   /** Starts with a heading of the second level, or belongs to the section before. */
   readonly markdown: (report: TrainingReport) => string | null

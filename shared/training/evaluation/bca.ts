@@ -95,7 +95,7 @@ function accelerationOf(left: Float64Array): number {
 }
 
 /** Linear between neighbours, as numpy and R (type 7) do. */
-function quantileOf(sorted: Float64Array, share: number): number {
+export function quantileOf(sorted: Float64Array, share: number): number {
   const place = Math.min(Math.max(share, 0), 1) * (sorted.length - 1)
   const before = sorted[Math.floor(place)]!
   return before + (place - Math.floor(place)) * (sorted[Math.ceil(place)]! - before)

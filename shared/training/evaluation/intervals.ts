@@ -1,7 +1,12 @@
 import { betaQuantile, binomialCdf, studentQuantile } from '../../lib/maths/distributions.ts'
 
 /** How an interval was made; reports and JSON name it. */
-export type IntervalMethod = 'clopper-pearson' | 'exact-paired' | 'bca' | 'nadeau-bengio'
+export type IntervalMethod =
+  | 'clopper-pearson'
+  | 'exact-paired'
+  | 'bca'
+  | 'nadeau-bengio'
+  | 'reversed-bootstrap'
 
 /** A 95 % interval. */
 export interface Interval {

@@ -79,16 +79,19 @@ export function confusionPairs(
     }))
 }
 
+/** The bin of a confidence. */
+export function binOf(confidence: number): number {
+  const bin = Math.ceil(confidence * RELIABILITY_BINS) - 1
+  return Math.min(Math.max(bin, 0), RELIABILITY_BINS - 1)
+}
+
 /** Confidence against truth in equal-width bins of (0, 1]. */
 export function reliabilityBins(confidences: Float64Array, right: Uint8Array): ReliabilityBin[] {
   const rows = new Float64Array(RELIABILITY_BINS)
   const sums = new Float64Array(RELIABILITY_BINS)
   const hits = new Float64Array(RELIABILITY_BINS)
   confidences.forEach((confidence, i) => {
-    const bin = Math.min(
-      Math.max(Math.ceil(confidence * RELIABILITY_BINS) - 1, 0),
-      RELIABILITY_BINS - 1,
-    )
+    const bin = binOf(confidence)
     rows[bin] = rows[bin]! + 1
     sums[bin] = sums[bin]! + confidence
     hits[bin] = hits[bin]! + right[i]!

@@ -88,3 +88,19 @@ export function rowLikelihoods(
   }
   return losses
 }
+
+/** Probabilities of exclusive labels times exp(adjustment), each row in sum 1, as a head with an adjustment answers. */
+export function adjustPriors(
+  { data, rows, columns }: Matrix,
+  adjustment: Float32Array | null,
+): Matrix {
+  if (adjustment === null) return { data, rows, columns }
+  const out = new Float32Array(data.length)
+  const shares = adjustment.map(Math.exp)
+  for (let from = 0; from < data.length; from += columns) {
+    let total = 0
+    for (let c = 0; c < columns; c++) total += data[from + c]! * shares[c]!
+    for (let c = 0; c < columns; c++) out[from + c] = (data[from + c]! * shares[c]!) / total
+  }
+  return { data: out, rows, columns }
+}

@@ -1,12 +1,9 @@
-import type { Head } from '../../head/head.ts'
-import { computeProbabilities } from '../../head/predict.ts'
-import { createRowScorer } from '../../head/score-rows.ts'
 import { EspalierError } from '../../lib/errors.ts'
-import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../../lib/maths/random.ts'
 import { answerByBaselines, type BaselineName } from '../baselines/baselines.ts'
 import { countFeaturesOnce } from '../baselines/hashed-features.ts'
-import { type Answers, decide, labelsOfRows, sameSet, tallyF1 } from '../evaluation/answers.ts'
+import { checkSet } from '../check-set.ts'
+import { type Answers, sameSet, tallyF1 } from '../evaluation/answers.ts'
 import { comparePaired } from '../evaluation/compare.ts'
 import {
   correctedInterval,
@@ -15,9 +12,10 @@ import {
   rowsForMargin,
 } from '../evaluation/intervals.ts'
 import { assignFolds } from '../numerics/folds.ts'
-import { takeRows } from '../numerics/rows.ts'
+import { createRefit, type Refit } from '../refit.ts'
+import { choose } from '../train-head.ts'
 import type { TrainingSet, TrainOptions, TrainTools } from '../types.ts'
-import { chooseOnce } from './refit.ts'
+import { answerRows, labelsOf, takeVectors } from './answer-rows.ts'
 
 /** What repeated cross-validation says of a way to answer. */
 export interface RepeatedFigures {
@@ -102,7 +100,7 @@ export async function crossValidateRepeatedly(
         boardOf(name).said[repeat]!.set(test[at]!, labels)
       })
     const head = await refit(Int32Array.from(train))
-    note('head', await answer(head, takeVectors(set, test), tools.kernels))
+    note('head', await answerRows(head, takeVectors(set, test), tools.kernels))
     const learnt = {
       texts: train.map((row) => texts?.[row] ?? ''),
       truth: train.map((row) => truth[row]!),
@@ -116,28 +114,18 @@ export async function crossValidateRepeatedly(
   return summarise(set, runs, boards, options)
 }
 
-/** Labels of every row of a set, as numbers. */
-function labelsOf({ targets, labelSets }: TrainingSet): readonly (readonly number[])[] {
-  return labelSets ?? Array.from(targets ?? [], (target) => [target])
-}
-
-async function answer(
-  head: Head,
-  embeddings: Float32Array,
-  kernels: MatrixKernels,
-): Promise<readonly (readonly number[])[]> {
-  const input = await createRowScorer(head, kernels)(embeddings)
-  const columns = head.labels.length
-  const probabilities = { data: computeProbabilities(head, input), rows: input.rows, columns }
-  return labelsOfRows(decide(head, probabilities), columns)
-}
-
-function takeVectors(
-  { embeddings, dimension }: TrainingSet,
-  rows: readonly number[],
-): Float32Array {
-  const data = { data: embeddings, rows: embeddings.length / dimension, columns: dimension }
-  return takeRows(data, Int32Array.from(rows)).data
+/** Chooses method and settings on all rows, as `trainHead` does, for fits to parts of them. */
+async function chooseOnce(
+  set: TrainingSet,
+  options: TrainOptions,
+  { kernels }: TrainTools,
+): Promise<Refit> {
+  const checked = checkSet(set, options)
+  const chooser = { kernels, step: () => {}, assumesVariance: true }
+  const { problem, selection, settings } = await choose(checked, options, chooser)
+  return createRefit(set, options, {
+    ...{ kernels, checked, problem, chosen: selection.chosen, settings },
+  })
 }
 
 /** What a way to answer said in each repetition, by row. */

@@ -21,6 +21,7 @@ export interface TrainOptions
   readonly name: string
   readonly layer?: readonly string[]
   readonly thumbnails: boolean
+  readonly learningCurve: boolean
 }
 
 /** Adds the options of `TrainOptions` but the name. */
@@ -33,6 +34,7 @@ export function addTrainOptions(command: Command): Command {
     nameList,
   )
   command.option('--no-thumbnails', 'show no misclassified test images in the report')
+  command.option('--no-learning-curve', 'do not measure the accuracy with fewer rows')
   addOldName(command, '--layers <names>', 'layer')
   return addOutcomeOptions(command, {
     promote: 'make it the champion, unless it is worse than the present one',

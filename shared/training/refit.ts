@@ -1,38 +1,38 @@
-import type { Head } from '../../head/head.ts'
-import { assembleHead, subsetOf } from '../assemble-head.ts'
-import { type CheckedSet, checkSet } from '../check-set.ts'
-import type { Candidate } from '../methods/candidates.ts'
-import { createProblem, type Problem } from '../methods/problem.ts'
-import { GaussianCache } from '../numerics/gaussian.ts'
-import { takeRows } from '../numerics/rows.ts'
-import { choose } from '../train-head.ts'
-import type { TrainingSet, TrainOptions, TrainTools } from '../types.ts'
+import type { Head } from '../head/head.ts'
+import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
+import { assembleHead, subsetOf } from './assemble-head.ts'
+import type { CheckedSet } from './check-set.ts'
+import type { Candidate } from './methods/candidates.ts'
+import { createProblem, type Problem } from './methods/problem.ts'
+import { GaussianCache } from './numerics/gaussian.ts'
+import { takeRows } from './numerics/rows.ts'
+import type { TrainingSet, TrainOptions } from './types.ts'
 
 /** Fits a head without a detector to some of the rows, ascending, by the method and settings that all rows chose. */
 export type Refit = (rows: Int32Array) => Promise<Head>
 
-/**
- * Chooses method and settings on all rows, as `trainHead` does, for fits to parts of them.
- * @throws EspalierError `invalid_data`, `invalid_request`, `request_cancelled`
- */
-export async function chooseOnce(
-  set: TrainingSet,
-  options: TrainOptions,
-  tools: TrainTools,
-): Promise<Refit> {
-  const checked = checkSet(set, options)
-  const { kernels } = tools
-  // Parts of the rows may have classes of equal rows where all have not.
-  const chooser = { kernels, step: () => {}, assumesVariance: true }
-  const { problem, selection, settings } = await choose(checked, options, chooser)
-  const { chosen } = selection
+/** What was chosen on all rows. */
+export interface Choice {
+  readonly kernels: MatrixKernels
+  readonly checked: CheckedSet
+  readonly problem: Problem
+  readonly chosen: Candidate
+  readonly settings: Parameters<typeof createProblem>[2]
+}
+
+// Parts of the rows may have classes of equal rows where all have not.
+const PART = { folds: 0, assumesVariance: true } as const
+
+/** Fits to parts of the rows of a set by what was chosen on all of them. */
+export function createRefit(set: TrainingSet, options: TrainOptions, choice: Choice): Refit {
+  const { kernels, checked, problem, chosen, settings } = choice
   // Its closed form needs coordinates that are centred on the rows themselves.
   const isCentred = chosen.parts.some(({ candidate }) => candidate.method === 'ridge')
   return async (rows) => {
     const part = subsetOf(checked, rows)
     const fitted =
       isCentred || !isWholeOf(problem, checked)
-        ? await createProblem(kernels, part, { ...settings, folds: 0 })
+        ? await createProblem(kernels, part, { ...settings, ...PART })
         : takePart(problem, part, rows)
     return assembleHead(
       set,
@@ -59,7 +59,7 @@ function isWholeOf(problem: Problem, { groups }: CheckedSet): boolean {
 
 /** Some rows of a problem, in the coordinates that it has. */
 function takePart(problem: Problem, part: CheckedSet, rows: Int32Array): Problem {
-  const gaussians = new GaussianCache(problem.kernels, part.rows.columns, true)
+  const gaussians = new GaussianCache(problem.kernels, part.rows.columns, PART.assumesVariance)
   const coordinates = takeRows(problem.coordinates, rows)
   return { ...problem, ...part, coordinates, gaussians, folds: [], heldOut: new Int32Array(0) }
 }
