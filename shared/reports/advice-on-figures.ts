@@ -30,7 +30,11 @@ export function isLearnable(report: TrainingReport): boolean {
 }
 
 /** What the test rows cannot tell, and what would; null where there are enough. */
-export function tellFewRows({ test, repeatedCrossValidation }: TrainingReport): string | null {
+export function tellFewRows({
+  test,
+  repeatedCrossValidation,
+  fineTuning,
+}: TrainingReport): string | null {
   const repeated = repeatedCrossValidation ?? null
   const needed = repeated?.rowsForFivePoints ?? test?.rowsForFivePoints
   const more =
@@ -45,8 +49,13 @@ export function tellFewRows({ test, repeatedCrossValidation }: TrainingReport): 
   const range =
     test.interval === null
       ? 'differences of a few points mean little'
-      : `alone they leave the accuracy between ${formatPercent(test.interval.low)} and ${formatPercent(test.interval.high)}`
-  const instead = repeated === null ? '' : '; repeated cross-validation stands first'
+      : `alone ${test.rows === 1 ? 'it leaves' : 'they leave'} the accuracy between ${formatPercent(test.interval.low)} and ${formatPercent(test.interval.high)}`
+  const instead =
+    repeated !== null
+      ? '; repeated cross-validation stands first'
+      : fineTuning === undefined
+        ? ''
+        : '; repeated cross-validation would train the encoder anew for every fold and is left out'
   return `Only ${formatCounted(test.rows, 'test row')}: ${range}${instead}.${more}`
 }
 

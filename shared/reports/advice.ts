@@ -11,6 +11,12 @@ const POOR_FIT = 0.9
 const NEIGHBOUR_GAIN = 0.02
 const UNEVEN = 20
 const LOW_KEEP_RATE = 0.92
+/** What the threshold is meant to keep. */
+const KEEP_RATE = 0.95
+/** Chance makes so much seldom. */
+const CLEAR = 0.05
+/** Of fewer test rows of a class all may be wrong by chance. */
+const FEWEST_TESTED = 3
 const PAIR_SHARE = 0.1
 const MAX_NAMED = 5
 
@@ -60,9 +66,15 @@ export function adviseOn(report: TrainingReport): string[] {
   ].flat()
 }
 
-function adviseWithoutTest({ repeatedCrossValidation }: TrainingReport): string[] {
+function adviseWithoutTest({ repeatedCrossValidation, crossValidation }: TrainingReport): string[] {
   if (repeatedCrossValidation != null) return []
-  return ['No rows were held out: nothing here says how the head does on new texts.']
+  if (crossValidation === null) {
+    return ['No rows were held out: nothing here says how the head does on new inputs.']
+  }
+  return [
+    'No rows were held out for a test: cross-validation alone says how the head does on new inputs, a little too good, ' +
+      'as method and settings were chosen by it.',
+  ]
 }
 
 function adviseOnClasses({ dataset }: TrainingReport): string[] {
@@ -90,22 +102,24 @@ function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
   const advice: string[] = []
   const { crossValidation, outOfDistribution } = report
   const isFew = tellFewRows(report) !== null
-  if (!isFew && test.ece !== null && test.ece >= HIGH_ECE) {
+  // An interval from zero on: a head that is not off at all would show as much.
+  const isOff = test.eceInterval == null || test.eceInterval.low > 0
+  if (!isFew && isOff && test.ece !== null && test.ece >= HIGH_ECE) {
     advice.push(
       `Confidence is off by ${formatPercent(test.ece)} on average (ECE): choose thresholds from the ` +
         'reliability diagram, not from the scores at face value.',
     )
   }
-  const never = test.perClass.filter(({ f1, support }) => support > 0 && f1 === 0)
+  const never = test.perClass.filter(({ f1, support }) => support >= FEWEST_TESTED && f1 === 0)
   if (never.length > 0) {
     advice.push(
-      `${formatCounted(never.length, 'class is', 'classes are')} never predicted rightly ` +
+      `${formatCounted(never.length, 'class is', 'classes are')} never predicted rightly on the test rows ` +
         `(${nameSome(never.map(({ label }) => label))}).`,
     )
   }
   const { pairs, errors } = confusedPairs(report.labels, test)
   // Of two labels all errors are of the one pair.
-  const worst = report.labels.length > 2 ? pairs[0] : undefined
+  const worst = report.labels.length > 2 && isMoreThanChance(test) ? pairs[0] : undefined
   if (worst !== undefined && worst.count >= MAX_NAMED && worst.count >= PAIR_SHARE * errors) {
     advice.push(
       `${nameSome([worst.first])} and ${nameSome([worst.second])} make up ` +
@@ -115,7 +129,9 @@ function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
   }
   if (crossValidation?.accuracy != null && test.accuracy !== null && test.rows > 0) {
     const drift = crossValidation.accuracy - test.accuracy
-    const noise = 3 * Math.sqrt((test.accuracy * (1 - test.accuracy)) / test.rows)
+    // Two rows more, one of them right: of one wrong row nothing is to be concluded.
+    const share = (test.accuracy * test.rows + 1) / (test.rows + 2)
+    const noise = 3 * Math.sqrt((share * (1 - share)) / test.rows)
     if (drift > WIDE_GAP / 2 && drift > noise) {
       advice.push(
         `Test accuracy lies ${(drift * 100).toFixed(1)} points below cross-validation: the test rows differ from ` +
@@ -123,13 +139,21 @@ function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {
       )
     }
   }
-  if (outOfDistribution?.keepRate != null && outOfDistribution.keepRate < LOW_KEEP_RATE) {
+  const kept = outOfDistribution?.keepRate ?? null
+  const least = KEEP_RATE - 2 * Math.sqrt((KEEP_RATE * (1 - KEEP_RATE)) / Math.max(test.rows, 1))
+  if (kept !== null && kept < LOW_KEEP_RATE && kept < least) {
+    const inputs = report.dataset.modality === 'image' ? 'images' : 'texts'
     advice.push(
-      `The out-of-distribution threshold keeps only ${formatPercent(outOfDistribution.keepRate)} of ` +
-        'ordinary texts: treat it as a hint.',
+      `The out-of-distribution threshold keeps only ${formatPercent(kept)} of the test ${inputs}: treat it as a hint.`,
     )
   }
   return advice
+}
+
+/** Errors that fall on all labels alike would not make so many of the worst pair; true where it was not measured. */
+function isMoreThanChance({ confusedPairs }: ReportTest): boolean {
+  const [worst] = confusedPairs ?? []
+  return worst === undefined || worst.pValue < CLEAR
 }
 
 function adviseOnFit({ crossValidation, candidates }: TrainingReport): string[] {

@@ -58,7 +58,7 @@ export interface CurveRequest {
 /** A size is fitted up to so many rows; all rows are there anyway. */
 const MAX_ROWS = 10_000
 const MAX_LABELS = 500
-const FEWEST_ROWS = 16
+const FEWEST_ROWS = 8
 const ROWS_A_LABEL = 2
 const SIZES = 4
 const FEWEST_SIZES = 3

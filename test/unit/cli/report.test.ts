@@ -70,6 +70,37 @@ describe('the report of a stored version', () => {
     ])
   })
 
+  it('names lines of the file behind confused pairs, and halves the rows, the same every time', async () => {
+    const { run } = createWorkshop()
+    const train = async (...options: string[]) => {
+      const args = ['--name', 'intent', '-q', '--dry-run', '--json', ...options]
+      return JSON.parse((await run('train', intents, ...args)).stdout).report
+    }
+    const report = await train()
+    const rows = (await readFile(intents, 'utf8')).trimEnd().split('\n')
+    const { rows: held, confusedPairs, riskCoverage, accuracy } = report.outOfFold
+    expect(held).toBe(report.split.trainRows)
+    expect(accuracy).toBe(report.crossValidation.accuracy)
+    expect(riskCoverage.points.at(-1).risk).toBeCloseTo(1 - accuracy, 12)
+    const wrong = confusedPairs.reduce(
+      (sum: number, { forth, back }: { forth: number; back: number }) => sum + forth + back,
+      0,
+    )
+    expect(wrong).toBe(Math.round(held * (1 - accuracy)))
+    for (const { first, second, forth, back, lines } of confusedPairs) {
+      const labels: string[] = lines.map((line: number) => rows[line - 1]!.split(',').at(-1))
+      expect(labels.filter((label) => label === first)).toHaveLength(forth)
+      expect(labels.filter((label) => label === second)).toHaveLength(back)
+    }
+    expect(JSON.stringify(report)).not.toContain(rows[1]!.split(',')[0])
+    expect(report.learningCurve).toMatchObject({ on: 'folds', rows: held })
+    const again = await train()
+    for (const part of ['learningCurve', 'outOfFold', 'test']) {
+      expect(again[part]).toEqual(report[part])
+    }
+    expect((await train('--no-learning-curve')).learningCurve).toBeNull()
+  })
+
   it('keeps the images of wrong answers, which are in the page alone', async () => {
     await writeShapes(path('shapes'), 10, 1)
     const { run } = createWorkshop({ name: 'eyes', modality: 'image', dimension: 16 })

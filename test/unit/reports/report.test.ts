@@ -94,7 +94,9 @@ describe('advice', () => {
     expect(advise({ candidates })).toContain('Neighbours decide better')
     expect(advise({}, { accuracy: 0.8 })).toContain('points below cross-validation')
     const perClass = [{ label: 'lost', precision: null, recall: 0, f1: 0, support: 9 }]
-    expect(advise({}, { perClass })).toContain('1 class is never predicted rightly (“lost”)')
+    expect(advise({}, { perClass })).toContain(
+      '1 class is never predicted rightly on the test rows (“lost”)',
+    )
   })
 
   test('names a pair that makes up much of the errors', () => {
