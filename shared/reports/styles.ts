@@ -64,7 +64,7 @@ th,td{text-align:left;padding:.32rem .6rem;border-bottom:1px solid var(--line);o
 thead th{color:var(--soft);font-weight:500;font-size:.85rem;background:var(--card);position:sticky;top:0}
 tbody th{font-weight:400}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-thead .n{white-space:normal}
+thead .n{white-space:normal;overflow-wrap:normal}
 .sort{position:absolute;opacity:0}
 .sort+label{display:inline-block;border:1px solid var(--line);border-radius:99px;padding:.15rem .7rem;margin:0 .4rem .3rem 0;font-size:.88rem;cursor:pointer}
 .sort:checked+label{background:var(--hit);border-color:var(--hit);color:var(--card)}

@@ -58,8 +58,8 @@ function takeTest(
   { labels, labelSets, dimension }: TrainingSet,
   { evaluation, baselines }: Pick<CurveParts, 'baselines'> & { readonly evaluation: Evaluation },
 ) {
-  const stride = Math.ceil(test.length / MAX_TEST_ROWS)
-  const rows = [...test.keys()].filter((row) => row % stride === 0)
+  const count = Math.min(test.length, MAX_TEST_ROWS)
+  const rows = Array.from({ length: count }, (_, i) => Math.floor((i * test.length) / count))
   const examples = rows.map((row) => test[row]!)
   const embeddings = new Float32Array(rows.length * dimension)
   for (const [at, row] of rows.entries()) {
