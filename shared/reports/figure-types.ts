@@ -88,6 +88,9 @@ export interface ReportRiskCoverage {
     readonly coverage: number
     /** That an answer must reach; null where nothing can be answered so. */
     readonly confidence: Measure
+    /** Exact interval of the error of these answers. */
+    readonly low: number
+    readonly high: number
   }[]
 }
 

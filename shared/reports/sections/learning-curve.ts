@@ -85,6 +85,9 @@ function tellMeasured({ split }: TrainingReport, { on, rows }: ReportLearningCur
 function tellForecast({ points, forecast }: ReportLearningCurve): string[] {
   const last = points.at(-1)
   if (last === undefined) return []
+  if (last.head.accuracy === 1) {
+    return ['Nothing is wrong with all rows: what further ones would bring does not show here.']
+  }
   if (forecast === null) {
     return points.length < FEWEST_POINTS
       ? ['So few sizes do not say what further rows would bring.']

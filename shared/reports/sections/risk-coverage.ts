@@ -1,5 +1,6 @@
 import { drawCurves } from '../charts/curve-chart.ts'
 import type { ReportRiskCoverage } from '../figure-types.ts'
+import { tellRange } from '../figures.ts'
 import { formatCount, formatNumber, formatPercent } from '../format.ts'
 import { element } from '../markup.ts'
 import type { TrainingReport } from '../types.ts'
@@ -19,11 +20,12 @@ export const riskCoverageSection = plainSection(
       ],
       table: {
         label: 'Share that can be answered at an error',
-        header: ['Error up to', 'Answered', 'Confidence from'],
-        rows: risk.atRisk.map(({ risk: most, coverage, confidence }) => [
+        header: ['Error up to', 'Answered', 'Confidence from', '95 % interval of the error'],
+        rows: risk.atRisk.map(({ risk: most, coverage, confidence, low, high }) => [
           formatPercent(most, 0),
           confidence === null ? 'none' : formatPercent(coverage),
           confidence === null ? '' : formatNumber(confidence),
+          confidence === null ? '' : tellRange({ low, high }),
         ]),
         firstNumeric: 0,
       },

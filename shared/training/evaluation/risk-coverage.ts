@@ -19,6 +19,9 @@ export interface CoverageAtRisk {
   readonly coverage: number
   /** Confidence that an answer must reach; null where nothing can be answered so. */
   readonly confidence: number | null
+  /** Exact 95 % interval of the error of these answers; 0 to 1 where there are none. */
+  readonly low: number
+  readonly high: number
 }
 
 export interface RiskCoverage {
@@ -72,9 +75,10 @@ export function measureRiskCoverage(confidences: Float64Array, right: Uint8Array
     bestArea: bestArea(rows, wrong),
     atRisk: RISKS.map((risk) => {
       const last = blocks.findLast((block) => block.wrong <= risk * block.answered)
-      return last === undefined
-        ? { risk, coverage: 0, confidence: null }
-        : { risk, coverage: last.answered / rows, confidence: last.confidence }
+      if (last === undefined) return { risk, coverage: 0, confidence: null, low: 0, high: 1 }
+      const { answered, wrong, confidence } = last
+      const { low, high } = exactInterval(wrong, answered)
+      return { risk, coverage: answered / rows, confidence, low, high }
     }),
   }
 }

@@ -29,8 +29,8 @@ const risk = {
   })),
   ...{ area: 0.0123, bestArea: 0.0021 },
   atRisk: [
-    { risk: 0.01, coverage: 0, confidence: null },
-    { risk: 0.05, coverage: 0.6, confidence: 0.7 },
+    { risk: 0.01, coverage: 0, confidence: null, low: 0, high: 1 },
+    { risk: 0.05, coverage: 0.6, confidence: 0.7, low: 0.011, high: 0.08 },
   ],
 }
 const pair = (changes: Partial<ReportConfusedPair> = {}): ReportConfusedPair => ({
@@ -98,7 +98,7 @@ describe('answering only when sure', () => {
     const text = textOf(page).replace(/\s+/g, ' ')
     expect(text).toContain('(AURC) is 1.23 %; 0.21 % is the least')
     expect(text).toContain('1 % none')
-    expect(text).toContain('5 % 60.0 % 0.700')
+    expect(text).toContain('5 % 60.0 % 0.700 1.1 % to 8.0 %')
   })
 })
 

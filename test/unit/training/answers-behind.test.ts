@@ -37,11 +37,15 @@ describe('risk and coverage', () => {
     const sure = Float64Array.from({ length: 200 }, (_, i) => 1 - i / 1000)
     const wrong = Uint8Array.from({ length: 200 }, (_, i) => Number(i !== 60 && i < 195))
     // 1 of 61 is 1.6 %, 1 of 100 is 1 %; 6 of 200 are 3 %.
-    expect(measureRiskCoverage(sure, wrong).atRisk).toEqual([
+    expect(measureRiskCoverage(sure, wrong).atRisk).toMatchObject([
       { risk: 0.01, coverage: 195 / 200, confidence: sure[194] },
       { risk: 0.02, coverage: 197 / 200, confidence: sure[196] },
       { risk: 0.05, coverage: 1, confidence: sure[199] },
     ])
+    // Clopper-Pearson of 0 of 10: 1 - 0.025 ** (1 / 10).
+    const ten = measureRiskCoverage(sure.slice(0, 10), new Uint8Array(10).fill(1)).atRisk
+    expect(ten[0]).toMatchObject({ coverage: 1, low: 0 })
+    expect(ten[0]!.high).toBeCloseTo(0.3084971, 6)
     const none = measureRiskCoverage(sure, new Uint8Array(200)).atRisk
     expect(none.every(({ coverage, confidence }) => coverage === 0 && confidence === null)).toBe(
       true,
@@ -129,6 +133,13 @@ describe('the interval of the calibration error', () => {
     expect(found.byChance).toBeLessThan(0.12)
     expect(calibrationInterval(confidences, right, 1)).toEqual(found)
     expect(calibrationInterval(new Float64Array(), new Uint8Array(), 1)).toBeNull()
+  })
+
+  it('has a width where nothing is wrong', () => {
+    const sure = calibrationInterval(new Float64Array(5).fill(0.999), new Uint8Array(5).fill(1), 1)
+    // The accuracy of five of five may be 47.8 %.
+    expect(sure!.interval.low).toBe(0)
+    expect(sure!.interval.high).toBeCloseTo(0.999 - 0.025 ** (1 / 5), 6)
   })
 
   it('lies above zero where confidence is clearly wrong', () => {
