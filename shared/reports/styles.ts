@@ -1,5 +1,10 @@
 import { CURVE_STYLES } from './charts/curve-chart.ts'
 
+/** Charts that stand alone have plain colours; those of a page change with it. */
+const PAGE_CURVE_STYLES = CURVE_STYLES.replaceAll('#23724f', 'var(--s0,#23724f)')
+  .replaceAll('#c8501b', 'var(--s2,#c8501b)')
+  .replaceAll('#3f6fb5', 'var(--s4,#3f6fb5)')
+
 /** The report's look: light and dark by the reader's own setting, one column on a phone. */
 export const STYLES = `
 :root{color-scheme:light dark;--page:#fbfbf9;--card:#fff;--ink:#1b211e;--soft:#5b655f;--line:#e2e6e2;
@@ -53,7 +58,7 @@ svg .count.strong{fill:var(--card)}
 .diagonal{stroke:var(--soft);stroke-dasharray:4 4;fill:none}
 .curve{stroke:var(--hit);stroke-width:2;fill:none}
 .point{fill:var(--hit)}
-${CURVE_STYLES}
+${PAGE_CURVE_STYLES}
 .images{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1rem}
 .images li{font-size:.85rem;margin:0}
 .images img{display:block;width:96px;height:96px;border-radius:6px;background:var(--ground)}

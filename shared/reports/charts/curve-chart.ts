@@ -119,17 +119,17 @@ export const CURVE_STYLES = `
 .line{fill:none;stroke-width:2}
 .line.series-0,.line.series-2,.line.series-4{stroke-dasharray:none}
 .line.series-1,.line.series-3,.line.series-5{stroke-dasharray:6 4}
-.series-0,.series-1{stroke:var(--s0,#23724f)}
-.series-2,.series-3{stroke:var(--s2,#c8501b)}
-.series-4,.series-5{stroke:var(--s4,#3f6fb5)}
+.series-0,.series-1{stroke:#23724f}
+.series-2,.series-3{stroke:#c8501b}
+.series-4,.series-5{stroke:#3f6fb5}
 .band,.dot{stroke:none}
-.dot.series-0,.dot.series-1{fill:var(--s0,#23724f)}
-.dot.series-2,.dot.series-3{fill:var(--s2,#c8501b)}
-.dot.series-4,.dot.series-5{fill:var(--s4,#3f6fb5)}
+.dot.series-0,.dot.series-1{fill:#23724f}
+.dot.series-2,.dot.series-3{fill:#c8501b}
+.dot.series-4,.dot.series-5{fill:#3f6fb5}
 .band{fill-opacity:.15}
-.band.series-0,.band.series-1{fill:var(--s0,#23724f)}
-.band.series-2,.band.series-3{fill:var(--s2,#c8501b)}
-.band.series-4,.band.series-5{fill:var(--s4,#3f6fb5)}
+.band.series-0,.band.series-1{fill:#23724f}
+.band.series-2,.band.series-3{fill:#c8501b}
+.band.series-4,.band.series-5{fill:#3f6fb5}
 `.trim()
 
 function extent(values: readonly number[]): [number, number] {
