@@ -73,7 +73,7 @@ export function drawCurves(frame: CurveFrame, curves: readonly Curve[]): Markup 
       id: frame.id,
       title: frame.title,
       description: frame.description,
-      width: LEFT + PLOT_WIDTH + 16,
+      width: LEFT + PLOT_WIDTH + 28,
       height: floor + 44 + ROW * known.length,
     },
     y.ticks(TICKS).map((tick) => [
