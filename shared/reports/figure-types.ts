@@ -145,3 +145,26 @@ export interface ReportCost {
   readonly neighbourBytes: number
   readonly dimension: number
 }
+
+/** What cross-validation says of the labels of the training rows. */
+export interface ReportLabelNoise {
+  /** Rows that were judged. */
+  readonly rows: number
+  /** Estimated share of wrong labels; 0 where none is clear. */
+  readonly noise: Measure
+  /** Rows whose label is likely wrong. */
+  readonly doubted: number
+  /** Rows that the fit left out for their labels. */
+  readonly leftOut: number
+  /** The first few, most likely wrong first. */
+  readonly examples: readonly ReportDoubtedLabel[]
+}
+
+export interface ReportDoubtedLabel {
+  /** `line 12`; of an image its path. */
+  readonly place: string
+  readonly given: string
+  readonly likelier: string
+  /** Probability that the given label is wrong. */
+  readonly score: Measure
+}

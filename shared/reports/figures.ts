@@ -1,6 +1,7 @@
 import { nameBaseline, nameMethod, tellFewRows, tellGain } from './advice-on-figures.ts'
 import type { Measure, ReportBaselineFigures, ReportInterval } from './figure-types.ts'
 import { formatCount, formatCounted, formatNumber, formatPercent, formatPoints } from './format.ts'
+import { tellLabelNoise } from './label-noise-text.ts'
 import { describeSplit } from './summary.ts'
 import type { TrainingReport } from './types.ts'
 
@@ -170,6 +171,7 @@ export function tellFigures(report: TrainingReport): string[] {
     const name = nameBaseline(baseline)
     lines.push(`${name}: ${formatPercent(figures.accuracy)}, the head ${tellGain(figures.gain)}`)
   }
+  lines.push(...tellLabelNoise(report))
   return lines
 }
 

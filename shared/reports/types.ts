@@ -8,6 +8,7 @@ import type {
   ReportInterval,
   ReportLearningCurve,
   ReportOutOfFold,
+  ReportLabelNoise,
   ReportRepeated,
 } from './figure-types.ts'
 
@@ -37,6 +38,8 @@ export interface TrainingReport {
   readonly repeatedCrossValidation?: ReportRepeated | null | undefined
   /** Simpler answers on the same rows; missing in old reports. */
   readonly baselines?: readonly ReportBaseline[] | undefined
+  /** Null where labels could not be judged; missing in old reports. */
+  readonly labelNoise?: ReportLabelNoise | null | undefined
   /** Null where no rows were held out. */
   readonly test: ReportTest | null
   /** Set where few rows, or none, were held out for the test. */

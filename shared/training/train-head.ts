@@ -2,6 +2,7 @@ import { findUnusable } from '../head/encode.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { createRandom } from '../lib/maths/random.ts'
 import { assembleHead, DEFAULT_SEED, subsetOf } from './assemble-head.ts'
+import { settleLabels } from './audit/settle-labels.ts'
 import { FITTED_METHODS } from './catalogue/methods.ts'
 import { type CheckedSet, checkSet } from './check-set.ts'
 import { trainDetector } from './detect/train-detector.ts'
@@ -30,10 +31,20 @@ const NO_VARIANCE_IN_PARTS =
  * Trains a head: chooses method and settings by stratified cross-validation, fits all rows, calibrates on
  * the held-out scores and adds the out-of-distribution detector. The same rows in the same order, seed and
  * kernels give the same head. Where rows of a class never differ, discriminant analysis is that of the nearest
- * class mean.
+ * class mean. Where many labels are wrong, rows that are likely so are left out of the fit.
  * @throws EspalierError `invalid_data`, `invalid_request`, `request_cancelled`
  */
 export async function trainHead(
+  set: TrainingSet,
+  options: TrainOptions,
+  tools: TrainTools,
+): Promise<TrainedHead> {
+  const train = (rows: TrainingSet) => trainRows(rows, options, tools)
+  return settleLabels(await train(set), set, options, train)
+}
+
+/** The same without a judgement of the labels. */
+async function trainRows(
   set: TrainingSet,
   options: TrainOptions,
   tools: TrainTools,

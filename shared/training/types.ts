@@ -33,6 +33,8 @@ export interface TrainOptions {
   readonly standard?: 'softmax+lda' | 'softmax' | undefined
   /** Lets `auto` keep training embeddings for neighbour votes. @default true */
   readonly memory?: boolean | undefined
+  /** Leaves rows whose label is likely wrong out of the fit. @default where clearly many labels are wrong */
+  readonly dropSuspects?: boolean | undefined
 }
 
 export interface TrainTools {
@@ -69,6 +71,27 @@ export interface OutOfFold {
   readonly probabilities: Matrix
 }
 
+/** A row whose label is likely wrong. */
+export interface DoubtedLabel {
+  /** Its place in the training set. */
+  readonly row: number
+  readonly given: number
+  /** The likelier label. */
+  readonly likelier: number
+  /** Probability that the given label is wrong, 0 to 1. */
+  readonly score: number
+}
+
+/** What held-out answers say of the labels that were given. */
+export interface LabelFindings {
+  /** Estimated share of wrong labels; 0 where no share clearly explains the rows better than none. */
+  readonly noise: number
+  /** Most likely wrong first. */
+  readonly doubted: readonly DoubtedLabel[]
+  /** Rows that the fit left out for their labels. */
+  readonly leftOut: number
+}
+
 export interface TrainedHead {
   readonly head: Head
   /** `softmax`, `lda`, `softmax+lda+knn` … */
@@ -85,4 +108,6 @@ export interface TrainedHead {
    * the training keeps them.
    */
   readonly refit?: ((rows: Int32Array) => Promise<Head>) | undefined
+  /** What they say of the labels; absent with several labels a row. */
+  readonly labelFindings?: LabelFindings | undefined
 }

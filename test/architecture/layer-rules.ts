@@ -32,6 +32,7 @@ const trained = {
   'training/numerics': 'dynamic',
   'training/evaluation': 'dynamic',
   'training/baselines': 'dynamic',
+  'training/audit': 'dynamic',
   'training/repeated': 'dynamic',
   'training/adapt': 'dynamic',
 } as const
@@ -505,6 +506,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'training/methods': 'value',
       'training/evaluation': 'value',
       'training/detect': 'value',
+      'training/audit': 'value',
       head: 'value',
       dataset: 'types',
       ...lib,
@@ -525,6 +527,18 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     packages: ['ml-matrix'],
     builtins: false,
     instead: 'numerics is matrices and rows alone',
+  },
+  'training/audit': {
+    imports: {
+      training: 'types',
+      'training/numerics': 'value',
+      'training/methods': 'value',
+      'training/evaluation': 'value',
+      ...lib,
+    },
+    packages: [],
+    builtins: false,
+    instead: PURE,
   },
   'training/evaluation': {
     imports: { training: 'types', 'training/numerics': 'value', head: 'value', ...lib },

@@ -52,6 +52,9 @@ export async function printResult(
     `${model}: ${labels}, ${rows}, method ${report.method.name}, ${formatBytes(sizes.headBytes)}`,
   )
   for (const line of figures) await print(`  ${line}`)
+  if ((report.labelNoise?.doubted ?? 0) > 0) {
+    await print(`  all labels in doubt: espalier audit ${report.dataset.source}`)
+  }
   const chosen = report.layers?.find((layer) => layer.chosen)
   if (chosen !== undefined) {
     await print(

@@ -12,6 +12,7 @@ import type { RepeatedCrossValidation } from '../../training/repeated/cross-vali
 import type { TrainedHead } from '../../training/types.ts'
 import type { TrainingData } from './data.ts'
 import type { Evaluation } from './evaluation.ts'
+import { describeLabelNoise } from './label-noise.ts'
 import type { HeadRequest, MakeThumbnail } from './request.ts'
 
 /** Images with wrong answers that a report shows: some 50 KB. */
@@ -81,6 +82,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     learningCurve: parts.learningCurve,
     cost: parts.cost,
     outOfFold: parts.outOfFold,
+    labelNoise: describeLabelNoise(data, trained),
     test: evaluation?.test ?? null,
     outOfDistribution: head.detector && {
       threshold: head.detector.threshold,

@@ -81,6 +81,8 @@ export interface TrainHeadRequest extends HeadRequest, DataRequest {
   readonly balance: boolean
   /** Keep the training embeddings where voting by neighbours helps. */
   readonly memory: boolean
+  /** Leave rows whose label is likely wrong out of the fit. @default where clearly many are wrong */
+  readonly dropSuspects?: boolean | undefined
 }
 
 /** What every step of a job has at hand. */

@@ -78,7 +78,7 @@ export function fitHead(
   { tools, kernels }: Compute,
   set: TrainingSet,
   family: string,
-  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory'> &
+  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory' | 'dropSuspects'> &
     Pick<TrainTools, 'onProgress' | 'signal'>,
   modality: 'text' | 'image' | undefined,
 ): Promise<TrainedHead> {
@@ -90,10 +90,10 @@ export function fitHead(
 /** What a request says of the fit of a head. */
 export function trainOptions(
   family: string,
-  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory'>,
+  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory' | 'dropSuspects'>,
   modality: 'text' | 'image' | undefined,
 ): TrainOptions {
-  const { method, seed, folds, balance, memory } = request
+  const { method, seed, folds, balance, memory, dropSuspects } = request
   const standard = modality === 'image' ? 'softmax' : 'softmax+lda'
-  return { family, method, seed, folds, balance, memory, standard }
+  return { family, method, seed, folds, balance, memory, dropSuspects, standard }
 }

@@ -62,8 +62,9 @@ export async function trainHead(
     },
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
-      const { method, seed, folds, balance, memory, textReading } = request
-      const inputs = [encoder.fingerprint, { method, seed, folds, balance, memory, textReading }]
+      const { method, seed, folds, balance, memory, textReading, dropSuspects } = request
+      const settings = { method, seed, folds, balance, memory, textReading, dropSuspects }
+      const inputs = [encoder.fingerprint, settings]
       const lineage = describeRowPlaces({ train: request.data, test: request.test })
       return { settings: request, lineage, inputs }
     },

@@ -6,6 +6,7 @@ import { confusionsSection } from './confusions.ts'
 import { costSection } from './cost.ts'
 import { fineTuningSection } from './fine-tuning.ts'
 import { layersSection, mistakesSection } from './images.ts'
+import { labelNoiseSection } from './label-noise.ts'
 import { labelsSection } from './labels.ts'
 import { learningCurveSection } from './learning-curve.ts'
 import { notesSection } from './notes.ts'
@@ -22,6 +23,7 @@ export const REPORT_SECTIONS: readonly ReportSection[] = [
   baselinesSection,
   fineTuningSection,
   notesSection,
+  labelNoiseSection,
   layersSection,
   learningCurveSection,
   riskCoverageSection,

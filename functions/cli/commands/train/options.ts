@@ -22,6 +22,7 @@ export interface TrainOptions
   readonly layer?: readonly string[]
   readonly thumbnails: boolean
   readonly learningCurve: boolean
+  readonly dropSuspect?: boolean
 }
 
 /** Adds the options of `TrainOptions` but the name. */
@@ -33,6 +34,12 @@ export function addTrainOptions(command: Command): Command {
       'cross-validation and LogME choose one; auto: of the last of each shape',
     nameList,
   )
+  command
+    .option(
+      '--drop-suspect',
+      'leave training rows whose label is likely wrong out of the fit; default: where clearly 5 % or more are wrong',
+    )
+    .option('--no-drop-suspect', 'learn all rows, whatever their labels')
   command.option('--no-thumbnails', 'show no misclassified test images in the report')
   command.option('--no-learning-curve', 'do not measure the accuracy with fewer rows')
   addOldName(command, '--layers <names>', 'layer')

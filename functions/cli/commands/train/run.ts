@@ -42,6 +42,7 @@ export async function trainFile(
         ...toJob(context, options),
         ...{ data, test, reading, balance: options.balance === true },
         textReading: textReading(options),
+        dropSuspects: options.dropSuspect,
         onProgress: display.report,
       },
     )
