@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import type { Boot } from '../boot/types.ts'
 import { addAdaptCommand } from './commands/adapt/command.ts'
 import { addAliasCommand } from './commands/alias.ts'
+import { addAuditCommand } from './commands/audit/command.ts'
 import { addAwsCommands } from './commands/aws/aws.ts'
 import { addBulkCommand } from './commands/bulk/command.ts'
 import { addCompareCommand } from './commands/compare/command.ts'
@@ -151,6 +152,7 @@ export function createProgram(context: CommandContext, version: string): Command
         'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.',
     )
   addServeCommand(program, context)
+  addAuditCommand(program, context)
   addTrainCommand(program, context)
   addAdaptCommand(program, context)
   addFineTuneCommand(program, context)

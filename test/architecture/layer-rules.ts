@@ -205,6 +205,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'jobs/rows': 'value',
       'jobs/heads': 'value',
       'jobs/train': 'value',
+      'jobs/audit': 'value',
       'jobs/evaluate': 'value',
       'jobs/report': 'value',
       'jobs/adapt': 'value',
@@ -304,6 +305,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: A_JOB,
   },
   'jobs/train': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
+  'jobs/audit': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
   'jobs/evaluate': { imports: jobParts, packages: 'any', builtins: true, instead: A_JOB },
   'jobs/report': {
     imports: { ...jobParts, 'reports/sections': 'dynamic' },

@@ -42,6 +42,9 @@ const SMOOTHING = 0.02
 const LIKELY = 0.5
 /** Without noise in all, a label is doubtful where another one is so probable. */
 const CONTRADICTED = 0.9
+/** On few rows no fit is that sure. */
+const FEW_ROWS = 500
+const CONTRADICTED_OF_FEW = 0.75
 
 /** Judges given labels by out-of-fold probabilities: how many are likely wrong, and which. */
 export function judgeLabels(labelled: LabelledProbabilities): LabelJudgement {
@@ -65,9 +68,10 @@ export function judgeLabels(labelled: LabelledProbabilities): LabelJudgement {
 /** What confident learning takes for wrong, where another label is nearly sure. */
 function listContradicted(labelled: LabelledProbabilities, joint: ConfidentJoint): number[] {
   const { probabilities, given } = labelled
-  return pruneRows(labelled, joint, 'both').filter((row) => {
+  const least = given.length < FEW_ROWS ? CONTRADICTED_OF_FEW : CONTRADICTED
+  return pruneRows(labelled, joint, 'by-pair').filter((row) => {
     const other = likeliestOther(probabilities, row, given[row]!)
-    return probabilities.data[row * probabilities.columns + other]! >= CONTRADICTED
+    return probabilities.data[row * probabilities.columns + other]! >= least
   })
 }
 
