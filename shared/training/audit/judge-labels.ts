@@ -1,3 +1,4 @@
+import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import { largestOf } from '../evaluation/probabilities.ts'
 import {
   type ConfidentJoint,
@@ -40,6 +41,10 @@ const LEARNT = 3
 /** Share of one pattern of flips that goes to all labels, so that none is impossible. */
 const SMOOTHING = 0.02
 const LIKELY = 0.5
+/** Where many labels are wrong no answer is surer than the share of right ones: as sure as this part of the surest is sure. */
+const SURE = 0.95
+/** Share of the answers that are less sure than the surest that counts. */
+const SUREST = 0.97
 /** Without noise in all, a label is doubtful where another one is so probable. */
 const CONTRADICTED = 0.9
 /** On few rows no fit is that sure. */
@@ -65,14 +70,27 @@ export function judgeLabels(labelled: LabelledProbabilities): LabelJudgement {
   return { joint, noise, suspects: suspects.sort((a, b) => b.score - a.score || a.row - b.row) }
 }
 
-/** What confident learning takes for wrong, where another label is nearly sure. */
+/** What confident learning takes for wrong where another label is nearly sure; of few rows all such. */
 function listContradicted(labelled: LabelledProbabilities, joint: ConfidentJoint): number[] {
   const { probabilities, given } = labelled
-  const least = given.length < FEW_ROWS ? CONTRADICTED_OF_FEW : CONTRADICTED
-  return pruneRows(labelled, joint, 'by-pair').filter((row) => {
+  if (!isLearnt(labelled)) return []
+  const isFew = given.length < FEW_ROWS
+  const surest = SURE * mostConfidence(probabilities)
+  const least = Math.min(isFew ? CONTRADICTED_OF_FEW : CONTRADICTED, surest)
+  const rows = isFew ? [...given.keys()] : pruneRows(labelled, joint, 'by-pair')
+  return rows.filter((row) => {
     const other = likeliestOther(probabilities, row, given[row]!)
     return probabilities.data[row * probabilities.columns + other]! >= least
   })
+}
+
+/** How sure the surest answers are, but for the few at the top. */
+function mostConfidence(probabilities: Matrix): number {
+  const { data, rows, columns } = probabilities
+  const best = Float64Array.from({ length: rows }, (_, row) => {
+    return data[row * columns + largestOf(probabilities, row)]!
+  }).sort()
+  return best[Math.min(rows - 1, Math.floor(SUREST * rows))] ?? 1
 }
 
 function findNoise(labelled: LabelledProbabilities, joint: ConfidentJoint): LabelNoise {

@@ -1,0 +1,101 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createFakeBoot } from '../../fakes/fake-boot.ts'
+import { runCommand } from './run.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'espalier-audit-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const path = (name: string): string => join(folder, name)
+
+async function audit(name: string, content: string, ...options: string[]) {
+  await writeFile(path(name), content)
+  const boot = createFakeBoot({ encoder: { dimension: 32 }, cacheFolder: path('cache') })
+  const run = await runCommand(['audit', path(name), ...options], { boot })
+  return { ...run, opened: boot.opened, openEncoders: boot.openEncoders() }
+}
+
+/** Forty texts of two labels, one of them again with the other label and one again with its own. */
+const rows = Array.from({ length: 40 }, (_, i) => `word ${i},${i % 2 === 0 ? 'even' : 'odd'}`)
+const odd = ['text,label', ...rows, 'word 0,odd', 'word 1,odd', 'rare word,rare', ''].join('\n')
+
+describe('audit', () => {
+  it('finds conflicts and copies, and says so in some lines', async () => {
+    const run = await audit('odd.csv', odd, '-q')
+    expect(run).toMatchObject({ code: 0, stderr: '', openEncoders: 0 })
+    const lines = run.stdout.trimEnd().split('\n')
+    expect(lines[0]).toMatch(/^43 rows, 3 labels; cross-validation gives \d+\.\d % of 42 rows/)
+    expect(lines).toContain('conflicts: 1, nearly the same row with another label')
+    expect(lines).toContain('  line 42: odd, but line 2: even')
+    expect(lines).toContain('copies: 1, nearly the same row with the same label')
+    expect(lines).toContain('labels of fewer than 8 rows: 1 (rare 1)')
+    expect(lines).toContain('uneven: odd has 22 rows, rare 1')
+    expect(lines.length).toBeLessThanOrEqual(20)
+    expect(run.stdout).not.toContain('word')
+  })
+
+  it('writes all findings as CSV with the nearest rows, and texts where they may be quoted', async () => {
+    const output = path('suspects.csv')
+    const quiet = ['-q', '--output', output]
+    expect(await audit('odd.csv', odd, ...quiet)).toMatchObject({ code: 0 })
+    const plain = await readFile(output, 'utf8')
+    expect(plain).toMatch(/^line,kind,label,suggestion,score,nearest\r\n/)
+    expect(plain).toMatch(/\r\n42,conflict,odd,even,1\.0000,2( \d+){4,5}\r\n/)
+    expect(plain).toMatch(/\r\n43,copy,odd,,1\.0000,3( \d+){4,5}\r\n/)
+    expect(plain).not.toContain('word')
+    expect(await audit('odd.csv', odd, ...quiet, '--quote-texts')).toMatchObject({ code: 0 })
+    expect(await readFile(output, 'utf8')).toMatch(/nearest,text\r\n(.*\r\n)*42,.*,word 0\r\n/)
+  })
+
+  it('prints JSON', async () => {
+    const run = await audit('odd.csv', odd, '-q', '--json')
+    const result = JSON.parse(run.stdout)
+    expect(result).toMatchObject({
+      rows: 43,
+      noise: 0,
+      smallest: { label: 'rare', count: 1 },
+      dataset: { labelColumn: 'label' },
+    })
+    expect(result.found).toContainEqual(
+      expect.objectContaining({ place: 'line 42', kind: 'conflict', suggestion: 'even' }),
+    )
+    expect(run.stdout).not.toContain('word')
+  })
+
+  it('passes below the share of wrong labels that fails', async () => {
+    expect(await audit('odd.csv', odd, '-q', '--fail-above', '1')).toMatchObject({ code: 0 })
+  })
+})
+
+describe('bad input', () => {
+  it.each([
+    ['one.csv', 'text,label\na,X\nb,X\n', /every row has the label "X"; two classes are needed$/],
+    ['none.csv', 'text,label\n', /no rows$/],
+    [
+      'several.csv',
+      'text,label\na,X;Y\nb,X\nc,Y\n',
+      /rows with several labels cannot be audited; name a column with one label a row$/,
+    ],
+  ])('%s is refused in one line before the encoder opens', async (name, content, message) => {
+    const more = name === 'several.csv' ? ['--label-separator', ';'] : []
+    const run = await audit(name, content, '-q', ...more)
+    expect(run).toMatchObject({ code: 1, stdout: '', opened: [] })
+    expect(run.stderr).toMatch(/^espalier: [^\n]*\n$/)
+    expect(run.stderr.trimEnd()).toMatch(message)
+  })
+
+  it('takes three rows', async () => {
+    const run = await audit('three.csv', 'text,label\na,X\nb,X\nc,Y\n', '-q')
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.stdout).toContain('labels in doubt: 0')
+  })
+
+  it.each([['2'], ['-1'], ['much']])('--fail-above %s is wrong usage', async (share) => {
+    expect(await audit('odd.csv', odd, '--fail-above', share)).toMatchObject({ code: 2 })
+  })
+})
