@@ -28,6 +28,7 @@ const VERBS = [
   'traffic',
   'shadow',
   'alias',
+  'audit',
   'pull',
   'push',
   'delete',

@@ -9,7 +9,7 @@ import { textReading } from '../../options/text-reading.ts'
 import { formatShare } from '../../output/number-format.ts'
 import { noteReading } from '../../output/progress.ts'
 import { EXIT_FAILURE } from '../../output/report-error.ts'
-import type { AuditOptions } from './command.ts'
+import type { AuditOptions } from './options.ts'
 import { countFound, formatAudit, formatCsv } from './print.ts'
 
 /** Audits a file; with `--fail-above` a finding is a failure, told after everything else. */
