@@ -33,6 +33,7 @@ const trained = {
   'training/evaluation': 'dynamic',
   'training/baselines': 'dynamic',
   'training/audit': 'dynamic',
+  'training/duplicates': 'dynamic',
   'training/repeated': 'dynamic',
   'training/adapt': 'dynamic',
 } as const
@@ -568,6 +569,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: PURE,
   },
   'training/baselines': {
+    imports: { 'training/numerics': 'value', ...lib },
+    packages: [],
+    builtins: false,
+    instead: PURE,
+  },
+  'training/duplicates': {
     imports: { 'training/numerics': 'value', ...lib },
     packages: [],
     builtins: false,
