@@ -6,6 +6,7 @@ import {
   type DatasetWarning,
   type DatasetWarningCode,
   describeWarnings,
+  type GroupWarningCode,
   WarningCounter,
 } from './summary.ts'
 
@@ -18,6 +19,10 @@ export interface LabelledExample {
   readonly image?: HashedImage | undefined
   /** Of a text: the line of its file that it was first read from. */
   readonly line?: number | undefined
+  /** The value of the column of groups; of an empty cell undefined. */
+  readonly group?: string | undefined
+  /** Examples with the same number stay on one side of every split. */
+  readonly together?: number | undefined
 }
 
 /** What makes an input the same as another: its text but for space around it, or the image's content. */
@@ -46,6 +51,7 @@ export interface LabelledRow {
   readonly text: string
   readonly label: string | readonly string[]
   readonly image?: HashedImage | undefined
+  readonly group?: string | undefined
 }
 
 /** Examples made of rows. */
@@ -64,7 +70,7 @@ const AMOUNT =
   /^(?:[-+]?\d*[.,]\d+(?:e[-+]?\d+)?|\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4})$/i
 const NUMBER = /^[-+]?\d+(?:\.\d+)?$/
 
-type Counters = Record<DatasetWarningCode, WarningCounter>
+type Counters = Record<Exclude<DatasetWarningCode, GroupWarningCode>, WarningCounter>
 /** Files that became no row. */
 export type SkippedFiles = Pick<Counters, 'not_images' | 'unreadable_images'>
 
@@ -134,8 +140,12 @@ interface SplitRow extends LabelledExample {
   readonly place?: string | undefined
 }
 
-function exampleOf({ text, labels, image, line }: LabelledExample): LabelledExample {
-  return image === undefined ? { text, labels, line } : { text, labels, image }
+function exampleOf({ text, labels, image, line, group }: SplitRow): LabelledExample {
+  return {
+    ...{ text, labels },
+    ...(image === undefined ? { line } : { image }),
+    ...(group !== undefined && { group }),
+  }
 }
 
 /** The labels of a cell, without the space around them and without repetition. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { EspalierError } from '../lib/errors.ts'
 import { isBlank } from '../lib/text/text.ts'
-import { type AskedColumns, type InputColumn, pickInputColumn } from './columns.ts'
+import { type AskedColumns, type InputColumn, pickColumn, pickInputColumn } from './columns.ts'
 import { dataError, formatBytes } from './data-error.ts'
 import {
   assembleExamples,
@@ -31,6 +31,8 @@ export interface LabelledOptions extends RowOptions, ExampleOptions, AskedColumn
   readonly maxRows?: number | undefined
   /** All texts together, in UTF-16 code units. @default 1 GiB */
   readonly maxTextLength?: number | undefined
+  /** Rows with the same value here stay on one side of every split. */
+  readonly groupColumn?: string | undefined
   /** Largest file of an image. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
@@ -85,7 +87,7 @@ export async function readLabelled(
   const skipped = countSkippedFiles()
   const onSkip = ({ reason, path, why }: SkippedFile) => skipped[reason].add(`${path}: ${why}`)
   const missing = new WarningCounter()
-  let columns: { input: InputColumn; label: LabelPlace } | null = null
+  let columns: Places | null = null
   let length = 0
   const read = readRows(source, { ...options, onSkip })
   for await (const { row, first } of withFirst(read, SAMPLED_ROWS)) {
@@ -103,7 +105,8 @@ export async function readLabelled(
     for (const value of cellsOf(row, columns)) {
       if (isMissing(value)) missing.add(`${placeOf(row)}: ${JSON.stringify(value)}`)
     }
-    rows.push({ line: row.line, place: row.place, text, label })
+    const group = readGroup(row, columns.group)
+    rows.push({ line: row.line, place: row.place, text, label, group })
     if (rows.length % PROGRESS_ROWS === 0) options.onProgress?.(rows.length)
   }
   if (columns === null) throw noRows(source)
@@ -158,10 +161,30 @@ function readImages(
   return hashImages(openImagesOf(source, maxImageBytes), named, onSkip, signal)
 }
 
-/** Where inputs and labels are. */
-function findPlaces(source: DataSource, first: readonly DataRow[], options: LabelledOptions) {
+interface Places {
+  readonly input: InputColumn
+  readonly label: LabelPlace
+  readonly group: string | undefined
+}
+
+/** Where inputs, labels and groups are. */
+function findPlaces(
+  source: DataSource,
+  first: readonly DataRow[],
+  options: LabelledOptions,
+): Places {
   const input = pickInputColumn(source, first[0]!, options)
-  return { input, label: pickLabelPlace(source, first, options, input.columns) }
+  const { groupColumn } = options
+  const group = groupColumn && pickColumn(source, first[0]!, 'group', groupColumn, [])
+  return { input, label: pickLabelPlace(source, first, options, input.columns), group }
+}
+
+/** The group of a row; none where the cell is empty. */
+function readGroup({ cells }: DataRow, column: string | undefined): string | undefined {
+  if (column === undefined) return undefined
+  const value = cells[column]
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? '')
+  return isBlank(text) || text === '""' ? undefined : text.trim()
 }
 
 /** The cells of a row that are read and hold a string. */

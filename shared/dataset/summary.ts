@@ -8,11 +8,23 @@ export type DatasetWarningCode =
   | 'merged_rows'
   | 'similar_labels'
   | 'single_example_classes'
+  | GroupWarningCode
   | 'not_images'
   | 'unreadable_images'
 
-/** What an encoder makes of texts, beside what their reading finds. */
-export type EncoderWarningCode = 'unknown_tokens' | 'unknown_scripts' | 'cut_texts'
+/** What a column of groups says of a data set. */
+export type GroupWarningCode =
+  | 'rows_without_group'
+  | 'groups_of_several_labels'
+  | 'groups_on_both_sides'
+
+/** What vectors say of rows, beside what their reading finds. */
+export type EncoderWarningCode =
+  | 'unknown_tokens'
+  | 'unknown_scripts'
+  | 'cut_texts'
+  | 'near_duplicates'
+  | 'near_duplicates_of_training'
 
 /** A counted warning with the first few cases. */
 export interface DatasetWarning {
@@ -78,6 +90,12 @@ const SENTENCES: Record<
     `${plural(n, 'group of labels differs', 'groups of labels differ')} only in case, space or how a number is written: ${cases}`,
   single_example_classes: (n, cases) =>
     `${plural(n, 'class has', 'classes have')} a single example: ${cases}`,
+  rows_without_group: (n, cases) =>
+    `${plural(n, 'row has', 'rows have')} no group and ${n === 1 ? 'stands' : 'stand'} alone (${cases})`,
+  groups_of_several_labels: (n, cases) =>
+    `${plural(n, 'group has rows', 'groups have rows')} of several labels (${cases}); shares of labels are kept as far as whole groups allow`,
+  groups_on_both_sides: (n, cases) =>
+    `${plural(n, 'test row', 'test rows')} left out, as their groups have training rows (${cases})`,
   not_images: (n, cases) =>
     `${plural(n, 'file that is no image', 'files that are no images')} left out (${cases})`,
   unreadable_images: (n, cases) =>

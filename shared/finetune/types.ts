@@ -7,6 +7,8 @@ export interface LabelledTexts {
   /** Shape [rows, classes]: 0 or 1; one 1 a row unless the loss is binary cross-entropy. */
   readonly targets: Float32Array
   readonly classes: number
+  /** Shape [rows]: rows with the same number stay in one fold; -1 for those that stand alone. */
+  readonly together?: Int32Array | undefined
 }
 
 /**

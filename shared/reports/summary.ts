@@ -62,5 +62,6 @@ export function describeChampion(champion: ReportChampion, model: string): strin
 /** Where the numbers come from, in a few words. */
 export function describeSplit({ split }: TrainingReport): string {
   if (split.kind === 'none') return 'no rows held out'
+  if (split.kind === 'grouped') return 'a grouped, stratified, seeded share'
   return split.kind === 'file' ? 'a test file of its own' : 'a stratified, seeded share'
 }

@@ -59,7 +59,8 @@ export interface TrainingReport {
 
 /** How test rows were held out: a seeded stratified share, or a file of their own. */
 export interface ReportSplit {
-  readonly kind: 'stratified' | 'file' | 'none'
+  /** `grouped`: whole groups of rows are held out, of a column or of near-duplicates. */
+  readonly kind: 'stratified' | 'grouped' | 'file' | 'none'
   /** The test file's name where there is one. */
   readonly source: string | null
   readonly trainRows: number

@@ -59,6 +59,7 @@ export function subsetOf(checked: CheckedSet, kept: Int32Array): CheckedSet {
     rows: takeRows(checked.rows, kept),
     targets: takeRows(checked.targets, kept),
     groups: takeValues(checked.groups, kept),
+    together: checked.together && takeValues(checked.together, kept),
   }
 }
 

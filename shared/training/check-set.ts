@@ -10,7 +10,8 @@ const MAX_TARGET_CELLS = 200_000_000
 const MAX_FOLDS = 20
 
 /** What a problem is made of, checked. */
-export interface CheckedSet extends Pick<Problem, 'rows' | 'targets' | 'groups' | 'activation'> {
+export interface CheckedSet
+  extends Pick<Problem, 'rows' | 'targets' | 'groups' | 'activation' | 'together'> {
   /** Values that `groups` may take; with several labels a row one more than labels, for rows without any. */
   readonly groupCount: number
 }
@@ -45,8 +46,10 @@ export function checkSet(set: TrainingSet, options: TrainOptions): CheckedSet {
     throw new EspalierError('invalid_data', `embedding of row ${row} is not finite`)
   }
   const rows = { data: embeddings, rows: count, columns: dimension }
-  if (targets) return checkSingle(rows, targets, labels)
-  return checkMulti(rows, labelSets ?? [], labels)
+  const checked = targets
+    ? checkSingle(rows, targets, labels)
+    : checkMulti(rows, labelSets ?? [], labels)
+  return { ...checked, together: set.together }
 }
 
 /** Callers in JavaScript may ask for anything, whatever the type says. */

@@ -14,6 +14,8 @@ export interface TrainingSet {
   readonly targets: Int32Array | null
   /** Indices of all labels of each row, possibly none; makes a multi-label head. */
   readonly labelSets: readonly (readonly number[])[] | null
+  /** Shape [rows]: rows with the same number stay on one side of every split; -1 for those that stand alone. @default all alone */
+  readonly together?: Int32Array | undefined
 }
 
 export interface TrainOptions {

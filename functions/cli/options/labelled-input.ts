@@ -12,6 +12,7 @@ export interface LabelledInputOptions extends InputOptions {
   readonly labelColumns?: readonly string[]
   readonly labelSeparator?: string
   readonly multiLabel?: boolean
+  readonly groupColumn?: string
 }
 
 /** Adds the options of `LabelledInputOptions`. */
@@ -45,7 +46,7 @@ export function labelledReading(
     readonly report?: Progress
   },
 ): LabelledOptions {
-  const { labelColumn, labelColumns, labelSeparator, multiLabel } = options
+  const { labelColumn, labelColumns, labelSeparator, multiLabel, groupColumn } = options
   const more = [labelColumn, labelSeparator].some((each) => each !== undefined)
   if (labelColumns !== undefined && more) {
     const message = '--label-columns takes the place of --label-column and --label-separator'
@@ -53,7 +54,7 @@ export function labelledReading(
   }
   return {
     ...rowReading(boot, options, reading),
-    ...{ labelColumn, labelColumns, labelSeparator, multiLabel },
+    ...{ labelColumn, labelColumns, labelSeparator, multiLabel, groupColumn },
     ...(report && { onProgress: (rows: number) => report('reading', rows, 0) }),
   }
 }

@@ -1,14 +1,19 @@
 import type { Command } from 'commander'
+import type { NearDuplicateRule } from '../../../shared/jobs/heads/data.ts'
 import type { TrainHeadRequest } from '../../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { METHODS, type Method } from '../../../shared/training/catalogue/methods.ts'
 import type { CommandContext } from '../context.ts'
 import { numberBetween, oneOf, wholeNumber } from './parsers.ts'
 
+const NEAR_DUPLICATE_RULES = ['keep-together', 'ignore'] as const
+
 /** Options of every command that fits and evaluates a classifier on labelled rows. */
 export interface FitOptions {
   readonly test?: string
   readonly testFraction: number
+  readonly groupColumn?: string
+  readonly nearDuplicates: NearDuplicateRule
   readonly method: Method
   readonly seed: number
   readonly folds: number
@@ -25,6 +30,16 @@ export function addFitOptions(command: Command): Command {
       'share of each class that is held out for the test',
       numberBetween(0, 0.9),
       0.2,
+    )
+    .option(
+      '--group-column <name>',
+      'column of groups, such as a thread or a customer: rows of a group stay on one side of every split',
+    )
+    .option(
+      '--near-duplicates <rule>',
+      'rows that say the same: keep-together on one side of every split, or ignore',
+      oneOf(NEAR_DUPLICATE_RULES),
+      'keep-together',
     )
     .option(
       '--method <method>',

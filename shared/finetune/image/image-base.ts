@@ -79,15 +79,27 @@ export async function openImageBase(
   }
 }
 
-/** Every row twice, one after the other. */
-function repeatRows({ texts, targets, classes }: LabelledTexts): LabelledTexts {
+/** Every row twice, one after the other; both stay in one fold. */
+function repeatRows({ texts, targets, classes, together }: LabelledTexts): LabelledTexts {
   const repeated = new Float32Array(2 * targets.length)
   for (let row = 0; row < texts.length; row++) {
     const own = targets.subarray(row * classes, (row + 1) * classes)
     repeated.set(own, 2 * row * classes)
     repeated.set(own, (2 * row + 1) * classes)
   }
-  return { texts: texts.flatMap((text) => [text, text]), targets: repeated, classes }
+  // Numbers of units, with one of its own for each row that stands alone.
+  const alone = 1 + (together?.reduce((a, b) => Math.max(a, b), -1) ?? -1)
+  const units = Int32Array.from({ length: 2 * texts.length }, (_, at) => {
+    const row = at >> 1
+    const unit = together?.[row] ?? -1
+    return unit >= 0 ? unit : alone + row
+  })
+  return {
+    texts: texts.flatMap((text) => [text, text]),
+    targets: repeated,
+    classes,
+    together: units,
+  }
 }
 
 function chooseBelow(

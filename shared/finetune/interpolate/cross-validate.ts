@@ -36,7 +36,8 @@ export interface CrossValidationParts extends Omit<TrainingParts, 'source' | 'ro
 export async function crossValidate(parts: CrossValidationParts): Promise<AlphaEvaluation[][]> {
   const { prepared, settings, tools } = parts
   const { folds, seed } = settings
-  const assigned = assignFolds(groupsOf(prepared.train.rows), folds, createRandom(seed))
+  const { rows } = prepared.train
+  const assigned = assignFolds(groupsOf(rows), folds, createRandom(seed), rows.together)
   const evaluations: AlphaEvaluation[][] = []
   for (let fold = 0; fold < folds; fold++) {
     const found = await trainFold(parts, assigned, fold)

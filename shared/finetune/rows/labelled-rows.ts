@@ -37,6 +37,7 @@ export function selectRows({ source, rows }: LabelledRows, selected: Int32Array)
       texts: Array.from(selected, (row) => rows.texts[row] as string),
       targets: takeTargets(rows, selected).data as Float32Array,
       classes: rows.classes,
+      together: rows.together && selected.map((row) => rows.together![row]!),
     },
   }
 }

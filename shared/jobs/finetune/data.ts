@@ -3,7 +3,7 @@ import type { LabelledExample } from '../../dataset/examples.ts'
 import type { LabelledTexts } from '../../finetune/types.ts'
 import { hint, say, task } from '../../lib/wording.ts'
 import { readTrainingData, type TrainingData } from '../heads/data.ts'
-import { splitExamples } from '../rows/split-examples.ts'
+import { splitExamples, togetherOf } from '../rows/split-examples.ts'
 import type { FineTuneClassifierRequest } from './request.ts'
 
 /** Rows by what they are for; validation rows are taken from the training rows, never from the test rows. */
@@ -76,7 +76,12 @@ export function toLabelledTexts(
   for (const [row, example] of examples.entries()) {
     for (const label of example.labels) targets[row * labels.length + indexOf.get(label)!] = 1
   }
-  return { texts: examples.map(({ text }) => prompt + text), targets, classes: labels.length }
+  return {
+    texts: examples.map(({ text }) => prompt + text),
+    targets,
+    classes: labels.length,
+    together: togetherOf(examples),
+  }
 }
 
 /** Weights that let every class count alike: rows / (classes · rows of the class). */

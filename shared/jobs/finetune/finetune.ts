@@ -6,6 +6,7 @@ import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
+import { keepTogether } from '../heads/keep-together.ts'
 import { makeHead } from '../heads/make-head.ts'
 import { embedData } from '../heads/vectors.ts'
 import { type BaseFolder, chooseTrainable, findBaseFolder } from './base.ts'
@@ -52,6 +53,10 @@ export async function fineTuneClassifier(
         const options = { reading, onProgress, signal }
         const { data, ...set } = await embedData(encoderDeps(deps, choice), found, options)
         return { ...set, data: data === found ? data : divideData(data, request) }
+      },
+      async split(embedded, job) {
+        const set = await keepTogether(embedded, request, job)
+        return set === embedded ? set : { ...set, data: divideData(set.data, request) }
       },
       async fit({ data, vectors }, { kernels, watch }) {
         const tools = await loadFineTuning()

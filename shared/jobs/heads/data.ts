@@ -5,6 +5,7 @@ import type { DatasetWarning } from '../../dataset/summary.ts'
 import type { DataSource } from '../../dataset/types.ts'
 import { quote } from '../../lib/text/text.ts'
 import { splitExamples } from '../rows/split-examples.ts'
+import { joinGroups, leaveOutKnownGroups } from './groups.ts'
 
 /** Which rows are learnt and which are held out. */
 export interface DataRequest {
@@ -15,7 +16,12 @@ export interface DataRequest {
   readonly testFraction: number
   readonly seed: number
   readonly reading: LabelledOptions
+  /** Whether rows that say the same stay on one side of every split. @default keep-together */
+  readonly nearDuplicates?: NearDuplicateRule | undefined
 }
+
+/** What is done about rows that say the same. */
+export type NearDuplicateRule = 'keep-together' | 'ignore'
 
 /** Rows to learn from and rows to evaluate on, with the same labels. */
 export interface TrainingData {
@@ -27,6 +33,8 @@ export interface TrainingData {
   /** @default text */
   readonly modality?: 'text' | 'image' | undefined
   readonly summary: DatasetSummary
+  /** Places of the examples as they were read, where a share of them is held out. */
+  readonly order?: ReadonlyMap<LabelledExample, number> | undefined
   /** Summary of the test file where there is one. */
   readonly testSummary: DatasetSummary | null
   /** About both files, in sentences. */
@@ -42,7 +50,9 @@ const MAX_NAMED = 5
 export async function readTrainingData(request: DataRequest): Promise<TrainingData> {
   const { data, test: testSource, testFraction, seed, reading } = request
   const dataset = await readLabelled(data, reading)
-  const { examples, classes, multiLabel, modality, summary } = dataset
+  const { classes, multiLabel, modality } = dataset
+  const { examples, warnings: ofGroups } = joinGroups(data, dataset.examples, reading)
+  const summary = { ...dataset.summary, warnings: [...dataset.summary.warnings, ...ofGroups] }
   if (testSource === undefined) {
     const split = splitExamples(examples, testFraction, seed)
     return {
@@ -53,10 +63,12 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
       modality,
       summary,
       testSummary: null,
+      order: new Map(examples.map((example, at) => [example, at])),
       warnings: summary.warnings,
     }
   }
-  const test = await readTestRows(testSource, { classes, multiLabel }, reading)
+  const read = await readTestRows(testSource, { classes, multiLabel }, reading)
+  const test = { ...read, ...leaveOutKnownGroups(testSource, read.examples, examples) }
   if (test.modality !== modality) {
     const nouns = { text: 'texts', image: 'images' } as const
     const message = `these are ${nouns[test.modality]}, the training data are ${nouns[modality]}`
@@ -79,6 +91,7 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
     warnings: [
       ...summary.warnings,
       ...ofTest.filter(({ code }) => code !== 'single_example_classes'),
+      ...test.warnings,
       ...(shared.length > 0 ? [sharedWarning(shared, testSource)] : []),
     ],
   }

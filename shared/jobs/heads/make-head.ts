@@ -26,6 +26,7 @@ import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } 
 import type { TrainingData } from './data.ts'
 import { describeOutOfFold } from './describe-answers.ts'
 import { type Evaluation, evaluateOnRows } from './evaluation.ts'
+import { describeCopies } from './keep-together.ts'
 import { headFiles, publishOrKeep } from './keep-unpublished.ts'
 import { drawLearningCurve, measureCost } from './learning-curve.ts'
 import { type HeadOrigin, publishHead } from './publish.ts'
@@ -97,6 +98,8 @@ export interface HeadPlug<
   read(): Promise<Data>
   embed(data: Data, options: EmbedJobOptions, watch: Stopwatch): Promise<Embedded>
   fit(set: Embedded, job: HeadJob): Promise<Fit>
+  /** Splits anew, once vectors show which rows say the same. */
+  split?(set: Embedded, job: HeadJob): Promise<Embedded>
   /** Publishes the encoder below the head, where that is new. */
   publishEncoder?(set: Embedded, fit: Fit): Promise<EncoderBelow>
   /** Cross-validates the whole way to the head several times, where few rows are left to test on. */
@@ -131,11 +134,13 @@ export async function makeHead<
   watch.finish('reading')
   const check = (encoder: EncoderInfo) => checkOtherName(name, encoder)
   const { textReading: reading } = request
-  const set = await plug.embed(data, { check, reading, onProgress, signal }, watch)
+  const embedded = await plug.embed(data, { check, reading, onProgress, signal }, watch)
   watch.finish('embedding')
   const kernels = await deps.openKernels()
   try {
     const job: HeadJob = { deps, request, tools: await loadTraining(), kernels, watch }
+    const set = (await plug.split?.(embedded, job)) ?? embedded
+    if (plug.split !== undefined) watch.finish('near-duplicates')
     const fit = keepReading(await plug.fit(set, job), request)
     fit.signal?.throwIfAborted()
     const evaluated = await evaluateHead(job, set.data, fit, plug.fix)
@@ -214,7 +219,9 @@ async function conclude<
   const { trained, vectors, signal } = fit
   const { evaluation, champion } = evaluated
   const { embeddings } = set
-  const data = { ...set.data, warnings: [...set.data.warnings, ...(fit.warnings ?? [])] }
+  const copies = describeCopies(set, evaluation?.correct)
+  const warnings = [...set.data.warnings, ...copies]
+  const data = { ...set.data, warnings: [...warnings, ...(fit.warnings ?? [])] }
   const bytes = encodeHead(trained.head)
   const answers = encodeAnswers(describeAnswers(trained))
   signal?.throwIfAborted()
@@ -238,7 +245,6 @@ async function conclude<
   const files = tools.renderReport(report, thumbnails)
   signal?.throwIfAborted()
   const figures = tools.tellFigures(report)
-  const { warnings } = set.data
   const { advice } = fit
   const made = { report, files, figures, warnings, advice, embeddings, encoder: encoder.version }
   if (request.dryRun || fit.refusal !== undefined) {

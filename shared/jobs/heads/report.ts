@@ -47,7 +47,8 @@ export interface ReportParts {
 export function assembleReport(parts: ReportParts): TrainingReport {
   const { request, data, encoder, trained, evaluation } = parts
   const { head, crossValidation } = trained
-  const testKind = data.testSummary !== null ? 'file' : 'stratified'
+  const isGrouped = [...data.train, ...data.test].some(({ together }) => together !== undefined)
+  const testKind = data.testSummary !== null ? 'file' : isGrouped ? 'grouped' : 'stratified'
   return {
     name: request.name,
     created: new Date(parts.createdMs).toISOString(),

@@ -26,15 +26,17 @@ export async function loadTraining() {
       import('../../training/evaluation/compare.ts'),
       import('../../training/evaluation/score-answers.ts'),
     ])
-  const [baselines, repeated, layers, figures, markdown, html, json] = await Promise.all([
-    import('../../training/baselines/baselines.ts'),
-    import('../../training/repeated/cross-validate.ts'),
-    import('../../training/evaluation/logme.ts'),
-    import('../../reports/figures.ts'),
-    import('../../reports/render-markdown.ts'),
-    import('../../reports/render-html.ts'),
-    import('../../reports/to-json.ts'),
-  ])
+  const [baselines, repeated, duplicates, layers, figures, markdown, html, json] =
+    await Promise.all([
+      import('../../training/baselines/baselines.ts'),
+      import('../../training/repeated/cross-validate.ts'),
+      import('../../training/duplicates/find-near-duplicates.ts'),
+      import('../../training/evaluation/logme.ts'),
+      import('../../reports/figures.ts'),
+      import('../../reports/render-markdown.ts'),
+      import('../../reports/render-html.ts'),
+      import('../../reports/to-json.ts'),
+    ])
   return {
     trainHead: training.trainHead,
     evaluateHead: evaluation.evaluateHead,
@@ -46,6 +48,9 @@ export async function loadTraining() {
     scoreAnswers: scoring.scoreAnswers,
     answerByBaselines: baselines.answerByBaselines,
     crossValidateRepeatedly: repeated.crossValidateRepeatedly,
+    findNearDuplicates: duplicates.findNearDuplicates,
+    findCopies: duplicates.findCopies,
+    mostInGroup: duplicates.mostInGroup,
     scoreLayer: layers.scoreLayer,
     predictedClasses: metrics.predictedClasses,
     reliabilityBins: metrics.reliabilityBins,

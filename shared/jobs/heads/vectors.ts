@@ -2,6 +2,7 @@ import type { LabelledExample } from '../../dataset/examples.ts'
 import type { EncoderInfo } from '../../encoder/types.ts'
 import type { TrainingSet } from '../../training/types.ts'
 import { type EmbedJobDeps, type EmbedJobOptions, embedForJob } from '../rows/embed-for-job.ts'
+import { togetherOf } from '../rows/split-examples.ts'
 import { takeRows } from '../rows/take-rows.ts'
 import type { TrainingData } from './data.ts'
 import { inputOf, leaveOutOfData } from './leave-out-unreadable.ts'
@@ -27,6 +28,8 @@ export interface EmbeddedData<Data extends TrainingData = TrainingData> {
   }
   /** Shape [training rows, then test rows] as they were read: 1 where a text was cut. */
   readonly cut: Uint8Array
+  /** Shape [test rows]: the training row that a row of a test file says the same as, or -1. */
+  readonly copies?: Int32Array | undefined
 }
 
 /**
@@ -56,7 +59,7 @@ export function toTrainingSet(
   { labels, multiLabel }: { readonly labels: readonly string[]; readonly multiLabel: boolean },
 ): TrainingSet {
   const indexOf = new Map(labels.map((label, index) => [label, index]))
-  const common = { embeddings, dimension, labels }
+  const common = { embeddings, dimension, labels, together: togetherOf(examples) }
   if (multiLabel) {
     const labelSets = examples.map((example) => example.labels.map((label) => indexOf.get(label)!))
     return { ...common, targets: null, labelSets }

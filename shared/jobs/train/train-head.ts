@@ -5,6 +5,7 @@ import type { RegistryVersion } from '../../registry/types.ts'
 import { describeRowPlaces } from '../../versions/row-places.ts'
 import { repeatWhereFew } from '../heads/baselines.ts'
 import { readTrainingData } from '../heads/data.ts'
+import { keepTogether } from '../heads/keep-together.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import { inputOf } from '../heads/leave-out-unreadable.ts'
 import { makeHead } from '../heads/make-head.ts'
@@ -35,6 +36,7 @@ export async function trainHead(
       if (layer?.report) watch.finish('layers')
       return { ...(await embedData(layer ? { ...deps, ...layer } : deps, data, options)), layer }
     },
+    split: (set, job) => keepTogether(set, request, job),
     async fit(set, job) {
       const { data, vectors } = set
       const { signal, onProgress } = request
@@ -63,8 +65,13 @@ export async function trainHead(
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
       const { method, seed, folds, balance, memory, textReading, dropSuspects } = request
-      const settings = { method, seed, folds, balance, memory, textReading, dropSuspects }
-      const inputs = [encoder.fingerprint, settings]
+      const { nearDuplicates, reading } = request
+      const split = {
+        ...(reading.groupColumn !== undefined && { groupColumn: reading.groupColumn }),
+        ...(nearDuplicates === 'ignore' && { nearDuplicates }),
+      }
+      const fit = { method, seed, folds, balance, memory, textReading, dropSuspects, ...split }
+      const inputs = [encoder.fingerprint, fit]
       const lineage = describeRowPlaces({ train: request.data, test: request.test })
       return { settings: request, lineage, inputs }
     },

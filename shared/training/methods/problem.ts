@@ -18,6 +18,8 @@ export interface Problem {
   readonly targets: Matrix
   /** Shape [rows]: the class; for multi-label the group that folds are balanced by. */
   readonly groups: Int32Array
+  /** Shape [rows]: rows with the same number are in one fold; -1 for those that stand alone. */
+  readonly together?: Int32Array | undefined
   readonly classes: number
   readonly activation: 'softmax' | 'sigmoid'
   readonly folds: readonly Fold[]
@@ -43,7 +45,7 @@ export interface Fold {
 /** Prepares the folds and coordinates of a training set. */
 export async function createProblem(
   kernels: MatrixKernels,
-  data: Pick<Problem, 'rows' | 'targets' | 'groups' | 'activation'>,
+  data: Pick<Problem, 'rows' | 'targets' | 'groups' | 'activation' | 'together'>,
   options: {
     readonly folds: number
     readonly seed: number
@@ -53,7 +55,8 @@ export async function createProblem(
 ): Promise<Problem> {
   const basis = await createBasis(kernels, data.rows)
   const coordinates = await toBasis(kernels, basis, data.rows)
-  const assigned = assignFolds(data.groups, options.folds, createRandom(options.seed))
+  const random = createRandom(options.seed)
+  const assigned = assignFolds(data.groups, options.folds, random, data.together)
   const folds: Fold[] = []
   let offset = 0
   for (let index = 0; index < options.folds; index++) {

@@ -1,4 +1,5 @@
 import type { Random } from '../../lib/maths/random.ts'
+import { assignUnits } from './folds-of-units.ts'
 
 /** Marks a row that is always trained on and never held out. */
 export const NEVER_HELD_OUT = -1
@@ -6,8 +7,15 @@ export const NEVER_HELD_OUT = -1
 /**
  * Assigns each row a fold, every class spread evenly over the folds. The only row of a class is never held
  * out: no classifier could name a class that it has not seen. Shape [rows], values -1 … folds - 1.
+ * @param together shape [rows]: rows with the same number stay in one fold; -1 for those that stand alone
  */
-export function assignFolds(groups: Int32Array, folds: number, random: Random): Int32Array {
+export function assignFolds(
+  groups: Int32Array,
+  folds: number,
+  random: Random,
+  together?: Int32Array | undefined,
+): Int32Array {
+  if (together?.some((unit) => unit >= 0)) return assignUnits(groups, together, folds, random)
   const assigned = new Int32Array(groups.length).fill(NEVER_HELD_OUT)
   let next = 0
   for (const members of membersByGroup(groups)) {

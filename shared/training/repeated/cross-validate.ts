@@ -74,7 +74,7 @@ export async function crossValidateRepeatedly(
   const runs: Run[] = []
   for (let repeat = 0; repeat < repeats; repeat++) {
     const random = createRandom(seed + SEED_STEP * (repeat + 1))
-    const assigned = assignFolds(groups, options.folds, random)
+    const assigned = assignFolds(groups, options.folds, random, set.together)
     for (let fold = 0; fold < options.folds; fold++) {
       const rows = [...assigned.keys()]
       const test = rows.filter((row) => assigned[row] === fold)
