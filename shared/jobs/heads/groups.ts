@@ -26,7 +26,7 @@ export function joinGroups(
   for (const example of examples) {
     const { group } = example
     if (group === undefined) {
-      without.add(`line ${example.line}`)
+      without.add(example.line === undefined ? example.text : `line ${example.line}`)
       continue
     }
     const known = groups.get(group)
