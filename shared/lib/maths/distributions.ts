@@ -109,3 +109,49 @@ export function binomialCdf(k: number, n: number, p: number): number {
   if (k < 0) return 0
   return k >= n ? 1 : betaCdf(1 - p, n - k, k + 1)
 }
+
+/** Probability that a chi-square number with so many degrees of freedom is above x (Abramowitz and Stegun 26.4.19). */
+export function chiSquareSurvival(x: number, freedom: number): number {
+  if (!(x > 0)) return 1
+  const a = freedom / 2
+  const half = x / 2
+  const front = Math.exp(a * Math.log(half) - half - logGamma(a))
+  if (half < a + 1) {
+    let term = 1 / a
+    let sum = term
+    for (let n = 1; n < MAX_TERMS && term > sum * CONVERGED; n++) {
+      term *= half / (a + n)
+      sum += term
+    }
+    return Math.max(0, 1 - front * sum)
+  }
+  // Continued fraction of the upper incomplete gamma function by Lentz's method.
+  const tiny = 1e-300
+  let b = half + 1 - a
+  let c = 1 / tiny
+  let d = 1 / b
+  let value = d
+  for (let n = 1; n < MAX_TERMS; n++) {
+    const numerator = -n * (n - a)
+    b += 2
+    d = 1 / nonZero(numerator * d + b, tiny)
+    c = nonZero(b + numerator / c, tiny)
+    value *= d * c
+    if (Math.abs(d * c - 1) <= 2 * CONVERGED) break
+  }
+  return front * value
+}
+
+/** Probability that a number of Kolmogorov's distribution is above x (Smirnov 1948). */
+export function kolmogorovSurvival(x: number): number {
+  if (!(x > 0)) return 1
+  if (x < 1) {
+    // The alternating series needs many terms here; this one is its theta transform.
+    let sum = 0
+    for (let k = 1; k < 20; k += 2) sum += Math.exp((-k * k * Math.PI ** 2) / (8 * x * x))
+    return 1 - (Math.sqrt(2 * Math.PI) / x) * sum
+  }
+  let sum = 0
+  for (let k = 1; k < 20; k++) sum += (k % 2 === 1 ? 1 : -1) * Math.exp(-2 * k * k * x * x)
+  return Math.min(1, 2 * sum)
+}
