@@ -12,6 +12,7 @@ import type { EncoderDirectory } from '../../shared/serving/models.ts'
 import type { Readiness } from '../../shared/serving/readiness.ts'
 import type { Services } from '../../shared/serving/services.ts'
 import type { SnapshotHooks } from '../../shared/serving/snapshot-hooks.ts'
+import type { AnswerWatch } from '../../shared/serving/watch/answer-watch.ts'
 import type { Upload } from './requests/read-upload.ts'
 
 /** Everything that the application works with; `functions/boot` builds it. */
@@ -19,6 +20,8 @@ export interface ApiDeps {
   readonly services: Services
   readonly encoders: EncoderDirectory
   readonly classifiers: LiveModels
+  /** What classifiers answered. */
+  readonly watch: Pick<AnswerWatch, 'list'>
   readonly config: Config
   readonly log: Logger
   readonly clock: Clock
@@ -81,6 +84,20 @@ export interface ModelUsage {
   readonly truncated: number
 }
 
+/** What one classifier said of the inputs of a request, without any of them. */
+export interface AnsweredBrief {
+  /** `name@v1`. */
+  readonly model: string
+  readonly answers: number
+  /** The most frequent labels with their answers. */
+  readonly labels: Readonly<Record<string, number>>
+  /** Answers without a label. */
+  readonly none?: number
+  readonly meanScore: number
+  /** Share of inputs like the training data; absent without a detector. */
+  readonly inDistribution?: number
+}
+
 /** What a finished inference leaves for headers, log line and metrics, so that they never disagree. */
 export interface Usage {
   /** `name@v1`; several with commas between them. */
@@ -88,6 +105,8 @@ export interface Usage {
   /** The classifiers that answered, such as `intent@v2`, with commas between them. */
   readonly heads?: string
   readonly models: readonly ModelUsage[]
+  /** What the first of the classifiers said. */
+  readonly answered?: readonly AnsweredBrief[]
   readonly inputs: number
   readonly tokens: number
   readonly truncated: number

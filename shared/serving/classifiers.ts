@@ -1,3 +1,4 @@
+import type { ReferenceCounts } from '../drift/test-drift.ts'
 import type { Encoder } from '../encoder/types.ts'
 import type { LookResult } from '../following/registry-watch.ts'
 import type { HeadPlace } from '../head/columns.ts'
@@ -35,6 +36,8 @@ export interface LeasedHead {
   readonly name: string
   readonly version: number
   readonly head: Head
+  /** What its answers in use are tested against; null where the version has nothing. */
+  readonly reference: ReferenceCounts | null
   /** The head's columns in scores of the layout. */
   place(layout: StackLayout): HeadPlace
   /** The head's memory in the projection; null where it has none. */

@@ -1,4 +1,5 @@
 import { DEFAULT_TOP_K, MAX_MODELS } from '../contract/classify.ts'
+import type { AnswerCounts } from '../drift/answer-counts.ts'
 import { findPrompt } from '../encoder/prompts.ts'
 import type { QueueCaller } from '../encoder/queue.ts'
 import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.ts'
@@ -18,6 +19,7 @@ import { encodeAs } from './embed.ts'
 import { rankRows } from './rank-rows.ts'
 import type { InputLimits } from './read-inputs.ts'
 import { checkModality, type GivenInput, type ReadInputs, readInputs } from './read-inputs.ts'
+import type { AnswerWatch } from './watch/answer-watch.ts'
 
 /** Labels that one answer may list: some 20 MB of JSON. */
 const MAX_LISTED_LABELS = 500_000
@@ -27,6 +29,8 @@ const MAX_SLICE_MS = 1
 /** What `classify` works with. */
 export interface ClassifyDeps {
   readonly classifiers: LiveModels
+  /** Counts what is answered. */
+  readonly watch: Pick<AnswerWatch, 'add'>
   readonly limits: InputLimits
 }
 
@@ -66,6 +70,8 @@ export interface ClassifierAnswer {
   readonly predictions: readonly Prediction[]
   /** Shape [inputs, labels]; null unless asked for. */
   readonly probabilities: Float32Array | null
+  /** What was answered, as the log tells it. */
+  readonly counts: AnswerCounts
 }
 
 /** What one encoder read for a request. */
@@ -107,7 +113,7 @@ export async function classify(
       const at = groups.length === 1 ? 0 : groups.findIndex(({ heads }) => heads.includes(head))
       const { batch } = passes[at]!
       answers.push(
-        await answer(head, groups[at]!, batch, read.inputs, request, slice).catch(
+        await answer(deps, head, groups[at]!, batch, read.inputs, request, slice).catch(
           (error: unknown) => {
             onVersions?.([formatModelVersion(head)])
             throw error
@@ -237,6 +243,7 @@ function cutOf(
 }
 
 async function answer(
+  { watch }: ClassifyDeps,
   leased: LeasedHead,
   { group, layout: layoutOf, reading }: ReadingGroup,
   batch: EncodedBatch,
@@ -244,19 +251,24 @@ async function answer(
   request: ClassifyInput,
   slice: TimeSlice,
 ): Promise<ClassifierAnswer> {
-  const { head, memory, shadow } = leased
+  const { head, memory, shadow, reference } = leased
   const layout = layoutOf(batch.projectionId)
   const { topK = DEFAULT_TOP_K, threshold } = request
+  const multiLabel = head.activation === 'sigmoid'
   const rank = { topK, threshold, probabilities: request.probabilities }
   const slot = { head, place: leased.place(layout), stride: layout.columns, memory }
-  const { predictions, probabilities } = await rankRows(slot, batch, rank, slice)
+  // Every label that holds is counted, also those that the answer leaves out.
+  const counted = multiLabel ? { ...rank, topK: head.labels.length } : rank
+  const { predictions: all, probabilities } = await rankRows(slot, batch, counted, slice)
+  const model = formatModelVersion(leased)
+  const counts = watch.add({ model, head, reference }, all, threshold === undefined)
+  const predictions = multiLabel ? all.map((each) => cutLabels(each, topK)) : all
   const encodeFor = (other: Head) => cutOf(request, other.reading)
   shadow?.offer({ group, inputs, reading, encodeFor, batch, layout, rank, predictions })
-  return {
-    model: formatModelVersion(leased),
-    multiLabel: head.activation === 'sigmoid',
-    labels: head.labels,
-    predictions,
-    probabilities,
-  }
+  return { model, multiLabel, labels: head.labels, predictions, probabilities, counts }
+}
+
+function cutLabels(prediction: Prediction, topK: number): Prediction {
+  const { labels } = prediction
+  return labels.length <= topK ? prediction : { ...prediction, labels: labels.slice(0, topK) }
 }

@@ -5,13 +5,14 @@ import type { Config } from '../lib/config/config.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { RegistryReader } from '../registry/types.ts'
 import type { LiveModels } from './classifiers.ts'
-import { type ClassifyInput, type ClassifyResult, classify } from './classify.ts'
+import { type ClassifyDeps, type ClassifyInput, type ClassifyResult, classify } from './classify.ts'
 import { type EmbedDeps, type EmbedInput, type EmbedResult, embed } from './embed.ts'
 import { createLiveDirectory } from './live/live-directory.ts'
 import { createLiveModels } from './live/live-models.ts'
 import type { DefaultEncoder } from './live/open-default-encoder.ts'
 import type { EncoderDirectory } from './models.ts'
 import type { InputLimits } from './read-inputs.ts'
+import { AnswerWatch } from './watch/answer-watch.ts'
 
 /** What a server's models are made with. */
 export interface LiveServiceOptions {
@@ -21,7 +22,10 @@ export interface LiveServiceOptions {
   /** Told of all that is read; null where nothing is kept. */
   readonly memory: RegistryMemory | null
   readonly sources: EncoderSources
-  readonly config: Pick<Config, 'follow' | 'pollSeconds' | 'headsBytes' | 'queueTimeoutMs'> &
+  readonly config: Pick<
+    Config,
+    'follow' | 'pollSeconds' | 'headsBytes' | 'queueTimeoutMs' | 'drift' | 'driftWindow'
+  > &
     InputLimits
   readonly clock: Clock
   readonly log: Logger
@@ -32,6 +36,8 @@ export interface LiveService {
   readonly services: Services
   readonly encoders: EncoderDirectory
   readonly classifiers: LiveModels
+  /** What was answered. */
+  readonly watch: Pick<AnswerWatch, 'list'>
   /** Stops following, lets accepted work finish, closes the encoders. */
   close(): Promise<void>
 }
@@ -61,10 +67,13 @@ export function createLiveService(options: LiveServiceOptions): LiveService {
     faultOf: (name) => classifiers.faultOf(name),
     revalidate: () => classifiers.revalidate(),
   })
+  const window = config.drift === 'on' ? config.driftWindow : null
+  const watch = new AnswerWatch({ window, clock, log })
   return {
-    services: createServices({ encoders, classifiers, limits: config }),
+    services: createServices({ encoders, classifiers, watch, limits: config }),
     encoders,
     classifiers,
+    watch,
     async close() {
       await classifiers.close()
       await live.close()
@@ -73,9 +82,7 @@ export function createLiveService(options: LiveServiceOptions): LiveService {
 }
 
 /** What the use cases work with. */
-export interface ServiceDeps extends EmbedDeps {
-  readonly classifiers: LiveModels
-}
+export interface ServiceDeps extends EmbedDeps, ClassifyDeps {}
 
 /** The use cases that a server offers, bound to their parts. */
 export interface Services {

@@ -116,7 +116,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'api/responses writes what goes out; results come in as values',
   },
   'api/metrics': {
-    imports: { api: 'types' },
+    imports: { api: 'types', drift: 'value' },
     packages: ['prom-client'],
     builtins: false,
     instead: 'api/metrics counts what records and the parts of createApp say',
@@ -260,6 +260,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       ...stored,
       encoder: 'value',
       head: 'value',
+      drift: 'value',
       contract: 'value',
       ...lib,
     },
@@ -501,6 +502,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     packages: [],
     builtins: true,
     instead: 'head is pure mathematics over lib',
+  },
+  drift: {
+    imports: { head: 'types', ...lib },
+    packages: [],
+    builtins: false,
+    instead: 'drift counts answers and compares counts; it opens nothing',
   },
   training: {
     imports: {

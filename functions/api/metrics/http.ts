@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ApiDeps, RequestRecord } from '../types.ts'
+import { addAnswerMetrics } from './answers.ts'
 import { addEncoderMetrics } from './encoders.ts'
 import { addHeadMetrics, addKeyMetrics, addRegistryMetrics, addShadowMetrics } from './models.ts'
 
@@ -26,7 +27,12 @@ export function createMetricsRegistry(): Registry {
 /** Registers the metrics; one registry holds those of one application. */
 export function createHttpMetrics(
   registry: Registry,
-  { encoders, classifiers, keys }: Pick<ApiDeps, 'encoders' | 'classifiers' | 'keys'>,
+  {
+    encoders,
+    classifiers,
+    watch,
+    keys,
+  }: Pick<ApiDeps, 'encoders' | 'classifiers' | 'watch' | 'keys'>,
 ): HttpMetrics {
   const registers = [registry]
   const requests = new Counter({
@@ -68,6 +74,7 @@ export function createHttpMetrics(
   addEncoderMetrics(registry, encoders)
   addHeadMetrics(registry, classifiers)
   addShadowMetrics(registry, classifiers)
+  addAnswerMetrics(registry, watch)
   addRegistryMetrics(registry, classifiers)
   if (keys) addKeyMetrics(registry, keys)
 

@@ -1,14 +1,20 @@
 import { FINGERPRINT_HEADER, MODEL_HEADER } from '../../../shared/contract/embed.ts'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
+import type { ClassifierAnswer } from '../../../shared/serving/classify.ts'
 import type { EmbedResult } from '../../../shared/serving/embed.ts'
-import type { ApiContext, RequestRecord, Usage } from '../types.ts'
+import type { AnsweredBrief, ApiContext, RequestRecord, Usage } from '../types.ts'
+
+/** A line of the log tells of so many classifiers, and of each so many labels, cut to so many characters. */
+const TOLD_HEADS = 5
+const TOLD_LABELS = 5
+const TOLD_LENGTH = 64
 
 /** Puts what an inference cost and who answered into the record of its request, and which encoders ran into the headers. */
 export function recordUsage(
   c: ApiContext,
   passes: readonly [EmbedResult, ...EmbedResult[]],
-  answers: readonly { readonly model: string }[] = [],
+  answers: readonly Pick<ClassifierAnswer, 'model' | 'counts'>[] = [],
 ): Usage {
   const models = passes.map(({ info, batch }) => ({
     model: formatModelVersion(info),
@@ -23,7 +29,10 @@ export function recordUsage(
   )
   const usage: Usage = {
     model: models.map(({ model }) => model).join(', '),
-    ...(answers.length > 0 ? { heads: answers.map(({ model }) => model).join(', ') } : {}),
+    ...(answers.length > 0 && {
+      heads: answers.map(({ model }) => model).join(', '),
+      answered: answers.slice(0, TOLD_HEADS).map(describeCounts),
+    }),
     models,
     inputs: passes[0].batch.tokens.length,
     tokens: models.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -42,6 +51,26 @@ export function recordUsage(
     'x-truncated': String(usage.truncated),
   }
   return usage
+}
+
+/** Labels are words of the operator's; texts are not repeated. */
+function describeCounts({
+  model,
+  counts,
+}: Pick<ClassifierAnswer, 'model' | 'counts'>): AnsweredBrief {
+  const { answers, labels, none, judged, inside } = counts
+  const sorted = [...labels].sort(([, a], [, b]) => b - a).slice(0, TOLD_LABELS)
+  const told = sorted.map(([label, count]) => [label.slice(0, TOLD_LENGTH), count] as const)
+  return {
+    ...{ model, answers, labels: Object.fromEntries(told) },
+    ...(none > 0 && { none }),
+    meanScore: roundShare(answers > 0 ? counts.scoreSum / answers : 0),
+    ...(judged > 0 && { inDistribution: roundShare(inside / judged) }),
+  }
+}
+
+function roundShare(share: number): number {
+  return Math.round(share * 10_000) / 10_000
 }
 
 /** To whole microseconds. */

@@ -86,6 +86,15 @@ const configSchema = z.object({
     variable: 'ESPALIER_METRICS',
     doc: 'Whether the metrics are answered. Their numbers are those of one process: turn it off where several answer at one address.',
   }),
+  drift: choice(['on', 'off'], 'on', {
+    variable: 'ESPALIER_DRIFT',
+    doc: 'Whether answers of classifiers are tested for drift. They are counted in any case.',
+  }),
+  driftWindow: integer(100, 1_000_000, 1000, {
+    variable: 'ESPALIER_DRIFT_WINDOW',
+    unit: 'answers',
+    doc: 'Answers of one version that a test for drift takes together. More of them show smaller changes, later.',
+  }),
   follow: choice(['timer', 'request'], 'timer', {
     variable: 'ESPALIER_FOLLOW',
     doc: 'When a server reads the registry: by a timer, or when a request comes, for hosts that stop timers between requests.',

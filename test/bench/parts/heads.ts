@@ -8,6 +8,7 @@ import { openRegistry } from '../../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../../shared/registry/stores/memory/store.ts'
 import { classify } from '../../../shared/serving/classify.ts'
 import { createLiveModels } from '../../../shared/serving/live/live-models.ts'
+import { AnswerWatch } from '../../../shared/serving/watch/answer-watch.ts'
 import { createFixedSupply } from '../../fakes/fixed-supply.ts'
 import { type BenchContext, passTeller } from '../context.ts'
 import { interleave } from '../lib/interleave.ts'
@@ -170,7 +171,8 @@ async function openCase(
     clock: systemClock,
     log: silentLogger,
   })
-  const deps = { encoder, classifiers, limits: LIMITS }
+  const watch = new AnswerWatch({ window: 1000, clock: systemClock, log: silentLogger })
+  const deps = { encoder, classifiers, watch, limits: LIMITS }
   const model = headNames(shape, count)
   return {
     name: `${count} × ${shape.kind}`,
