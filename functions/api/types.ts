@@ -94,6 +94,8 @@ export interface AnsweredBrief {
   /** Answers without a label. */
   readonly none?: number
   readonly meanScore: number
+  /** Answers by their best score: each bin by its upper limit. */
+  readonly scores: Readonly<Record<string, number>>
   /** Share of inputs like the training data; absent without a detector. */
   readonly inDistribution?: number
 }

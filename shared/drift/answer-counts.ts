@@ -92,6 +92,15 @@ export function binOf(score: number): number {
   return bin
 }
 
+/** The bins that have something, each by its upper limit: `{"0.9":2,"1":14}`. */
+export function nameBins(scores: readonly number[]): Record<string, number> {
+  const named: Record<string, number> = {}
+  for (const [bin, count] of scores.entries()) {
+    if (count > 0) named[String(SCORE_EDGES[bin] ?? 1)] = count
+  }
+  return named
+}
+
 function increase(counts: Map<string, number>, label: string, count: number): void {
   counts.set(label, (counts.get(label) ?? 0) + count)
 }

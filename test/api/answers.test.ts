@@ -92,6 +92,15 @@ describe('what was answered', () => {
     const data = await predictionsOf({ model: ['intent', 'topic'], inputs: TEXTS })
     const [intent, topic] = [0, 1].map((at) => data.map(({ predictions }) => predictions[at]!))
     const mean = intent!.reduce((sum, { score }) => sum + score, 0) / TEXTS.length
+    const edges = [
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => i / 10),
+      0.95,
+      0.98,
+      0.99,
+      0.995,
+      0.999,
+      1,
+    ]
     const inside = intent!.filter((each) => each.in_distribution).length / TEXTS.length
     expect(lastLine().answered).toEqual([
       {
@@ -99,6 +108,7 @@ describe('what was answered', () => {
         answers: TEXTS.length,
         labels: countBy(intent!.map((each) => each.label!)),
         meanScore: expect.closeTo(mean, 3),
+        scores: countBy(intent!.map(({ score }) => String(edges.find((edge) => score <= edge)))),
         inDistribution: expect.closeTo(inside, 3),
       },
       {
@@ -106,6 +116,7 @@ describe('what was answered', () => {
         answers: TEXTS.length,
         labels: countBy(topic!.map((each) => each.label!)),
         meanScore: expect.any(Number),
+        scores: expect.any(Object),
       },
     ])
     expect(JSON.stringify(deps.log.lines)).not.toContain('text number')

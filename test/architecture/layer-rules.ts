@@ -46,6 +46,7 @@ const jobParts = {
   ...stored,
   encoder: 'types',
   head: 'value',
+  drift: 'value',
   dataset: 'value',
   reports: 'dynamic',
   ...trained,
@@ -110,7 +111,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: 'api/requests reads what comes in and calls no service',
   },
   'api/responses': {
-    imports: { api: 'types', contract: 'value', serving: 'types', lib: 'value' },
+    imports: { api: 'types', contract: 'value', serving: 'types', drift: 'value', lib: 'value' },
     packages: ['hono', 'zod', '@asteasolutions/zod-to-openapi'],
     builtins: true,
     instead: 'api/responses writes what goes out; results come in as values',

@@ -1,4 +1,5 @@
 import { FINGERPRINT_HEADER, MODEL_HEADER } from '../../../shared/contract/embed.ts'
+import { nameBins } from '../../../shared/drift/answer-counts.ts'
 import type { Clock } from '../../../shared/lib/clock.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { ClassifierAnswer } from '../../../shared/serving/classify.ts'
@@ -65,6 +66,7 @@ function describeCounts({
     ...{ model, answers, labels: Object.fromEntries(told) },
     ...(none > 0 && { none }),
     meanScore: roundShare(answers > 0 ? counts.scoreSum / answers : 0),
+    scores: nameBins(counts.scores),
     ...(judged > 0 && { inDistribution: roundShare(inside / judged) }),
   }
 }
