@@ -17,6 +17,7 @@ import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct } from 'constructs'
 import { SettingError } from '../settings/setting-error.ts'
+import { DriftWatch } from './drift-watch.ts'
 import type { EndpointAlarm, MonitoredEndpoint } from './endpoint.ts'
 import { JobAlerts, type MonitoredJobs } from './job-alerts.ts'
 import type { ModelEvents } from './model-events.ts'
@@ -84,9 +85,11 @@ export class Operations extends Construct {
     this.dashboard = new Dashboard(this, 'Dashboard', { defaultInterval: Duration.days(1) })
     const alarms: Alarm[] = []
     for (const endpoint of endpoints) {
-      const own = endpoint.alarms().map((alarm) => this.#alarm(endpoint.endpointName, alarm))
+      const drift = new DriftWatch(this, `${endpoint.endpointName}Answers`, endpoint)
+      const watched = [...endpoint.alarms(), drift.alarm()]
+      const own = watched.map((alarm) => this.#alarm(endpoint.endpointName, alarm))
       alarms.push(...own)
-      this.#showEndpoint(endpoint, own)
+      this.#showEndpoint(endpoint, drift, own)
     }
     for (const each of jobs) {
       const alerts = new JobAlerts(this, `${each.jobsName}Alerts`, {
@@ -153,7 +156,7 @@ export class Operations extends Construct {
     return alarm
   }
 
-  #showEndpoint(endpoint: MonitoredEndpoint, alarms: readonly Alarm[]): void {
+  #showEndpoint(endpoint: MonitoredEndpoint, drift: DriftWatch, alarms: readonly Alarm[]): void {
     const { endpointName: name, logGroup } = endpoint
     const graph = (title: string, metric: IMetric) =>
       new GraphWidget({ title: `${name}: ${title}`, left: [metric], width: 8 })
@@ -174,6 +177,7 @@ export class Operations extends Construct {
       graph('time to answer, p99', endpoint.metricLatency()),
     )
     this.dashboard.addWidgets(table('models and versions', BY_MODEL), table('errors', ERRORS))
+    this.dashboard.addWidgets(...drift.widgets())
     this.dashboard.addWidgets(
       new AlarmStatusWidget({ title: `${name}: alarms`, alarms: [...alarms], width: 24 }),
     )

@@ -89,8 +89,8 @@ export interface AnsweredBrief {
   /** `name@v1`. */
   readonly model: string
   readonly answers: number
-  /** The most frequent labels with their answers. */
-  readonly labels: Readonly<Record<string, number>>
+  /** The most frequent labels, first. */
+  readonly labels: readonly { readonly label: string; readonly answers: number }[]
   /** Answers without a label. */
   readonly none?: number
   readonly meanScore: number

@@ -57,6 +57,12 @@ function countBy(values: readonly string[]): Record<string, number> {
   return counts
 }
 
+/** The most frequent first, as lines of the log have them. */
+const listed = (labels: readonly string[]) =>
+  Object.entries(countBy(labels))
+    .map(([label, answers]) => ({ label, answers }))
+    .sort((a, b) => b.answers - a.answers)
+
 /** Of the last request for an answer. */
 const lastLine = () =>
   deps.log.lines.filter(({ fields }) => String(fields.path).endsWith('/classify')).at(-1)!.fields
@@ -106,7 +112,7 @@ describe('what was answered', () => {
       {
         model: 'intent@v1',
         answers: TEXTS.length,
-        labels: countBy(intent!.map((each) => each.label!)),
+        labels: listed(intent!.map((each) => each.label!)),
         meanScore: expect.closeTo(mean, 3),
         scores: countBy(intent!.map(({ score }) => String(edges.find((edge) => score <= edge)))),
         inDistribution: expect.closeTo(inside, 3),
@@ -114,7 +120,7 @@ describe('what was answered', () => {
       {
         model: 'topic@v1',
         answers: TEXTS.length,
-        labels: countBy(topic!.map((each) => each.label!)),
+        labels: listed(topic!.map((each) => each.label!)),
         meanScore: expect.any(Number),
         scores: expect.any(Object),
       },

@@ -123,6 +123,23 @@ describe('what is watched', () => {
     expect(synthesis.text(STACK)).not.toContain('Fn::Split')
   })
 
+  it('is drift: lines of its tests are counted where they give an alarm, by endpoint', () => {
+    const filters = ofType(synthesis, STACK, 'AWS::Logs::MetricFilter')
+    expect(filters).toHaveLength(2)
+    for (const { Properties } of filters) {
+      // As the service logs them: {"msg":"drift","alarm":true,…}.
+      expect(Properties?.FilterPattern).toBe('{ ($.msg = "drift") && ($.alarm IS TRUE) }')
+      const made = Properties?.MetricTransformations as readonly Readonly<Record<string, string>>[]
+      expect(made).toHaveLength(1)
+      expect(made[0]).toMatchObject({ MetricNamespace: 'Espalier', MetricValue: '1' })
+      // Without calls there is no value, and nothing to be paid for.
+      expect(made[0]).not.toHaveProperty('DefaultValue')
+      const alarm = alarms.find((each) => each.MetricName === made[0]!.MetricName)
+      expect(alarm).toMatchObject({ Statistic: 'Sum', Period: 3600, Threshold: 0 })
+      expect(alarm?.AlarmDescription).toContain('"drift"')
+    }
+  })
+
   it('is every kind of job', () => {
     const described = alarms.map(({ AlarmDescription }) => AlarmDescription)
     expect(described).toContain('Espalier Train: A job failed for good: see its log')
@@ -223,7 +240,10 @@ describe('what is watched', () => {
     const [dashboard] = ofType(synthesis, STACK, 'AWS::CloudWatch::Dashboard')
     const body = JSON.stringify(dashboard?.Properties?.DashboardBody)
     for (const title of ['CpuApi', 'GpuApi']) {
-      for (const what of ['requests', 'errors', 'time to answer, p99', 'models and versions']) {
+      for (const what of [
+        ...['requests', 'errors', 'time to answer, p99', 'models and versions'],
+        ...['scores and inputs like the training data', 'labels', 'tests for drift'],
+      ]) {
         expect(body).toContain(`${title}: ${what}`)
       }
     }

@@ -61,9 +61,12 @@ function describeCounts({
 }: Pick<ClassifierAnswer, 'model' | 'counts'>): AnsweredBrief {
   const { answers, labels, none, judged, inside } = counts
   const sorted = [...labels].sort(([, a], [, b]) => b - a).slice(0, TOLD_LABELS)
-  const told = sorted.map(([label, count]) => [label.slice(0, TOLD_LENGTH), count] as const)
+  const told = sorted.map(([label, count]) => ({
+    label: label.slice(0, TOLD_LENGTH),
+    answers: count,
+  }))
   return {
-    ...{ model, answers, labels: Object.fromEntries(told) },
+    ...{ model, answers, labels: told },
     ...(none > 0 && { none }),
     meanScore: roundShare(answers > 0 ? counts.scoreSum / answers : 0),
     scores: nameBins(counts.scores),

@@ -17,7 +17,7 @@ const predictionSchema = z.object({
 const answeredSchema = z.object({
   model: z.string(),
   answers: z.int().min(0),
-  labels: z.record(z.string(), z.int().min(0)),
+  labels: z.array(z.object({ label: z.string(), answers: z.int().min(0) })),
   none: z.int().min(0).default(0),
   meanScore: z.number(),
   scores: z.record(z.string(), z.int().min(0)),
@@ -77,7 +77,7 @@ export async function readAnswers(
 
 function addLogged(counts: AnswerCounts, logged: Answered, multiLabel: boolean): void {
   const { answers, labels, none, meanScore, scores, inDistribution } = logged
-  const listed = Object.values(labels).reduce((sum, count) => sum + count, 0)
+  const listed = labels.reduce((sum, each) => sum + each.answers, 0)
   const one = new AnswerCounts()
   one.answers = answers
   one.none = none
@@ -87,7 +87,7 @@ function addLogged(counts: AnswerCounts, logged: Answered, multiLabel: boolean):
     one.usual = answers
     one.usualNone = none
   }
-  for (const [label, count] of Object.entries(labels)) {
+  for (const { label, answers: count } of labels) {
     one.labels.set(label, count)
     if (isWhole) one.usualLabels.set(label, count)
   }
