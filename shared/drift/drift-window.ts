@@ -1,17 +1,10 @@
 import { AnswerCounts } from './answer-counts.ts'
-import { type DriftResult, type ReferenceCounts, testDrift } from './test-drift.ts'
+import { type DriftBaseline, type DriftResult, testDrift } from './test-drift.ts'
 
 /** A window begins this long after the last one began, at the earliest: no more tests than hours. */
 export const WINDOW_MS = 3_600_000
 /** A request adds at most so much of a window: answers of one request are often alike. */
 const LARGEST_PART = 0.1
-
-/** What a window tests by. */
-export interface DriftBaseline {
-  readonly reference: ReferenceCounts
-  /** Those of the head, in its order. */
-  readonly labels: readonly string[]
-}
 
 /** What is known of drift in the answers of one version. */
 export interface DriftState {
@@ -52,7 +45,7 @@ export class DriftWindow {
     }
     this.#window.merge(answers)
     if (this.#window.answers < this.#size) return null
-    const result = testDrift(baseline.reference, baseline.labels, this.#window)
+    const result = testDrift(baseline, this.#window)
     this.#window = null
     if (result === null) return null
     this.#windows++

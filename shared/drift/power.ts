@@ -1,6 +1,6 @@
 import { fisherExactTest } from '../lib/maths/count-tests.ts'
 import { kolmogorovSurvival } from '../lib/maths/distributions.ts'
-import { FALSE_ALARM_RATE, LEAST_ANSWERS, LEAST_ROWS, type ReferenceCounts } from './test-drift.ts'
+import { FALSE_ALARM_RATE, isUsable, LEAST_ANSWERS, type ReferenceCounts } from './test-drift.ts'
 
 /** The change that the figures are about: of like inputs so many fewer in a hundred. */
 export const SHOWN_FALL = 0.1
@@ -18,8 +18,9 @@ export function answersNeeded(
   reference: ReferenceCounts,
   rate: number = FALSE_ALARM_RATE,
 ): number | null {
-  if (reference.rows < LEAST_ROWS) return null
-  const isFound = reference.judged > 0 ? findsFall(reference, rate / 2) : findsMove(reference, rate)
+  if (!isUsable(reference)) return null
+  const { inDistribution, rows } = reference
+  const isFound = inDistribution ? findsFall(inDistribution, rate / 2) : findsMove(rows, rate)
   let high: number = LEAST_ANSWERS
   while (high < MOST_ANSWERS && !isFound(high)) high *= 2
   if (!isFound(high)) return null
@@ -33,7 +34,7 @@ export function answersNeeded(
 }
 
 /** The sampling error of the answers, and of the rows, goes the wrong way once in ten times. */
-function findsFall({ judged, inside }: ReferenceCounts, rate: number) {
+function findsFall({ rows: judged, inside }: { rows: number; inside: number }, rate: number) {
   const share = inside / judged
   const fallen = Math.max(0, share - SHOWN_FALL)
   return (answers: number): boolean => {
@@ -43,7 +44,7 @@ function findsFall({ judged, inside }: ReferenceCounts, rate: number) {
   }
 }
 
-function findsMove({ rows }: ReferenceCounts, rate: number) {
+function findsMove(rows: number, rate: number) {
   return (answers: number): boolean => {
     const size = Math.sqrt((answers * rows) / (answers + rows))
     return kolmogorovSurvival(SHOWN_DISTANCE * size - NINE_OF_TEN / 2) < rate

@@ -1,10 +1,12 @@
+import type { Head } from '../head/head.ts'
+import type { AnswerReference } from '../lib/manifests/answers-file.ts'
 import {
   type CountTest,
   fisherExactTest,
   homogeneityTest,
   orderedBinsTest,
 } from '../lib/maths/count-tests.ts'
-import type { AnswerCounts } from './answer-counts.ts'
+import { type AnswerCounts, SCORE_BINS } from './answer-counts.ts'
 
 /**
  * How often answers that are as ever are taken for others, at most: one test in 10,000. A process tests once an hour
@@ -18,19 +20,12 @@ export const LEAST_ROWS = 50
 const LISTED_LABELS = 5
 
 /** What answers are compared with: those of one version on rows that it has not learnt, or in use. */
-export interface ReferenceCounts {
-  readonly rows: number
-  readonly multiLabel: boolean
-  /** Rows that got each label, in the order of the head's labels. */
-  readonly labels: readonly number[]
-  /** Rows that got none. */
-  readonly none: number
-  /** Best scores, in the bins of `SCORE_EDGES`. */
-  readonly scores: readonly number[]
-  readonly scoreSum: number
-  /** Rows that a detector judged, and those of them that are like the training data. */
-  readonly judged: number
-  readonly inside: number
+export type ReferenceCounts = Omit<AnswerReference, 'source'>
+
+/** What a version is tested by. */
+export interface DriftBaseline {
+  readonly reference: ReferenceCounts
+  readonly head: Pick<Head, 'labels' | 'activation'>
 }
 
 /** One property of the answers in two samples. */
@@ -68,16 +63,17 @@ export interface DriftResult {
 /**
  * Tests answers against a reference: scores by Kolmogorov and Smirnov, like inputs by Fisher's exact test, labels by
  * chi-square. The sampling error of both sides counts. Null where either side is too few to tell.
- * @param labels those of the head, in its order
  */
 export function testDrift(
-  reference: ReferenceCounts,
-  labels: readonly string[],
+  baseline: DriftBaseline,
   window: AnswerCounts,
   rate = FALSE_ALARM_RATE,
 ): DriftResult | null {
-  if (window.answers < LEAST_ANSWERS || reference.rows < LEAST_ROWS) return null
-  const isJudged = window.judged > 0 && reference.judged > 0
+  if (window.answers < LEAST_ANSWERS || !isUsable(baseline.reference)) return null
+  const { reference } = baseline
+  const { labels } = baseline.head
+  const { rows: judged, inside } = reference.inDistribution ?? { rows: 0, inside: 0 }
+  const isJudged = window.judged > 0 && judged > 0
   const tests = isJudged ? 2 : 1
   const judge = (expected: number, observed: number, pValue: number | null): DriftTest => ({
     ...{ expected, observed, pValue },
@@ -89,13 +85,10 @@ export function testDrift(
     Math.min(1, tests * orderedBinsTest(window.scores, reference.scores).pValue),
   )
   const inDistribution = judge(
-    shareOf(reference.inside, reference.judged),
+    shareOf(inside, judged),
     shareOf(window.inside, window.judged),
     isJudged
-      ? Math.min(
-          1,
-          tests * fisherExactTest(window.inside, window.judged, reference.inside, reference.judged),
-        )
+      ? Math.min(1, tests * fisherExactTest(window.inside, window.judged, inside, judged))
       : null,
   )
   const expected = [...reference.labels, reference.none]
@@ -109,20 +102,25 @@ export function testDrift(
     labels: judge(
       0,
       isLabelled ? moved.reduce((sum, each) => sum + distance(each), 0) / 2 : 0,
-      isLabelled ? testLabels(reference, expected, window.usual, observed).pValue : null,
+      isLabelled ? testLabels(baseline, expected, window.usual, observed).pValue : null,
     ),
     moved: isLabelled ? moved.slice(0, LISTED_LABELS).filter((each) => distance(each) > 0) : [],
   }
 }
 
+/** Whether a reference has rows enough to test by, in the bins of this program. */
+export function isUsable({ rows, scores }: ReferenceCounts): boolean {
+  return rows >= LEAST_ROWS && scores.length === SCORE_BINS
+}
+
 /** Exclusive labels are one draw of many; with several a row each is a share of its own, and the least p counts for all. */
 function testLabels(
-  { rows, multiLabel }: ReferenceCounts,
+  { reference: { rows }, head }: DriftBaseline,
   expected: readonly number[],
   answers: number,
   observed: readonly number[],
 ): CountTest {
-  if (!multiLabel) {
+  if (head.activation === 'softmax') {
     const { statistic, pValue } = homogeneityTest(observed, expected)
     // Far out the approximation is too small, by half at most where cells have five.
     return { statistic, pValue: Math.min(1, 2 * pValue) }

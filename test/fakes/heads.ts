@@ -1,10 +1,11 @@
+import { type AnswerFacts, encodeAnswers } from '../../shared/head/answers.ts'
 import { alignUp, encodeHead, HEADER_OFFSET } from '../../shared/head/encode.ts'
 import type { Head } from '../../shared/head/head.ts'
 import { createRandom } from '../../shared/lib/maths/random.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { describeHead, HEAD_FILE } from '../../shared/versions/head-version.ts'
+import { ANSWERS_FILE, describeHead, HEAD_FILE } from '../../shared/versions/head-version.ts'
 
 /** The family of the fake encoder. */
 export const FAKE_FAMILY = 'a'.repeat(64)
@@ -62,16 +63,20 @@ export async function publishHead(
   registry: Registry,
   name: string,
   head: Head,
-  options: { alias?: string | null; bytes?: Uint8Array } = {},
+  options: { alias?: string | null; bytes?: Uint8Array; answers?: AnswerFacts } = {},
 ): Promise<number> {
   const bytes = options.bytes ?? encodeHead(head)
+  const answers = options.answers && encodeAnswers(options.answers)
   const card = describeHead(head, { method: 'softmax', why: 'test', headBytes: bytes.byteLength })
   const { version } = await registry.publish({
     name,
     kind: 'classifier',
     family: head.family,
     metadata: card,
-    files: [{ path: HEAD_FILE, source: { bytes } }],
+    files: [
+      { path: HEAD_FILE, source: { bytes } },
+      ...(answers ? [{ path: ANSWERS_FILE, source: { bytes: answers } }] : []),
+    ],
   })
   const alias = options.alias === undefined ? 'champion' : options.alias
   if (alias) await registry.promote(name, version.version, { alias })

@@ -1,41 +1,69 @@
+import { AnswerCounts, countAnswers } from '../../drift/answer-counts.ts'
 import type { AnswerFacts } from '../../head/answers.ts'
 import type { Head } from '../../head/head.ts'
 import type { TrainedHead } from '../../training/types.ts'
 
-/** Bins of the best score, of equal width from 0 to 1. */
-const SCORE_BINS = 20
+/** Test rows from which on they alone are the reference: with fewer, the rows of the cross-validation join them. */
+const ENOUGH_TEST_ROWS = 300
 
-/** What the rows that were held out of the training say of the answers of a head; nothing where none was. */
-export function describeAnswers({ head, outOfFold }: TrainedHead): AnswerFacts {
-  if (outOfFold === undefined || outOfFold.rows.length === 0) return {}
-  const { data, rows, columns } = outOfFold.probabilities
-  const labels = new Array<number>(columns).fill(0)
-  const scores = new Array<number>(SCORE_BINS).fill(0)
-  for (let row = 0; row < rows; row++) {
-    const own = data.subarray(row * columns, (row + 1) * columns)
-    const best = indexOfBest(own)
-    const bin = Math.min(Math.floor(own[best]! * SCORE_BINS), SCORE_BINS - 1)
-    scores[bin] = scores[bin]! + 1
-    for (const label of labelsOf(head, own, best)) labels[label] = labels[label]! + 1
+type Reference = NonNullable<AnswerFacts['reference']>
+
+/**
+ * What rows that the head has not learnt say of its answers; nothing where there are none. Answers to test rows are
+ * those of this very head. Those of a cross-validation are of heads that learnt less, and a little less sure.
+ */
+export function describeAnswers(
+  { head, outOfFold }: TrainedHead,
+  test: AnswerCounts | null,
+): AnswerFacts {
+  const all = new AnswerCounts()
+  if (test !== null) all.merge(test)
+  const joins = all.answers < ENOUGH_TEST_ROWS && outOfFold !== undefined
+  if (joins) all.merge(countHeldOut(head, outOfFold))
+  if (all.answers === 0) return {}
+  const source = joins ? 'held-out' : 'test'
+  return { reference: toReference(all, head.labels, source) }
+}
+
+/** Counts as a version keeps them. */
+export function toReference(
+  counts: AnswerCounts,
+  labels: Head['labels'],
+  source: Reference['source'],
+): Reference {
+  const { usual, usualLabels, usualNone, judged, inside } = counts
+  return {
+    source,
+    rows: usual,
+    labels: labels.map((label) => usualLabels.get(label) ?? 0),
+    none: usualNone,
+    scores: [...counts.scores],
+    scoreSum: Number(counts.scoreSum.toPrecision(9)),
+    inDistribution: judged > 0 ? { rows: judged, inside } : null,
   }
-  // The detector's share among held-out rows is what its threshold was set to.
-  return { reference: { rows, labels, scores, inDistribution: null } }
 }
 
-/** Places of the labels that a row is given. */
-function labelsOf({ thresholds }: Head, own: Float32Array, best: number): number[] {
-  if (thresholds === null) return [best]
-  const given: number[] = []
-  thresholds.forEach((threshold, label) => {
-    if (own[label]! >= threshold) given.push(label)
+/** The detector's own rows are left out: its threshold was set so that a fixed share of them passes. */
+function countHeldOut(
+  { labels, thresholds, activation }: Head,
+  { probabilities: { data, rows, columns } }: NonNullable<TrainedHead['outOfFold']>,
+): AnswerCounts {
+  const multiLabel = activation === 'sigmoid'
+  const answers = Array.from({ length: rows }, (_, row) => {
+    const own = data.subarray(row * columns, (row + 1) * columns)
+    let best = 0
+    own.forEach((p, label) => {
+      if (p > own[best]!) best = label
+    })
+    const given = multiLabel
+      ? labels.filter((_, label) => own[label]! >= (thresholds?.[label] ?? 0.5))
+      : [labels[best]!]
+    return {
+      label: given[0] ?? null,
+      score: own[best]!,
+      labels: given.map((label) => ({ label })),
+      inDistribution: null,
+    }
   })
-  return given
-}
-
-function indexOfBest(own: Float32Array): number {
-  let best = 0
-  own.forEach((p, label) => {
-    if (p > own[best]!) best = label
-  })
-  return best
+  return countAnswers(answers, { multiLabel })
 }

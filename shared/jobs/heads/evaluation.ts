@@ -1,4 +1,5 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
+import { type AnswerCounts, countAnswers } from '../../drift/answer-counts.ts'
 import type { Head } from '../../head/head.ts'
 import type {
   ReportConfusion,
@@ -21,6 +22,8 @@ export interface Evaluation {
   readonly truth: readonly (readonly number[])[]
   /** Share of the rows that the detector takes for its own; null without a detector. */
   readonly inDistribution: number | null
+  /** What the head said, as answers in use are counted. */
+  readonly counts: AnswerCounts
 }
 
 export interface EvaluationOptions extends Compute {
@@ -54,6 +57,7 @@ export async function evaluateOnRows(
     correct: right,
     truth: measured.answers.truth,
     inDistribution,
+    counts: countMeasured(head, measured),
     test: {
       rows: examples.length,
       accuracy: accuracy.value,
@@ -88,6 +92,22 @@ export async function evaluateOnRows(
       }),
     },
   }
+}
+
+function countMeasured(
+  { labels, activation, detector }: Head,
+  { answers, predicted, probabilities, oodScores }: Measured,
+): AnswerCounts {
+  const counted = answers.said.map((said, row) => {
+    const given = said.map((label) => ({ label: labels[label]! }))
+    return {
+      label: given[0]?.label ?? null,
+      score: probabilities[row * labels.length + predicted[row]!]!,
+      labels: given,
+      inDistribution: oodScores && oodScores[row]! <= detector!.threshold,
+    }
+  })
+  return countAnswers(counted, { multiLabel: activation === 'sigmoid' })
 }
 
 /** Wrong answers, the most confident first; with several labels an image none are named. */

@@ -223,7 +223,7 @@ async function conclude<
   const warnings = [...set.data.warnings, ...copies]
   const data = { ...set.data, warnings: [...warnings, ...(fit.warnings ?? [])] }
   const bytes = encodeHead(trained.head)
-  const answers = encodeAnswers(describeAnswers(trained))
+  const answers = encodeAnswers(describeAnswers(trained, evaluation?.counts ?? null))
   signal?.throwIfAborted()
   const encoder = (await plug.publishEncoder?.(set, fit)) ?? {
     model: formatModelVersion(vectors.encoder),

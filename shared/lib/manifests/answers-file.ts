@@ -4,13 +4,18 @@ const MAX_LABELS = 100_000
 
 const count = z.int().min(0)
 
-/** What the answers to rows that were not learnt looked like, to compare later ones with. */
+/** What answers that are as they should be looked like, to compare later ones with. */
 const referenceSchema = z.object({
+  /** Test rows, those and the rows of a cross-validation, or answers in use. */
+  source: z.enum(['test', 'held-out', 'use']),
   rows: z.int().min(1),
   /** Rows whose answer has each label, in the order of the head's labels. */
   labels: z.array(count).min(1).max(MAX_LABELS),
-  /** Rows by their best score, in bins of equal width from 0 to 1. */
+  /** Rows whose answer has none. */
+  none: count,
+  /** Rows by their best score, in the bins that are counted in use. */
   scores: z.array(count).min(2).max(100),
+  scoreSum: z.number().min(0),
   /** Rows that the detector was asked about, and those it took for in distribution; null where there is none. */
   inDistribution: z.object({ rows: z.int().min(1), inside: count }).nullable(),
 })

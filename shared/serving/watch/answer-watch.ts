@@ -1,6 +1,6 @@
 import { AnswerCounts, countAnswers } from '../../drift/answer-counts.ts'
 import { type DriftState, DriftWindow } from '../../drift/drift-window.ts'
-import type { DriftResult, ReferenceCounts } from '../../drift/test-drift.ts'
+import { type DriftResult, isUsable, type ReferenceCounts } from '../../drift/test-drift.ts'
 import type { Head } from '../../head/head.ts'
 import type { Prediction } from '../../head/predict.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -74,7 +74,7 @@ export class AnswerWatch {
       const most = entry.drift.largestPart
       const part =
         predictions.length > most ? countAnswers(predictions.slice(0, most), options) : counts
-      const baseline = { reference, labels: head.labels }
+      const baseline = { reference, head }
       const result = entry.drift.add(part, baseline, this.#options.clock.monotonicMs())
       if (result) this.#tell(model, result)
     }
@@ -99,7 +99,10 @@ export class AnswerWatch {
       counts: new AnswerCounts(),
       labels: head.labels,
       listed: new Set(head.labels.slice(0, MAX_LABELS)),
-      drift: window !== null && reference !== null ? new DriftWindow(window) : null,
+      drift:
+        window !== null && reference !== null && isUsable(reference)
+          ? new DriftWindow(window)
+          : null,
     }
     this.#entries.set(model, entry)
     const [oldest] = this.#entries.keys()

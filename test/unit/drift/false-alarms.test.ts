@@ -47,14 +47,19 @@ function draw(traffic: Traffic, answers: number, random: Random): AnswerCounts {
 function referenceOf(counts: AnswerCounts): ReferenceCounts {
   const { answers: rows, none, scores, scoreSum, judged, inside } = counts
   const labels = LABELS.map((label) => counts.labels.get(label) ?? 0)
-  return { rows, multiLabel: false, labels, none, scores, scoreSum, judged, inside }
+  return { rows, labels, none, scores, scoreSum, inDistribution: { rows: judged, inside } }
 }
+
+const baselineOf = (reference: ReferenceCounts) => ({
+  reference,
+  head: { labels: LABELS, activation: 'softmax' as const },
+})
 
 function simulate(traffic: Traffic, rows: number, answers: number, runs: number): DriftResult[] {
   return Array.from({ length: runs }, (_, seed) => {
     const random = createRandom(seed + 1)
     const reference = referenceOf(draw(USUAL, rows, random))
-    return testDrift(reference, LABELS, draw(traffic, answers, random))!
+    return testDrift(baselineOf(reference), draw(traffic, answers, random))!
   })
 }
 
@@ -119,10 +124,10 @@ describe('what cannot be told', () => {
   const reference = referenceOf(draw(USUAL, 750, random))
 
   it('is nothing with few answers, or with few rows behind the reference', () => {
-    expect(testDrift(reference, LABELS, draw(USUAL, 3, random))).toBeNull()
-    expect(testDrift(reference, LABELS, draw(USUAL, LEAST_ANSWERS - 1, random))).toBeNull()
+    expect(testDrift(baselineOf(reference), draw(USUAL, 3, random))).toBeNull()
+    expect(testDrift(baselineOf(reference), draw(USUAL, LEAST_ANSWERS - 1, random))).toBeNull()
     const small = referenceOf(draw(USUAL, 49, random))
-    expect(testDrift(small, LABELS, draw(USUAL, 1000, random))).toBeNull()
+    expect(testDrift(baselineOf(small), draw(USUAL, 1000, random))).toBeNull()
   })
 
   it('has no p-value: like inputs without a detector, labels of requests with their own threshold', () => {
@@ -131,7 +136,7 @@ describe('what cannot be told', () => {
       const answer = { label: null, score: 0.9, labels: [], inDistribution: null }
       window.add(answer, { multiLabel: false, isUsual: false })
     }
-    const result = testDrift(reference, LABELS, window)!
+    const result = testDrift(baselineOf(reference), window)!
     expect([result.inDistribution.pValue, result.labels.pValue]).toEqual([null, null])
     expect(result.moved).toEqual([])
     expect(result.scores.pValue).toBeLessThan(1e-6)
@@ -140,15 +145,16 @@ describe('what cannot be told', () => {
   it('says how many answers it takes, by the power of the test itself', () => {
     const needed = answersNeeded(reference)!
     // The fall that it is about, in simulated windows of so many answers.
-    const inside = reference.inside / reference.judged - SHOWN_FALL
+    const { rows, inside: like } = reference.inDistribution!
+    const inside = like / rows - SHOWN_FALL
     const windows = Array.from({ length: 200 }, (_, seed) =>
-      testDrift(reference, LABELS, draw({ ...USUAL, inside }, needed, createRandom(seed + 9))),
+      testDrift(baselineOf(reference), draw({ ...USUAL, inside }, needed, createRandom(seed + 9))),
     )
     const share = windows.filter((result) => result!.inDistribution.drifted).length / 200
     expect(share).toBeGreaterThan(0.85)
     expect(needed).toBeLessThan(1000)
     expect(answersNeeded(referenceOf(draw(USUAL, 60, random)))).toBeNull()
-    expect(answersNeeded({ ...reference, judged: 0, inside: 0 })).toBeGreaterThan(100)
+    expect(answersNeeded({ ...reference, inDistribution: null })).toBeGreaterThan(100)
   })
 })
 
@@ -162,10 +168,11 @@ describe('several labels an input', () => {
       window.add(answer, { multiLabel: true })
     }
     const scores = window.scores
-    const same = { rows: 1000, multiLabel: true, labels: [500, 250], none: 500, scores }
-    const reference = { ...same, scoreSum: 500, judged: 0, inside: 0 }
-    expect(testDrift(reference, ['a', 'b'], window)!.labels.pValue).toBe(1)
-    const moved = testDrift({ ...reference, labels: [500, 100] }, ['a', 'b'], window)!
+    const same = { rows: 1000, labels: [500, 250], none: 500, scores, scoreSum: 500 }
+    const reference = { ...same, inDistribution: null }
+    const head = { labels: ['a', 'b'], activation: 'sigmoid' as const }
+    expect(testDrift({ reference, head }, window)!.labels.pValue).toBe(1)
+    const moved = testDrift({ reference: { ...reference, labels: [500, 100] }, head }, window)!
     expect(moved.labels.drifted).toBe(true)
     expect(moved.moved[0]).toEqual({ label: 'b', expected: 0.1, observed: 0.25 })
     expect(moved.alarm).toBe(false)

@@ -4,9 +4,12 @@ import { decodeAnswers, encodeAnswers } from '../../../shared/head/answers.ts'
 
 const head = { labels: ['a', 'b', 'c'] }
 const reference = {
+  source: 'test' as const,
   rows: 10,
   labels: [5, 3, 2],
+  none: 0,
   scores: [0, 0, 4, 6],
+  scoreSum: 8.5,
   inDistribution: { rows: 10, inside: 9 },
 }
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
