@@ -9,6 +9,7 @@ import { addBulkCommand } from './commands/bulk/command.ts'
 import { addCompareCommand } from './commands/compare/command.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addDiffCommand } from './commands/diff.ts'
+import { addDriftCommand } from './commands/drift.ts'
 import { addEmbedCommand } from './commands/embed/command.ts'
 import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export/command.ts'
@@ -157,6 +158,7 @@ export function createProgram(context: CommandContext, version: string): Command
   addAdaptCommand(program, context)
   addFineTuneCommand(program, context)
   addEvaluateCommand(program, context)
+  addDriftCommand(program, context)
   addCompareCommand(program, context)
   addPredictCommand(program, context)
   addEmbedCommand(program, context)

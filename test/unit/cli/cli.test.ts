@@ -14,6 +14,7 @@ const VERBS = [
   'finetune',
   'bulk',
   'evaluate',
+  'drift',
   'compare',
   'predict',
   'embed',
