@@ -6,9 +6,9 @@ import type {
   ReportCost,
   ReportGain,
   ReportInterval,
+  ReportLabelNoise,
   ReportLearningCurve,
   ReportOutOfFold,
-  ReportLabelNoise,
   ReportRepeated,
 } from './figure-types.ts'
 

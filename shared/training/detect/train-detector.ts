@@ -4,31 +4,29 @@ import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import type { Problem } from '../methods/problem.ts'
 import { type Basis, fromBasis, fromCoordinates } from '../numerics/basis.ts'
 import { scoreLinear } from '../numerics/linear-fit.ts'
+import { chooseThreshold } from './choose-threshold.ts'
 import { type DetectorFit, fitDetector } from './fit-detector.ts'
 
 /** Best or near it from few rows to many (compare 0.5 and 0.9 on CLINC150). */
 const SHRINKAGE = 0.5
-/** Share of in-distribution rows that are let through. */
-const KEPT_SHARE = 0.95
 /** Mean variance within groups of unit vectors that is more than rounding. */
 const LEAST_VARIANCE = 1e-9
 
 /**
- * Fits the out-of-distribution detector on all rows, with the threshold that 95 % of the held-out rows of a
- * cross-validation pass. Null where the groups cannot be told apart, or no row could be held out.
+ * Fits the out-of-distribution detector on all rows, with the threshold that 95 % of ordinary rows pass. Null where
+ * the groups cannot be told apart, or fewer than 19 rows could be held out: no threshold can be told from them.
  */
 export async function trainDetector(
   problem: Problem,
   groupCount: number,
 ): Promise<Detector | null> {
-  const distances: number[] = []
-  for (const fold of problem.folds) {
-    const fit = await fitOn(problem, fold.trainCoordinates, fold.trainGroups, groupCount)
-    if (fit) distances.push(...(await measureDistances(problem, fit, fold.testCoordinates)))
-  }
   const fit = await fitOn(problem, problem.coordinates, problem.groups, groupCount)
-  if (!fit || distances.length === 0) return null
-  return { ...exportDetector(problem.basis, fit), threshold: quantile(distances, KEPT_SHARE) }
+  if (!fit) return null
+  const threshold = await chooseThreshold(problem, async ({ train, trainGroups, test }) => {
+    const part = await fitOn(problem, train, trainGroups, groupCount)
+    return part ? measureDistances(problem, part, test) : []
+  })
+  return threshold === null ? null : { ...exportDetector(problem.basis, fit), threshold }
 }
 
 /**
@@ -99,10 +97,4 @@ function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0
   for (let i = 0; i < b.length; i++) sum += (a[i]! - b[i]!) ** 2
   return sum
-}
-
-/** The smallest value that at least `share` of all values do not exceed. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = Float64Array.from(values).sort()
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]!
 }
