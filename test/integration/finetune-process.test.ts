@@ -188,8 +188,10 @@ describe('espalier finetune', () => {
 })
 
 it('keeps what was learnt before training diverged, and says so', async () => {
+  // These rates diverge after a step that helps, on the division of these rows alone.
   const rates = ['--learning-rate', '1e5', '--head-learning-rate', '1e5']
-  const made = await finetune('mad', ...rates, '--json')
+  const division = ['--near-duplicates', 'ignore']
+  const made = await finetune('mad', ...rates, ...division, '--json')
   expect([made.code, made.stderr]).toEqual([0, ''])
   expect(JSON.parse(made.stdout)).toMatchObject({
     model: 'words@v1',
