@@ -9,6 +9,8 @@ const HIGH_ECE = 0.05
 const WIDE_GAP = 0.08
 const POOR_FIT = 0.9
 const NEIGHBOUR_GAIN = 0.02
+/** Less is a matter of luck. */
+const BALANCE_GAIN = 0.01
 const UNEVEN = 20
 const LOW_KEEP_RATE = 0.92
 /** What the threshold is meant to keep. */
@@ -57,6 +59,7 @@ const EFFECTS: Readonly<Partial<Record<string, string>>> = {
 export function adviseOn(report: TrainingReport): string[] {
   return [
     adviseOnClasses(report),
+    adviseOnBalance(report),
     tellFewRows(report) ?? [],
     report.test === null ? adviseWithoutTest(report) : adviseOnTest(report, report.test),
     adviseOnBaselines(report),
@@ -92,10 +95,21 @@ function adviseOnClasses({ dataset }: TrainingReport): string[] {
   if (largest >= UNEVEN * smallest) {
     advice.push(
       `The largest class has ${Math.round(largest / Math.max(1, smallest))} times the examples of the ` +
-        'smallest: read macro-F1 beside accuracy, and try balanced training.',
+        'smallest: read macro-F1 beside accuracy.',
     )
   }
   return advice
+}
+
+/** Whether balanced answers help rare labels, by cross-validation. */
+function adviseOnBalance({ crossValidation }: TrainingReport): string[] {
+  const plain = crossValidation?.macroF1 ?? null
+  const balanced = crossValidation?.balancedMacroF1 ?? null
+  if (plain === null || balanced === null || balanced - plain < BALANCE_GAIN) return []
+  return [
+    `Balanced answers help rare labels: macro-F1 ${formatPercent(plain)} → ${formatPercent(balanced)} cross-validated, ` +
+      'their strength chosen on other folds. Train with balance auto, or optimise macro-f1, which tries row weights too.',
+  ]
 }
 
 function adviseOnTest(report: TrainingReport, test: ReportTest): string[] {

@@ -104,6 +104,8 @@ export interface ReportCrossValidation {
   readonly accuracy: Measure
   readonly macroF1?: Measure | undefined
   readonly microF1?: Measure | undefined
+  /** Macro-F1 with balanced answers, their strength chosen on other folds; set where labels are unevenly frequent. */
+  readonly balancedMacroF1?: Measure | undefined
   readonly nll: Measure
   readonly ece: Measure
   /** Accuracy of the final head on the rows it was fitted on. */

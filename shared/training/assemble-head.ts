@@ -1,10 +1,10 @@
 import type { Head, NeighbourMemory } from '../head/head.ts'
 import { quantizeRows } from '../head/neighbours.ts'
-import type { Matrix } from '../lib/maths/matrix-kernels.ts'
 import { createRandom } from '../lib/maths/random.ts'
 import type { CheckedSet } from './check-set.ts'
 import { chooseThresholds } from './evaluation/calibration.ts'
 import type { Candidate } from './methods/candidates.ts'
+import { shiftOf } from './methods/prior-shift.ts'
 import type { Problem } from './methods/problem.ts'
 import { sampleRows } from './numerics/folds.ts'
 import type { LinearFit } from './numerics/linear-fit.ts'
@@ -42,7 +42,7 @@ export async function assembleHead(
     temperature: chosen.temperature,
     memory: chosen.votes ? buildMemory(checked, chosen.votes, options.seed ?? DEFAULT_SEED) : null,
     adjustment:
-      options.balance && checked.activation === 'softmax' ? removePriors(checked.targets) : null,
+      checked.activation === 'softmax' ? shiftOf(checked.targets, chosen.balance ?? 0) : null,
     thresholds:
       checked.activation === 'sigmoid'
         ? chooseThresholds(chosen.probabilities, problem.truth)
@@ -87,11 +87,4 @@ function buildMemory(
   const kept = sampleRows(groups, MAX_MEMORY_ROWS, createRandom(seed))
   const { data, columns } = takeRows(rows, kept)
   return { ...quantizeRows(data, columns), labels: takeValues(groups, kept), ...votes }
-}
-
-/** -log of each label's share, so that the answer is as if labels were equally frequent. */
-function removePriors({ data, rows, columns }: Matrix): Float32Array {
-  const counts = new Float64Array(columns)
-  for (let i = 0; i < data.length; i++) counts[i % columns] = counts[i % columns]! + data[i]!
-  return Float32Array.from(counts, (count) => -Math.log((count * columns) / rows))
 }

@@ -1,5 +1,6 @@
 import { EspalierError } from '../lib/errors.ts'
 import type { Matrix } from '../lib/maths/matrix-kernels.ts'
+import { CLASS_WEIGHTS, OPTIMISED } from './catalogue/aims.ts'
 import { METHOD_TABLE, METHODS } from './catalogue/methods.ts'
 import type { Problem } from './methods/problem.ts'
 import { oneHot } from './numerics/rows.ts'
@@ -24,6 +25,7 @@ export interface CheckedSet
 export function checkSet(set: TrainingSet, options: TrainOptions): CheckedSet {
   const { embeddings, dimension, labels, targets, labelSets } = set
   checkMethod(options.method, labelSets !== null)
+  checkAims(options, labelSets !== null)
   const folds = options.folds ?? 5
   if (!Number.isInteger(folds) || folds < 2 || folds > MAX_FOLDS) {
     throw new EspalierError('invalid_request', `folds: ${folds} is not between 2 and ${MAX_FOLDS}`)
@@ -62,6 +64,26 @@ function checkMethod(method: string, severalLabels: boolean): void {
   const able = METHODS.filter((name) => name === 'auto' || METHOD_TABLE[name].severalLabels)
   if (severalLabels && !able.some((name) => name === method)) {
     throw fail(`method ${method} needs one label a row: use ${able.join(' or ')} for several`)
+  }
+}
+
+function checkAims({ optimise, balance, classWeight }: TrainOptions, severalLabels: boolean): void {
+  const check = (param: string, value: unknown, known: readonly unknown[]): void => {
+    if (value === undefined || known.includes(value)) return
+    throw new EspalierError('invalid_request', `${param} ${value}: there is ${known.join(', ')}`, {
+      param,
+    })
+  }
+  check('optimise', optimise, OPTIMISED)
+  check('classWeight', classWeight, CLASS_WEIGHTS)
+  const isShare = typeof balance === 'number' && balance >= 0 && balance <= 1
+  if (!isShare) check('balance', balance, [false, true, 'auto'])
+  if (severalLabels && classWeight !== undefined && classWeight !== 'none') {
+    throw new EspalierError(
+      'invalid_request',
+      `class weights ${classWeight} need one label a row: with several each label has a threshold of its own`,
+      { param: 'classWeight' },
+    )
   }
 }
 

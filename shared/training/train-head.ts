@@ -98,6 +98,10 @@ async function trainOnce(
       nll,
     })),
     crossValidation: problem.heldOut.length === 0 ? null : summarise(problem, chosen),
+    balanced: selection.unbalanced && {
+      macroF1: selection.unbalanced.unseenMacroF1,
+      balance: selection.unbalanced.strength,
+    },
     outOfFold: {
       rows: problem.heldOut.map((row) => kept[row]!),
       probabilities: chosen.probabilities,
@@ -134,8 +138,9 @@ export async function choose(
   const kept = sampleRows(checked.groups, MAX_SELECTION_ROWS, random)
   const problem = await createProblem(kernels, subsetOf(checked, kept), settings)
   const memory = options.memory !== false
-  const { standard } = options
-  const selection = await selectMethod(problem, options.method, { memory, standard, step })
+  const { standard, optimise, balance, classWeight } = options
+  const aims = { standard, optimise, balance, classWeight }
+  const selection = await selectMethod(problem, options.method, { ...aims, memory, step })
   return { problem, selection, settings, kept, isWhole: kept.length === checked.groups.length }
 }
 

@@ -1,8 +1,9 @@
 import type { Head } from '../head/head.ts'
 import type { Matrix, MatrixKernels } from '../lib/maths/matrix-kernels.ts'
+import type { ClassWeight, Optimise } from './catalogue/aims.ts'
 import type { Method } from './catalogue/methods.ts'
 
-export type { Method }
+export type { ClassWeight, Method, Optimise }
 
 /** Embedded rows with what is known of them. Exactly one of `targets` and `labelSets` is set. */
 export interface TrainingSet {
@@ -26,8 +27,19 @@ export interface TrainOptions {
   readonly seed?: number | undefined
   /** Parts of the cross-validation, 2 to 20. @default 5 */
   readonly folds?: number | undefined
-  /** Removes the share of each label from its probability, so that rare labels count as much. @default false */
-  readonly balance?: boolean | undefined
+  /** What `auto` chooses by, and what weights and balance are chosen for where they are `auto`. @default log-loss */
+  readonly optimise?: Optimise | undefined
+  /**
+   * How much of the log share of each label is left out of its probability, so that rare labels count as much: none
+   * (false, 0) to all (true, 1); `auto` is chosen by cross-validation for macro-F1.
+   * @default `auto` with `optimise: 'macro-f1'` and with `classWeight: 'balanced'` (true for `softmax` alone), else false
+   */
+  readonly balance?: boolean | number | 'auto' | undefined
+  /**
+   * Weights of rows in logistic regression: `balanced` lets every class count alike, as scikit-learn's
+   * `class_weight='balanced'`; `auto` tries both. For one label a row. @default auto with `optimise: 'macro-f1'`, else none
+   */
+  readonly classWeight?: ClassWeight | undefined
   /**
    * What `auto` keeps unless another is clearly better. Means and covariances of many numbers, fitted on few
    * images of one camera, suit those of another badly. @default softmax+lda
@@ -103,6 +115,8 @@ export interface TrainedHead {
   readonly candidates: readonly CandidateReport[]
   /** Of the chosen candidate on rows held out; null where no row could be. */
   readonly crossValidation: CrossValidation | null
+  /** Macro-F1 that balanced answers would reach, held out, where labels are unevenly frequent; null where that is not asked. */
+  readonly balanced?: { readonly macroF1: number; readonly balance: number } | null | undefined
   /** The answers behind `crossValidation`, where the training keeps them. */
   readonly outOfFold?: OutOfFold | undefined
   /**

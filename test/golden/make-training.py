@@ -38,6 +38,15 @@ binary = (targets % 2 == 0).astype(int)
 model = LogisticRegression(C=2.0, solver="lbfgs", tol=1e-8, max_iter=10_000).fit(x, binary)
 sigmoid = {"lambda": 1 / (2.0 * rows), "weights": rounded(model.coef_), "bias": rounded(model.intercept_)}
 
+# Rows weighed so that every class counts alike.
+balanced = []
+for c in (0.1, 1.0, 30.0):
+    model = LogisticRegression(C=c, class_weight="balanced", solver="lbfgs", tol=1e-8, max_iter=10_000).fit(x, targets)
+    balanced.append({"lambda": 1 / (c * rows), "weights": rounded(model.coef_), "bias": rounded(model.intercept_)})
+rare = (targets == 3).astype(int)
+model = LogisticRegression(C=2.0, class_weight="balanced", solver="lbfgs", tol=1e-8, max_iter=10_000).fit(x, rare)
+balanced_sigmoid = {"lambda": 1 / (2.0 * rows), "weights": rounded(model.coef_), "bias": rounded(model.intercept_)}
+
 lda = []
 for shrinkage in (0.1, 0.5, 0.8):
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(x, targets)
@@ -73,6 +82,8 @@ json.dump(
         "targets": targets.tolist(),
         "logistic": logistic,
         "sigmoid": sigmoid,
+        "balanced": balanced,
+        "balancedSigmoid": balanced_sigmoid,
         "lda": lda,
         "singleRows": {"embeddings": rounded(few_x), "targets": few.tolist(), "lda": single_rows},
         "equalRows": {

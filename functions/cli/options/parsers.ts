@@ -30,6 +30,17 @@ export function decimalBetween(min: number, max: number): (value: string) => num
   }
 }
 
+/** A parser of how much rare labels are favoured: `none`, `full`, `auto` or a number from 0 to 1. */
+export function balanceStrength(value: string): boolean | number | 'auto' {
+  if (value === 'auto') return value
+  if (value === 'none' || value === 'full') return value === 'full'
+  try {
+    return numberBetween(0, 1)(value)
+  } catch {
+    throw new InvalidArgumentError('It must be none, full, auto or a number from 0 to 1.')
+  }
+}
+
 const UNITS_BYTES = { KB: 1e3, MB: 1e6, GB: 1e9 } as const
 
 /** A parser of sizes such as `1500MB` and `2GB`; bytes. */

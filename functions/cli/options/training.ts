@@ -2,9 +2,15 @@ import type { Command } from 'commander'
 import type { NearDuplicateRule } from '../../../shared/jobs/heads/data.ts'
 import type { TrainHeadRequest } from '../../../shared/jobs/heads/request.ts'
 import { EspalierError } from '../../../shared/lib/errors.ts'
+import {
+  CLASS_WEIGHTS,
+  type ClassWeight,
+  OPTIMISED,
+  type Optimise,
+} from '../../../shared/training/catalogue/aims.ts'
 import { METHODS, type Method } from '../../../shared/training/catalogue/methods.ts'
 import type { CommandContext } from '../context.ts'
-import { numberBetween, oneOf, wholeNumber } from './parsers.ts'
+import { balanceStrength, numberBetween, oneOf, wholeNumber } from './parsers.ts'
 
 const NEAR_DUPLICATE_RULES = ['keep-together', 'ignore'] as const
 
@@ -17,7 +23,9 @@ export interface FitOptions {
   readonly method: Method
   readonly seed: number
   readonly folds: number
-  readonly balance?: boolean
+  readonly balance?: boolean | number | 'auto'
+  readonly optimise?: Optimise
+  readonly classWeight?: ClassWeight
   readonly memory: boolean
 }
 
@@ -49,7 +57,21 @@ export function addFitOptions(command: Command): Command {
     )
     .option('--seed <n>', 'all randomness is derived from it', wholeNumber(0, 2 ** 31 - 1), 42)
     .option('--folds <n>', 'parts of the cross-validation', wholeNumber(2, 20), 5)
-    .option('--balance', 'let rare labels count as much as frequent ones')
+    .option(
+      '--optimise <aim>',
+      `what the method is chosen by: ${OPTIMISED.join(', ')}; default log-loss`,
+      oneOf(OPTIMISED),
+    )
+    .option(
+      '--balance [strength]',
+      'let rare labels count as much as frequent ones: full (default where it is given alone), none, 0 to 1, or auto, chosen by cross-validation for macro-F1',
+      balanceStrength,
+    )
+    .option(
+      '--class-weight <weights>',
+      `rows count in logistic regression so that labels count alike: ${CLASS_WEIGHTS.join(', ')}`,
+      oneOf(CLASS_WEIGHTS),
+    )
     .option('--no-memory', 'keep no training embeddings for votes of neighbours: a smaller head')
 }
 

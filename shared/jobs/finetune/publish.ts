@@ -60,7 +60,7 @@ async function publishFolder(fit: FineTunedHead, folder: string): Promise<Regist
     lineage: {
       ...description.lineage,
       ...{ encoder: model, dataHash: data.summary.sha256, trainRows: data.train.length },
-      ...{ seed: request.seed, balance: request.balance, fineTuning: settings, alpha },
+      ...{ seed: request.seed, balance: request.balance ?? false, fineTuning: settings, alpha },
       ...{ command: describeCommand(request), classifier: request.name },
       ...describeRowPlaces({ train: request.data, test: request.test }),
     },
@@ -90,14 +90,17 @@ function tellSettings({ job: { settings, data } }: FineTunedHead) {
 /** All that a fine-tuning hangs on beside its rows, not what came of it. */
 function listInputs(fit: FineTunedHead): readonly unknown[] {
   const { request } = fit.job
-  const { method, seed, folds, validationFraction, balance, memory, precision, textReading } =
-    request
+  const { method, seed, folds, validationFraction, balance = false, memory } = request
+  const { precision, textReading, optimise, classWeight } = request
   const { Threads: _, ...wanted } = tellSettings(fit)
   const { family } = fit.base.encoder
   return [
     family,
     wanted,
-    { method, seed, folds, validationFraction, balance, memory, precision, textReading },
+    {
+      ...{ method, seed, folds, validationFraction, balance, memory, precision, textReading },
+      ...{ optimise, classWeight },
+    },
   ]
 }
 

@@ -22,7 +22,7 @@ export interface ReaderLimits {
  * @throws EspalierError `invalid_request` for a loss that does not fit the labels
  */
 export function chooseSettings(
-  { tuning, seed, balance, textReading }: FineTuneClassifierRequest,
+  { tuning, seed, balance, classWeight, textReading }: FineTuneClassifierRequest,
   data: FineTuneData,
   { trainable, maxTokens }: ReaderLimits,
   { defaultSettings }: Pick<FineTuningTools, 'defaultSettings'>,
@@ -45,7 +45,8 @@ export function chooseSettings(
   const defaults = defaultSettings({ trainable, loss, rows, modality, flip })
   return {
     ...defaults,
-    classWeights: balance ? balanceClasses(data.learnt, data.classes) : null,
+    classWeights:
+      balance || classWeight === 'balanced' ? balanceClasses(data.learnt, data.classes) : null,
     epochs: tuning.epochs ?? defaults.epochs,
     batchSize: tuning.batchSize ?? defaults.batchSize,
     learningRate: tuning.learningRate ?? defaults.learningRate,

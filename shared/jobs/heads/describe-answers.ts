@@ -67,7 +67,7 @@ export function describeOutOfFold(
   if (test.length >= FEW_TEST_ROWS || crossValidation === null || targets === null) return null
   if (outOfFold === undefined || outOfFold.rows.length === 0) return null
   const truth = outOfFold.rows.map((row) => targets[row]!)
-  const probabilities = tools.adjustPriors(outOfFold.probabilities, head.adjustment)
+  const { probabilities } = outOfFold
   const examples = Array.from(outOfFold.rows, (row) => train[row]!)
   const described = describeAnswers(tools, head, { probabilities, truth, examples }, seed)
   const { data, columns } = probabilities

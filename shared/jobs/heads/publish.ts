@@ -16,7 +16,10 @@ type Facts<Value> = Readonly<Record<string, Value>>
 
 /** What a version tells of how it was made. */
 export interface HeadOrigin {
-  readonly settings: Pick<TrainHeadRequest, 'folds' | 'balance' | 'testFraction'> & {
+  readonly settings: Pick<
+    TrainHeadRequest,
+    'folds' | 'balance' | 'testFraction' | 'optimise' | 'classWeight'
+  > & {
     readonly method: string
   }
   /** Beside what every lineage says. */
@@ -55,7 +58,7 @@ export async function publishHead(
   const { head, method, why } = trained
   const { encoder, sizes } = report
   const { joinedColumns } = data.summary
-  const { folds, balance, testFraction } = origin.settings
+  const { folds, balance = false, testFraction, optimise, classWeight } = origin.settings
   return registry.publish(
     {
       name: request.name,
@@ -85,6 +88,8 @@ export async function publishHead(
         folds,
         testFraction: data.testSummary ? null : testFraction,
         balance,
+        ...(optimise && { optimise }),
+        ...(classWeight && { classWeight }),
         ...origin.lineage,
         command: describeCommand(request),
       },

@@ -74,6 +74,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
       accuracy: crossValidation.accuracy,
       macroF1: crossValidation.macroF1,
       microF1: crossValidation.microF1,
+      ...(trained.balanced && { balancedMacroF1: trained.balanced.macroF1 }),
       nll: crossValidation.nll,
       ece: crossValidation.ece,
       fittedAccuracy: parts.fittedAccuracy,

@@ -7,7 +7,7 @@ import type { Progress } from '../../lib/logger.ts'
 import type { Wording } from '../../lib/wording.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
-import type { Method } from '../../training/types.ts'
+import type { Method, TrainOptions } from '../../training/types.ts'
 import type { EmbedJobDeps } from '../rows/embed-for-job.ts'
 import type { DataRequest } from './data.ts'
 import type { Compute, OpenKernels } from './tools.ts'
@@ -77,8 +77,10 @@ export interface HeadRequest {
 export interface TrainHeadRequest extends HeadRequest, DataRequest {
   readonly method: Method
   readonly folds: number
-  /** Give every class the same weight, whatever its share of the rows. */
-  readonly balance: boolean
+  /** How much of the share of each class is left out of its probability; the other options decide where it is missing. */
+  readonly balance?: TrainOptions['balance']
+  readonly optimise?: TrainOptions['optimise']
+  readonly classWeight?: TrainOptions['classWeight']
   /** Keep the training embeddings where voting by neighbours helps. */
   readonly memory: boolean
   /** Leave rows whose label is likely wrong out of the fit. @default where clearly many are wrong */

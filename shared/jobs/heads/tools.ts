@@ -7,9 +7,8 @@ export type OpenKernels = () => Promise<MatrixKernels & { close(): Promise<void>
 
 /** The training side, loaded when something is trained or evaluated: a server never loads it. */
 export async function loadTraining() {
-  const [metrics, probabilities, calibration, risk, pairs, curve, rows] = await Promise.all([
+  const [metrics, calibration, risk, pairs, curve, rows] = await Promise.all([
     import('../../training/evaluation/metrics.ts'),
-    import('../../training/evaluation/probabilities.ts'),
     import('../../training/evaluation/calibration-interval.ts'),
     import('../../training/evaluation/risk-coverage.ts'),
     import('../../training/evaluation/confused-pairs.ts'),
@@ -55,7 +54,6 @@ export async function loadTraining() {
     predictedClasses: metrics.predictedClasses,
     reliabilityBins: metrics.reliabilityBins,
     calibrationError: metrics.calibrationError,
-    adjustPriors: probabilities.adjustPriors,
     calibrationInterval: calibration.calibrationInterval,
     measureRiskCoverage: risk.measureRiskCoverage,
     findConfusedPairs: pairs.findConfusedPairs,
@@ -78,13 +76,26 @@ export interface Compute {
   readonly kernels: MatrixKernels
 }
 
+/** What a request says of the fit of a head. */
+export type FitRequest = Pick<
+  TrainOptions,
+  'method' | 'seed' | 'folds' | 'balance' | 'memory' | 'dropSuspects' | 'optimise' | 'classWeight'
+>
+
+/** A fit that tells how good vectors are, whatever the head is for. */
+export const PLAIN = {
+  memory: false,
+  balance: false,
+  optimise: undefined,
+  classWeight: undefined,
+} as const
+
 /** Fits a head of a family on embedded rows, by the method that the request asks for. */
 export function fitHead(
   { tools, kernels }: Compute,
   set: TrainingSet,
   family: string,
-  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory' | 'dropSuspects'> &
-    Pick<TrainTools, 'onProgress' | 'signal'>,
+  request: FitRequest & Pick<TrainTools, 'onProgress' | 'signal'>,
   modality: 'text' | 'image' | undefined,
 ): Promise<TrainedHead> {
   const { onProgress, signal } = request
@@ -92,13 +103,14 @@ export function fitHead(
   return tools.trainHead(set, options, { kernels, onProgress, signal })
 }
 
-/** What a request says of the fit of a head. */
+/** A request as training takes it. */
 export function trainOptions(
   family: string,
-  request: Pick<TrainOptions, 'method' | 'seed' | 'folds' | 'balance' | 'memory' | 'dropSuspects'>,
+  request: FitRequest,
   modality: 'text' | 'image' | undefined,
 ): TrainOptions {
-  const { method, seed, folds, balance, memory, dropSuspects } = request
+  const { method, seed, folds, balance, memory, dropSuspects, optimise, classWeight } = request
   const standard = modality === 'image' ? 'softmax' : 'softmax+lda'
-  return { family, method, seed, folds, balance, memory, dropSuspects, standard }
+  const fit = { method, seed, folds, balance, memory, dropSuspects, optimise, classWeight }
+  return { family, ...fit, standard }
 }

@@ -4,7 +4,7 @@ import { createRandom } from '../../lib/maths/random.ts'
 import { option, print, say, type Wording } from '../../lib/wording.ts'
 import { inputOf } from '../heads/leave-out-unreadable.ts'
 import type { TrainHeadDeps, TrainHeadRequest } from '../heads/request.ts'
-import { type Compute, fitHead } from '../heads/tools.ts'
+import { type Compute, fitHead, PLAIN } from '../heads/tools.ts'
 import { type EmbeddedData, toTrainingSet } from '../heads/vectors.ts'
 import { embedForJob } from '../rows/embed-for-job.ts'
 import { takeRows } from '../rows/take-rows.ts'
@@ -64,7 +64,7 @@ export async function adviseReading(
     const { classes: labels, multiLabel } = data
     const set = toTrainingSet(examples, embeddings, dimension, { labels, multiLabel })
     const method = request.method === 'auto' ? 'softmax' : request.method
-    const plain = { ...request, method, memory: false }
+    const plain = { ...request, ...PLAIN, method }
     const { crossValidation } = await fitHead(compute, set, encoder.family, plain, data.modality)
     if (crossValidation === null) return null
     tried.push({ reading, accuracy: crossValidation.accuracy })

@@ -8,7 +8,7 @@ import { publishModel } from '../../versions/publish-model.ts'
 import type { TrainingData } from '../heads/data.ts'
 import type { EncoderBelow } from '../heads/make-head.ts'
 import type { LayerOptions, TrainHeadDeps, TrainHeadRequest } from '../heads/request.ts'
-import { type Compute, fitHead, loadTraining } from '../heads/tools.ts'
+import { type Compute, fitHead, loadTraining, PLAIN } from '../heads/tools.ts'
 import { embedData, takeTrainingRows } from '../heads/vectors.ts'
 
 /** A training under way. */
@@ -80,7 +80,7 @@ async function measureLayer(
   const embedded = await embedData(deps, { ...data, test: [] }, { onProgress, signal })
   const { encoder } = embedded.vectors
   const set = takeTrainingRows(embedded.data, embedded.vectors)
-  const plain = { ...request, method: method === 'auto' ? 'softmax' : method, memory: false }
+  const plain = { ...request, ...PLAIN, method: method === 'auto' ? 'softmax' : method }
   const { crossValidation } = await fitHead(compute, set, encoder.family, plain, data.modality)
   return {
     dimension: encoder.dimension,

@@ -64,14 +64,15 @@ export async function trainHead(
     },
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
-      const { method, seed, folds, balance, memory, textReading, dropSuspects } = request
-      const { nearDuplicates, reading } = request
+      const { method, seed, folds, balance = false, memory, textReading, dropSuspects } = request
+      const { nearDuplicates, reading, optimise, classWeight } = request
       const split = {
         ...(reading.groupColumn !== undefined && { groupColumn: reading.groupColumn }),
         ...(nearDuplicates === 'ignore' && { nearDuplicates }),
       }
+      const aims = { optimise, classWeight }
       const fit = { method, seed, folds, balance, memory, textReading, dropSuspects, ...split }
-      const inputs = [encoder.fingerprint, fit]
+      const inputs = [encoder.fingerprint, { ...fit, ...aims }]
       const lineage = describeRowPlaces({ train: request.data, test: request.test })
       return { settings: request, lineage, inputs }
     },

@@ -90,6 +90,7 @@ export async function auditSet(
 async function answer(problem: Awaited<ReturnType<typeof createProblem>>) {
   const run = {
     problem,
+    weighted: false,
     candidate: (make: typeof makeLda) => make(run),
     neighbours: () => Promise.reject(new EspalierError('internal', 'no neighbours were searched')),
   }

@@ -1,3 +1,4 @@
+import { adjustPriors } from '../evaluation/probabilities.ts'
 import { takeValues } from '../numerics/rows.ts'
 import type { DoubtedLabel, TrainedHead, TrainingSet, TrainOptions } from '../types.ts'
 import { judgeLabels, type LabelJudgement } from './judge-labels.ts'
@@ -21,7 +22,10 @@ export async function settleLabels(
   const { outOfFold } = first
   if (set.targets === null || outOfFold === undefined || outOfFold.rows.length === 0) return first
   const given = takeValues(set.targets, outOfFold.rows)
-  const judged = judgeLabels({ probabilities: outOfFold.probabilities, given })
+  // Balanced answers doubt frequent labels more than the rows do.
+  const balance = first.head.adjustment?.map((value) => -value) ?? null
+  const probabilities = adjustPriors(outOfFold.probabilities, balance)
+  const judged = judgeLabels({ probabilities, given })
   const doubted = judged.suspects.map((suspect) => ({
     ...suspect,
     row: outOfFold.rows[suspect.row]!,

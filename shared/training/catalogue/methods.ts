@@ -65,7 +65,7 @@ export const METHODS: readonly Method[] = ['auto', ...FITTED_METHODS]
 
 const TRIED = FITTED_METHODS.filter((name) => METHOD_TABLE[name].inAuto)
 const TRIED_NAMES = TRIED.length === FITTED_METHODS.length ? 'all of these' : TRIED.join(', ')
-const AUTO_FITS = `${TRIED_NAMES}, and blends of softmax with LDA and with the votes; the best held-out likelihood wins, and a simpler one stays unless it is beaten by more than two standard errors`
+const AUTO_FITS = `${TRIED_NAMES}, and blends of softmax with LDA and with the votes; the blend with LDA stays unless another is clearly likelier on held-out rows`
 
 /** What a method fits, for help and docs. */
 export function describeMethod(method: Method): string {

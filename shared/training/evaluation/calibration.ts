@@ -15,6 +15,8 @@ export interface HeldOut {
   /** Shape [rows, classes]: 0 or 1. */
   readonly truth: Matrix
   readonly activation: 'softmax' | 'sigmoid'
+  /** Shape [classes]: added to the scores after the temperature, with softmax. */
+  readonly offset?: Float64Array | undefined
 }
 
 export interface TemperatureFit {
@@ -24,7 +26,7 @@ export interface TemperatureFit {
 }
 
 /**
- * The temperature that minimises the negative log-likelihood of p = activation(score / T) (Guo et al. 2017).
+ * The temperature that minimises the negative log-likelihood of p = activation(score / T + offset) (Guo et al. 2017).
  * The likelihood is convex in 1 / T, so Newton steps on it find what a search would, in a few passes.
  */
 export function fitTemperature(heldOut: HeldOut, start = 1): TemperatureFit {
@@ -52,7 +54,7 @@ function clampInverse(inverse: number): number {
   return Math.min(Math.max(inverse, 1 / LARGEST_TEMPERATURE), 1 / SMALLEST_TEMPERATURE)
 }
 
-function differentiate({ scores, truth, activation }: HeldOut, inverse: number) {
+function differentiate({ scores, truth, activation, offset }: HeldOut, inverse: number) {
   const { data, rows, columns } = scores
   let nll = 0
   let slope = 0
@@ -79,8 +81,12 @@ function differentiate({ scores, truth, activation }: HeldOut, inverse: number) 
     let actual = 0
     for (let c = from; c < from + columns; c++) {
       const z = data[c]! - highest
-      if (truth.data[c]! > 0) actual = z
-      const scaled = inverse * z
+      const added = offset === undefined ? 0 : offset[c - from]!
+      const scaled = inverse * z + added
+      if (truth.data[c]! > 0) {
+        actual = z
+        nll -= added
+      }
       if (scaled < -40) continue
       const e = Math.exp(scaled)
       total += e

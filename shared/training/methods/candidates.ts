@@ -2,6 +2,7 @@ import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import { fitTemperature } from '../evaluation/calibration.ts'
 import { likelihood, shareCorrect, toProbabilities } from '../evaluation/probabilities.ts'
 import type { LinearFit } from '../numerics/linear-fit.ts'
+import { lossesOf, measureGain, pickLikeliest } from './held-out-losses.ts'
 import { figuresOutOfFold } from './out-of-fold.ts'
 import type { Problem } from './problem.ts'
 
@@ -36,10 +37,13 @@ export interface Candidate {
   /** Share of held-out rows whose whole answer is right. */
   readonly accuracy: number
   readonly nll: number
+  /** Share of the log prior that is taken away from the answers, 0 to 1; `probabilities` are without that part. @default 0 */
+  readonly balance?: number | undefined
 }
 
 /** Shares of the first method in a blend of two linear ones. */
-const SHARES = [0.3] as const
+const SHARES = [0.15, 0.3, 0.5, 0.7] as const
+const USUAL_SHARE = 0.3
 
 /** One linear method alone. */
 export function singleCandidate(problem: Problem, linear: LinearCandidate): Candidate {
@@ -48,17 +52,19 @@ export function singleCandidate(problem: Problem, linear: LinearCandidate): Cand
   return assess(problem, { name: method, parameters, parts, temperature, votes: null }, scores)
 }
 
-/** Geometric mean of two linear methods: their calibrated scores added, which is linear again. */
+/**
+ * Geometric mean of two linear methods: their calibrated scores added, which is linear again. The share of the first is
+ * the least whose held-out loss is within one paired standard error of the best.
+ */
 export function blendLinear(problem: Problem, a: LinearCandidate, b: LinearCandidate): Candidate {
-  let best: Candidate | null = null
-  for (const share of SHARES) {
+  const blends = SHARES.map((share) => {
     const [shareA, shareB] = [share / a.temperature, (1 - share) / b.temperature]
     const data = new Float32Array(a.scores.data.length)
     for (let i = 0; i < data.length; i++) {
       data[i] = shareA * a.scores.data[i]! + shareB * b.scores.data[i]!
     }
     const scores = { ...a.scores, data }
-    const candidate = assess(
+    return assess(
       problem,
       {
         name: `${a.method}+${b.method}`,
@@ -72,9 +78,16 @@ export function blendLinear(problem: Problem, a: LinearCandidate, b: LinearCandi
       },
       scores,
     )
-    if (!best || candidate.nll < best.nll) best = candidate
+  })
+  // Nothing is known without two rows that were held out.
+  if (problem.heldOut.length < 2) return blends[SHARES.indexOf(USUAL_SHARE)]!
+  const best = pickLikeliest(blends)
+  const least = lossesOf(problem, best.probabilities)
+  const isClose = (blend: Candidate): boolean => {
+    const { mean, error } = measureGain(lossesOf(problem, blend.probabilities), least)
+    return mean <= error
   }
-  return best!
+  return blends.find((blend) => blend === best || isClose(blend)) ?? best
 }
 
 function assess(
@@ -95,7 +108,12 @@ function assess(
 }
 
 /** Temperature and likelihood of held-out scores; without any such row the temperature stays at `start`. */
-export function calibrate(problem: Problem, scores: Matrix, start = 1) {
+export function calibrate(
+  { truth, activation }: Problem,
+  scores: Matrix,
+  start = 1,
+  offset: Float64Array | null = null,
+) {
   if (scores.rows === 0) return { temperature: start, nll: 0 }
-  return fitTemperature({ scores, truth: problem.truth, activation: problem.activation }, start)
+  return fitTemperature({ scores, truth, activation, offset: offset ?? undefined }, start)
 }

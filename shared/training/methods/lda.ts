@@ -4,6 +4,7 @@ import { solveLower, solveLowerTransposed } from '../numerics/cholesky.ts'
 import { type ClassGaussians, type SharedFactor, transpose } from '../numerics/gaussian.ts'
 import type { LinearFit } from '../numerics/linear-fit.ts'
 import { type Candidate, calibrate, type LinearCandidate, singleCandidate } from './candidates.ts'
+import { pickLikeliest, pickShrunk, prefersShrinkage } from './held-out-losses.ts'
 import type { MethodRun } from './method.ts'
 import { type Problem, scoreHeldOut } from './problem.ts'
 
@@ -39,11 +40,21 @@ async function selectLda(problem: Problem): Promise<LinearCandidate> {
   }
   const [little, some, much, most] = SHRINKAGES
   const attempts = [await attempt(null), await attempt(some), await attempt(much)]
-  // The likelihood has one peak along the shrinkage: only the side that rises is looked at.
-  attempts.push(await attempt(attempts[2]!.nll < attempts[1]!.nll ? most : little))
-  const { shrinkage, ...rest } = attempts.reduce((a, b) => (b.nll < a.nll ? b : a))
   const whole = async (all: Problem) => await measure(all, all.coordinates, all.groups)
-  const chosen = shrinkage ?? (await whole(problem)).ledoitWolf
+  const { ledoitWolf } = await whole(problem)
+  const isFew = prefersShrinkage(problem)
+  // The likelihood has one peak along the shrinkage: with many rows only the side that rises is looked at.
+  const isRising = attempts[2]!.nll < attempts[1]!.nll
+  if (isFew || isRising) attempts.push(await attempt(most))
+  if (isFew || !isRising) attempts.push(await attempt(little))
+  const strength = ({ shrinkage }: LdaAttempt): number => shrinkage ?? ledoitWolf
+  const { shrinkage, ...rest } = isFew
+    ? pickShrunk(
+        problem,
+        attempts.sort((a, b) => strength(b) - strength(a)),
+      )
+    : pickLikeliest(attempts)
+  const chosen = shrinkage ?? ledoitWolf
   return {
     method: 'lda',
     parameters: { shrinkage: chosen },
@@ -61,7 +72,28 @@ function fitShrunk(
   gaussians: ClassGaussians,
   shrinkage: number | null,
 ): LinearFit {
-  return fitLda(gaussians, problem.gaussians.factor(gaussians, shrinkage ?? gaussians.ledoitWolf))
+  const factor = problem.gaussians.factor(gaussians, shrinkage ?? gaussians.ledoitWolf)
+  return correctFreedom(gaussians, fitLda(gaussians, factor))
+}
+
+/**
+ * The same with the covariance over the degrees of freedom that the class means leave, and not over the rows. With two
+ * rows a class it is twice as wide, and folds, which have fewer rows a class, give scores on the scale of all rows.
+ */
+function correctFreedom(gaussians: ClassGaussians, { weights, bias }: LinearFit): LinearFit {
+  const { counts, isAssumed } = gaussians
+  if (isAssumed) return { weights, bias }
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  const present = counts.filter((count) => count > 0).length
+  const scale = Math.max(total - present, 1) / total
+  return {
+    weights: weights.map((weight) => scale * weight),
+    bias: bias.map((value, c) => {
+      if (counts[c] === 0) return value
+      const prior = Math.log(counts[c]! / total)
+      return scale * (value - prior) + prior
+    }),
+  }
 }
 
 /**

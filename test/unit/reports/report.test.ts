@@ -59,6 +59,15 @@ describe('advice', () => {
     expect(text).toContain('300 times')
   })
 
+  test('recommends balanced answers only where cross-validation says that they help', () => {
+    const fit = { ...calm.crossValidation!, macroF1: 0.785 }
+    const text = advise({ crossValidation: { ...fit, balancedMacroF1: 0.9 } })
+    expect(text).toContain('macro-F1 78.5 % → 90.0 % cross-validated')
+    expect(text).toContain('balance auto')
+    expect(adviseOn({ ...calm, crossValidation: { ...fit, balancedMacroF1: 0.787 } })).toEqual([])
+    expect(adviseOn({ ...calm, crossValidation: fit })).toEqual([])
+  })
+
   test('speaks of calibration only where the rows allow it', () => {
     expect(advise({}, { ece: 0.12 })).toContain('Confidence is off by 12.0 %')
     const few = advise({}, { ece: 0.12, rows: 60 })

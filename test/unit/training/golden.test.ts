@@ -5,6 +5,7 @@ import { openMatrixKernels } from '../../../shared/runtime/kernels/kernels.ts'
 import { fitLda } from '../../../shared/training/methods/lda.ts'
 import { fitLogistic } from '../../../shared/training/methods/logistic.ts'
 import { fitRidge } from '../../../shared/training/methods/ridge.ts'
+import { weigh } from '../../../shared/training/methods/softmax.ts'
 import { createBasis, fromBasis, toBasis } from '../../../shared/training/numerics/basis.ts'
 import { factorShared, fitGaussians } from '../../../shared/training/numerics/gaussian.ts'
 import type { LinearFit } from '../../../shared/training/numerics/linear-fit.ts'
@@ -46,6 +47,37 @@ describe.each(['plain', 'onnxruntime'] as const)('against scikit-learn on %s ker
         expect(largestDifference(moved.weights, reference.weights)).toBeLessThan(1e-4)
         expect(largestDifference(moved.bias, centre(reference.bias))).toBeLessThan(1e-4)
       }
+    })
+  })
+
+  it('fits the coefficients of class_weight=balanced within 1e-4', async () => {
+    await withKernels(async (kernels) => {
+      const basis = await createBasis(kernels, rows)
+      const features = await toBasis(kernels, basis, rows)
+      const fitWeighed = async (
+        some: Int32Array,
+        activation: 'softmax' | 'sigmoid',
+        lambda: number,
+      ) => {
+        const classes = activation === 'softmax' ? golden.classes : 1
+        const targets =
+          activation === 'softmax'
+            ? oneHot(some, classes)
+            : { data: Float32Array.from(some), rows: rows.rows, columns: 1 }
+        const rowWeights = weigh(some, Math.max(classes, 2), true)
+        const data = { features, targets, rowWeights, activation }
+        return fromBasis(basis, await fitLogistic(kernels, data, { lambda, tolerance: 1e-12 }))
+      }
+      for (const reference of golden.balanced) {
+        const moved = centreBias(await fitWeighed(groups, 'softmax', reference.lambda))
+        expect(largestDifference(moved.weights, reference.weights)).toBeLessThan(1e-4)
+        expect(largestDifference(moved.bias, centre(reference.bias))).toBeLessThan(1e-4)
+      }
+      const rare = groups.map((group) => Number(group === 3))
+      const one = golden.balancedSigmoid
+      const found = await fitWeighed(rare, 'sigmoid', one.lambda)
+      expect(largestDifference(found.weights, one.weights)).toBeLessThan(1e-4)
+      expect(largestDifference(found.bias, one.bias)).toBeLessThan(1e-4)
     })
   })
 

@@ -17,6 +17,10 @@ export interface TrainingGolden {
   readonly targets: readonly number[]
   readonly logistic: readonly (ReferenceFit & { readonly lambda: number })[]
   readonly sigmoid: ReferenceFit & { readonly lambda: number }
+  /** With `class_weight='balanced'`. */
+  readonly balanced: TrainingGolden['logistic']
+  /** The same for the last class against the others. */
+  readonly balancedSigmoid: TrainingGolden['sigmoid']
   readonly lda: readonly (ReferenceFit & { readonly shrinkage: number })[]
   /** Seven rows of six classes. */
   readonly singleRows: {

@@ -38,7 +38,7 @@ export async function fineTuneFile(
       (await findModality(data, reading)) === 'image' ? IMAGE_ENCODER : boot.config.encoder
     const result = await fineTuneClassifier(await openFineTuneParts(boot, { workers, clock }), {
       ...toJob(context, options),
-      ...{ data, test, reading, balance: options.balance === true, encoderName, precision },
+      ...{ data, test, reading, balance: options.balance, encoderName, precision },
       textReading: textReading(options),
       base: encoder ?? standard,
       tuning: chooseTuning(options, workers ?? boot.fineTuning.threads),

@@ -40,7 +40,7 @@ export async function trainFile(
       { ...parts, layers, clock: context.clock },
       {
         ...toJob(context, options),
-        ...{ data, test, reading, balance: options.balance === true },
+        ...{ data, test, reading, balance: options.balance },
         textReading: textReading(options),
         dropSuspects: options.dropSuspect,
         onProgress: display.report,
