@@ -38,6 +38,7 @@ export function createBoot(options: {
     cacheFolder,
     preparedFolder: config.prepared,
     threads: config.workers ?? cores,
+    answers: sourceAnswers(config),
   }
   const restoreHooks = new RestoreHooks()
   const builtinFolder = fileURLToPath(new URL('infra/heads', root))
@@ -84,6 +85,18 @@ export function createBoot(options: {
       log,
     }),
     snapshotRuntime: isSnapshot ? (env.AWS_LAMBDA_RUNTIME_API ?? null) : null,
+  }
+}
+
+/** What the settings say of folders of encoders. */
+function sourceAnswers(config: Config): ArtifactOptions['answers'] {
+  const { encoderPooling, encoderMaxTokens, encoderPrompts, encoderHeadless, encoderOnnx } = config
+  return {
+    pooling: encoderPooling,
+    maxTokens: encoderMaxTokens,
+    prompts: encoderPrompts,
+    headless: encoderHeadless === '1' ? true : undefined,
+    onnx: encoderOnnx,
   }
 }
 

@@ -25,7 +25,7 @@ export function createJobParts(options: {
 }): JobParts {
   const { artifacts, workerUrl } = options
   const { maxImagePixels, images: imageCheck } = options.config
-  const { builtinFolder, calibrationTexts, threads } = artifacts
+  const { builtinFolder, calibrationTexts, threads, answers } = artifacts
   return {
     async openKernels() {
       const { openMatrixKernels } = await import('../../shared/runtime/kernels/kernels.ts')
@@ -51,7 +51,15 @@ export function createJobParts(options: {
       const { listLayers } = await import('../../shared/exporter/image/list-layers.ts')
       return listLayers(folder)
     },
-    fineTuning: { builtinFolder, workerUrl, calibrationTexts, maxImagePixels, imageCheck, threads },
+    fineTuning: {
+      builtinFolder,
+      workerUrl,
+      calibrationTexts,
+      maxImagePixels,
+      imageCheck,
+      threads,
+      answers,
+    },
     async openBulkPlace(url, format) {
       const { openBulkPlace } = await import('../../shared/bulk/open-place.ts')
       options.quietSdk()

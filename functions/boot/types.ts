@@ -7,6 +7,7 @@ import type { LayeredNetwork } from '../../shared/encoders/layer-encoders.ts'
 import type { ExportEncoderOptions } from '../../shared/exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../shared/exporter/export-image-encoder.ts'
 import type { ListedLayers } from '../../shared/exporter/image/list-layers.ts'
+import type { SourceAnswers } from '../../shared/exporter/source/answers.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger, Progress } from '../../shared/lib/logger.ts'
 import type { Modality } from '../../shared/lib/manifests/encoder-input.ts'
@@ -74,6 +75,7 @@ export interface Boot {
     readonly maxImagePixels: number
     readonly imageCheck: ImageCheck
     readonly threads: number
+    readonly answers?: SourceAnswers | undefined
   }
   /** The network of an image encoder, with its layers; a built-in one, or a folder. */
   openNetwork(encoder: string): Promise<LayeredNetwork>

@@ -8,6 +8,11 @@ import type { EspalierOptions } from './types.ts'
 const SETTINGS = [
   'registry',
   'encoder',
+  'encoderPooling',
+  'encoderMaxTokens',
+  'encoderPrompts',
+  'encoderHeadless',
+  'encoderOnnx',
   'precision',
   'device',
   'workers',
@@ -43,7 +48,7 @@ export function readOptions(options: EspalierOptions): Record<string, string> {
   const given: Partial<Record<keyof Config, string>> = { ...OWN_PROCESS }
   for (const name of SETTINGS) {
     const value = options[name]
-    if (value !== undefined) given[name] = typeof value === 'boolean' ? `${+value}` : String(value)
+    if (value !== undefined) given[name] = toText(value)
   }
   return Object.fromEntries(
     CONFIG_VARIABLES.flatMap(({ key, name }) => {
@@ -53,14 +58,23 @@ export function readOptions(options: EspalierOptions): Record<string, string> {
   )
 }
 
+function toText(
+  value: NonNullable<EspalierOptions[(typeof SETTINGS)[number]]>,
+  ofFlag: (flag: boolean) => string = (flag) => `${+flag}`,
+): string {
+  if (typeof value === 'boolean') return ofFlag(value)
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
 /** An error about a variable, said of the option that it came from; others stay as they are. */
 export function nameOption(error: unknown, options: EspalierOptions): unknown {
   if (!isEspalierError(error, 'invalid_config')) return error
   const variable = CONFIG_VARIABLES.find(({ name }) => name === error.param)
   const option = SETTINGS.find((name) => name === variable?.key)
   if (!variable || !option) return error
-  const value = quote(String(options[option]))
-  const allowed = option === 'offlineOk' ? 'true or false' : variable.allowed
+  const value = quote(toText(options[option] ?? '', String))
+  const isFlag = option === 'offlineOk' || option === 'encoderHeadless'
+  const allowed = isFlag ? 'true or false' : variable.allowed
   return new EspalierError('invalid_config', `${option} is ${value}; it must be ${allowed}`, {
     param: option,
     cause: error,

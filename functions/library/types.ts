@@ -13,6 +13,16 @@ export interface EspalierOptions {
   readonly registry?: string | undefined
   /** The default encoder: a built-in or registered name, or a folder. @default 'all-MiniLM-L6-v2' */
   readonly encoder?: string | undefined
+  /** How the vectors of tokens become one, for folders of encoders that do not say it. @default as the folder says */
+  readonly encoderPooling?: 'mean' | 'cls' | 'max' | undefined
+  /** Longest input of encoders that are opened from folders, in tokens. @default as the folder says */
+  readonly encoderMaxTokens?: number | undefined
+  /** Prompts of encoders that are opened from folders, by name, beside those of the folder. */
+  readonly encoderPrompts?: Readonly<Record<string, string>> | undefined
+  /** Take the encoder of a folder with a classifier or a language model without its output layer. @default false */
+  readonly encoderHeadless?: boolean | undefined
+  /** ONNX file to take of a folder that holds several. @default model.safetensors, else onnx/model.onnx */
+  readonly encoderOnnx?: string | undefined
   /** Which graph of the weights runs. @default 'int8' on CPUs, 'float16' on GPUs */
   readonly precision?: 'float32' | 'float16' | 'int8' | undefined
   /** Where encoders run; GPUs need onnxruntime-node beside this package. @default 'cpu' */

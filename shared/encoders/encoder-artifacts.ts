@@ -4,16 +4,19 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { hashFile, verifyFile } from '../encoder/verify-artifact.ts'
+import type { SourceAnswers } from '../exporter/source/answers.ts'
 import { isImageFolder, PREPROCESSOR_CONFIG } from '../exporter/source/is-image-folder.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import {
   CALIBRATION_FILE,
   ENCODER_MANIFEST_FILE,
+  ENCODER_SCHEMAS,
   type EncoderManifest,
   encoderManifestSchema,
   type Precision,
 } from '../lib/manifests/encoder-manifest.ts'
+import type { Wording } from '../lib/wording.ts'
 
 /** An encoder on disk, ready to load. */
 export interface EncoderArtifact {
@@ -33,6 +36,8 @@ export interface ArtifactOptions {
   /** Texts for folders without calibration ranges. */
   readonly calibrationTexts: string
   readonly threads: number
+  /** What is said of folders that leave something open; built-in encoders leave nothing open. */
+  readonly answers?: SourceAnswers | undefined
 }
 
 /** Which encoder is wanted. */
@@ -43,6 +48,8 @@ export interface WantedEncoder {
   /** Told what was found, before it is loaded. */
   readonly onArtifact?: ((manifest: EncoderManifest) => void) | undefined
   readonly onProgress?: Progress | undefined
+  /** Told what an export took from elsewhere than the folder, and what may be missing in it. */
+  readonly onNote?: ((note: Wording) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -70,13 +77,13 @@ export async function prepareArtifact(
   wanted: WantedEncoder,
 ): Promise<EncoderArtifact> {
   const builtin = await findBuiltin(options, wanted.encoder)
-  if (builtin) return cachedExport(options, wanted, join(options.builtinFolder, builtin))
+  if (builtin) return cachedExport(options, wanted, join(options.builtinFolder, builtin), true)
   if (existsSync(join(wanted.encoder, ENCODER_MANIFEST_FILE))) {
     const manifest = await readManifest(wanted.encoder)
     return { folder: wanted.encoder, manifest, cached: false }
   }
   if (existsSync(join(wanted.encoder, 'config.json')) || isImageFolder(wanted.encoder)) {
-    return cachedExport(options, wanted, wanted.encoder)
+    return cachedExport(options, wanted, wanted.encoder, false)
   }
   const names = (await listBuiltins(options)).map(({ name }) => name).join(', ')
   throw new EspalierError(
@@ -125,8 +132,9 @@ export async function readManifest(folder: string): Promise<EncoderManifest> {
   const parsed = encoderManifestSchema.safeParse(json)
   if (parsed.success) return parsed.data
   const schema = z.looseObject({ schema: z.number() }).safeParse(json)
-  if (schema.success && schema.data.schema > 1) {
-    const message = `${path}: schema ${schema.data.schema}; this release reads schema 1, update it`
+  const newest = Math.max(...ENCODER_SCHEMAS)
+  if (schema.success && schema.data.schema > newest) {
+    const message = `${path}: schema ${schema.data.schema}; this release reads schema ${newest}, update it`
     throw new EspalierError('unsupported_schema', message)
   }
   const issue = parsed.error.issues[0]
@@ -143,13 +151,16 @@ async function cachedExport(
   options: ArtifactOptions,
   wanted: WantedEncoder,
   source: string,
+  isBuiltin: boolean,
 ): Promise<EncoderArtifact> {
   const files = (await readSource(source))?.files ?? (await hashFolder(source))
   const isImage = isImageFolder(source)
   const precision = isImage ? imagePrecision(source, wanted.precision) : wanted.precision
-  const key = createHash('sha256')
-    .update(JSON.stringify([EXPORT_REVISION, precision, files]))
-    .digest('hex')
+  const said = isImage || isBuiltin ? {} : (options.answers ?? {})
+  // Without answers the key is that of earlier releases.
+  const answers = Object.entries(said).filter(([, value]) => value !== undefined)
+  const parts = [EXPORT_REVISION, precision, files, ...(answers.length > 0 ? [answers] : [])]
+  const key = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
   const place = join('encoders', key.slice(0, 32))
   const prepared = options.preparedFolder && join(options.preparedFolder, place)
   if (prepared && existsSync(join(prepared, ENCODER_MANIFEST_FILE))) {
@@ -167,6 +178,9 @@ async function cachedExport(
       const { exportEncoder } = await import('../exporter/export-encoder.ts')
       await exportEncoder({
         ...common,
+        ...said,
+        door: 'settings',
+        onNote: wanted.onNote,
         precisions: [precision],
         defaultCalibration: options.calibrationTexts,
         threads: options.threads,

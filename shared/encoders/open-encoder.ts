@@ -5,6 +5,7 @@ import type { Encoder } from '../encoder/types.ts'
 import { precisionFor } from '../encoder/verify-artifact.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { print, type Wording } from '../lib/wording.ts'
 import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './encoder-artifacts.ts'
 
 /** What every encoder of a process shares. */
@@ -30,7 +31,8 @@ export interface OpenEncoderDeps extends ArtifactOptions {
  * @throws EspalierError `model_not_found`, `artifact_corrupt`, `self_test_failed` …
  */
 export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder): Promise<Encoder> {
-  const artifact = await prepareArtifact(deps, wanted)
+  const { onNote = logNote(deps.log, wanted.encoder) } = wanted
+  const artifact = await prepareArtifact(deps, { ...wanted, onNote })
   wanted.onArtifact?.(artifact.manifest)
   const { workerUrl, prespawned, workers, device, limits, resultCacheBytes = 0 } = deps
   const { longJobs, log, onVerified } = deps
@@ -58,4 +60,9 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
     await rm(artifact.folder, { recursive: true, force: true })
     return load(await prepareArtifact(deps, wanted))
   }
+}
+
+/** Whoever opens an encoder by its folder reads in the log what was taken for granted. */
+function logNote(log: Logger, encoder: string): (note: Wording) => void {
+  return (note) => log.warn({ encoder }, print(note))
 }

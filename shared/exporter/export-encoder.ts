@@ -9,32 +9,33 @@ import {
   type Precision,
   type TextEncoderManifest,
 } from '../lib/manifests/encoder-manifest.ts'
-import { option, say } from '../lib/wording.ts'
+import { option, say, type Wording } from '../lib/wording.ts'
 import type { Graph } from '../onnx/graph.ts'
 import { type Existing, writeArtifact } from './artifact/artifact-folder.ts'
-import { computeFamily, computeFingerprint, EXPORTER_VERSION } from './artifact/fingerprint.ts'
-import { measureGolden, minCosines, readGolden } from './artifact/golden.ts'
+import { computeFingerprint } from './artifact/fingerprint.ts'
+import { measureGolden, readGolden } from './artifact/golden.ts'
+import { exportForeign } from './export-foreign.ts'
 import { type Calibration, parseCalibration } from './int8/calibration-file.ts'
 import { readCalibrationTexts } from './int8/calibration-texts.ts'
 import { createInt8Dialect, INT8_SCHEME } from './int8/int8-dialect.ts'
 import { calibrateEncoder, quantizeEncoder } from './int8/quantize-encoder.ts'
 import { checkRegexes } from './regexes/check-regexes.ts'
+import type { SourceAnswers } from './source/answers.ts'
 import { readJsonFile } from './source/json-file.ts'
 import { type FileEntry, sha256, writeHashedFile, writeModel } from './source/model-file.ts'
 import type { Pooling } from './source/source-config.ts'
-import { readSourceFolder, type SourceFolder } from './source/source-folder.ts'
-import { type EncoderWeights, loadDense, loadWeights } from './source/weights.ts'
+import { poolingOf, readSourceFolder, type SourceFolder } from './source/source-folder.ts'
+import { type EncoderWeights, loadWeights } from './source/weights.ts'
 import { buildEncoderGraph, GRAPH_NAMES } from './text/encoder-graph.ts'
 import { createFloatDialect } from './text/float-dialect.ts'
-import { importForeign } from './text/import-foreign.ts'
 import { createNumerics } from './text/numerics.ts'
+import { familyOf, finishManifest } from './text-manifest.ts'
 
-const TOKENIZER_FILE = 'tokenizer.json'
 /** About 0.12 bytes a weight: 40 MB for the 24 layers of BERT-large. */
 const MAX_CALIBRATION_BYTES = 64 * 1024 * 1024
 
 /** What to export, and how. */
-export interface ExportEncoderOptions {
+export interface ExportEncoderOptions extends SourceAnswers {
   /** A Hugging Face folder; nothing in it is changed. */
   readonly folder: string
   /** The artifact folder to make; it appears whole or not at all. */
@@ -45,8 +46,6 @@ export interface ExportEncoderOptions {
   readonly calibration?: string | undefined
   /** Texts for folders that bring no `calibration.json`. */
   readonly defaultCalibration?: string | undefined
-  readonly pooling?: Pooling | undefined
-  readonly maxTokens?: number | undefined
   /** Threads of the calibration run. @default 1 */
   readonly threads?: number | undefined
   /** Take the regular expressions of the tokenizer as they are. @default false, which refuses those that can hang */
@@ -54,12 +53,15 @@ export interface ExportEncoderOptions {
   /** @default 'refuse' */
   readonly existing?: Existing | undefined
   readonly onProgress?: Progress | undefined
+  /** Told what was taken from elsewhere than the folder, and what may be missing in it. */
+  readonly onNote?: ((note: Wording) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /**
  * Turns a Hugging Face folder of a BERT-family encoder, or a foreign ONNX encoder, into an encoder artifact.
- * @throws EspalierError `unsupported_model` or `invalid_model_file` in one line that names the file
+ * @throws EspalierError `unsupported_model` or `invalid_model_file` in one line that names the file; `invalid_request` or
+ *   `invalid_config` for what the folder leaves open
  */
 export async function exportEncoder(options: ExportEncoderOptions): Promise<TextEncoderManifest> {
   const { folder, output, onProgress, signal } = options
@@ -67,12 +69,13 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
     throw new EspalierError('invalid_request', 'no precision to export')
   }
   const source = await readSourceFolder(folder, options)
+  for (const note of source.notes) options.onNote?.(note)
   if (options.allowRegex !== true) await checkRegexes(source, true, signal)
   let manifest: TextEncoderManifest | undefined
   await writeArtifact(output, options.existing ?? 'refuse', async (target) => {
     const draft =
       source.network.kind === 'onnx'
-        ? await exportForeign(source, source.network.path, options, target)
+        ? await exportForeign(source, source.network, options, target)
         : await exportWeights(source, options, target)
     signal?.throwIfAborted()
     onProgress?.('checking', 0, 1)
@@ -88,47 +91,6 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
   return manifest as TextEncoderManifest
 }
 
-/** The parts of a manifest that the two kinds of network fill in differently. */
-interface NetworkPart {
-  readonly architecture: TextEncoderManifest['architecture']
-  readonly dimension: number
-  readonly family: string
-  readonly graphs: TextEncoderManifest['graphs']
-  readonly quantization: TextEncoderManifest['quantization']
-  readonly files: Readonly<Record<string, FileEntry>>
-}
-
-async function finishManifest(
-  source: SourceFolder,
-  target: string,
-  part: NetworkPart,
-): Promise<TextEncoderManifest> {
-  const tokenizer = await writeHashedFile(join(target, TOKENIZER_FILE), [source.tokenizerBytes])
-  const { sentence } = source
-  return {
-    schema: 1,
-    kind: 'embedding',
-    modality: 'text',
-    name: source.name,
-    architecture: part.architecture,
-    dimension: part.dimension,
-    maxTokens: source.maxTokens,
-    pooling: sentence.pooling,
-    normalize: sentence.normalize,
-    prompts: { ...sentence.prompts },
-    defaultPrompt: sentence.defaultPrompt,
-    padId: source.padId,
-    family: part.family,
-    tokenizer: TOKENIZER_FILE,
-    graphs: part.graphs,
-    quantization: part.quantization,
-    golden: [],
-    minCosine: minCosines(Object.keys(part.graphs) as Precision[]),
-    files: { ...part.files, [TOKENIZER_FILE]: tokenizer },
-    createdWith: EXPORTER_VERSION,
-  }
-}
-
 async function exportWeights(
   source: SourceFolder,
   options: ExportEncoderOptions,
@@ -141,7 +103,8 @@ async function exportWeights(
   const weights = await loadWeights(source.folder, config, source.sentence.dense)
   onProgress?.('reading weights', 1, 1)
   const { architecture, heads, activation, layerNormEpsilon } = config
-  const family = familyOf(source, weights.digest, {
+  const pooling = poolingOf(source)
+  const family = familyOf(source, pooling, weights.digest, {
     architecture,
     heads,
     activation,
@@ -153,7 +116,7 @@ async function exportWeights(
   for (const [index, precision] of precisions.entries()) {
     signal?.throwIfAborted()
     onProgress?.('writing graphs', index, precisions.length)
-    const graph = buildGraph(precision, weights, source.sentence.pooling, calibration)
+    const graph = buildGraph(precision, weights, pooling, calibration)
     const written = await writeModel(graph, target, precision)
     Object.assign(files, written)
     const quantization =
@@ -181,6 +144,7 @@ async function exportWeights(
   }
   return finishManifest(source, target, {
     architecture,
+    pooling,
     dimension: weights.dense?.outputs ?? config.hidden,
     family,
     graphs,
@@ -228,38 +192,4 @@ async function calibrate(
   const texts = await readCalibrationTexts(file, tokenizer, maxTokens)
   const { threads = 1, onProgress, signal } = options
   return calibrateEncoder(weights, texts, { threads, onProgress, signal })
-}
-
-async function exportForeign(
-  source: SourceFolder,
-  path: string,
-  options: ExportEncoderOptions,
-  target: string,
-): Promise<TextEncoderManifest> {
-  const dense = source.sentence.dense && (await loadDense(source.sentence.dense))
-  options.onProgress?.('copying graph', 0, 1)
-  const foreign = await importForeign(path, target, source.sentence.pooling, dense)
-  options.onProgress?.('copying graph', 1, 1)
-  const hashes = Object.entries(foreign.files).map(([name, entry]) => `${name}:${entry.sha256}`)
-  const family = familyOf(source, sha256(hashes.sort().join('\n')), { architecture: 'onnx' })
-  return finishManifest(source, target, {
-    architecture: 'onnx',
-    dimension: foreign.dimension,
-    family,
-    graphs: {
-      float32: { ...foreign.spec, fingerprint: computeFingerprint(family, 'float32', null) },
-    },
-    quantization: null,
-    files: foreign.files,
-  })
-}
-
-function familyOf(
-  { sentence, tokenizerSha256 }: SourceFolder,
-  weights: string,
-  architecture: Readonly<Record<string, string | number>>,
-): string {
-  const { pooling, normalize, prompts, defaultPrompt } = sentence
-  const parts = { weights, tokenizer: tokenizerSha256, pooling, normalize, prompts, defaultPrompt }
-  return computeFamily({ ...parts, architecture })
 }

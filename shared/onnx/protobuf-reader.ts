@@ -39,6 +39,16 @@ export class ProtobufReader {
     return Number(field)
   }
 
+  /** Bytes read so far. */
+  get position(): number {
+    return this.#at
+  }
+
+  /** Wire type of the field that `next` came to. */
+  get wire(): number {
+    return this.#wire
+  }
+
   /** An integer field, as int64; beyond what a number holds exactly it becomes the largest that does. */
   integer(): number {
     this.#expect(VARINT)

@@ -29,6 +29,14 @@ export class ProtobufWriter {
     return this
   }
 
+  /** Fields that are encoded already. */
+  raw(bytes: Uint8Array): this {
+    this.#reserve(bytes.byteLength)
+    this.#buffer.set(bytes, this.#length)
+    this.#length += bytes.byteLength
+    return this
+  }
+
   /** A UTF-8 string field. */
   string(field: number, value: string): this {
     return this.bytes(field, new TextEncoder().encode(value))

@@ -10,6 +10,8 @@ export interface GroupingLimits {
   readonly slackRatio: number
   /** Waiting inputs looked at for one run: enough to find neighbours in length, few enough to cost microseconds. */
   readonly window: number
+  /** Most inputs of a run. No bound where it is absent. */
+  readonly maxRows?: number
   /** Most bytes of a job; a single larger input goes alone. No bound where it is absent: texts are small. */
   readonly maxBytes?: number
 }
@@ -48,6 +50,16 @@ export function groupingOfImages(tokens: number): GroupingLimits {
   return { ...CPU_GROUPING, maxTokens: IMAGES_A_JOB * tokens, maxBytes: JOB_IMAGE_BYTES }
 }
 
+/** The limits of a graph of which every run holds a given number of texts at most. */
+export function groupingOfRows(
+  rows: number,
+  tokens: number | null,
+  limits: GroupingLimits,
+): GroupingLimits {
+  if (rows === 1) return { ...limits, maxTokens: 1 }
+  return { ...limits, maxTokens: tokens === null ? limits.maxTokens : rows * tokens, maxRows: rows }
+}
+
 /** Inputs that run together: positions in the caller's list, and the padded length. */
 export interface Group {
   readonly members: readonly number[]
@@ -81,7 +93,7 @@ export function groupByLength(lengths: ArrayLike<number>, limits: GroupingLimits
       const padded = width * (end - start + 1)
       const nextReal = real + length(order[end] as number)
       const waste = padded - nextReal
-      if (padded > limits.maxTokens) break
+      if (padded > limits.maxTokens || end - start >= (limits.maxRows ?? Infinity)) break
       if (waste > limits.slackTokens + limits.slackRatio * nextReal) break
       real = nextReal
       end += 1

@@ -12,6 +12,8 @@ export type TensorData =
   | BigInt64Array
   | Uint8Array
   | Int8Array
+  /** Float16 numbers as their bits. */
+  | Uint16Array
 
 /** A dense array with its shape. */
 export interface NamedTensor {
@@ -58,6 +60,7 @@ const TYPE_NAMES = new Map<object, Tensor.Type>([
   [BigInt64Array, 'int64'],
   [Uint8Array, 'uint8'],
   [Int8Array, 'int8'],
+  [Uint16Array, 'float16'],
 ])
 
 /**
@@ -95,12 +98,19 @@ export async function openSession(
       const result: Record<string, NamedTensor> = {}
       for (const [name, value] of Object.entries(outputs)) {
         const tensor = value as Tensor
-        result[name] = { data: tensor.data as TensorData, dims: tensor.dims }
+        result[name] = { data: dataOf(tensor), dims: tensor.dims }
       }
       return result
     },
     release: () => inner.release(),
   }
+}
+
+/** Some versions of Node have an array for float16; all have one for its bits. */
+function dataOf(tensor: Tensor): TensorData {
+  const data = tensor.data as TensorData
+  if (tensor.type !== 'float16' || data instanceof Uint16Array) return data
+  return new Uint16Array(data.buffer, data.byteOffset, data.length)
 }
 
 async function createSession(

@@ -323,6 +323,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       encoders: 'value',
       encoder: 'value',
       ...exported,
+      'exporter/artifact': 'value',
       'exporter/regexes': 'value',
       finetune: 'dynamic',
     },

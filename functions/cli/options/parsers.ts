@@ -74,6 +74,19 @@ export function nameList(value: string): string[] {
   throw new InvalidArgumentError('It must be names separated by commas.')
 }
 
+/** A parser of `name=text` that may be given several times. */
+export function namedTexts(
+  value: string,
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const at = value.indexOf('=')
+  const [name, text] = [value.slice(0, Math.max(at, 0)).trim(), value.slice(at + 1)]
+  if (name === '' || name.length > 100 || text.length > 10_000) {
+    throw new InvalidArgumentError('It must be a name and its text, such as "query=query: ".')
+  }
+  return { ...before, [name]: text }
+}
+
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
 /** A parser of durations such as `30d`, `12h`, `45m` and `0s`; milliseconds. */

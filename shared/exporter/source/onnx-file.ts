@@ -1,18 +1,46 @@
 import { closeSync, existsSync, openSync, readSync, realpathSync, statSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
 import { EspalierError, restate } from '../../lib/errors.ts'
 import type { Graph } from '../../onnx/graph.ts'
 import { parseModel } from '../../onnx/reader.ts'
 import type { ExternalPart } from '../../onnx/tensor-reader.ts'
 
+/** Where the ONNX file of a folder lies if nobody names another. */
 const CANDIDATES = ['onnx/model.onnx', 'model.onnx']
 /** The bound of protobuf itself; larger weights lie in files beside the graph. */
-const MAX_MODEL_BYTES = 2 ** 31 - 1
+export const MAX_MODEL_BYTES = 2 ** 31 - 1
 
 /** The ONNX file of a Hugging Face folder, or null. */
 export function findForeignModel(folder: string): string | null {
   return CANDIDATES.map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null
+}
+
+/** True for an ONNX file at a place that every release has looked at. */
+export function isUsualPlace(folder: string, path: string): boolean {
+  return CANDIDATES.includes(relative(folder, path).split(sep).join('/'))
+}
+
+/** All ONNX files of a folder, by their paths in it. */
+export async function listOnnxFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true })
+  return entries
+    .filter((name) => name.endsWith('.onnx'))
+    .map((name) => name.split(sep).join('/'))
+    .sort()
+}
+
+/**
+ * The ONNX file that somebody named.
+ * @throws EspalierError `invalid_model_file` listing those that there are, also for one outside the folder
+ */
+export async function findNamedModel(folder: string, name: string): Promise<string> {
+  const path = join(folder, name)
+  const info = await stat(path).catch(() => null)
+  const isInside = info?.isFile() && realpathSync(path).startsWith(realpathSync(folder) + sep)
+  if (isInside && name.endsWith('.onnx')) return path
+  const there = (await listOnnxFiles(folder)).join(', ') || 'none'
+  throw broken(name, `is no ONNX file in ${folder}; there is: ${there}`)
 }
 
 /**

@@ -35,6 +35,24 @@ export async function checkOwnFiles(folder: string): Promise<void> {
   }
 }
 
+/**
+ * A file of the folder that another one names, wherever in it.
+ * @param from the folder that the name is relative to
+ * @throws EspalierError `invalid_model_file` where it is missing or lies elsewhere
+ */
+export async function locateData(root: string, from: string, name: string): Promise<string> {
+  const path = join(from, name)
+  const target = await realpath(path).catch((cause: unknown) => {
+    const message = `${name}: no such file beside what names it`
+    throw new EspalierError('invalid_model_file', message, { cause })
+  })
+  const isBelow = !relative(root, path).startsWith('..')
+  const roots = await rootsOf(root)
+  if (isBelow && roots.some((own) => target.startsWith(own + sep))) return path
+  const message = `${name} lies outside the folder of the model, where nothing is read`
+  throw new EspalierError('invalid_model_file', message)
+}
+
 /** The folder, and the blobs that a snapshot in the cache of Hugging Face consists of. */
 async function rootsOf(folder: string): Promise<string[]> {
   const root = await realpath(folder)

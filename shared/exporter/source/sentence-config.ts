@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join, normalize } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
@@ -46,7 +47,10 @@ export interface DenseConfig {
 
 /** What sentence-transformers adds to a transformer. */
 export interface SentenceConfig {
-  readonly pooling: Pooling
+  /** Null where nothing says it. */
+  readonly pooling: Pooling | null
+  /** Whether `modules.json` says what the encoder is made of. */
+  readonly isDeclared: boolean
   readonly normalize: boolean
   readonly dense: DenseConfig | null
   /** Null when the folder does not say. */
@@ -56,8 +60,8 @@ export interface SentenceConfig {
 }
 
 /**
- * Reads `modules.json` and the files it leads to. A folder without it is pooled by `fallback`
- * and normalised, as `SentenceTransformer(folder)` pools by mean.
+ * Reads `modules.json` and the files it leads to. A folder without it is normalised, as every answer is by default; how
+ * it pools stands in its 1_Pooling, or nowhere.
  * @throws EspalierError `unsupported_model` naming the module and what is supported
  */
 export async function readSentenceConfig(
@@ -69,8 +73,9 @@ export async function readSentenceConfig(
   const prompts = await readPrompts(folder)
   const maxTokens = length?.max_seq_length ?? null
   if (modules === null) {
-    const pooling = override ?? 'mean'
-    return { pooling, normalize: true, dense: null, maxTokens, ...prompts }
+    await refuseLooseModules(folder)
+    const pooling = override ?? (await readLonePooling(folder))
+    return { pooling, isDeclared: false, normalize: true, dense: null, maxTokens, ...prompts }
   }
   const kinds = modules.map((module) => moduleKind(module.type))
   const order = kinds.join(' → ')
@@ -83,6 +88,7 @@ export async function readSentenceConfig(
   const densePath = modules[kinds.indexOf('Dense')]?.path
   return {
     pooling: override ?? (await readPooling(insideFolder(folder, modules[1]?.path ?? ''))),
+    isDeclared: true,
     normalize: kinds.includes('Normalize'),
     dense: kinds.includes('Dense') ? await readDense(insideFolder(folder, densePath ?? '')) : null,
     maxTokens,
@@ -98,6 +104,21 @@ function moduleKind(type: string): (typeof MODULE_TYPES)[number] {
     'unsupported_model',
     `modules.json: module ${type}; supported: ${MODULE_TYPES.join(', ')}`,
   )
+}
+
+/** @throws EspalierError `invalid_model_file` where modules are there that nothing puts in order */
+async function refuseLooseModules(folder: string): Promise<void> {
+  const dense = (await readdir(folder)).find((name) => /^\d+_Dense$/.test(name))
+  if (dense !== undefined) {
+    const message = `${folder}: has ${dense}, but no modules.json that says where it comes; put that file back`
+    throw new EspalierError('invalid_model_file', message)
+  }
+}
+
+/** The pooling of a folder whose `modules.json` is missing; null where it has none either. */
+async function readLonePooling(folder: string): Promise<Pooling | null> {
+  const path = join(folder, '1_Pooling')
+  return existsSync(join(path, 'config.json')) ? readPooling(path) : null
 }
 
 async function readPooling(folder: string): Promise<Pooling> {

@@ -1,20 +1,30 @@
-import { existsSync } from 'node:fs'
-import { copyFile } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
+import { copyFile, open, readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import type { GraphSpec } from '../../lib/manifests/encoder-manifest.ts'
-import { GraphBuilder } from '../../onnx/graph.ts'
-import { type NamedTensor, openSession, type Session } from '../../runtime/session.ts'
+import { type Graph, GraphBuilder } from '../../onnx/graph.ts'
+import { relocateData } from '../../onnx/relocate-data.ts'
+import type { ModelScan } from '../../onnx/scan-model.ts'
 import { type FileEntry, hashFile, writeModel } from '../source/model-file.ts'
+import { locateData } from '../source/own-files.ts'
 import type { Pooling } from '../source/source-config.ts'
 import type { EncoderWeights } from '../source/weights.ts'
-import { addPooling, buildPoolingGraph } from './pooling-graph.ts'
+import type { ForeignGraph } from './foreign-graph.ts'
+import { addPooling } from './pooling-graph.ts'
 
-const ROLES = { input_ids: 'ids', attention_mask: 'mask', token_type_ids: 'types' } as const
-const INPUT_TYPES = ['int32', 'int64', 'float32'] as const
-/** Tokens of the trial run that finds out what a graph gives. */
-const TRIAL_TOKENS = 3
 const POOLING_NAME = 'pooling'
+/** Parts begin at pages, so that they can be mapped. */
+const PAGE_BYTES = 4096
+/** As the manifest has them. */
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** A foreign graph with its weights, as it lies in an artifact. */
+export interface CopiedModel {
+  readonly file: string
+  readonly data: string | null
+  readonly files: Readonly<Record<string, FileEntry>>
+}
 
 /** A foreign encoder, copied into an artifact as it is, with a pooling graph of ours behind it. */
 export interface ForeignEncoder {
@@ -24,97 +34,108 @@ export interface ForeignEncoder {
 }
 
 /**
- * Copies an ONNX encoder with the usual text inputs (`input_ids`, `attention_mask`, `token_type_ids`) that gives
- * hidden states [batch, tokens, hidden] or one vector a text.
- * @throws EspalierError `unsupported_model` naming the inputs or outputs that do not fit
+ * Puts pooling behind a copied graph.
+ * @param pooling of hidden states; null for a graph that gives vectors
  */
-export async function importForeign(
-  path: string,
+export async function addForeignPooling(
+  { file, data, files }: CopiedModel,
   target: string,
-  pooling: Pooling,
+  graph: ForeignGraph,
+  pooling: Pooling | null,
   dense: EncoderWeights['dense'],
 ): Promise<ForeignEncoder> {
+  const { output, width, shape, isDynamic } = graph
+  const behind = await writeModel(buildGraphBehind(graph, pooling, dense), target, POOLING_NAME)
+  const spec = {
+    file,
+    data,
+    inputs: graph.inputs,
+    embedding: 'embedding',
+    pooled: 'pooled',
+    hidden: output,
+    pooling: `${POOLING_NAME}.onnx`,
+    ...(shape && { shape }),
+    ...(isDynamic && { alone: true as const }),
+  }
+  return { spec, dimension: dense?.outputs ?? width, files: { ...files, ...behind } }
+}
+
+/**
+ * Copies a graph into an artifact; weights in one file of a plain name stay as they are, others become one file.
+ * @param root the folder of the model, outside of which nothing is read
+ * @throws EspalierError `invalid_model_file` where weights are missing
+ */
+export async function copyForeign(
+  root: string,
+  path: string,
+  target: string,
+  scan: ModelScan,
+): Promise<CopiedModel> {
+  const find = (name: string) => locateData(root, dirname(path), name)
+  const file = PLAIN_NAME.test(basename(path)) ? basename(path) : 'model.onnx'
+  const [only = usualData(path), ...others] = scan.dataFiles
   const files: Record<string, FileEntry> = {}
-  const data = [`${basename(path)}_data`, `${basename(path)}.data`].find((name) =>
-    existsSync(join(dirname(path), name)),
-  )
-  for (const name of data ? [basename(path), data] : [basename(path)]) {
-    await copyFile(join(dirname(path), name), join(target, name))
+  let data: string | null = only
+  if (only !== null && (others.length > 0 || !PLAIN_NAME.test(only))) {
+    data = `${file}.data`
+    const names = [only, ...others]
+    const sources = await Promise.all(names.map(async (name) => [name, await find(name)] as const))
+    const starts = await joinFiles(sources, join(target, data))
+    await writeFile(join(target, file), relocateData(await readFile(path), data, starts))
+  } else {
+    await copyFile(path, join(target, file))
+    if (only !== null) await copyFile(await find(only), join(target, only))
+  }
+  for (const name of data === null ? [file] : [file, data]) {
     files[name] = await hashFile(join(target, name))
   }
-  const session = await openSession(join(target, basename(path)))
+  return { file, data, files }
+}
+
+/** Weights under a usual name belong to a graph, even where it does not mention them. */
+function usualData(path: string): string | null {
+  const names = [`${basename(path)}_data`, `${basename(path)}.data`]
+  return names.find((name) => existsSync(join(dirname(path), name))) ?? null
+}
+
+/** Writes files one after the other; returns where each begins. */
+async function joinFiles(
+  sources: readonly (readonly [name: string, path: string])[],
+  target: string,
+): Promise<Map<string, number>> {
+  const starts = new Map<string, number>()
+  const output = await open(target, 'wx')
   try {
-    const inputs = describeInputs(session)
-    const { output, tensor } = await tryRun(session, inputs)
-    const width = tensor.dims.at(-1) as number
-    const graph =
-      tensor.dims.length === 3
-        ? buildPoolingGraph(pooling, width, dense)
-        : buildVectorGraph(width, dense)
-    Object.assign(files, await writeModel(graph, target, POOLING_NAME))
-    const spec = {
-      file: basename(path),
-      data: data ?? null,
-      inputs,
-      embedding: 'embedding',
-      pooled: 'pooled',
-      hidden: output,
-      pooling: `${POOLING_NAME}.onnx`,
+    let end = 0
+    for (const [name, path] of sources) {
+      starts.set(name, end)
+      for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+        await output.writeFile(piece)
+      }
+      const { size } = await stat(path)
+      const padding = (PAGE_BYTES - (size % PAGE_BYTES)) % PAGE_BYTES
+      await output.writeFile(new Uint8Array(padding))
+      end += size + padding
     }
-    return { spec, dimension: dense?.outputs ?? width, files }
   } finally {
-    await session.release()
+    await output.close()
   }
+  return starts
 }
 
-function describeInputs(session: Session): GraphSpec['inputs'] {
-  const inputs = session.inputNames.map((name, i) => {
-    const role = Object.hasOwn(ROLES, name) ? ROLES[name as keyof typeof ROLES] : undefined
-    const type = INPUT_TYPES.find((candidate) => candidate === session.inputTypes[i])
-    if (role && type) return { name, role, type }
-    throw new EspalierError(
-      'unsupported_model',
-      `ONNX input ${name} (${session.inputTypes[i]}); supported: ${Object.keys(ROLES).join(', ')}`,
-    )
-  })
-  if (inputs.some((input) => input.role === 'ids')) return inputs
-  throw new EspalierError('unsupported_model', 'the ONNX graph has no input input_ids')
-}
-
-async function tryRun(
-  session: Session,
-  inputs: GraphSpec['inputs'],
-): Promise<{ output: string; tensor: NamedTensor }> {
-  const feeds: Record<string, NamedTensor> = {}
-  for (const { name, role, type } of inputs) {
-    const value = role === 'types' ? 0 : 1
-    const dims = [1, TRIAL_TOKENS]
-    const data =
-      type === 'int64'
-        ? new BigInt64Array(TRIAL_TOKENS).fill(BigInt(value))
-        : (type === 'int32' ? new Int32Array(TRIAL_TOKENS) : new Float32Array(TRIAL_TOKENS)).fill(
-            value,
-          )
-    feeds[name] = { data, dims }
-  }
-  const results = Object.entries(await session.run(feeds))
-  const floats = results.filter(([, tensor]) => tensor.data instanceof Float32Array)
-  const states = floats.find(([, { dims }]) => dims.length === 3 && dims[1] === TRIAL_TOKENS)
-  const chosen = states ?? floats.find(([, { dims }]) => dims.length === 2 && dims[0] === 1)
-  if (chosen) return { output: chosen[0], tensor: chosen[1] }
-  const shapes = results.map(([name, { dims }]) => `${name} [${dims.join(', ')}]`).join(', ')
-  throw new EspalierError(
-    'unsupported_model',
-    `ONNX outputs ${shapes}; supported: float32 hidden states [batch, tokens, hidden] or vectors [batch, dimension]`,
-  )
-}
-
-/** For graphs that pool by themselves: vectors in, the same and normalised ones out. */
-function buildVectorGraph(width: number, dense: EncoderWeights['dense']) {
+/** Output and mask → `pooled` and `embedding`; vectors are taken as they are. */
+function buildGraphBehind(
+  { gives, type, width }: ForeignGraph,
+  pooling: Pooling | null,
+  dense: EncoderWeights['dense'],
+): Graph {
   const g = new GraphBuilder('pooling')
-  const vectors = g.input('hidden', 'float32', ['batch', width])
+  const isStates = gives === 'states'
+  const given = g.input('hidden', type, isStates ? ['batch', 'tokens', width] : ['batch', width])
   const mask = g.input('mask', 'float32', ['batch', 'tokens'])
-  const states = g.op('Unsqueeze', [vectors, g.int64s(1)])
-  addPooling(g, { states, mask, pooling: 'cls', hidden: width, dense })
+  const wide = type === 'float32' ? given : g.op('Cast', [given], { to: 1 })
+  const states = isStates ? wide : g.op('Unsqueeze', [wide, g.int64s(1)])
+  if (isStates && pooling === null) throw new EspalierError('internal', 'no pooling for states')
+  addPooling(g, { states, mask, pooling: pooling ?? 'cls', hidden: width, dense })
   return g.build()
 }

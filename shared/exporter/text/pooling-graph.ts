@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder, MICROSOFT_DOMAIN } from '../../onnx/graph.ts'
+import { type GraphBuilder, MICROSOFT_DOMAIN } from '../../onnx/graph.ts'
 import type { Pooling } from '../source/source-config.ts'
 import type { EncoderWeights } from '../source/weights.ts'
 
@@ -36,19 +36,6 @@ export function poolStates(
   const guard = g.constant('min_norm', 'float32', [], Float32Array.of(MIN_NORM))
   const divided = g.op('Max', [norm, guard])
   return { pooled, embedding: g.op('Div', [pooled, divided], {}, { outputs: ['embedding'] }) }
-}
-
-/** The graph behind a foreign encoder: hidden states and mask → `pooled` and `embedding`. */
-export function buildPoolingGraph(
-  pooling: Pooling,
-  hidden: number,
-  dense: EncoderWeights['dense'],
-): Graph {
-  const g = new GraphBuilder('pooling')
-  const states = g.input('hidden', 'float32', ['batch', 'tokens', hidden])
-  const mask = g.input('mask', 'float32', ['batch', 'tokens'])
-  addPooling(g, { states, mask, pooling, hidden, dense })
-  return g.build()
 }
 
 function addPooled(g: GraphBuilder, { states, mask, pooling }: PoolingInput): string {

@@ -1,5 +1,9 @@
 import { join } from 'node:path'
-import { readSourceFolder, type SourceFolder } from '../../exporter/source/source-folder.ts'
+import {
+  poolingOf,
+  readSourceFolder,
+  type SourceFolder,
+} from '../../exporter/source/source-folder.ts'
 import { type EncoderWeights, loadWeights } from '../../exporter/source/weights.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { hint, say, task } from '../../lib/wording.ts'
@@ -32,7 +36,8 @@ export async function openTextBase(request: TextRequest, scratch: string): Promi
   const { settings, train, validation } = request
   const { trainable, truncationDirection } = settings
   const { folder, source, weights } = await readBase(request, scratch)
-  const { prompts, defaultPrompt, pooling } = source.sentence
+  const { prompts, defaultPrompt } = source.sentence
+  const pooling = poolingOf(source)
   const prompt = defaultPrompt === null ? '' : (prompts[defaultPrompt] ?? '')
   const maxTokens = Math.min(settings.maxTokens, source.maxTokens)
   const tokenize = ({ texts }: LabelledTexts, name: string) =>

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { listBuiltins } from '../../encoders/encoder-artifacts.ts'
+import { writePlainFolder } from '../../exporter/artifact/plain-folder.ts'
 import { listLayers } from '../../exporter/image/list-layers.ts'
 import { layerBelowBlocks, layerNamed } from '../../exporter/image/transfer-blocks.ts'
 import { checkRegexes } from '../../exporter/regexes/check-regexes.ts'
+import type { SourceAnswers } from '../../exporter/source/answers.ts'
 import { isImageFolder } from '../../exporter/source/is-image-folder.ts'
 import { readSourceFolder } from '../../exporter/source/source-folder.ts'
 import { EspalierError } from '../../lib/errors.ts'
@@ -18,6 +20,11 @@ export interface TextBaseFolder {
   readonly modality: 'text'
   /** Its Hugging Face folder. */
   readonly folder: string
+  /**
+   * A folder that leaves nothing open, which is made where its own does.
+   * @param place for it, where nothing is yet
+   */
+  prepare(place: string): Promise<string>
   readonly layers: number
   readonly maxTokens: number
 }
@@ -50,12 +57,18 @@ const ALTERNATIVE = hint(
  *   `invalid_model_file`
  */
 export async function findBaseFolder(
-  deps: { readonly builtinFolder: string; readonly registry: RegistryReader },
+  deps: {
+    readonly builtinFolder: string
+    readonly registry: RegistryReader
+    readonly answers?: SourceAnswers | undefined
+  },
   base: string,
 ): Promise<BaseFolder> {
   const folder = await findFolder(deps, base)
   if (isImageFolder(folder)) return readImageBase(folder)
-  const source = await readSourceFolder(folder, {})
+  // Built-in encoders leave nothing open.
+  const answers = folder === base ? deps.answers : {}
+  const source = await readSourceFolder(folder, { ...answers, door: 'settings' })
   const { network, maxTokens } = source
   if (network.kind === 'onnx') {
     throw new EspalierError(
@@ -66,7 +79,17 @@ export async function findBaseFolder(
   }
   // What training makes of it is exported in the end, hours later.
   await checkRegexes(source, false)
-  return { modality: 'text', folder, layers: network.config.layers, maxTokens }
+  return {
+    modality: 'text',
+    folder,
+    layers: network.config.layers,
+    maxTokens,
+    async prepare(place) {
+      if (source.isPlain) return folder
+      await writePlainFolder(source, place)
+      return place
+    },
+  }
 }
 
 /**

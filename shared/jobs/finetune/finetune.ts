@@ -63,7 +63,9 @@ export async function fineTuneClassifier(
         const settings = chooseSettings(request, data, limits, tools)
         await makeScratch(scratch, deps.clock.wallMs())
         const parts = { deps, request, data, settings, precisions }
-        return fitTuned({ ...parts, tools, kernels, watch, scratch }, base.folder, vectors)
+        const place = join(scratch, 'base')
+        const folder = base.modality === 'text' ? await base.prepare(place) : base.folder
+        return fitTuned({ ...parts, tools, kernels, watch, scratch }, folder, vectors)
       },
       publishEncoder: (_set, fit) => publishEncoder(fit),
       report: (_set, fit, evaluated) => ({ fineTuning: describeFineTuning(fit, evaluated) }),

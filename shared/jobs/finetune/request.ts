@@ -1,6 +1,7 @@
 import type { Encoder } from '../../encoder/types.ts'
 import type { ExportEncoderOptions } from '../../exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../exporter/export-image-encoder.ts'
+import type { SourceAnswers } from '../../exporter/source/answers.ts'
 import type { Logger, Progress } from '../../lib/logger.ts'
 import type { EncoderManifest, Precision } from '../../lib/manifests/encoder-manifest.ts'
 import type { ImageCheck } from '../../lib/manifests/image-preprocessing.ts'
@@ -26,6 +27,8 @@ export interface FineTuneDeps extends HeadDeps {
   readonly builtinFolder: string
   readonly workerUrl: URL
   readonly calibrationTexts: string
+  /** What is said of folders that leave something open. */
+  readonly answers?: SourceAnswers | undefined
   /** Most pixels of an image. */
   readonly maxImagePixels: number
   /** Whether damaged JPEGs are refused. */

@@ -6,6 +6,7 @@ import { nearestName } from '../text/nearest.ts'
 import { quote } from '../text/text.ts'
 import { accessFields } from './access-fields.ts'
 import { choice, decimal, integer, variables, whole } from './config-fields.ts'
+import { encoderFields } from './encoder-fields.ts'
 import { intakeFields } from './intake-fields.ts'
 
 const KIB = 1024
@@ -60,6 +61,7 @@ const configSchema = z.object({
     allowed: 'the name of an encoder or the folder of one',
     doc: 'The encoder to serve: a built-in or registered name, or a folder.',
   }),
+  ...encoderFields,
   precision: precisionSchema.optional().register(variables, {
     variable: 'ESPALIER_PRECISION',
     unit: '',

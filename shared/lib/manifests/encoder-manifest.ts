@@ -6,6 +6,12 @@ export const ENCODER_MANIFEST_FILE = 'encoder.json'
 /** What int8 was learned as: a folder may bring it, an artifact says what it was quantised by. */
 export const CALIBRATION_FILE = 'calibration.json'
 
+/**
+ * 2 is for what earlier releases would run otherwise than it is meant, so that they refuse it. Everything else is
+ * written as 1.
+ */
+export const ENCODER_SCHEMAS = [1, 2] as const
+
 /** Transformers that are built from weights; the exporter's table of architectures has an entry for each. */
 export const ARCHITECTURE_NAMES = ['bert', 'distilbert', 'roberta'] as const
 export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number]
@@ -38,6 +44,12 @@ const graphSchema = z.object({
   pooled: z.string().nullable(),
   hidden: z.string().nullable(),
   pooling: fileName.nullable(),
+  /** Sizes of a run that a foreign graph does not leave free; such a manifest is of schema 2. */
+  shape: z
+    .object({ rows: z.int().min(1).nullable(), tokens: z.int().min(2).nullable() })
+    .optional(),
+  /** Scales hang on all that is in a run: texts run one by one. Such a manifest is of schema 2. */
+  alone: z.literal(true).optional(),
 })
 export type GraphSpec = z.infer<typeof graphSchema>
 
@@ -62,6 +74,7 @@ const goldenVectors = z.partialRecord(precisionSchema, z.array(z.number()))
 
 const textManifestSchema = z.object({
   ...common,
+  schema: z.literal(ENCODER_SCHEMAS),
   modality: z.literal('text'),
   /** `onnx` is a foreign graph, of whatever architecture. */
   architecture: z.enum([...ARCHITECTURE_NAMES, 'onnx']),

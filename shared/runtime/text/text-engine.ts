@@ -9,6 +9,7 @@ import {
   type GroupingLimits,
   groupByLength,
   groupingFor,
+  groupingOfRows,
 } from '../grouping.ts'
 import {
   JobOutput,
@@ -56,6 +57,10 @@ class TextEngine implements Engine {
   readonly #tokenizer: Tokenizer
   readonly #graph: TextGraph
   readonly #grouping: GroupingLimits
+  /** The one length that the graph runs; null where it takes any. */
+  readonly #tokens: number | null
+  /** A text has no neighbours whose padding must not change it. */
+  readonly #alone: boolean
 
   constructor(
     manifest: TextEncoderManifest,
@@ -68,7 +73,12 @@ class TextEngine implements Engine {
     this.#tokenizer = tokenizer
     this.#graph = graph
     this.heads = new HeadKernels(manifest.dimension)
-    this.#grouping = groupingFor(device)
+    const spec = manifest.graphs[precision]
+    this.#tokens = spec?.shape?.tokens ?? null
+    this.#alone = spec?.alone === true
+    const rows = this.#alone ? 1 : (spec?.shape?.rows ?? null)
+    const limits = groupingFor(device)
+    this.#grouping = rows === null ? limits : groupingOfRows(rows, this.#tokens, limits)
   }
 
   async run(job: Job): Promise<JobResult> {
@@ -134,7 +144,8 @@ class TextEngine implements Engine {
   /** Padded length of an input on its own; never beyond the encoder's positions. */
   #widthOf(ids: readonly number[] = []): number {
     const { architecture, maxTokens } = this.#manifest
-    if (architecture !== 'onnx') return ids.length
+    if (this.#tokens !== null) return this.#tokens
+    if (architecture !== 'onnx' || this.#alone) return ids.length
     return Math.min(maxTokens, alignForeignLength(ids.length))
   }
 

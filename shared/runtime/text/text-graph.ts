@@ -47,7 +47,8 @@ export async function openTextGraph(
 
   return {
     async run(ids, group, wanted) {
-      const shape = shapeRun(group.members.length, group.width, maxTokens, shapes)
+      const free = shapeRun(group.members.length, group.width, maxTokens, shapes)
+      const shape = { rows: spec.shape?.rows ?? free.rows, width: spec.shape?.tokens ?? free.width }
       const dims = [shape.rows, shape.width]
       const feeds: Record<string, NamedTensor> = {}
       for (const input of spec.inputs) {

@@ -116,7 +116,7 @@ describe('an encoder of the registry', () => {
       {},
       /this machine gives other vectors/,
     ],
-    ['of a newer schema', { schema: 2 as 1 }, {}, /schema 2; this release reads schema 1/],
+    ['of a newer schema', { schema: 3 as 1 }, {}, /schema 3; this release reads schema 2/],
     ['without the precision in use', { graphs: {} }, {}, /words has no float32 graph/],
   ]
   it.each(bad)('%s is refused', async (_what, changes, options, message) => {

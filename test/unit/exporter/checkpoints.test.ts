@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createEncoder } from '../../../shared/encoder/pooled-encoder.ts'
 import type { EncodeOptions } from '../../../shared/encoder/types.ts'
 import { exportEncoder } from '../../../shared/exporter/export-encoder.ts'
+import type { SourceAnswers } from '../../../shared/exporter/source/answers.ts'
 import { silentLogger } from '../../../shared/lib/logger.ts'
 import type { EncoderManifest, Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { loadTokenizer } from '../../../shared/runtime/text/tokenizer.ts'
@@ -84,6 +85,7 @@ describe.each(names)('checkpoint %s', (name) => {
       folder: join(folders, name),
       output,
       precisions: ['float32'],
+      ...answersOf(name),
     })
     expect(manifest).toMatchObject({
       pooling: expected.pooling,
@@ -125,6 +127,11 @@ describe.each(names)('checkpoint %s', (name) => {
     }
   })
 })
+
+/** A folder as transformers writes it leaves open what sentence-transformers takes for granted. */
+function answersOf(name: string): SourceAnswers {
+  return name === 'bert-plain' ? { pooling: 'mean', headless: true } : {}
+}
 
 function readPrompts(name: string): Record<string, string> {
   const path = join(folders, name, 'config_sentence_transformers.json')

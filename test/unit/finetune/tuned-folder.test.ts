@@ -21,7 +21,9 @@ let count = 0
 const output = () => join(work, `tuned-${count++}`)
 
 async function load(folder: string) {
-  const source = await readSourceFolder(folder, { name: 'x' })
+  // One of the folders leaves both open.
+  const pooling = existsSync(join(folder, 'modules.json')) ? undefined : 'mean'
+  const source = await readSourceFolder(folder, { name: 'x', pooling, headless: true })
   if (source.network.kind !== 'weights') throw new Error('no weights')
   const { config } = source.network
   return { source, config, weights: await loadWeights(folder, config, source.sentence.dense) }

@@ -23,11 +23,20 @@ describe('options of the library', () => {
       cache: '/somewhere',
       pollSeconds: 0.5,
       offlineOk: true,
+      encoderPooling: 'cls',
+      encoderMaxTokens: 128,
+      encoderPrompts: { query: 'q: ' },
+      encoderHeadless: true,
+      encoderOnnx: 'onnx/model_O4.onnx',
       logLevel: 'debug',
     }
-    const { offlineOk, ...same } = options
-    expect(parseConfig(readOptions(options))).toMatchObject({ ...same, offlineOk: '1' })
-    expect(offlineOk).toBe(true)
+    const { offlineOk, encoderHeadless, ...same } = options
+    expect(parseConfig(readOptions(options))).toMatchObject({
+      ...same,
+      offlineOk: '1',
+      encoderHeadless: '1',
+    })
+    expect([offlineOk, encoderHeadless]).toEqual([true, true])
   })
 
   it('are quiet and let large calls wait where nothing is said', () => {

@@ -3,7 +3,7 @@ import {
   type Precision,
   precisionSchema,
 } from '../../../../shared/lib/manifests/encoder-manifest.ts'
-import { listOf, oneOf, wholeNumber } from '../../options/parsers.ts'
+import { listOf, namedTexts, oneOf, wholeNumber } from '../../options/parsers.ts'
 import type { PublicationFlags } from '../publish.ts'
 
 const MODALITIES = ['text', 'image'] as const
@@ -19,6 +19,9 @@ export interface ExportOptions extends PublicationFlags {
   readonly calibration?: string
   readonly pooling?: (typeof POOLINGS)[number]
   readonly maxTokens?: number
+  readonly prompt?: Readonly<Record<string, string>>
+  readonly headless?: boolean
+  readonly onnx?: string
   readonly allowRegex?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
@@ -53,13 +56,26 @@ export function addExportOptions(command: Command): Command {
     )
     .option(
       '--pooling <kind>',
-      "mean, cls or max; default: the folder's 1_Pooling",
+      "mean, cls or max: how the vectors of tokens become one; default: the folder's 1_Pooling",
       oneOf(POOLINGS),
     )
     .option(
       '--max-tokens <n>',
       "longest input in tokens; default: the folder's",
       wholeNumber(2, 32_768),
+    )
+    .option(
+      '--prompt <name=text>',
+      'text: a prompt, such as "query=query: ", beside those of the folder; may be repeated',
+      namedTexts,
+    )
+    .option(
+      '--headless',
+      'text: take the encoder of a classifier or of a language model without its output layer',
+    )
+    .option(
+      '--onnx <file>',
+      'text: ONNX file of the folder to take; default: model.safetensors, else onnx/model.onnx',
     )
     .option(
       '--allow-regex',

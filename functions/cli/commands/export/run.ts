@@ -5,11 +5,12 @@ import type {
   Precision,
 } from '../../../../shared/lib/manifests/encoder-manifest.ts'
 import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
-import { say, task } from '../../../../shared/lib/wording.ts'
+import { print, say, task } from '../../../../shared/lib/wording.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
 import { parseBareName } from '../../options/change-options.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
+import { COMMAND_LINE } from '../../output/report-error.ts'
 import { checkPublication, publishPath } from '../publish.ts'
 import type { ExportOptions } from './options.ts'
 
@@ -62,9 +63,10 @@ async function runExport(
   folder: string,
   output: string,
   options: ExportOptions,
-  { report: onProgress }: ProgressDisplay,
+  { report: onProgress, note }: ProgressDisplay,
 ): Promise<EncoderManifest> {
-  const { name, layer, calibration, pooling, maxTokens, allowRegex, precision } = options
+  const { name, layer, calibration, allowRegex, precision } = options
+  const { pooling, maxTokens, prompt: prompts, headless, onnx } = options
   const common = { folder, output, name, onProgress, signal }
   const modality = options.modality ?? (await boot.modalityOf(folder))
   if (modality === 'text') {
@@ -75,11 +77,22 @@ async function runExport(
       calibration,
       pooling,
       maxTokens,
+      prompts,
+      headless,
+      onnx,
       allowRegex,
       precisions,
+      onNote: (wording) => note(`note: ${print(wording, COMMAND_LINE)}`),
     })
   }
-  const given = { pooling, 'max-tokens': maxTokens, 'allow-regex': allowRegex }
+  const given = {
+    pooling,
+    'max-tokens': maxTokens,
+    prompt: prompts,
+    headless,
+    onnx,
+    'allow-regex': allowRegex,
+  }
   const misplaced = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
   if (misplaced) throw forOthers(`--${misplaced}`, 'text')
   return boot.exportImageEncoder({ ...common, layer, calibration, precisions: precision })
