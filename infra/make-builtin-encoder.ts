@@ -8,9 +8,9 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openSafetensors } from '../shared/exporter/checkpoint/safetensors.ts'
 import { exportEncoder } from '../shared/exporter/export-encoder.ts'
 import { hashFile } from '../shared/exporter/source/model-file.ts'
-import { openSafetensors } from '../shared/exporter/source/safetensors.ts'
 import { encodeFloat16 } from '../shared/lib/maths/float16.ts'
 
 const COPIED = [

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { hashFile, verifyFile } from '../encoder/verify-artifact.ts'
 import type { SourceAnswers } from '../exporter/source/answers.ts'
 import { isImageFolder, PREPROCESSOR_CONFIG } from '../exporter/source/is-image-folder.ts'
+import { isReadBesides } from '../exporter/source/own-files.ts'
 import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import {
@@ -153,8 +154,8 @@ async function cachedExport(
   source: string,
   isBuiltin: boolean,
 ): Promise<EncoderArtifact> {
-  const files = (await readSource(source))?.files ?? (await hashFolder(source))
   const isImage = isImageFolder(source)
+  const files = (await readSource(source))?.files ?? (await hashFolder(source, options.answers))
   const precision = isImage ? imagePrecision(source, wanted.precision) : wanted.precision
   const said = isImage || isBuiltin ? {} : (options.answers ?? {})
   // Without answers the key is that of earlier releases.
@@ -209,13 +210,23 @@ async function verifySource(folder: string): Promise<void> {
   }
 }
 
-/** Names a Hugging Face folder by its content. */
-export async function hashFolder(folder: string): Promise<Record<string, string>> {
+/** Names a Hugging Face folder by its content: the files that an export can depend on. */
+export async function hashFolder(
+  folder: string,
+  answers: SourceAnswers = {},
+): Promise<Record<string, string>> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  const isRead = isReadBesides(folder)
+  const { listDataFiles } = await import('../exporter/source/find-network.ts')
+  const data = new Set(await listDataFiles(folder, answers.onnx))
   const hashes: Record<string, string> = {}
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name)
-    if (!entry.isFile() || !SOURCE_EXTENSION.test(entry.name)) continue
+    const isBesides = isRead(entry.parentPath, entry.name) || data.has(path)
+    if (!isBesides && !SOURCE_EXTENSION.test(entry.name)) continue
+    // In a cache of Hugging Face every file is a link.
+    const isLink = entry.isSymbolicLink() && (await stat(path).catch(() => null))?.isFile() === true
+    if (!entry.isFile() && !isLink) continue
     hashes[relative(folder, path).split(sep).join('/')] = await hashFile(path)
   }
   return Object.fromEntries(Object.entries(hashes).sort())

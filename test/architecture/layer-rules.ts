@@ -426,8 +426,20 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead:
       'an architecture is data: its configuration, the names of its tensors, its kind of layer',
   },
+  'exporter/checkpoint': {
+    imports: lib,
+    packages: ['zod'],
+    builtins: true,
+    instead: 'checkpoint reads files of tensors and knows no model',
+  },
   'exporter/source': {
-    imports: { 'exporter/architectures': 'value', onnx: 'value', runtime: 'value', ...lib },
+    imports: {
+      'exporter/architectures': 'value',
+      'exporter/checkpoint': 'value',
+      onnx: 'value',
+      runtime: 'value',
+      ...lib,
+    },
     packages: ['zod'],
     builtins: true,
     instead: 'source reads and writes the files of models, and knows no graph of ours',
@@ -482,7 +494,12 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     instead: EXPORT,
   },
   'exporter/artifact': {
-    imports: { 'exporter/source': 'value', runtime: 'value', ...lib },
+    imports: {
+      'exporter/checkpoint': 'value',
+      'exporter/source': 'value',
+      runtime: 'value',
+      ...lib,
+    },
     packages: ['zod', 'sharp'],
     builtins: true,
     instead: 'artifact writes folders, names their versions and proves them by vectors',

@@ -3,8 +3,9 @@ import { dirname, join, normalize } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
 import { countElements } from '../../lib/maths/count-elements.ts'
+import { openSafetensors } from '../checkpoint/safetensors.ts'
+import type { TensorFile } from '../checkpoint/tensor-file.ts'
 import { readJsonFile } from '../source/json-file.ts'
-import { openSafetensors, type SafetensorsFile } from '../source/safetensors.ts'
 import { type TensorToWrite, writeSafetensors } from '../source/safetensors-writer.ts'
 import { writeFolder } from './artifact-folder.ts'
 
@@ -33,7 +34,7 @@ const typedSchema = z.looseObject({})
 export type ChangeTensor = (
   name: string,
   shape: readonly number[],
-  file: SafetensorsFile,
+  file: TensorFile,
 ) => Promise<Float32Array | null>
 
 /**
@@ -83,7 +84,7 @@ async function deriveWeights(base: string, target: string, change: ChangeTensor)
   }
 }
 
-function describeTensor(file: SafetensorsFile, name: string, change: ChangeTensor): TensorToWrite {
+function describeTensor(file: TensorFile, name: string, change: ChangeTensor): TensorToWrite {
   const { type, shape, bytes } = file.describe(name)
   if (!FLOAT_TYPES.includes(type)) {
     return { name, type, shape, bytes, read: () => file.readBytes(name) }

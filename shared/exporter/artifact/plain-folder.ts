@@ -2,7 +2,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readJsonFile } from '../source/json-file.ts'
-import { openSafetensors } from '../source/safetensors.ts'
+import { openWeights } from '../source/open-weights.ts'
 import { writeSafetensors } from '../source/safetensors-writer.ts'
 import type { SourceFolder } from '../source/source-folder.ts'
 import { findPrefix } from '../source/tensor-names.ts'
@@ -41,7 +41,9 @@ export async function writePlainFolder(source: SourceFolder, target: string): Pr
   ]
   if (sentence.dense !== null) {
     const path = basename(sentence.dense.folder)
-    await cp(sentence.dense.folder, join(target, path), { recursive: true, dereference: true })
+    await mkdir(join(target, path))
+    await cp(join(sentence.dense.folder, 'config.json'), join(target, path, 'config.json'))
+    await writeWeights(sentence.dense.folder, join(target, path))
     modules.push({ path, type: 'Dense' })
   }
   if (sentence.normalize) modules.push({ path: '', type: 'Normalize' })
@@ -52,8 +54,9 @@ export async function writePlainFolder(source: SourceFolder, target: string): Pr
   )
 }
 
+/** Writes the tensors of a folder as one safetensors file, without those of an output layer. */
 async function writeWeights(folder: string, target: string): Promise<void> {
-  const file = await openSafetensors(join(folder, 'model.safetensors'))
+  const file = await openWeights(folder)
   try {
     const prefix = findPrefix(file.names) ?? ''
     const names = file.names.filter((name) => name.startsWith(prefix) && !OUTPUT_TENSOR.test(name))

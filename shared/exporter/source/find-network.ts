@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import { type ModelScan, scanModel } from '../../onnx/scan-model.ts'
 import type { TransformerConfig } from '../architectures/architecture.ts'
@@ -11,7 +11,7 @@ import {
   listOnnxFiles,
   MAX_MODEL_BYTES,
 } from './onnx-file.ts'
-import { openSafetensors } from './safetensors.ts'
+import { findWeights, openWeights } from './open-weights.ts'
 import { readTransformerConfig } from './source-config.ts'
 
 /** What the graph is made from: weights of a known architecture, or somebody's ONNX file. */
@@ -44,10 +44,11 @@ export async function findNetwork(
 ): Promise<SourceNetwork> {
   if (named !== undefined) return readGraph(folder, await findNamedModel(folder, named))
   const onnx = findForeignModel(folder)
-  const weights = await stat(join(folder, 'model.safetensors')).catch(() => null)
-  if (weights === null && onnx !== null) return readGraph(folder, onnx)
+  const weights = await findWeights(folder)
+  // An ONNX file wins over all but one safetensors file, as it always did.
+  if (weights?.kind !== 'safetensors' && onnx !== null) return readGraph(folder, onnx)
   if (weights === null) {
-    const what = 'has neither model.safetensors nor onnx/model.onnx'
+    const what = 'has neither model.safetensors, pytorch_model.bin nor onnx/model.onnx'
     const others = await listOnnxFiles(folder)
     if (others.length === 0) throw new EspalierError('invalid_model_file', `${folder}: ${what}`)
     const ways = howToSay(door, 'onnx', 'FILE')
@@ -56,7 +57,7 @@ export async function findNetwork(
   }
   try {
     const config = await readTransformerConfig(folder)
-    const file = await openSafetensors(join(folder, 'model.safetensors'))
+    const file = await openWeights(folder)
     await file.close()
     return { kind: 'weights', config, tensors: file.names }
   } catch (error) {
@@ -74,4 +75,19 @@ async function readGraph(folder: string, path: string): Promise<GraphNetwork> {
   }
   const scan = scanModel(await readFile(path))
   return { kind: 'onnx', path, scan, isUsual: isUsualPlace(folder, path) }
+}
+
+/** The files beside the ONNX graph of a folder that its weights lie in; none where it is damaged, or there is none. */
+export async function listDataFiles(
+  folder: string,
+  named: string | undefined,
+): Promise<readonly string[]> {
+  try {
+    const path = named === undefined ? findForeignModel(folder) : join(folder, named)
+    if (path === null) return []
+    const { scan } = await readGraph(folder, path)
+    return [...scan.dataFiles].map((name) => join(dirname(path), name))
+  } catch {
+    return []
+  }
 }

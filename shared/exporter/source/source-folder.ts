@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -9,6 +10,7 @@ import { assertSettled, type SourceAnswers } from './answers.ts'
 import { findNetwork, type SourceNetwork } from './find-network.ts'
 import { readJsonFile } from './json-file.ts'
 import { sha256 } from './model-file.ts'
+import { findWeights } from './open-weights.ts'
 import type { OutputLayer } from './output-layer.ts'
 import { checkOwnFiles } from './own-files.ts'
 import type { RecognisedFamily } from './recognise-family.ts'
@@ -76,7 +78,7 @@ export async function readSourceFolder(
     network,
     outputLayer: survey.outputLayer,
     known: survey.known,
-    isPlain: survey.isPlain,
+    isPlain: survey.isPlain && hasUsualFiles(folder, survey.sentence),
     notes: survey.notes,
   }
 }
@@ -84,6 +86,13 @@ export async function readSourceFolder(
 async function readTokenizer(folder: string) {
   const path = join(folder, TOKENIZER_FILE)
   return { tokenizer: await loadTokenizer(path), bytes: await readFile(path) }
+}
+
+/** Whether weights and tokenizer lie in the files that whoever derives a folder copies. */
+function hasUsualFiles(folder: string, { dense }: SentenceConfig): boolean {
+  const weights = [folder, ...(dense ? [dense.folder] : [])].map((each) => findWeights(each)?.kind)
+  const isTokenizer = existsSync(join(folder, TOKENIZER_FILE))
+  return isTokenizer && weights.every((kind) => kind === 'safetensors')
 }
 
 /** How a folder of weights pools; that of a graph may be open until it has been run. */

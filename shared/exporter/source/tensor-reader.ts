@@ -1,14 +1,14 @@
 import type { Hash } from 'node:crypto'
 import { EspalierError } from '../../lib/errors.ts'
-import type { SafetensorsFile } from './safetensors.ts'
+import type { TensorFile } from '../checkpoint/tensor-file.ts'
 
 /** Reads tensors by name, checks their shapes and folds them into a digest. */
 export class TensorReader {
-  readonly #file: SafetensorsFile
+  readonly #file: TensorFile
   readonly #prefix: string
   readonly #hash: Hash
 
-  constructor(file: SafetensorsFile, prefix: string, hash: Hash) {
+  constructor(file: TensorFile, prefix: string, hash: Hash) {
     this.#file = file
     this.#prefix = prefix
     this.#hash = hash

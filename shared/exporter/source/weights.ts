@@ -1,9 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
-import { join } from 'node:path'
 import { EspalierError } from '../../lib/errors.ts'
 import type { TensorLayout, TransformerConfig } from '../architectures/architecture.ts'
 import { ARCHITECTURES } from '../architectures/table.ts'
-import { openSafetensors } from './safetensors.ts'
+import { describeWeights, openWeights } from './open-weights.ts'
 import type { DenseConfig } from './sentence-config.ts'
 import { findPrefix, WORD_TABLE } from './tensor-names.ts'
 import { TensorReader } from './tensor-reader.ts'
@@ -57,13 +56,13 @@ export async function loadWeights(
   denseConfig: DenseConfig | null,
 ): Promise<EncoderWeights> {
   const hash = createHash('sha256')
-  const file = await openSafetensors(join(folder, 'model.safetensors'))
+  const file = await openWeights(folder)
   try {
     const prefix = findPrefix(file.names)
     if (prefix === null) {
       throw new EspalierError(
         'invalid_model_file',
-        `model.safetensors: has no tensor ${WORD_TABLE}`,
+        `${await describeWeights(folder)}: has no tensor ${WORD_TABLE}`,
       )
     }
     const reader = new TensorReader(file, prefix, hash)
@@ -155,7 +154,7 @@ async function readDenseFile(
   config: DenseConfig,
   hash: Hash,
 ): Promise<NonNullable<EncoderWeights['dense']>> {
-  const file = await openSafetensors(join(config.folder, 'model.safetensors'))
+  const file = await openWeights(config.folder)
   try {
     const reader = new TensorReader(file, '', hash)
     const linear = await reader.linear('linear', config.inputs, config.outputs, config.bias)

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { prepareArtifact } from '../../../shared/encoders/encoder-artifacts.ts'
+import { openSafetensors } from '../../../shared/exporter/checkpoint/safetensors.ts'
 import {
   type ExportEncoderOptions,
   exportEncoder,
 } from '../../../shared/exporter/export-encoder.ts'
-import { openSafetensors } from '../../../shared/exporter/source/safetensors.ts'
 import { writeSafetensors } from '../../../shared/exporter/source/safetensors-writer.ts'
 import { findBaseFolder } from '../../../shared/jobs/finetune/base.ts'
 import type { EncoderManifest } from '../../../shared/lib/manifests/encoder-manifest.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { openSafetensors } from '../../../shared/exporter/source/safetensors.ts'
+import { openSafetensors } from '../../../shared/exporter/checkpoint/safetensors.ts'
 import { isEspalierError } from '../../../shared/lib/errors.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-safetensors-'))

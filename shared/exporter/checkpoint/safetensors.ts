@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
-import { decodeBfloat16, decodeFloat16 } from '../../lib/maths/float16.ts'
+import { type Fail, readExactly, type TensorFile, widenTensor } from './tensor-file.ts'
 
 /** The format's own limit is 100 MB; headers of real encoders are under 100 kB. */
 const MAX_HEADER_BYTES = 16 * 1024 * 1024
@@ -17,36 +17,11 @@ const tensorSchema = z.object({
 
 type TensorEntry = z.infer<typeof tensorSchema>
 
-/** A tensor as it lies in a file. */
-export interface TensorDescription {
-  /** As the format spells it: `F32`, `I64` … */
-  readonly type: string
-  readonly shape: readonly number[]
-  readonly bytes: number
-}
-
-/** An open safetensors file: its header is checked, tensors are read one at a time. */
-export interface SafetensorsFile {
-  readonly names: readonly string[]
-  /** Shape of a tensor, or null when the file has none of that name. */
-  shape(name: string): readonly number[] | null
-  /**
-   * Values of a tensor, widened to float32.
-   * @throws EspalierError `invalid_model_file` when absent, `unsupported_model` for other element types
-   */
-  read(name: string): Promise<Float32Array>
-  /** @throws EspalierError `invalid_model_file` when absent */
-  describe(name: string): TensorDescription
-  /** The bytes of a tensor as they are. */
-  readBytes(name: string): Promise<Uint8Array>
-  close(): Promise<void>
-}
-
 /**
  * Opens and validates a safetensors file: header length, JSON, offsets inside the file, no overlap.
  * @throws EspalierError `invalid_model_file` naming the file and what is wrong
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+export async function openSafetensors(path: string): Promise<TensorFile> {
   const fail = (reason: string, cause?: unknown): never => {
     throw new EspalierError('invalid_model_file', `${basename(path)}: ${reason}`, { cause })
   }
@@ -68,31 +43,22 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-type Fail = (reason: string, cause?: unknown) => never
-
 function openedFile(
   handle: FileHandle,
   file: string,
   tensors: ReadonlyMap<string, TensorEntry>,
   dataStart: number,
   fail: Fail,
-): SafetensorsFile {
+): TensorFile {
   return {
     names: [...tensors.keys()],
     shape: (name) => tensors.get(name)?.shape ?? null,
     async read(name) {
       const entry = tensors.get(name) ?? fail(`has no tensor ${name}`)
       const [start, end] = entry.data_offsets
-      if (!isFloatType(entry.dtype)) {
-        throw new EspalierError(
-          'unsupported_model',
-          `${file}: tensor ${name} is ${entry.dtype}; supported: F32, F16, BF16`,
-        )
-      }
-      const bytes = await readExactly(handle, dataStart + start, end - start, fail)
-      if (entry.dtype === 'F32') return new Float32Array(bytes.buffer, 0, bytes.length / 4)
-      const words = new Uint16Array(bytes.buffer, 0, bytes.length / 2)
-      return entry.dtype === 'F16' ? decodeFloat16(words) : decodeBfloat16(words)
+      const length = isFloatType(entry.dtype) ? end - start : 0
+      const bytes = await readExactly(handle, dataStart + start, length, fail)
+      return widenTensor(file, name, entry.dtype, bytes)
     },
     describe(name) {
       const { dtype, shape, data_offsets } = tensors.get(name) ?? fail(`has no tensor ${name}`)
@@ -152,20 +118,4 @@ function checkOverlap(tensors: ReadonlyMap<string, TensorEntry>, fail: Fail): vo
 
 function isFloatType(dtype: string): dtype is keyof typeof FLOAT_BYTES {
   return Object.hasOwn(FLOAT_BYTES, dtype)
-}
-
-async function readExactly(
-  handle: FileHandle,
-  position: number,
-  length: number,
-  fail: Fail,
-): Promise<Buffer<ArrayBuffer>> {
-  const buffer = Buffer.from(new ArrayBuffer(length))
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
-    if (bytesRead === 0) fail(`ends after ${position + done} bytes, ${length - done} are missing`)
-    done += bytesRead
-  }
-  return buffer
 }
