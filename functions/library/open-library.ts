@@ -31,8 +31,10 @@ export function openLibrary(service: RunningService): Espalier {
     options: Omit<ClassifyOptions, 'model'>,
   ): Promise<readonly Classification[]> {
     checkOpen()
-    const { topK, threshold, routeKey, truncate, signal, timeoutMs } = options
-    const asked = { topK, threshold, routeKey, truncate, signal, timeoutMs }
+    const { topK, threshold, thresholds, minScore, predictionSet } = options
+    const { routeKey, truncate, signal, timeoutMs } = options
+    const wishes = { topK, threshold, thresholds, minScore, predictionSet }
+    const asked = { ...wishes, routeKey, truncate, signal, timeoutMs }
     const { answers } = await services.classify({ ...asked, inputs, model, field: FIELD })
     return answers.map(toClassification)
   }

@@ -85,6 +85,12 @@ export interface ClassifyOptions extends CallOptions {
   readonly topK?: number | undefined
   /** Score that a label must reach; else `label` is null. @default that of the classifier */
   readonly threshold?: number | undefined
+  /** Scores that labels must reach: one for all, or those of some labels. @default those of the classifier */
+  readonly thresholds?: number | Readonly<Record<string, number>> | undefined
+  /** Score from which an answer is given; below it `abstained` is true. @default the classifier's own, if it has one */
+  readonly minScore?: number | undefined
+  /** Add to each prediction the labels that hold the true one with this probability. */
+  readonly predictionSet?: PredictionSetOptions | undefined
   /** Calls with the same key get the same version of a traffic split. */
   readonly routeKey?: string | undefined
 }
@@ -93,6 +99,24 @@ export interface ClassifyOptions extends CallOptions {
 export interface LabelScore {
   readonly label: string
   readonly score: number
+}
+
+/** The prediction sets that are asked for, of classifiers with one label an input. */
+export interface PredictionSetOptions {
+  /** Share of inputs like the training data whose set holds the true label, 0.5 to 0.999. */
+  readonly coverage: number
+  /** Hold it for the inputs of each label, and not only for all. @default false */
+  readonly byLabel?: boolean | undefined
+}
+
+/** Labels that hold the true one with a stated probability. */
+export interface PredictionSet {
+  /** Best first; none where even the best is less likely than true labels are. */
+  readonly labels: readonly LabelScore[]
+  readonly coverage: number
+  readonly byLabel: boolean
+  /** Labels that stand in every set, as too few rows of them were held out. */
+  readonly tooFewRows: number
 }
 
 /** What a classifier says of one input. */
@@ -107,6 +131,10 @@ export interface Prediction {
   readonly inDistribution: boolean | null
   /** Distance from the training data: relative Mahalanobis, higher is further. */
   readonly oodScore: number | null
+  /** True where the score is too low to answer, or the input unlike the training data; absent where nothing says how low. */
+  readonly abstained?: boolean | undefined
+  /** Where asked for. */
+  readonly set?: PredictionSet | undefined
 }
 
 /** What one classifier says of all inputs. */

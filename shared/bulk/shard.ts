@@ -7,6 +7,7 @@ import type { DataSource } from '../dataset/types.ts'
 import { findPrompt } from '../encoder/prompts.ts'
 import type { Encoder } from '../encoder/types.ts'
 import { encodeAs, type Head, type TextReading } from '../head/head.ts'
+import type { PredictOptions } from '../head/predict.ts'
 import { embedRows } from '../jobs/rows/embed-rows.ts'
 import { predictRows } from '../jobs/rows/predict-rows.ts'
 import type { MatrixKernels } from '../lib/maths/matrix-kernels.ts'
@@ -26,7 +27,7 @@ export interface BulkEngine {
     /** `intent@v7`. */
     readonly model: string
     readonly kernels: MatrixKernels
-    readonly topK: number
+    readonly predict: PredictOptions
   } | null
 }
 
@@ -124,14 +125,12 @@ async function computeRows(work: Work, onProgress: (rows: number) => void) {
   const describe = (row: { readonly index: number }) => ({ id: (row as BulkRow).id })
   const common = { encoder, rows, source, describe, signal, onProgress, onStuck }
   if (classifier !== null) {
-    const { topK } = classifier
     const { prompt } = format
     const { reading } = engine
     const given = {
       ...common,
       ...classifier,
       sink,
-      predict: { topK },
       withText: false,
       prompt,
       reading,

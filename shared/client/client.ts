@@ -17,6 +17,7 @@ import type {
   EspalierClient,
   Input,
   Prediction,
+  PredictionSet,
 } from './types.ts'
 
 export { type ClientErrorData, EspalierClientError } from './client-error.ts'
@@ -96,12 +97,18 @@ async function classify(
   models: string | readonly string[] | undefined,
   call: Omit<ClassifyOptions, 'model'>,
 ): Promise<readonly Classification[]> {
-  const { topK: top_k, threshold, truncate, timeoutMs } = call
+  const { topK: top_k, threshold, thresholds, minScore: min_score, predictionSet } = call
+  const { truncate, timeoutMs } = call
+  const prediction_set = predictionSet && {
+    coverage: predictionSet.coverage,
+    by_label: predictionSet.byLabel,
+  }
+  const wishes = { top_k, threshold, thresholds, min_score, prediction_set, truncate }
   // One key for all requests of the call, so that one version of a traffic split answers it.
   const headers = { 'x-route-key': call.routeKey ?? `call-${Math.random().toString(36).slice(2)}` }
   type Named = string | readonly string[]
   const run = async (batch: Batch, signal: AbortSignal, model?: Named) => {
-    const body = withInputs('inputs', batch, { model, top_k, threshold, truncate })
+    const body = withInputs('inputs', batch, { model, ...wishes })
     const request = { method: 'POST', path: '/classify', headers, body, signal, timeoutMs } as const
     const answer = (await send(request)).body as ClassifyResponse
     return { version: answer.data[0]!.predictions.map((each) => each.model), answer }
@@ -141,6 +148,15 @@ function withInputs(field: string, { json }: Batch, rest: object): string {
 type WirePrediction = ClassifyResponse['data'][number]['predictions'][number]
 
 function toPrediction(prediction: WirePrediction): Prediction {
-  const { label, score, labels, in_distribution, ood_score } = prediction
-  return { label, score, labels, inDistribution: in_distribution, oodScore: ood_score }
+  const { label, score, labels, in_distribution, ood_score, abstained, prediction_set } = prediction
+  return {
+    ...{ label, score, labels, inDistribution: in_distribution, oodScore: ood_score },
+    ...(abstained !== undefined && { abstained }),
+    ...(prediction_set && { set: toSet(prediction_set) }),
+  }
+}
+
+function toSet(set: NonNullable<WirePrediction['prediction_set']>): PredictionSet {
+  const { labels, coverage, by_label: byLabel, too_few_rows: tooFewRows } = set
+  return { labels, coverage, byLabel, tooFewRows }
 }

@@ -15,6 +15,8 @@ const classifierSchema = z
     `A classifier or a list of at most ${MAX_MODELS}: \`name\`, \`name@alias\` or \`name@v7\`. May be left out where there is one.`,
   )
 
+const share = z.number().min(0).max(1)
+
 /** Body of `POST /classify`. Unknown keys are ignored. */
 export const classifyRequestSchema = z
   .object({
@@ -30,6 +32,33 @@ export const classifyRequestSchema = z
       .nullish()
       .describe(
         'Score that a label must reach; else `label` is null. Default: that of the classifier.',
+      ),
+    thresholds: z
+      .union([share, z.record(z.string(), share)])
+      .nullish()
+      .describe(
+        'Scores that labels must reach: one for all, or those of some labels, which go before `threshold`; all others keep theirs. Default: those of the classifier.',
+      ),
+    min_score: share
+      .nullish()
+      .describe(
+        "Score from which an answer is given; below it `abstained` is true. Default: the classifier's own, where it was trained with one.",
+      ),
+    prediction_set: z
+      .object({
+        coverage: z
+          .number()
+          .min(0.5)
+          .max(0.999)
+          .describe('Share of inputs like the training data whose set holds the true label.'),
+        by_label: z
+          .boolean()
+          .nullish()
+          .describe('Hold it for the inputs of each label, and not only for all. Default false.'),
+      })
+      .nullish()
+      .describe(
+        'Add to each prediction the labels that hold the true one with this probability. For classifiers with one label an input.',
       ),
     truncate: z
       .boolean()
@@ -53,6 +82,18 @@ export type ClassifyRequest = z.infer<typeof classifyRequestSchema>
 
 const labelScoreSchema = z.object({ label: z.string(), score: z.number().min(0).max(1) })
 
+const predictionSetSchema = z.object({
+  labels: z
+    .array(labelScoreSchema)
+    .describe('Best first; none where even the best is less likely than true labels are.'),
+  coverage: z.number(),
+  by_label: z.boolean(),
+  too_few_rows: z
+    .int()
+    .min(0)
+    .describe('Labels that stand in every set, as too few rows of them were held out.'),
+})
+
 /** What one classifier says of one input. */
 export const classPredictionSchema = z
   .object({
@@ -68,6 +109,13 @@ export const classPredictionSchema = z
       .number()
       .nullable()
       .describe('Distance from the training data: relative Mahalanobis, higher is further.'),
+    abstained: z
+      .boolean()
+      .optional()
+      .describe(
+        'True where the score is below that from which answers are given, or the input unlike the training data. Absent where there is no such score.',
+      ),
+    prediction_set: predictionSetSchema.optional().describe('Where asked for.'),
   })
   .meta({ id: 'ClassPrediction' })
 export type ClassPrediction = z.infer<typeof classPredictionSchema>

@@ -1,7 +1,9 @@
 import { EspalierError } from '../lib/errors.ts'
+import type { AnswerRules } from './answer-rules.ts'
 import type { HeadPlace } from './columns.ts'
 import type { Head } from './head.ts'
 import { addVotes, type Neighbours } from './neighbours.ts'
+import type { SetRule } from './prediction-sets.ts'
 
 /** A selection by insertion beats a sort up to about this many. */
 const MOST_INSERTED = 16
@@ -34,13 +36,21 @@ export interface Prediction {
   readonly inDistribution: boolean | null
   /** Relative Mahalanobis distance: higher is further from the training data. */
   readonly oodScore: number | null
+  /** True where the score is too low, or the row unlike the training data; absent where nothing says how low. */
+  readonly abstained?: boolean
+  /** Where asked for. */
+  readonly set?: PredictionSet
 }
 
-export interface PredictOptions {
+/** Labels that hold the true one with a stated coverage. */
+export interface PredictionSet extends Pick<SetRule, 'coverage' | 'byLabel' | 'tooFewRows'> {
+  /** Best first; none where even the best is less likely than true labels are. */
+  readonly labels: readonly LabelScore[]
+}
+
+export interface PredictOptions extends AnswerRules {
   /** Labels to list. @default all */
   readonly topK?: number | undefined
-  /** Probability that a label must reach; replaces the head's own thresholds. */
-  readonly threshold?: number | undefined
 }
 
 /** Ranks the labels of every row. */
@@ -49,14 +59,17 @@ export function predict(head: Head, input: HeadInput, options: PredictOptions = 
   const distances = readOodScores(input)
   const classes = head.labels.length
   const predictions: Prediction[] = []
-  const isFiltered = head.activation === 'sigmoid' || options.threshold !== undefined
+  const { threshold, thresholds, minScore } = options
+  const isChosen = threshold !== undefined || thresholds !== undefined
+  const isFiltered = head.activation === 'sigmoid' || isChosen
+  const canAbstain = minScore !== undefined && head.activation === 'softmax'
   const count = Math.min(options.topK ?? classes, classes)
   for (let row = 0; row < input.rows; row++) {
     const from = row * classes
     const oodScore = distances ? distances[row]! : null
     const inDistribution = oodScore === null ? null : oodScore <= head.detector!.threshold
     const shown = isFiltered
-      ? findHolding(head, probabilities.subarray(from, from + classes), options.threshold, count)
+      ? findHolding(head, probabilities.subarray(from, from + classes), options, count)
       : findBest(probabilities, from, classes, count)
     const labels: LabelScore[] = []
     for (const index of shown) {
@@ -65,21 +78,37 @@ export function predict(head: Head, input: HeadInput, options: PredictOptions = 
     const [best] = labels
     const label = best?.label ?? null
     const score = best && !isFiltered ? best.score : findHighest(probabilities, from, classes)
-    predictions.push({ label, score, labels, inDistribution, oodScore })
+    predictions.push({
+      ...{ label, score, labels, inDistribution, oodScore },
+      ...(canAbstain && { abstained: score < minScore || inDistribution === false }),
+      ...(options.set && { set: cutSet(head, probabilities, from, options.set) }),
+    })
   }
   return predictions
+}
+
+function cutSet(head: Head, scores: Float32Array, from: number, rule: SetRule): PredictionSet {
+  const { coverage, byLabel, tooFewRows, least } = rule
+  const own = scores.subarray(from, from + least.length)
+  const held = sortByScore(
+    least.flatMap((cut, index) => (own[index]! >= cut ? [index] : [])),
+    own,
+  )
+  const labels = held.map((index) => ({ label: head.labels[index]!, score: own[index]! }))
+  return { labels, coverage, byLabel, tooFewRows }
 }
 
 /** Indices of the labels that reach their thresholds, best first, `count` at most. */
 function findHolding(
   head: Head,
   scores: Float32Array,
-  threshold: number | undefined,
+  { threshold, thresholds }: AnswerRules,
   count: number,
 ): number[] {
   const fallback = head.activation === 'sigmoid' ? 0.5 : 0
   const holding = [...scores.keys()].filter(
-    (index) => scores[index]! >= (threshold ?? head.thresholds?.[index] ?? fallback),
+    (index) =>
+      scores[index]! >= (threshold ?? thresholds?.[index] ?? head.thresholds?.[index] ?? fallback),
   )
   return sortByScore(holding, scores).slice(0, count)
 }

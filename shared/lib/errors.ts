@@ -28,6 +28,7 @@ export const ERROR_CODES = [
   'model_not_found',
   'version_not_found',
   'wrong_model_kind',
+  'unsupported_answer',
   'fingerprint_mismatch',
   'overloaded',
   'rate_limited',

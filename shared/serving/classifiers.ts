@@ -1,6 +1,6 @@
-import type { ReferenceCounts } from '../drift/test-drift.ts'
 import type { Encoder } from '../encoder/types.ts'
 import type { LookResult } from '../following/registry-watch.ts'
+import type { AnswerFacts } from '../head/answers.ts'
 import type { HeadPlace } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
 import type { Traffic } from '../registry/records/state.ts'
@@ -36,8 +36,8 @@ export interface LeasedHead {
   readonly name: string
   readonly version: number
   readonly head: Head
-  /** What its answers in use are tested against; null where the version has nothing. */
-  readonly reference: ReferenceCounts | null
+  /** What the version knows of its answers: what those in use are tested against, and how sure others were. */
+  readonly answers: AnswerFacts
   /** The head's columns in scores of the layout. */
   place(layout: StackLayout): HeadPlace
   /** The head's memory in the projection; null where it has none. */

@@ -4,9 +4,15 @@ import { findPrompt } from '../encoder/prompts.ts'
 import type { QueueCaller } from '../encoder/queue.ts'
 import type { EncodedBatch, EncoderInfo, EncoderInput } from '../encoder/types.ts'
 import {
+  type AnswerRules,
+  type AnswerWishes,
+  checkWishes,
+  settleRules,
+  thresholdsOf,
+} from '../head/answer-rules.ts'
+import {
   encodeAs as encodeReading,
   type Head,
-  isSameReading,
   type TextReading,
   USUAL_READING,
 } from '../head/head.ts'
@@ -14,11 +20,17 @@ import type { Prediction } from '../head/predict.ts'
 import { EspalierError } from '../lib/errors.ts'
 import { formatModelVersion } from '../lib/text/model-address.ts'
 import { TimeSlice } from '../lib/time-slice.ts'
-import type { ClassifierLease, LeasedGroup, LeasedHead, LiveModels } from './classifiers.ts'
+import type { ClassifierLease, LeasedHead, LiveModels } from './classifiers.ts'
 import { encodeAs } from './embed.ts'
 import { rankRows } from './rank-rows.ts'
 import type { InputLimits } from './read-inputs.ts'
 import { checkModality, type GivenInput, type ReadInputs, readInputs } from './read-inputs.ts'
+import {
+  checkOneEncoder,
+  checkOneReading,
+  type ReadingGroup,
+  splitByReading,
+} from './reading-groups.ts'
 import type { AnswerWatch } from './watch/answer-watch.ts'
 
 /** Labels that one answer may list: some 20 MB of JSON. */
@@ -35,7 +47,7 @@ export interface ClassifyDeps {
 }
 
 /** One classification request, whatever surface it came from. */
-export interface ClassifyInput {
+export interface ClassifyInput extends AnswerWishes {
   readonly inputs: GivenInput | readonly GivenInput[]
   /** The caller's name of the field that holds the inputs, for error messages. */
   readonly field: string
@@ -45,7 +57,6 @@ export interface ClassifyInput {
   readonly topK?: number | undefined
   /** Also give the probability of every label. */
   readonly probabilities?: boolean | undefined
-  readonly threshold?: number | undefined
   /** The caller wants the embeddings as well: those of one encoder. */
   readonly embeddings?: boolean | undefined
   readonly truncate?: boolean | undefined
@@ -97,6 +108,7 @@ export async function classify(
 ): Promise<ClassifyResult> {
   const { classifiers } = deps
   const addresses = listAddresses(request.model)
+  checkWishes(request)
   const read = readInputs(request.inputs, request.field, deps.limits)
   const { signal, routeKey, onVersions } = request
   const lease = await classifiers.acquire(addresses, { signal, routeKey, onVersions })
@@ -106,14 +118,16 @@ export async function classify(
     if (request.embeddings) checkOneEncoder(lease)
     const groups = lease.groups.flatMap(splitByReading)
     if (request.embeddings) checkOneReading(groups)
+    const asked = lease.heads.map((head) => ({ ...head, model: formatModelVersion(head) }))
+    const rules = settleRules(asked, request)
     const passes = await encodeAll(groups, read, request)
     const slice = new TimeSlice(MAX_SLICE_MS)
     const answers: ClassifierAnswer[] = []
-    for (const head of lease.heads) {
+    for (const [i, head] of lease.heads.entries()) {
       const at = groups.length === 1 ? 0 : groups.findIndex(({ heads }) => heads.includes(head))
       const { batch } = passes[at]!
       answers.push(
-        await answer(deps, head, groups[at]!, batch, read.inputs, request, slice).catch(
+        await answer(deps, head, groups[at]!, batch, read.inputs, request, rules[i]!, slice).catch(
           (error: unknown) => {
             onVersions?.([formatModelVersion(head)])
             throw error
@@ -141,60 +155,19 @@ function listAddresses(model: ClassifyInput['model']): readonly string[] | null 
 function checkAnswerSize(
   inputs: number,
   { heads }: ClassifierLease,
-  { field, topK = DEFAULT_TOP_K, probabilities }: ClassifyInput,
+  { field, topK = DEFAULT_TOP_K, probabilities, predictionSet }: ClassifyInput,
 ): void {
   const perInput = heads.reduce((sum, { head }) => {
     const classes = head.labels.length
-    return sum + (probabilities ? classes : Math.min(topK, classes))
+    // A prediction set may hold them all.
+    const isWhole = probabilities || predictionSet !== undefined
+    return sum + (isWhole ? classes : Math.min(topK, classes))
   }, 0)
   if (inputs * perInput <= MAX_LISTED_LABELS) return
   throw new EspalierError(
     'too_many_inputs',
     `the answer would list ${inputs * perInput} labels; the limit is ${MAX_LISTED_LABELS}: send fewer inputs at once, name fewer classifiers or lower top_k`,
     { param: field },
-  )
-}
-
-function checkOneEncoder({ groups }: ClassifierLease): void {
-  if (groups.length < 2) return
-  const readers = groups.map(({ encoder, heads }) => {
-    return `${heads.map(formatModelVersion).join(', ')} on ${formatModelVersion(encoder.info)}`
-  })
-  throw new EspalierError(
-    'invalid_request',
-    `return_embeddings: the classifiers read different encoders (${readers.join('; ')}); name those of one at a time`,
-    { param: 'return_embeddings' },
-  )
-}
-
-/** Heads of one encoder that read long texts alike, and so share a pass. */
-interface ReadingGroup extends LeasedGroup {
-  readonly reading: TextReading | undefined
-}
-
-function splitByReading(group: LeasedGroup): ReadingGroup[] {
-  const [first] = group.heads
-  const reading = first?.head.reading
-  // Nearly always: one head, or heads that say nothing.
-  if (group.heads.every(({ head }) => isSameReading(head.reading, reading))) {
-    return [{ ...group, reading }]
-  }
-  const parts: { reading: TextReading | undefined; heads: LeasedHead[] }[] = []
-  for (const head of group.heads) {
-    const own = head.head.reading
-    const part = parts.find((each) => isSameReading(each.reading, own))
-    if (part === undefined) parts.push({ reading: own, heads: [head] })
-    else part.heads.push(head)
-  }
-  return parts.map((part) => ({ ...group, ...part }))
-}
-
-function checkOneReading(groups: readonly ReadingGroup[]): void {
-  if (groups.length < 2) return
-  throw new EspalierError(
-    'invalid_request',
-    'return_embeddings: the classifiers read long texts differently; name those of one reading at a time',
-    { param: 'return_embeddings' },
   )
 }
 
@@ -249,22 +222,25 @@ async function answer(
   batch: EncodedBatch,
   inputs: readonly EncoderInput[],
   request: ClassifyInput,
+  rules: AnswerRules,
   slice: TimeSlice,
 ): Promise<ClassifierAnswer> {
-  const { head, memory, shadow, reference } = leased
+  const { head, memory, shadow, answers } = leased
   const layout = layoutOf(batch.projectionId)
-  const { topK = DEFAULT_TOP_K, threshold } = request
+  const { topK = DEFAULT_TOP_K, probabilities: withAll } = request
   const multiLabel = head.activation === 'sigmoid'
-  const rank = { topK, threshold, probabilities: request.probabilities }
+  const rank = { topK, ...rules, probabilities: withAll }
   const slot = { head, place: leased.place(layout), stride: layout.columns, memory }
   // Every label that holds is counted, also those that the answer leaves out.
   const counted = multiLabel ? { ...rank, topK: head.labels.length } : rank
   const { predictions: all, probabilities } = await rankRows(slot, batch, counted, slice)
   const model = formatModelVersion(leased)
-  const counts = watch.add({ model, head, reference }, all, threshold === undefined)
+  const isUsual = rules.threshold === undefined && rules.thresholds === undefined
+  const counts = watch.add({ model, head, reference: answers.reference ?? null }, all, isUsual)
   const predictions = multiLabel ? all.map((each) => cutLabels(each, topK)) : all
   const encodeFor = (other: Head) => cutOf(request, other.reading)
-  shadow?.offer({ group, inputs, reading, encodeFor, batch, layout, rank, predictions })
+  const rankFor = (other: Head) => ({ topK, ...thresholdsOf(other, request) })
+  shadow?.offer({ group, inputs, reading, encodeFor, batch, layout, rankFor, predictions })
   return { model, multiLabel, labels: head.labels, predictions, probabilities, counts }
 }
 

@@ -1,4 +1,5 @@
 import type { EncodedBatch } from '../encoder/types.ts'
+import type { AnswerRules } from '../head/answer-rules.ts'
 import type { HeadPlace } from '../head/columns.ts'
 import type { Head } from '../head/head.ts'
 import { computeProbabilities, type HeadInput, type Prediction, predict } from '../head/predict.ts'
@@ -20,9 +21,8 @@ export interface HeadSlot {
 }
 
 /** How labels are ranked. */
-export interface RankOptions {
+export interface RankOptions extends AnswerRules {
   readonly topK: number
-  readonly threshold?: number | undefined
   /** Also give the probability of every label. */
   readonly probabilities?: boolean | undefined
 }

@@ -63,10 +63,15 @@ export async function publishHead(
   registry: Registry,
   name: string,
   head: Head,
-  options: { alias?: string | null; bytes?: Uint8Array; answers?: AnswerFacts } = {},
+  options: {
+    alias?: string | null
+    bytes?: Uint8Array
+    answers?: AnswerFacts
+    answersBytes?: Uint8Array
+  } = {},
 ): Promise<number> {
   const bytes = options.bytes ?? encodeHead(head)
-  const answers = options.answers && encodeAnswers(options.answers)
+  const answers = options.answersBytes ?? (options.answers && encodeAnswers(options.answers))
   const card = describeHead(head, { method: 'softmax', why: 'test', headBytes: bytes.byteLength })
   const { version } = await registry.publish({
     name,

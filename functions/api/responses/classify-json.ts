@@ -16,7 +16,8 @@ export function classificationsToJson(
 ): Promise<Buffer<ArrayBuffer>> {
   const { vectors, dimension, tokens } = passes[0].batch
   const listed = answers.reduce(
-    (sum, { predictions }) => sum + (predictions[0]?.labels.length ?? 0),
+    (sum, { predictions: [first] }) =>
+      sum + (first ? first.labels.length + (first.set?.labels.length ?? 0) : 0),
     0,
   )
   const items = listed + 4 * answers.length + (withEmbeddings ? dimension / 8 : 0)
@@ -36,15 +37,28 @@ function describePrediction(
   { model, predictions }: ClassifierAnswer,
   row: number,
 ): ClassPrediction {
-  const { label, score, labels, inDistribution, oodScore } = predictions[row]!
+  const { label, score, labels, inDistribution, oodScore, abstained, set } = predictions[row]!
   return {
     model,
     label,
     score: roundScore(score),
-    labels: labels.map((entry) => ({ label: entry.label, score: roundScore(entry.score) })),
+    labels: toScores(labels),
     in_distribution: inDistribution,
     ood_score: oodScore === null ? null : roundScore(oodScore),
+    ...(abstained !== undefined && { abstained }),
+    ...(set && {
+      prediction_set: {
+        labels: toScores(set.labels),
+        coverage: set.coverage,
+        by_label: set.byLabel,
+        too_few_rows: set.tooFewRows,
+      },
+    }),
   }
+}
+
+function toScores(labels: ClassifierAnswer['predictions'][number]['labels']) {
+  return labels.map((entry) => ({ label: entry.label, score: roundScore(entry.score) }))
 }
 
 /** A float32 without the digits that it does not have. */

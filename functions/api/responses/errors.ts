@@ -52,6 +52,7 @@ export const ERROR_STATUS = {
   model_not_found: both(404),
   version_not_found: both(404),
   wrong_model_kind: badRequest,
+  unsupported_answer: badRequest,
   fingerprint_mismatch: both(412),
   overloaded: { status: 429, tei: [429, 'Overloaded'] },
   rate_limited: { status: 429, tei: [429, 'Overloaded'] },

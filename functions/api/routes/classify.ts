@@ -30,6 +30,14 @@ export const classifyRoute: Route = {
       model: body.model ?? undefined,
       topK: body.top_k ?? undefined,
       threshold: body.threshold ?? undefined,
+      thresholds: body.thresholds ?? undefined,
+      minScore: body.min_score ?? undefined,
+      predictionSet: body.prediction_set
+        ? {
+            coverage: body.prediction_set.coverage,
+            byLabel: body.prediction_set.by_label ?? false,
+          }
+        : undefined,
       embeddings: body.return_embeddings ?? false,
       truncate: body.truncate ?? undefined,
       truncationDirection: body.truncation_direction ?? undefined,

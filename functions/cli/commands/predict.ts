@@ -4,9 +4,10 @@ import { type ByteSink, streamSink } from '../../../shared/dataset/byte-sink.ts'
 import { findModality, readTexts } from '../../../shared/dataset/texts.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
 import type { CommandContext } from '../context.ts'
+import { type AnswerOptions, addAnswerOptions, answerWishes } from '../options/answer-wishes.ts'
 import { addInputOptions, type InputOptions, openInput, rowReading } from '../options/input.ts'
 import { addEncoderOptions, type EncoderOptions, openHeadParts } from '../options/job-parts.ts'
-import { numberBetween, wholeNumber } from '../options/parsers.ts'
+import { wholeNumber } from '../options/parsers.ts'
 import {
   addTextReadingOptions,
   type TextReadingOptions,
@@ -16,12 +17,11 @@ import { formatCount } from '../output/number-format.ts'
 import { noteReading } from '../output/progress.ts'
 
 /** The options of `espalier predict`. */
-interface PredictOptions extends InputOptions, EncoderOptions, TextReadingOptions {
+interface PredictOptions extends InputOptions, EncoderOptions, TextReadingOptions, AnswerOptions {
   readonly skipEmpty?: boolean
   readonly output?: string
   readonly text: boolean
   readonly topK: number
-  readonly threshold?: number
   readonly quiet?: boolean
 }
 
@@ -44,11 +44,7 @@ export function addPredictCommand(program: Command, context: CommandContext): vo
     )
     .option('--no-text', 'leave the text out of the JSON lines')
     .option('--top-k <n>', 'labels to list of each text, best first', wholeNumber(1, 10_000), 3)
-    .option(
-      '--threshold <score>',
-      "least score of a listed label; default: the classifier's own",
-      numberBetween(0, 1),
-    )
+  addAnswerOptions(command)
   addTextReadingOptions(command, "the classifier's own")
   addEncoderOptions(command)
     .option('--json', 'JSON lines: they are what is written in any case')
@@ -61,6 +57,7 @@ Examples:
   espalier predict ticket today.xlsx --output today.jsonl   # text columns as in training
   espalier predict pets holiday-images/ --output holiday.jsonl
   espalier predict intent@v7 questions.txt --top-k 1 --no-text
+  espalier predict intent questions.txt --prediction-set 0.9 --min-score 0.8
   echo "play some jazz" | espalier predict intent - --format txt`,
     )
     .action((model: string, file: string, options: PredictOptions) =>
@@ -79,7 +76,8 @@ async function predictFile(
   const boot = await context.boot()
   const source = await openInput(context, file, options.format)
   const display = context.progress(options.quiet === true)
-  const { skipEmpty, topK, threshold } = options
+  const { skipEmpty, topK } = options
+  const wishes = answerWishes(options)
   const onNote = noteReading(display)
   const { recallColumns, readHead, checkFamily } = await import(
     '../../../shared/versions/head-version.ts'
@@ -89,7 +87,10 @@ async function predictFile(
   const modality = await findModality(source, reading)
   const parts = await openHeadParts(boot, model, modality, options, signal)
   const { predictRows } = await import('../../../shared/jobs/rows/predict-rows.ts')
-  const { version, head } = await readHead(parts.registry, model, signal)
+  const { settleRules } = await import('../../../shared/head/answer-rules.ts')
+  const { version, head, answers } = await readHead(parts.registry, model, signal)
+  const asked = { model: formatModelVersion(version), head, answers }
+  const [rules] = settleRules([asked], wishes)
   const sink = await openSink(context, options)
   try {
     const encoder = await parts.openEncoder(display.report)
@@ -105,7 +106,7 @@ async function predictFile(
           rows: readTexts(source, reading),
           sink,
           source: source.name,
-          predict: { topK, threshold },
+          predict: { topK, ...rules },
           withText: options.text,
           lookAtTexts: options.quiet !== true,
           reading: textReading(options, head.reading),

@@ -50,6 +50,7 @@ export const EXIT_CODES = {
   model_not_found: EXIT_FAILURE,
   version_not_found: EXIT_FAILURE,
   wrong_model_kind: EXIT_FAILURE,
+  unsupported_answer: EXIT_FAILURE,
   fingerprint_mismatch: EXIT_FAILURE,
   overloaded: EXIT_FAILURE,
   rate_limited: EXIT_FAILURE,

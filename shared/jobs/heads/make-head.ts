@@ -20,7 +20,7 @@ import type { RepeatedCrossValidation } from '../../training/repeated/cross-vali
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
 import type { EmbedJobOptions } from '../rows/embed-for-job.ts'
-import { describeAnswers } from './answers.ts'
+import { describeAnswers, describeSets } from './answers.ts'
 import { describeBaselines } from './baselines.ts'
 import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } from './champion.ts'
 import type { TrainingData } from './data.ts'
@@ -223,7 +223,11 @@ async function conclude<
   const warnings = [...set.data.warnings, ...copies]
   const data = { ...set.data, warnings: [...warnings, ...(fit.warnings ?? [])] }
   const bytes = encodeHead(trained.head)
-  const answers = encodeAnswers(describeAnswers(trained, evaluation?.counts ?? null))
+  const facts = {
+    ...describeAnswers(trained, evaluation?.counts ?? null),
+    ...describeSets(tools, trained, fit.learnt),
+  }
+  const answers = encodeAnswers(facts)
   signal?.throwIfAborted()
   const encoder = (await plug.publishEncoder?.(set, fit)) ?? {
     model: formatModelVersion(vectors.encoder),

@@ -106,14 +106,27 @@ export async function predictRows(options: PredictRowsOptions): Promise<PredictR
 }
 
 /** A prediction as JSON lines and `/classify` write it. */
-function toWire({ label, score, labels, inDistribution, oodScore }: Prediction) {
+function toWire({ label, score, labels, inDistribution, oodScore, abstained, set }: Prediction) {
   return {
     label,
     score: round(score),
-    labels: labels.map((entry) => ({ label: entry.label, score: round(entry.score) })),
+    labels: toScores(labels),
     in_distribution: inDistribution,
     ood_score: oodScore === null ? null : round(oodScore),
+    ...(abstained !== undefined && { abstained }),
+    ...(set && {
+      prediction_set: {
+        labels: toScores(set.labels),
+        coverage: set.coverage,
+        by_label: set.byLabel,
+        too_few_rows: set.tooFewRows,
+      },
+    }),
   }
+}
+
+function toScores(labels: Prediction['labels']) {
+  return labels.map((entry) => ({ label: entry.label, score: round(entry.score) }))
 }
 
 /** As many digits as a float32 has, without the tail of its conversion. */

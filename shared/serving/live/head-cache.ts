@@ -37,7 +37,7 @@ export interface HeadCacheOptions {
   readonly workers: number
   /** Most bytes of decoded heads; the least used go first. */
   readonly maxBytes: number
-  readonly onLoad?: ((head: CachedHead) => void) | undefined
+  readonly onLoad?: ((head: CachedHead, version: RegistryVersion) => void) | undefined
   readonly onEvict?: ((head: CachedHead) => void) | undefined
 }
 
@@ -144,7 +144,7 @@ export class HeadCache {
     const columns = countColumns(head)
     const cached: CachedHead = { id: this.#nextId++, key, head, answers, bytes, columns }
     this.#heads.set(key, cached)
-    this.#options.onLoad?.(cached)
+    this.#options.onLoad?.(cached, version)
     return cached
   }
 }

@@ -136,7 +136,7 @@ function describeHead(
     name: version.name,
     version: version.version,
     head: cached.head,
-    reference: cached.answers.reference ?? null,
+    answers: cached.answers,
     place: (layout: StackLayout) => layout.places.get(cached) as HeadPlace,
     memory: cached.head.memory ? cached.id : null,
     shadow: isUnqualified ? runner.slot(model, version.version, routeKey) : null,

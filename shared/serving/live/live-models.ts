@@ -55,11 +55,18 @@ export function createLiveModels(options: LiveModelsOptions): LiveModels {
   const { supply, registry, clock, log } = options
   const maxColumns = options.maxStackColumns ?? MAX_STACK_COLUMNS
   const counts = { loaded: 0, evicted: 0 }
+  const unread = new Set<string>()
   const cache: HeadCache = new HeadCache({
     registry,
     workers: supply.current.info.workers,
     maxBytes: options.headsBytes,
-    onLoad: () => counts.loaded++,
+    onLoad({ key, answers }, version) {
+      counts.loaded++
+      if (answers.unread === undefined || unread.has(key)) return
+      unread.add(key)
+      const model = formatModelVersion(version)
+      log.warn({ model, schema: answers.unread }, 'answers file of a later release left aside')
+    },
     onEvict: () => counts.evicted++,
   })
   const createStack = (of: Encoder) =>

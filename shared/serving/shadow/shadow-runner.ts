@@ -34,7 +34,8 @@ export interface Answered {
   ) => Pick<EncodeOptions, 'truncate' | 'truncationDirection' | 'windows' | 'normalize'>
   readonly batch: EncodedBatch
   readonly layout: StackLayout
-  readonly rank: RankOptions
+  /** How the request has the labels of another head ranked. */
+  readonly rankFor: (head: Head) => RankOptions
   readonly predictions: readonly Prediction[]
 }
 
@@ -188,8 +189,8 @@ export class ShadowRunner {
 
   async #compare({ name, versions, version, cached, answered, slot }: Job): Promise<void> {
     const slice = new TimeSlice(MAX_SLICE_MS)
-    const { rank, predictions } = answered
-    const options = { ...rank, probabilities: false }
+    const { rankFor, predictions } = answered
+    const options = rankFor(cached.head)
     const shadows = slot
       ? (await rankRows(slot, answered.batch, options, slice)).predictions
       : await this.#runAgain(version, cached, answered, slice)
@@ -201,7 +202,7 @@ export class ShadowRunner {
   async #runAgain(
     version: RegistryVersion,
     cached: CachedHead,
-    { inputs, encodeFor, rank }: Answered,
+    { inputs, encodeFor, rankFor }: Answered,
     slice: TimeSlice,
   ): Promise<readonly Prediction[]> {
     const { group, release } = await this.#options.byEncoder.acquire(version)
@@ -219,7 +220,7 @@ export class ShadowRunner {
         })
         const { columns: stride, places } = lease.layout(batch.projectionId)
         const slot = { head: cached.head, place: places.get(cached)!, stride, memory }
-        return (await rankRows(slot, batch, { ...rank, probabilities: false }, slice)).predictions
+        return (await rankRows(slot, batch, rankFor(cached.head), slice)).predictions
       } finally {
         lease.release()
       }

@@ -11,6 +11,7 @@ import {
 import type { Health as WireHealth } from '../../../shared/contract/health.ts'
 import type { Info as WireInfo } from '../../../shared/contract/info.ts'
 import type { Model as WireModel } from '../../../shared/contract/models.ts'
+import { keepScores } from '../../../shared/head/prediction-sets.ts'
 import { describeKey } from '../../../shared/lib/api-keys.ts'
 import { createApiDeps } from '../../fakes/api-deps.ts'
 import { createFakeEncoder } from '../../fakes/fake-encoder.ts'
@@ -143,6 +144,25 @@ describe('a client', () => {
     const alone = await client.classify(texts, { model: 'second', topK: 1, routeKey: 'mine' })
     expect(alone).toEqual(second)
     expect(routes).toContain('mine')
+  })
+
+  it('asks for prediction sets, thresholds of labels and scores to answer from', async () => {
+    const registry = createTestRegistry()
+    const held = [0, 1, 2].map((label) => keepScores(label === 2 ? [0.3] : [0.1, 0.2, 0.3, 0.4]))
+    const sets = { ...keepScores([0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, 0.3]), byLabel: held }
+    await publishHead(registry, 'first', createTestHead('first'), { answers: { sets } })
+    const client = await connect({}, { registry })
+    const wishes = { predictionSet: { coverage: 0.8, byLabel: true }, minScore: 0.7, topK: 3 }
+    const { predictions } = await client.classify(texts, { ...wishes, thresholds: { first0: 1 } })
+    const plain = await client.classify(texts, { topK: 3 })
+    for (const [row, { set, abstained, labels }] of predictions.entries()) {
+      const all = plain.predictions[row]!.labels
+      expect(labels).toEqual(all.filter(({ label }) => label !== 'first0'))
+      expect(abstained).toBe(all[0]!.score < 0.7)
+      const inSet = all.filter(({ label, score }) => label === 'first2' || score >= 0.1)
+      expect(set).toEqual({ labels: inSet, coverage: 0.8, byLabel: true, tooFewRows: 1 })
+    }
+    expect(plain.predictions[0]).not.toHaveProperty('set')
   })
 
   it('sends images as bytes or base64', async () => {

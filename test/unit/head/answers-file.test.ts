@@ -27,7 +27,9 @@ describe('the file of answers', () => {
     expect(decodeAnswers(bytesOf({ schema: 1, later: [1], reference }), head)).toEqual({
       reference,
     })
-    expect(decodeAnswers(bytesOf({ schema: 2, reference: 'otherwise' }), head)).toEqual({})
+    expect(decodeAnswers(bytesOf({ schema: 2, reference: 'otherwise' }), head)).toEqual({
+      unread: 2,
+    })
   })
 
   it.each([

@@ -1,8 +1,10 @@
 import type { BulkPlace } from '../../../../shared/bulk/place.ts'
 import type { BulkEngine } from '../../../../shared/bulk/shard.ts'
+import type { AnswerWishes } from '../../../../shared/head/answer-rules.ts'
 import { isSameReading, type TextReading, USUAL_READING } from '../../../../shared/head/head.ts'
 import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts'
 import type { Boot } from '../../../boot/types.ts'
+import { answerWishes } from '../../options/answer-wishes.ts'
 import { openJobParts } from '../../options/job-parts.ts'
 import { textReading } from '../../options/text-reading.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
@@ -24,6 +26,7 @@ export async function openBulkEngine(
   const { output, options, display, signal } = given
   const { to, topK, prompt, normalize, textColumn, idColumn } = options
   const { delimiter, encoding, sheet } = options
+  const wishes = answerWishes(options)
   const parts = await openJobParts(boot, options, signal)
   const { readJob } = await import('../../../../shared/bulk/job-file.ts')
   const begun = await readJob(output, signal)
@@ -43,6 +46,7 @@ export async function openBulkEngine(
       ...(encoding !== undefined && { encoding }),
       ...(sheet !== undefined && { sheet }),
       ...tellReading(textReading(options, loaded?.head.reading)),
+      ...(loaded !== null && tellWishes(wishes)),
     }
     const job = { schema: 1 as const, model: formatModelVersion(info), fingerprint, to, settings }
     if (loaded === null) {
@@ -50,13 +54,15 @@ export async function openBulkEngine(
       const engine: BulkEngine = { encoder, reading, classifier: null }
       return { engine, job, close: () => encoder.close() }
     }
-    const { version, head, checkFamily, readHeadCard } = loaded
+    const { version, head, answers, checkFamily, readHeadCard } = loaded
     checkFamily(version, head.family, info, version.lineage?.encoder)
     const kernels = await parts.openKernels()
     const model = formatModelVersion(version)
     const reading = textReading(options, head.reading)
     const joinedColumns = readHeadCard(version)?.joinedColumns
-    const classifier = { head, model, kernels, topK }
+    const { settleRules } = await import('../../../../shared/head/answer-rules.ts')
+    const [rules] = settleRules([{ model, head, answers }], wishes)
+    const classifier = { head, model, kernels, predict: { topK, ...rules } }
     const engine: BulkEngine = { encoder, reading, joinedColumns, classifier }
     return {
       engine,
@@ -79,6 +85,20 @@ function tellReading(reading: TextReading | undefined) {
   return { truncationDirection, windows }
 }
 
+/** How answers are wanted, where it is not the usual way: all workers must want the same. */
+function tellWishes({ thresholds, minScore, predictionSet }: AnswerWishes) {
+  return {
+    ...(thresholds !== undefined && {
+      thresholds: typeof thresholds === 'number' ? thresholds : JSON.stringify(thresholds),
+    }),
+    ...(minScore !== undefined && { minScore }),
+    ...(predictionSet && {
+      coverage: predictionSet.coverage,
+      setByLabel: predictionSet.byLabel ?? false,
+    }),
+  }
+}
+
 async function loadClassifier(
   registry: Awaited<ReturnType<typeof openJobParts>>['registry'],
   asked: string | undefined,
@@ -93,6 +113,6 @@ async function loadClassifier(
   const [name] = asked.split('@')
   const isVersion = /@v\d+$/.test(asked)
   const address = !isVersion && begun?.startsWith(`${name}@`) ? begun : asked
-  const { version, head } = await readHead(registry, address, signal)
-  return { version, head, checkFamily, readHeadCard }
+  const { version, head, answers } = await readHead(registry, address, signal)
+  return { version, head, answers, checkFamily, readHeadCard }
 }

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Share } from '../../../../shared/bulk/plan.ts'
+import { type AnswerOptions, addAnswerOptions } from '../../options/answer-wishes.ts'
 import { addTextInputOptions, type InputOptions } from '../../options/input.ts'
 import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import { oneOf, wholeNumber } from '../../options/parsers.ts'
@@ -8,7 +9,11 @@ import { addTextReadingOptions, type TextReadingOptions } from '../../options/te
 const MAX_SHARES = 10_000
 
 /** The options of `espalier bulk`. */
-export interface BulkOptions extends InputOptions, EncoderOptions, TextReadingOptions {
+export interface BulkOptions
+  extends InputOptions,
+    EncoderOptions,
+    TextReadingOptions,
+    AnswerOptions {
   readonly output: string
   readonly shard?: Share
   readonly classifier?: string
@@ -33,6 +38,7 @@ export function addBulkOptions(command: Command): Command {
     .option('--top-k <n>', 'labels of each row', wholeNumber(1, 100_000), 1)
     .option('--to <format>', 'jsonl, or npy with the ids beside', oneOf(['jsonl', 'npy']), 'jsonl')
     .option('--id-column <name>', 'column that names a row; default: id, else its number')
+  addAnswerOptions(command)
   addTextReadingOptions(addTextInputOptions(command), "right, or the classifier's own")
   return addEncoderOptions(command)
     .option('--prompt <name>', 'prompt of the encoder put before each text; default: its own')
