@@ -40,6 +40,7 @@ export const OPTIONS = [
   'pooling',
   'precision',
   'prompt',
+  'precision-at',
   'sheet',
   'skip-empty',
   'target-labels',

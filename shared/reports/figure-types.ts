@@ -168,3 +168,62 @@ export interface ReportDoubtedLabel {
   /** Probability that the given label is wrong. */
   readonly score: Measure
 }
+
+/** How sure answers may be, by the training rows that the cross-validation held out. */
+export interface ReportSureAnswers {
+  readonly heldOut: number
+  /** Null where too few rows were held out for the coverage. */
+  readonly sets: ReportPredictionSets | null
+  /** Null where no precision was asked for. */
+  readonly abstention: ReportAbstention | null
+}
+
+/** Prediction sets of one coverage. */
+export interface ReportPredictionSets {
+  readonly coverage: number
+  /** The probability from which a label stands in a set. */
+  readonly minScore: Measure
+  /** Labels of which too few rows were held out for sets by label. */
+  readonly labelsWithTooFewRows: number
+  /** Null without test rows. */
+  readonly test: {
+    readonly rows: number
+    /** Share of rows whose set holds the true label. */
+    readonly covered: Measure
+    readonly meanSize: Measure
+    /** Shares of sets with one label, and with none. */
+    readonly single: Measure
+    readonly empty: Measure
+  } | null
+}
+
+/** Answers from a score on. */
+export interface ReportAnsweredRows {
+  readonly minScore: number
+  readonly answered: number
+  readonly right: number
+  /** The precision is at least this, in 95 of 100 trainings. */
+  readonly low: number
+}
+
+/** The score from which answers are right with a precision. */
+export interface ReportAbstention {
+  readonly precision: number
+  /** Rows that it was sought on. */
+  readonly rows: number
+  /** Null where no score was shown to reach it. */
+  readonly chosen: ReportAnsweredRows | null
+  /** The highest precision that was shown. */
+  readonly best: ReportAnsweredRows | null
+  /** Rows that must be answered, all rightly, before the precision is shown. */
+  readonly needed: number
+  /** The test rows that are answered; null without a score, or without test rows. */
+  readonly test: {
+    readonly rows: number
+    readonly answered: number
+    readonly right: number
+    /** 95 % interval of the precision. */
+    readonly low: number
+    readonly high: number
+  } | null
+}

@@ -3,6 +3,7 @@ import type { Measure, ReportBaselineFigures, ReportInterval } from './figure-ty
 import { formatCount, formatCounted, formatNumber, formatPercent, formatPoints } from './format.ts'
 import { tellLabelNoise } from './label-noise-text.ts'
 import { describeSplit } from './summary.ts'
+import { tellAbstention } from './sure-answers-text.ts'
 import type { TrainingReport } from './types.ts'
 
 /** A figure with what it is called and what is said beside it. */
@@ -171,7 +172,7 @@ export function tellFigures(report: TrainingReport): string[] {
     const name = nameBaseline(baseline)
     lines.push(`${name}: ${formatPercent(figures.accuracy)}, the head ${tellGain(figures.gain)}`)
   }
-  lines.push(...tellLabelNoise(report))
+  lines.push(...tellLabelNoise(report), ...tellAbstention(report))
   return lines
 }
 

@@ -10,6 +10,7 @@ import type {
   ReportLearningCurve,
   ReportOutOfFold,
   ReportRepeated,
+  ReportSureAnswers,
 } from './figure-types.ts'
 
 /** Number of the report's JSON form; a change that a reader could trip over raises it. */
@@ -44,6 +45,8 @@ export interface TrainingReport {
   readonly test: ReportTest | null
   /** Set where few rows, or none, were held out for the test. */
   readonly outOfFold?: ReportOutOfFold | null | undefined
+  /** Null where no rows were held out, and with several labels per text. */
+  readonly sureAnswers?: ReportSureAnswers | null | undefined
   readonly learningCurve?: ReportLearningCurve | null | undefined
   readonly cost?: ReportCost | undefined
   readonly outOfDistribution: ReportOutOfDistribution | null

@@ -35,6 +35,8 @@ export const headCardSchema = z.object({
   headBytes: z.int(),
   neighbourRows: z.int(),
   detector: z.boolean(),
+  /** The score from which answers are right with a precision; absent where the version has none. */
+  abstention: z.object({ precision: z.number(), minScore: z.number() }).optional(),
   /** Columns whose texts it was trained on joined, in their order; absent where there was one. */
   joinedColumns: z.array(z.string()).optional(),
 })
@@ -58,7 +60,7 @@ export async function inspectHead(
 /** Describes a head for its manifest. */
 export function describeHead(
   head: Head,
-  given: Pick<HeadCard, 'method' | 'why' | 'headBytes' | 'joinedColumns'>,
+  given: Pick<HeadCard, 'method' | 'why' | 'headBytes' | 'joinedColumns' | 'abstention'>,
 ): HeadCard {
   const length = head.labels.reduce((sum, label) => sum + label.length + 4, 0)
   return {

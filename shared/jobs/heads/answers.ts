@@ -1,9 +1,7 @@
 import { AnswerCounts, countAnswers } from '../../drift/answer-counts.ts'
 import type { AnswerFacts } from '../../head/answers.ts'
 import type { Head } from '../../head/head.ts'
-import { keepScores } from '../../head/prediction-sets.ts'
-import type { TrainedHead, TrainingSet } from '../../training/types.ts'
-import type { TrainingTools } from './tools.ts'
+import type { TrainedHead } from '../../training/types.ts'
 
 /** Test rows from which on they alone are the reference: with fewer, the rows of the cross-validation join them. */
 const ENOUGH_TEST_ROWS = 300
@@ -25,25 +23,6 @@ export function describeAnswers(
   if (all.answers === 0) return {}
   const source = joins ? 'held-out' : 'test'
   return { reference: toReference(all, head.labels, source) }
-}
-
-/** What prediction sets are cut by; nothing where no rows were held out, and with several labels a row. */
-export function describeSets(
-  { adjustPriors }: Pick<TrainingTools, 'adjustPriors'>,
-  { head, outOfFold }: TrainedHead,
-  { targets }: Pick<TrainingSet, 'targets'>,
-): Pick<AnswerFacts, 'sets'> {
-  if (outOfFold === undefined || outOfFold.rows.length === 0 || targets === null) return {}
-  const { data, columns } = adjustPriors(outOfFold.probabilities, head.adjustment)
-  const all: number[] = []
-  const byLabel = head.labels.map((): number[] => [])
-  for (const [at, row] of outOfFold.rows.entries()) {
-    const label = targets[row]!
-    const probability = data[at * columns + label]!
-    all.push(probability)
-    byLabel[label]!.push(probability)
-  }
-  return { sets: { ...keepScores(all), byLabel: byLabel.map(keepScores) } }
 }
 
 /** Counts as a version keeps them. */

@@ -24,6 +24,10 @@ export interface Evaluation {
   readonly inDistribution: number | null
   /** What the head said, as answers in use are counted. */
   readonly counts: AnswerCounts
+  /** Shape [rows, labels]. */
+  readonly probabilities: Float32Array
+  /** 1 for rows unlike the training data, shape [rows]; null without a detector. */
+  readonly outside: Uint8Array | null
 }
 
 export interface EvaluationOptions extends Compute {
@@ -58,6 +62,10 @@ export async function evaluateOnRows(
     truth: measured.answers.truth,
     inDistribution,
     counts: countMeasured(head, measured),
+    probabilities: measured.probabilities,
+    outside:
+      measured.oodScores &&
+      Uint8Array.from(measured.oodScores, (score) => Number(score > head.detector!.threshold)),
     test: {
       rows: examples.length,
       accuracy: accuracy.value,

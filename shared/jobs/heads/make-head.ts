@@ -20,7 +20,7 @@ import type { RepeatedCrossValidation } from '../../training/repeated/cross-vali
 import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
 import type { EmbedJobOptions } from '../rows/embed-for-job.ts'
-import { describeAnswers, describeSets } from './answers.ts'
+import { describeAnswers } from './answers.ts'
 import { describeBaselines } from './baselines.ts'
 import { type ChampionCheck, type Contender, compareWithChampion, promoteHead } from './champion.ts'
 import type { TrainingData } from './data.ts'
@@ -39,6 +39,7 @@ import {
   type Stopwatch,
   type TrainHeadResult,
 } from './request.ts'
+import { describeSureAnswers } from './sure-answers.ts'
 import { loadTraining } from './tools.ts'
 import type { EmbeddedData, RowVectors } from './vectors.ts'
 
@@ -223,11 +224,9 @@ async function conclude<
   const warnings = [...set.data.warnings, ...copies]
   const data = { ...set.data, warnings: [...warnings, ...(fit.warnings ?? [])] }
   const bytes = encodeHead(trained.head)
-  const facts = {
-    ...describeAnswers(trained, evaluation?.counts ?? null),
-    ...describeSets(tools, trained, fit.learnt),
-  }
-  const answers = encodeAnswers(facts)
+  const sure = describeSureAnswers(tools, trained, fit.learnt, evaluation, request.precisionAt)
+  const reference = describeAnswers(trained, evaluation?.counts ?? null)
+  const answers = encodeAnswers({ ...reference, ...sure.facts })
   signal?.throwIfAborted()
   const encoder = (await plug.publishEncoder?.(set, fit)) ?? {
     model: formatModelVersion(vectors.encoder),
@@ -239,7 +238,7 @@ async function conclude<
       ...{ evaluation, fittedAccuracy: evaluated.fittedAccuracy, comparison: champion.comparison },
       ...{ repeated: evaluated.repeated, baselines: evaluated.baselines },
       ...{ learningCurve: evaluated.learningCurve, cost: evaluated.cost },
-      outOfFold: evaluated.outOfFold,
+      ...{ outOfFold: evaluated.outOfFold, sureAnswers: sure.report },
       ...{ headBytes: bytes.length, timings: watch.timings, createdMs: deps.clock.wallMs() },
     }),
     ...plug.report?.(set, fit, evaluated),
@@ -255,7 +254,9 @@ async function conclude<
     return { ...made, version: null, created: false, promotion: { status: 'none' } }
   }
   const origin = plug.origin(set, fit, report)
-  const head = { request, data, trained, bytes, answers, report, files, origin }
+  const { precision, minScore } = sure.facts.abstention ?? {}
+  const abstention = precision && minScore ? { precision, minScore } : undefined
+  const head = { request, data, trained, bytes, answers, abstention, report, files, origin }
   const kept = [{ name: request.name, content: headFiles(bytes, files, answers) }]
   const published = await publishOrKeep(deps, () => publishHead(deps.registry, head, signal), kept)
   const promotion = await promoteHead(

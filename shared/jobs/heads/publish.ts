@@ -7,6 +7,7 @@ import {
   collectHeadMetrics,
   describeHead,
   HEAD_FILE,
+  type HeadCard,
   REPORT_FILES,
 } from '../../versions/head-version.ts'
 import type { TrainingData } from './data.ts'
@@ -42,6 +43,8 @@ export interface PublishableHead {
   readonly bytes: Uint8Array
   /** What is known of its answers, as its file. */
   readonly answers: Uint8Array | null
+  /** Which of its answers are given, for its card. */
+  readonly abstention: HeadCard['abstention']
   readonly report: TrainingReport
   readonly files: ReportFiles
   readonly origin: HeadOrigin
@@ -52,7 +55,7 @@ const MAX_COMMAND_LENGTH = 10_000
 /** Publishes a head with its report, metrics and lineage; `created` is false where its key had made it before. */
 export async function publishHead(
   registry: Registry,
-  { request, data, trained, bytes, answers, report, files, origin }: PublishableHead,
+  { request, data, trained, bytes, answers, abstention, report, files, origin }: PublishableHead,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly version: RegistryVersion; readonly created: boolean }> {
   const { head, method, why } = trained
@@ -73,6 +76,7 @@ export async function publishHead(
         ...describeHead(head, {
           ...{ method, why, headBytes: sizes.headBytes },
           ...(joinedColumns && { joinedColumns: [...joinedColumns] }),
+          ...(abstention && { abstention }),
         }),
         ...origin.metadata,
       },

@@ -6,6 +6,7 @@ import type {
   ReportLearningCurve,
   ReportOutOfFold,
   ReportRepeated,
+  ReportSureAnswers,
 } from '../../reports/figure-types.ts'
 import type { ReportChampion, ReportMistake, TrainingReport } from '../../reports/types.ts'
 import type { RepeatedCrossValidation } from '../../training/repeated/cross-validate.ts'
@@ -38,6 +39,7 @@ export interface ReportParts {
   readonly learningCurve: ReportLearningCurve | null
   readonly cost: ReportCost
   readonly outOfFold: ReportOutOfFold | null
+  readonly sureAnswers: ReportSureAnswers | null
   readonly headBytes: number
   readonly timings: TrainingReport['timings']
   readonly createdMs: number
@@ -84,6 +86,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
     learningCurve: parts.learningCurve,
     cost: parts.cost,
     outOfFold: parts.outOfFold,
+    sureAnswers: parts.sureAnswers,
     labelNoise: describeLabelNoise(data, trained),
     test: evaluation?.test ?? null,
     outOfDistribution: head.detector && {

@@ -67,6 +67,8 @@ export interface HeadRequest {
   readonly thumbnails?: boolean | undefined
   /** Measure the accuracy with fewer rows, too. @default true */
   readonly learningCurve?: boolean | undefined
+  /** Find the score from which answers are right with this precision, below 1; the version keeps it. */
+  readonly precisionAt?: number | undefined
   /** The command line, for the lineage. */
   readonly command: string
   readonly onProgress?: Progress | undefined

@@ -7,13 +7,14 @@ export type OpenKernels = () => Promise<MatrixKernels & { close(): Promise<void>
 
 /** The training side, loaded when something is trained or evaluated: a server never loads it. */
 export async function loadTraining() {
-  const [metrics, calibration, risk, pairs, curve, rows] = await Promise.all([
+  const [metrics, calibration, risk, pairs, curve, rows, scores] = await Promise.all([
     import('../../training/evaluation/metrics.ts'),
     import('../../training/evaluation/calibration-interval.ts'),
     import('../../training/evaluation/risk-coverage.ts'),
     import('../../training/evaluation/confused-pairs.ts'),
     import('../../training/repeated/learning-curve.ts'),
     import('../../training/repeated/answer-rows.ts'),
+    import('../../training/evaluation/choose-min-score.ts'),
   ])
   const [training, evaluation, answers, bootstrap, proportion, comparison, scoring] =
     await Promise.all([
@@ -56,6 +57,7 @@ export async function loadTraining() {
     calibrationError: metrics.calibrationError,
     calibrationInterval: calibration.calibrationInterval,
     measureRiskCoverage: risk.measureRiskCoverage,
+    chooseMinScore: scores.chooseMinScore,
     findConfusedPairs: pairs.findConfusedPairs,
     measureLearningCurve: curve.measureLearningCurve,
     answerRows: rows.answerRows,

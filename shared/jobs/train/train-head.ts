@@ -1,10 +1,11 @@
 import { encodeHead } from '../../head/encode.ts'
 import type { Head } from '../../head/head.ts'
+import { EspalierError } from '../../lib/errors.ts'
 import { option, say } from '../../lib/wording.ts'
 import type { RegistryVersion } from '../../registry/types.ts'
 import { describeRowPlaces } from '../../versions/row-places.ts'
 import { repeatWhereFew } from '../heads/baselines.ts'
-import { readTrainingData } from '../heads/data.ts'
+import { readTrainingData, type TrainingData } from '../heads/data.ts'
 import { keepTogether } from '../heads/keep-together.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import { inputOf } from '../heads/leave-out-unreadable.ts'
@@ -30,7 +31,11 @@ export async function trainHead(
     ...result
   } = await makeHead(deps, request, {
     fix: say`pass ${option('test', 'FILE')}`,
-    read: () => readTrainingData(request),
+    async read() {
+      const data = await readTrainingData(request)
+      checkAnswers(request, data)
+      return data
+    },
     async embed(data, options, watch) {
       const layer = deps.layers && (await chooseLayer({ deps, request }, deps.layers, data))
       if (layer?.report) watch.finish('layers')
@@ -65,10 +70,11 @@ export async function trainHead(
     report: ({ layer }) => ({ layers: layer?.report }),
     origin(_set, _fit, { encoder }) {
       const { method, seed, folds, balance = false, memory, textReading, dropSuspects } = request
-      const { nearDuplicates, reading, optimise, classWeight } = request
+      const { nearDuplicates, reading, optimise, classWeight, precisionAt } = request
       const split = {
         ...(reading.groupColumn !== undefined && { groupColumn: reading.groupColumn }),
         ...(nearDuplicates === 'ignore' && { nearDuplicates }),
+        ...(precisionAt !== undefined && { precisionAt }),
       }
       const aims = { optimise, classWeight }
       const fit = { method, seed, folds, balance, memory, textReading, dropSuspects, ...split }
@@ -78,4 +84,16 @@ export async function trainHead(
     },
   })
   return result
+}
+
+/** @throws EspalierError `invalid_request` for a precision of whole answers where a row has several labels */
+function checkAnswers(
+  { precisionAt }: TrainHeadRequest,
+  { multiLabel }: Pick<TrainingData, 'multiLabel'>,
+): void {
+  if (precisionAt === undefined || !multiLabel) return
+  throw new EspalierError(
+    'invalid_request',
+    say`${option('precision-at')} is for one label a row: with several, each label has a threshold of its own`,
+  )
 }

@@ -15,6 +15,7 @@ import { reliabilitySection } from './reliability.ts'
 import { resultsSection } from './results.ts'
 import { riskCoverageSection } from './risk-coverage.ts'
 import type { ReportSection } from './section.ts'
+import { sureAnswersSection } from './sure-answers.ts'
 
 /** The sections of every report, in their order. To add one: a file of its own, and its line here. */
 export const REPORT_SECTIONS: readonly ReportSection[] = [
@@ -27,6 +28,7 @@ export const REPORT_SECTIONS: readonly ReportSection[] = [
   layersSection,
   learningCurveSection,
   riskCoverageSection,
+  sureAnswersSection,
   candidatesSection,
   reliabilitySection,
   confusionsSection,

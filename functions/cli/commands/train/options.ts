@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { addOldName } from '../../options/declare.ts'
 import { addEncoderOptions, type EncoderOptions } from '../../options/job-parts.ts'
 import { addLabelledOptions, type LabelledInputOptions } from '../../options/labelled-input.ts'
-import { nameList } from '../../options/parsers.ts'
+import { nameList, numberBetween } from '../../options/parsers.ts'
 import { addTextReadingOptions, type TextReadingOptions } from '../../options/text-reading.ts'
 import {
   addFitOptions,
@@ -23,6 +23,7 @@ export interface TrainOptions
   readonly thumbnails: boolean
   readonly learningCurve: boolean
   readonly dropSuspect?: boolean
+  readonly precisionAt?: number
 }
 
 /** Adds the options of `TrainOptions` but the name. */
@@ -40,6 +41,12 @@ export function addTrainOptions(command: Command): Command {
       'leave training rows whose label is likely wrong out of the fit; default: where clearly 5 % or more are wrong',
     )
     .option('--no-drop-suspect', 'learn all rows, whatever their labels')
+  command.option(
+    '--precision-at <share>',
+    'find the score from which answers are right so often, 0.5 to 0.999, with 95 % confidence; answers of the classifier ' +
+      'then say whether they abstain',
+    numberBetween(0.5, 0.999),
+  )
   command.option('--no-thumbnails', 'show no misclassified test images in the report')
   command.option('--no-learning-curve', 'do not measure the accuracy with fewer rows')
   addOldName(command, '--layers <names>', 'layer')
