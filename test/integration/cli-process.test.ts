@@ -3,13 +3,9 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readNpy } from '../../shared/dataset/arrays/npy-file.ts'
-import { openRegistry } from '../../shared/registry/registry.ts'
-import { openDirectoryStore } from '../../shared/registry/stores/directory/store.ts'
-import type { Registry } from '../../shared/registry/types.ts'
 import { bundledCli } from '../cli-bundle.ts'
 import { finish } from './finish-process.ts'
 
@@ -158,39 +154,4 @@ describe('espalier as a process', () => {
       stderr: 'espalier: PORT is "http"; it must be a whole number from 0 to 65535\n',
     })
   })
-})
-
-describe('kill -9 while training', () => {
-  const intents = fileURLToPath(new URL('../../infra/examples/intents.csv', import.meta.url))
-
-  it.each([1, 4, 6])('with %i files written leaves whole versions or none', async (files) => {
-    const registry = join(folder, `killed-${files}`)
-    const env = { ESPALIER_REGISTRY: `file:${registry}` }
-    const train = ['train', intents, '--name', 'assistant', '--promote', '-q']
-    const child = start(train, env)
-    const ended = finish(child)
-    while (child.exitCode === null && (await countFiles(registry)) < files) await turn()
-    child.kill('SIGKILL')
-    await ended
-
-    const left = openRegistry(openDirectoryStore(registry))
-    const found = (await left.listModels()).length > 0 ? await left.listVersions('assistant') : []
-    for (const number of found) await readWhole(left, number)
-    const again = await finish(start(train, env))
-    expect([again.code, again.stderr]).toEqual([0, ''])
-    expect(await left.listVersions('assistant')).toEqual([...found, found.length + 1])
-    await readWhole(left, found.length + 1)
-  })
-
-  async function readWhole(registry: Registry, number: number): Promise<void> {
-    const version = await registry.getVersion('assistant', number)
-    for (const { path, bytes } of version.files) {
-      await registry.readFile(version, path, { maxBytes: bytes })
-    }
-  }
-
-  async function countFiles(path: string): Promise<number> {
-    const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => [])
-    return entries.filter((entry) => entry.isFile()).length
-  }
 })

@@ -115,17 +115,14 @@ describe('a network of somebody else', () => {
       ...['--learning-rate', '0.01', ...argv],
     )
 
-  it('gives the same network for the same images and seed, which a training can start from', async () => {
+  it('is trained to a network that a training can start from', async () => {
     const dry = ['--dry-run', '--json', '--test-fraction', '0', '--alpha', '1']
-    const [a, b] = [
-      await tiny(...dry, '--output', path('tuned-a')),
-      await tiny(...dry, '--output', path('tuned-b')),
-    ]
-    expect([a.code, a.stderr, b.code]).toEqual([0, '', 0])
-    const network = (name: string) => readFile(path(name, 'model.onnx'))
-    expect((await network('tuned-a')).equals(await network('tuned-b'))).toBe(true)
+    const made = await tiny(...dry, '--output', path('tuned'))
+    expect([made.code, made.stderr]).toEqual([0, ''])
+    const network = await readFile(path('tuned', 'model.onnx'))
+    expect(network.equals(await readFile(path('tiny', 'model.onnx')))).toBe(false)
     const more = ['--from-layer', 'relu', '--flip']
-    const again = await tiny(...dry, '--encoder', path('tuned-a'), ...more)
+    const again = await tiny(...dry, '--encoder', path('tuned'), ...more)
     expect([again.code, again.stderr]).toEqual([0, ''])
   }, 120_000)
 

@@ -1,0 +1,3 @@
+import { describeKilledTraining } from './killed-training-suite.ts'
+
+describeKilledTraining([4])

@@ -1,0 +1,3 @@
+import { describeSlopes } from './slopes-suite.ts'
+
+describeSlopes()
