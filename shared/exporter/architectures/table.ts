@@ -10,3 +10,21 @@ export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   distilbert,
   roberta,
 }
+
+/** What else a `model_type` says of the same network: names, shapes and arithmetic are those of the other. */
+const ALIASES: Readonly<Record<string, ArchitectureName>> = {
+  'xlm-roberta': 'roberta',
+  camembert: 'roberta',
+}
+
+/** Every `model_type` whose weights are read, in the order of the alphabet. */
+export const MODEL_TYPES: readonly string[] = [
+  ...Object.keys(ARCHITECTURES),
+  ...Object.keys(ALIASES),
+].sort()
+
+/** The architecture of a `model_type`; null for one that is not read. */
+export function findArchitecture(modelType: string): ArchitectureName | null {
+  if (Object.hasOwn(ARCHITECTURES, modelType)) return modelType as ArchitectureName
+  return (Object.hasOwn(ALIASES, modelType) && ALIASES[modelType]) || null
+}

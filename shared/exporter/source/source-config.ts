@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
-import { ARCHITECTURE_NAMES } from '../../lib/manifests/encoder-manifest.ts'
 import type { TransformerConfig } from '../architectures/architecture.ts'
-import { ARCHITECTURES } from '../architectures/table.ts'
+import { ARCHITECTURES, findArchitecture, MODEL_TYPES } from '../architectures/table.ts'
 import { readJsonFile } from './json-file.ts'
 
 export const POOLINGS = ['mean', 'cls', 'max'] as const
@@ -16,11 +15,11 @@ export async function readTransformerConfig(folder: string): Promise<Transformer
   if (head === null) {
     throw new EspalierError('invalid_model_file', `${folder}: has no config.json`)
   }
-  const architecture = ARCHITECTURE_NAMES.find((name) => name === head.model_type)
-  if (architecture === undefined) {
+  const architecture = findArchitecture(head.model_type)
+  if (architecture === null) {
     throw new EspalierError(
       'unsupported_model',
-      `config.json: model_type ${head.model_type}; supported: ${ARCHITECTURE_NAMES.join(', ')}, or any encoder as onnx/model.onnx`,
+      `config.json: model_type ${head.model_type}; supported: ${MODEL_TYPES.join(', ')}, or any encoder as onnx/model.onnx`,
     )
   }
   const config = await readJsonFile(path, ARCHITECTURES[architecture].config)

@@ -23,9 +23,9 @@ export function digest(values: Float32Array): Digest {
   }
 }
 
-/** The largest difference between two digests, relative to the largest gradient and to the norm. */
+/** The largest difference between two digests, at the elements that both have, relative to the largest gradient and to the norm. */
 export function difference(found: Digest, wanted: Digest): number {
-  const samples = found.samples.map((value, i) => Math.abs(value - (wanted.samples[i] as number)))
+  const samples = wanted.samples.map((value, i) => Math.abs((found.samples[i] as number) - value))
   return Math.max(
     Math.abs(found.max - wanted.max) / wanted.max,
     Math.abs(found.norm - wanted.norm) / wanted.norm,
