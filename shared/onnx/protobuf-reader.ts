@@ -19,14 +19,16 @@ export class ProtobufReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
   readonly #what: string
+  readonly #kind: string
   #at = 0
   #wire = VARINT
 
-  /** @param what how errors name the message */
-  constructor(bytes: Uint8Array, what: string) {
+  /** @param what how errors name the message @param kind what the file should be */
+  constructor(bytes: Uint8Array, what: string, kind = 'an ONNX file') {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#what = what
+    this.#kind = kind
   }
 
   /** The number of the next field, 0 at the end. @throws EspalierError `invalid_model_file` */
@@ -58,7 +60,7 @@ export class ProtobufReader {
   /** Integers, packed or one by one. */
   integers(): number[] {
     if (this.#wire === VARINT) return [this.integer()]
-    const inner = new ProtobufReader(this.bytes(), this.#what)
+    const inner = new ProtobufReader(this.bytes(), this.#what, this.#kind)
     const values: number[] = []
     while (inner.#at < inner.#bytes.length) values.push(toNumber(inner.#varint()))
     return values
@@ -67,7 +69,7 @@ export class ProtobufReader {
   /** Integers of 64 bits, packed or one by one. */
   bigIntegers(): bigint[] {
     if (this.#wire === VARINT) return [BigInt.asIntN(64, this.#varint())]
-    const inner = new ProtobufReader(this.bytes(), this.#what)
+    const inner = new ProtobufReader(this.bytes(), this.#what, this.#kind)
     const values: bigint[] = []
     while (inner.#at < inner.#bytes.length) values.push(BigInt.asIntN(64, inner.#varint()))
     return values
@@ -111,7 +113,7 @@ export class ProtobufReader {
 
   /** A nested message. */
   message(what: string): ProtobufReader {
-    return new ProtobufReader(this.bytes(), what)
+    return new ProtobufReader(this.bytes(), what, this.#kind)
   }
 
   /** Passes over the field. */
@@ -145,7 +147,7 @@ export class ProtobufReader {
   }
 
   #broken(reason: string): EspalierError {
-    const message = `not an ONNX file, or a damaged one: ${this.#what} has ${reason}`
+    const message = `not ${this.#kind}, or a damaged one: ${this.#what} has ${reason}`
     return new EspalierError('invalid_model_file', message)
   }
 }

@@ -432,10 +432,17 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
     builtins: true,
     instead: 'checkpoint reads files of tensors and knows no model',
   },
+  'exporter/vocabulary': {
+    imports: { onnx: 'value', ...lib },
+    packages: ['zod'],
+    builtins: false,
+    instead: 'vocabulary makes the text of a tokenizer.json and opens no file',
+  },
   'exporter/source': {
     imports: {
       'exporter/architectures': 'value',
       'exporter/checkpoint': 'value',
+      'exporter/vocabulary': 'value',
       onnx: 'value',
       runtime: 'value',
       ...lib,

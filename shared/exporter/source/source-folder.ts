@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { EspalierError } from '../../lib/errors.ts'
 import { MODEL_NAME_PATTERN } from '../../lib/text/model-address.ts'
 import { option, say, type Wording } from '../../lib/wording.ts'
-import { loadTokenizer, type Tokenizer } from '../../runtime/text/tokenizer.ts'
+import type { Tokenizer } from '../../runtime/text/tokenizer.ts'
 import { assertSettled, type SourceAnswers } from './answers.ts'
 import { findNetwork, type SourceNetwork } from './find-network.ts'
 import { readJsonFile } from './json-file.ts'
@@ -16,9 +16,9 @@ import { checkOwnFiles } from './own-files.ts'
 import type { RecognisedFamily } from './recognise-family.ts'
 import type { SentenceConfig } from './sentence-config.ts'
 import type { Pooling } from './source-config.ts'
+import { readTokenizer, TOKENIZER_FILE } from './source-tokenizer.ts'
 import { surveyFolder } from './survey.ts'
 
-const TOKENIZER_FILE = 'tokenizer.json'
 const padSchema = z.looseObject({ pad_token_id: z.int().min(0).nullish() })
 
 /** A Hugging Face folder, read as far as its configuration goes. */
@@ -64,7 +64,7 @@ export async function readSourceFolder(
   const network = await findNetwork(folder, overrides)
   const survey = await surveyFolder(folder, network, overrides)
   assertSettled(folder, overrides.door, survey.questions)
-  const { tokenizer, bytes: tokenizerBytes } = await readTokenizer(folder)
+  const { tokenizer, bytes: tokenizerBytes, note } = await readTokenizer(folder)
   const plain = await readJsonFile(join(folder, 'config.json'), padSchema)
   return {
     folder,
@@ -79,13 +79,8 @@ export async function readSourceFolder(
     outputLayer: survey.outputLayer,
     known: survey.known,
     isPlain: survey.isPlain && hasUsualFiles(folder, survey.sentence),
-    notes: survey.notes,
+    notes: note === null ? survey.notes : [...survey.notes, note],
   }
-}
-
-async function readTokenizer(folder: string) {
-  const path = join(folder, TOKENIZER_FILE)
-  return { tokenizer: await loadTokenizer(path), bytes: await readFile(path) }
 }
 
 /** Whether weights and tokenizer lie in the files that whoever derives a folder copies. */
