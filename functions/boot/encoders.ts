@@ -134,8 +134,10 @@ function createDeviceChooser(options: {
   return async ({ precision = config.precision, workers = config.workers }) => {
     const wish = { device: config.device, precision, workers, cores }
     const { note, ...choice } = await chooseDevice(wish, probe)
-    if (note !== null) log.warn({ device: choice.device, precision: choice.precision }, note)
-    else if (choice.device !== 'cpu') log.info(choice, 'encoders run on a GPU')
+    const { device, precision: runs } = choice
+    const said = { device, precision: runs, workers: choice.workers }
+    if (note !== null) log.warn({ device, precision: runs }, note)
+    else if (device !== 'cpu') log.info(said, 'encoders run on a GPU')
     return choice
   }
 }

@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EspalierError } from '../lib/errors.ts'
 import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
+import type { Device } from '../runtime/session.ts'
 
 /** Two of them stay in a core's second-level cache. */
 const PIECE_BYTES = 256 * 1024
@@ -19,9 +20,32 @@ export function filesToLoad(manifest: EncoderManifest, precision: Precision): st
   return [...new Set(names.filter((name) => name !== null))]
 }
 
-/** The precision that runs where one is wanted: image encoders that do not have it run in float32. */
-export function precisionFor(manifest: EncoderManifest, wanted: Precision): Precision {
-  return manifest.modality === 'image' && !manifest.graphs[wanted] ? 'float32' : wanted
+/** Precisions from the best down, by what a device is fast at; GPUs do not run int8. */
+const BEST: Readonly<Record<'cpu' | 'gpu', readonly Precision[]>> = {
+  cpu: ['int8', 'float32', 'float16'],
+  gpu: ['float16', 'float32'],
+}
+
+/** Which precision an encoder is to run in. */
+export interface PrecisionWish {
+  readonly precision: Precision
+  /** Nobody named it: an encoder without it runs in the best that it has. @default false, which refuses others */
+  readonly orBest?: boolean | undefined
+  readonly device: Device
+}
+
+/**
+ * The precision that runs where one is wanted: the best that there is where nobody named it. Image encoders that do not
+ * have it run in float32.
+ */
+export function precisionFor(
+  { modality, graphs }: Pick<EncoderManifest, 'modality' | 'graphs'>,
+  { precision, orBest = false, device }: PrecisionWish,
+): Precision {
+  if (graphs[precision]) return precision
+  if (modality === 'image') return 'float32'
+  const best = BEST[device === 'cpu' ? 'cpu' : 'gpu'].find((each) => graphs[each])
+  return (orBest && best) || precision
 }
 
 /** The file that prepares texts; null where images are read. */

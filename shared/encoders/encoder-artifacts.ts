@@ -46,6 +46,8 @@ export interface WantedEncoder {
   /** The name of a built-in encoder, an artifact folder, or a Hugging Face folder. */
   readonly encoder: string
   readonly precision: Precision
+  /** Nobody named the precision: the best that there is runs. @default false */
+  readonly orBest?: boolean | undefined
   /** Told what was found, before it is loaded. */
   readonly onArtifact?: ((manifest: EncoderManifest) => void) | undefined
   readonly onProgress?: Progress | undefined

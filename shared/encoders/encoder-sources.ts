@@ -14,7 +14,7 @@ import type { FetchOptions } from '../registry/file-cache.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 import { listBuiltins, readManifest } from './encoder-artifacts.ts'
 import type { EncoderSource, OpenedEncoder } from './encoder-pools.ts'
-import { type OpenEncoderDeps, openEncoder } from './open-encoder.ts'
+import { choosePrecision, type OpenEncoderDeps, openEncoder } from './open-encoder.ts'
 
 /** A worker's thread and what ONNX Runtime takes for its runs; measured with all-MiniLM-L6-v2: 33 to 61 MB. */
 const WORKER_BYTES = 40_000_000
@@ -36,6 +36,8 @@ export interface EncoderSourceDeps extends OpenEncoderDeps {
   /** Called when a version of it is opened. */
   openRegistry(): Promise<RegistryReader>
   readonly precision: Precision
+  /** Nobody named the precision: an encoder without it runs in the best that it has. @default false */
+  readonly orBest?: boolean | undefined
   readonly onProgress?: Progress | undefined
 }
 
@@ -106,7 +108,7 @@ async function loadVersion(
       `${formatModelVersion(version)}: its ${ENCODER_MANIFEST_FILE} is of family ${manifest.family}, its manifest of family ${version.family}`,
     )
   }
-  const precision = precisionFor(manifest, deps.precision)
+  const precision = choosePrecision(deps, manifest, deps)
   const files = filesToLoad(manifest, precision)
   const artifactDir = await registry.fetchFiles(version, folder, { ...options, paths: files })
   options.signal?.throwIfAborted()
@@ -134,13 +136,14 @@ async function openLocal(
   signal: AbortSignal | undefined,
 ): Promise<OpenedEncoder> {
   let manifest: EncoderManifest | undefined
-  const { precision, onProgress } = deps
+  const { precision, orBest, onProgress } = deps
   const onArtifact = (found: EncoderManifest) => {
     manifest = found
   }
   const encoder = await openEncoder(deps, {
     encoder: name,
     precision,
+    orBest,
     onProgress,
     signal,
     onArtifact,
@@ -154,7 +157,7 @@ function measured(
   manifest: EncoderManifest | undefined,
 ): OpenedEncoder {
   if (!manifest) return { encoder, bytes: 0 }
-  const files = filesToLoad(manifest, precisionFor(manifest, deps.precision))
+  const files = filesToLoad(manifest, precisionFor(manifest, deps))
   const sizes = files.map((file) => manifest.files[file]?.bytes ?? 0)
   return { encoder, bytes: memoryOf(deps, sizes) }
 }

@@ -5,6 +5,7 @@ import type { Encoder } from '../encoder/types.ts'
 import { precisionFor } from '../encoder/verify-artifact.ts'
 import { isEspalierError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { EncoderManifest, Precision } from '../lib/manifests/encoder-manifest.ts'
 import { print, type Wording } from '../lib/wording.ts'
 import { type ArtifactOptions, prepareArtifact, type WantedEncoder } from './encoder-artifacts.ts'
 
@@ -40,7 +41,7 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
     createEncoder({
       artifactDir: from.folder,
       manifest: from.manifest,
-      precision: precisionFor(from.manifest, wanted.precision),
+      precision: choosePrecision(deps, from.manifest, wanted),
       version: 1,
       workers,
       device,
@@ -60,6 +61,19 @@ export async function openEncoder(deps: OpenEncoderDeps, wanted: WantedEncoder):
     await rm(artifact.folder, { recursive: true, force: true })
     return load(await prepareArtifact(deps, wanted))
   }
+}
+
+/** The precision that runs; where it is not the usual one, the log says so. */
+export function choosePrecision(
+  { device, log }: Pick<OpenEncoderDeps, 'device' | 'log'>,
+  manifest: EncoderManifest,
+  { precision: wanted, orBest }: Pick<WantedEncoder, 'precision' | 'orBest'>,
+): Precision {
+  const precision = precisionFor(manifest, { precision: wanted, orBest, device })
+  if (precision !== wanted) {
+    log.info({ encoder: manifest.name, precision }, `it has no ${wanted} graph: ${precision} runs`)
+  }
+  return precision
 }
 
 /** Whoever opens an encoder by its folder reads in the log what was taken for granted. */

@@ -52,6 +52,7 @@ export async function printResult(
     `${model}: ${labels}, ${rows}, method ${report.method.name}, ${formatBytes(sizes.headBytes)}`,
   )
   for (const line of figures) await print(`  ${line}`)
+  await print(`  vectors of ${report.encoder.model}, ${report.encoder.precision}`)
   if ((report.labelNoise?.doubted ?? 0) > 0) {
     await print(`  all labels in doubt: espalier audit ${report.dataset.source}`)
   }

@@ -66,7 +66,7 @@ const configSchema = z.object({
     variable: 'ESPALIER_PRECISION',
     unit: '',
     allowed: `one of ${precisionSchema.options.join(', ')}`,
-    doc: 'Precision of the graph that runs: int8 or float32 on CPUs, float16 on GPUs.',
+    doc: 'Precision of the graph that runs: int8 or float32 on CPUs, float16 on GPUs. Where it is not set, an encoder without the default one runs in the best that it has, and the log says which.',
     defaultText: 'int8 on CPUs, float16 on GPUs',
   }),
   workers: whole(1, 256).optional().register(variables, {

@@ -16,6 +16,8 @@ export interface DeviceWish {
 export interface DeviceChoice {
   readonly device: Device
   readonly precision: Precision
+  /** Nobody asked for this precision: an encoder that does not have it may run in another. */
+  readonly orBest: boolean
   readonly workers: number
   /** Why it is not what was asked for, as the log says it; null where it is. */
   readonly note: string | null
@@ -60,13 +62,17 @@ export async function chooseDevice(
   )
 }
 
-function onCpu({ precision = 'int8', workers, cores }: DeviceWish, note: string | null) {
-  return { device: 'cpu', precision, workers: workers ?? cores, note } as const
+function onCpu({ precision, workers, cores }: DeviceWish, note: string | null): DeviceChoice {
+  const choice = { precision: precision ?? 'int8', orBest: precision === undefined } as const
+  return { device: 'cpu', ...choice, workers: workers ?? cores, note }
 }
 
 function onGpu(wish: DeviceWish, device: Device, float16: boolean): DeviceChoice {
   const workers = wish.workers ?? 1
-  if (float16) return { device, precision: wish.precision ?? 'float16', workers, note: null }
+  const orBest = wish.precision === undefined
+  if (float16) {
+    return { device, precision: wish.precision ?? 'float16', orBest, workers, note: null }
+  }
   if (wish.precision === 'float16') {
     throw new EspalierError(
       'invalid_config',
@@ -74,9 +80,8 @@ function onGpu(wish: DeviceWish, device: Device, float16: boolean): DeviceChoice
       { param: 'ESPALIER_PRECISION' },
     )
   }
-  const isChosen = wish.precision !== undefined
-  const note = isChosen ? null : `${device} does not compute in float16 here: float32 runs`
-  return { device, precision: 'float32', workers, note }
+  const note = orBest ? `${device} does not compute in float16 here: float32 runs` : null
+  return { device, precision: 'float32', orBest, workers, note }
 }
 
 /** ONNX Runtime's errors open with a path of its sources and run over several lines. */

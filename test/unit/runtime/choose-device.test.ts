@@ -21,16 +21,16 @@ async function choose(wish: Partial<DeviceWish>, report = WORKS as typeof WORKS 
 describe('chooseDevice', () => {
   it('takes the CPU with int8 and all cores, and tries nothing', async () => {
     const onCpu = { device: 'cpu', precision: 'int8', workers: 4, note: null, tried: [] }
-    expect(await choose({})).toEqual(onCpu)
+    expect(await choose({})).toEqual({ ...onCpu, orBest: true })
     const asked = { precision: 'float16', workers: 2 } as const
-    expect(await choose(asked)).toEqual({ ...onCpu, ...asked })
+    expect(await choose(asked)).toEqual({ ...onCpu, ...asked, orBest: false })
   })
 
   it('takes a GPU that works with float16 and one worker', async () => {
     const onGpu = { device: 'cuda', precision: 'float16', workers: 1, note: null, tried: ['cuda'] }
-    expect(await choose({ device: 'cuda' })).toEqual(onGpu)
-    expect(await choose({ device: 'auto' })).toEqual(onGpu)
-    const asked = { precision: 'float32', workers: 2 } as const
+    expect(await choose({ device: 'cuda' })).toEqual({ ...onGpu, orBest: true })
+    expect(await choose({ device: 'auto' })).toEqual({ ...onGpu, orBest: true })
+    const asked = { precision: 'float32', workers: 2, orBest: false } as const
     expect(await choose({ device: 'cuda', ...asked })).toEqual({ ...onGpu, ...asked })
   })
 
