@@ -8,6 +8,7 @@ export type JobParts = Pick<
   | 'openKernels'
   | 'openThumbnailer'
   | 'exportEncoder'
+  | 'findOwnClassifier'
   | 'exportImageEncoder'
   | 'modalityOf'
   | 'listLayers'
@@ -38,6 +39,10 @@ export function createJobParts(options: {
     async exportEncoder(request) {
       const { exportEncoder } = await import('../../shared/exporter/export-encoder.ts')
       return exportEncoder({ ...request, defaultCalibration: calibrationTexts, threads })
+    },
+    async findOwnClassifier(folder, answers) {
+      const { findOwnClassifier } = await import('../../shared/exporter/source/own-classifier.ts')
+      return findOwnClassifier(folder, answers)
     },
     async exportImageEncoder(request) {
       const { exportImageEncoder } = await import('../../shared/exporter/export-image-encoder.ts')

@@ -8,6 +8,7 @@ import type { ExportEncoderOptions } from '../../shared/exporter/export-encoder.
 import type { ExportImageEncoderOptions } from '../../shared/exporter/export-image-encoder.ts'
 import type { ListedLayers } from '../../shared/exporter/image/list-layers.ts'
 import type { SourceAnswers } from '../../shared/exporter/source/answers.ts'
+import type { OwnClassifier } from '../../shared/exporter/source/own-classifier.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
 import type { Logger, Progress } from '../../shared/lib/logger.ts'
 import type { Modality } from '../../shared/lib/manifests/encoder-input.ts'
@@ -61,6 +62,11 @@ export interface Boot {
   exportEncoder(
     options: Omit<ExportEncoderOptions, 'defaultCalibration' | 'threads'>,
   ): Promise<EncoderManifest>
+  /** The classifier that an export of a folder can take along; null for encoders. */
+  findOwnClassifier(
+    folder: string,
+    answers: Pick<SourceAnswers, 'onnx'>,
+  ): Promise<OwnClassifier | null>
   /** What a folder is of: images where it says how images are prepared. */
   modalityOf(folder: string): Promise<Modality>
   /** Exports an ONNX image network into an artifact folder. */

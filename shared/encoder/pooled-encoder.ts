@@ -151,10 +151,6 @@ class PooledEncoder implements Encoder {
   }
 
   async setProjection(projection: Projection | null): Promise<void> {
-    if (projection?.pooled && this.info.modality === 'text') {
-      const message = `${this.info.name} has no heads on pooled vectors: only image encoders have`
-      throw new EspalierError('unsupported_model', message)
-    }
     await this.#projections.set(projection)
   }
 

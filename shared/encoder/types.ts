@@ -74,7 +74,7 @@ export interface Projection {
   readonly weights: Float32Array
   /** Shape [width]. */
   readonly bias: Float32Array
-  /** Shape [width]: 1 where a product reads the pooled vector instead of the unit one; images only. */
+  /** Shape [width]: 1 where a product reads the pooled vector instead of the unit one. */
   readonly pooled?: Uint8Array | null
   /** Each reads the next columns of the last ones. */
   readonly distances: readonly WireDistance[]

@@ -19,6 +19,7 @@ import { type Calibration, parseCalibration } from './int8/calibration-file.ts'
 import { readCalibrationTexts } from './int8/calibration-texts.ts'
 import { createInt8Dialect, INT8_SCHEME } from './int8/int8-dialect.ts'
 import { calibrateEncoder, quantizeEncoder } from './int8/quantize-encoder.ts'
+import { writeOwnHead } from './own-head.ts'
 import { checkRegexes } from './regexes/check-regexes.ts'
 import type { SourceAnswers } from './source/answers.ts'
 import { readJsonFile } from './source/json-file.ts'
@@ -59,7 +60,8 @@ export interface ExportEncoderOptions extends SourceAnswers {
 }
 
 /**
- * Turns a Hugging Face folder of a BERT-family encoder, or a foreign ONNX encoder, into an encoder artifact.
+ * Turns a Hugging Face folder of a BERT-family encoder, or a foreign ONNX encoder, into an encoder artifact; the head of
+ * a classifier that is taken along lies in it as `head.bin`.
  * @throws EspalierError `unsupported_model` or `invalid_model_file` in one line that names the file; `invalid_request` or
  *   `invalid_config` for what the folder leaves open
  */
@@ -77,6 +79,7 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
       source.network.kind === 'onnx'
         ? await exportForeign(source, source.network, options, target)
         : await exportWeights(source, options, target)
+    if (source.classifier) await writeOwnHead(source, source.classifier, draft.family, target)
     signal?.throwIfAborted()
     onProgress?.('checking', 0, 1)
     const golden = await readGolden(folder)

@@ -40,6 +40,16 @@ export class JobOutput {
     copyRows(this.#vectors, vectors, members, this.#dimension)
   }
 
+  /** Takes the lengths of pooled vectors, shape [members, dimension]. */
+  setNorms(members: readonly number[], pooled: Float32Array): void {
+    members.forEach((member, row) => {
+      let sum = 0
+      const end = (row + 1) * this.#dimension
+      for (let i = row * this.#dimension; i < end; i++) sum += (pooled[i] as number) ** 2
+      this.norms[member] = Math.sqrt(sum)
+    })
+  }
+
   setScores(
     projection: number,
     columns: number,

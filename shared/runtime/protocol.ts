@@ -83,7 +83,7 @@ export interface WireCause {
 export interface JobResult {
   /** Shape [inputs, dimension]. */
   readonly vectors: Float32Array
-  /** Shape [inputs]: lengths of the pooled vectors, for heads that read these; 1 for texts, where none does. */
+  /** Shape [inputs]: lengths of the pooled vectors, for heads that read these; 1 where the graph has none. */
   readonly norms: Float32Array
   readonly tokens: Uint32Array
   readonly truncated: Uint8Array

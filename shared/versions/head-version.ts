@@ -4,13 +4,12 @@ import { type AnswerFacts, decodeAnswers, MAX_ANSWERS_BYTES } from '../head/answ
 import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
 import { EspalierError } from '../lib/errors.ts'
+import { HEAD_FILE } from '../lib/manifests/head-header.ts'
 import { formatModelVersion } from '../lib/text/model-address.ts'
 import { hint, say, task } from '../lib/wording.ts'
 import type { VersionManifest } from '../registry/records/manifest.ts'
 import type { RegistryReader, RegistryVersion } from '../registry/types.ts'
 
-/** The files of a classifier's version. */
-export const HEAD_FILE = 'head.bin'
 /** What is known of its answers; absent where nothing is, and left alone by releases that do not know it. */
 export const ANSWERS_FILE = 'answers.json'
 export const REPORT_FILES = {

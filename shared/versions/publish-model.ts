@@ -18,6 +18,14 @@ export interface PublishModelDeps {
   readonly builtinEncoders: () => Promise<readonly string[]>
 }
 
+/** What nobody but the caller knows of a head. */
+export interface HeadOrigin {
+  /** The encoder that it reads, such as `sentiment-encoder@v1`. */
+  readonly encoder: string
+  readonly method: string
+  readonly why: string
+}
+
 /** One publication. */
 export interface PublishModelRequest {
   /** An encoder artifact folder, a folder with a head, or the file of a head. */
@@ -26,6 +34,8 @@ export interface PublishModelRequest {
   readonly name?: string | undefined
   readonly kind?: ModelKind | undefined
   readonly description?: string | undefined
+  /** Where a head comes from, if its files do not say. */
+  readonly origin?: HeadOrigin | undefined
   readonly by?: string | undefined
   readonly reason?: string | undefined
   readonly idempotencyKey?: string | undefined
@@ -54,7 +64,7 @@ export async function publishModel(
   { registry, builtinEncoders }: PublishModelDeps,
   request: PublishModelRequest,
 ): Promise<PublishModelResult> {
-  const { path, signal, by, reason } = request
+  const { path, signal, by, reason, origin } = request
   if (request.name !== undefined) checkModelName(request.name)
   const { name: ownName, description, files } = await readPublishable(path, request.kind)
   const name = request.name ?? ownName?.toLowerCase()
@@ -80,6 +90,10 @@ export async function publishModel(
       name,
       files,
       idempotencyKey: request.idempotencyKey,
+      ...(origin && {
+        metadata: { ...description.metadata, method: origin.method, why: origin.why },
+        lineage: { ...description.lineage, encoder: origin.encoder },
+      }),
       ...(request.description !== undefined && { description: request.description }),
       ...(by !== undefined && { createdBy: by }),
     },

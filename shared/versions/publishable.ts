@@ -9,6 +9,7 @@ import { decodeHead } from '../head/decode.ts'
 import type { Head } from '../head/head.ts'
 import { EspalierError, restate } from '../lib/errors.ts'
 import { ENCODER_MANIFEST_FILE } from '../lib/manifests/encoder-manifest.ts'
+import { HEAD_FILE } from '../lib/manifests/head-header.ts'
 import { hint, option, say, task } from '../lib/wording.ts'
 import type { PublishFile } from '../registry/blobs.ts'
 import type { ModelKind, VersionDescription } from '../registry/records/manifest.ts'
@@ -16,7 +17,6 @@ import {
   ANSWERS_FILE,
   collectHeadMetrics,
   describeHead,
-  HEAD_FILE,
   type MeasuredReport,
   REPORT_FILES,
 } from './head-version.ts'

@@ -411,6 +411,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'exporter/int8': 'value',
       'exporter/int8/image': 'value',
       'exporter/artifact': 'value',
+      head: 'value',
       onnx: 'value',
       runtime: 'value',
       ...lib,

@@ -95,6 +95,7 @@ export function createFakeBoot({
       options.signal?.throwIfAborted()
       return createManifest(options)
     },
+    findOwnClassifier: async () => null,
     modalityOf: async () => 'text',
     async exportImageEncoder() {
       throw new EspalierError('unsupported_model', 'no images here')

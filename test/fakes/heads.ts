@@ -1,11 +1,12 @@
 import { type AnswerFacts, encodeAnswers } from '../../shared/head/answers.ts'
 import { alignUp, encodeHead, HEADER_OFFSET } from '../../shared/head/encode.ts'
 import type { Head } from '../../shared/head/head.ts'
+import { HEAD_FILE } from '../../shared/lib/manifests/head-header.ts'
 import { createRandom } from '../../shared/lib/maths/random.ts'
 import { openRegistry } from '../../shared/registry/registry.ts'
 import { openMemoryStore } from '../../shared/registry/stores/memory/store.ts'
 import type { Registry } from '../../shared/registry/types.ts'
-import { ANSWERS_FILE, describeHead, HEAD_FILE } from '../../shared/versions/head-version.ts'
+import { ANSWERS_FILE, describeHead } from '../../shared/versions/head-version.ts'
 
 /** The family of the fake encoder. */
 export const FAKE_FAMILY = 'a'.repeat(64)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { EspalierError } from '../../../shared/lib/errors.ts'
 import { formatModelVersion } from '../../../shared/lib/text/model-address.ts'
-import type { PublishModelResult } from '../../../shared/versions/publish-model.ts'
+import type { HeadOrigin, PublishModelResult } from '../../../shared/versions/publish-model.ts'
 import type { Boot } from '../../boot/types.ts'
 import type { CommandContext } from '../context.ts'
 import { oneOf } from '../options/parsers.ts'
@@ -92,11 +92,11 @@ export async function publishPath(
   { signal }: CommandContext,
   boot: Boot,
   path: string,
-  flags: PublishFlags,
+  flags: PublishFlags & { readonly origin?: HeadOrigin },
   display: ProgressDisplay,
 ): Promise<{ readonly result: PublishModelResult; readonly lines: readonly string[] }> {
   const { publishModel } = await import('../../../shared/versions/publish-model.ts')
-  const { name, kind, description, by, reason, idempotencyKey } = flags
+  const { name, kind, description, by, reason, idempotencyKey, origin } = flags
   const changeId = randomUUID()
   const result = await publishModel(
     { registry: await boot.openRegistry(), builtinEncoders: () => boot.builtinEncoders() },
@@ -105,6 +105,7 @@ export async function publishPath(
       name,
       kind,
       description,
+      origin,
       by,
       reason,
       idempotencyKey,

@@ -82,7 +82,10 @@ export async function openFineTuneParts(
   }
 }
 
-/** The same for a head: images are read by the encoder that the head was trained on, unless another is named. */
+/**
+ * The same for a head: what is classified is read by the encoder that the head was trained on, where the registry has it,
+ * unless another is named. Other heads of texts are read by the encoder that is configured.
+ */
 export async function openHeadParts(
   boot: Boot,
   model: string,
@@ -90,14 +93,15 @@ export async function openHeadParts(
   options: EncoderOptions,
   signal: AbortSignal,
 ) {
-  if (modality === 'text' || options.encoder !== undefined) {
-    return openJobParts(boot, options, signal)
-  }
+  if (options.encoder !== undefined) return openJobParts(boot, options, signal)
   const { encoderOfHead } = await import('../../../shared/encoders/resolve-encoder.ts')
   const registry = await boot.openRegistry()
   const { name } = parseModelAddress(model)
   const { version } = await registry.resolve(model, { signal })
   const head = await registry.getVersion(name, version, { signal })
-  const encoder = (await encoderOfHead(registry, head, signal)) ?? IMAGE_ENCODER
-  return openJobParts(boot, { ...options, encoder }, signal)
+  const found = await encoderOfHead(registry, head, signal)
+  // A name without a version is of an encoder that the registry does not have.
+  const own = found?.includes('@') === true ? found : undefined
+  const encoder = modality === 'image' ? (found ?? IMAGE_ENCODER) : own
+  return openJobParts(boot, { ...options, ...(encoder !== undefined && { encoder }) }, signal)
 }

@@ -34,6 +34,14 @@ export interface TensorLayout {
   readonly types: boolean
 }
 
+/** Where a `…ForSequenceClassification` of transformers keeps what is above the state of its first token. */
+export interface SequenceHeadLayout {
+  /** The layer between that state and the output layer. */
+  readonly dense: { readonly tensor: string; readonly activation: 'Tanh' | 'ReLU' }
+  /** The output layer, one row for each label. */
+  readonly output: string
+}
+
 /** How a layer computes: the text graphs have a builder for each. */
 export type Block = 'post-norm'
 
@@ -43,6 +51,8 @@ export interface Architecture {
   readonly config: z.ZodType<TransformerConfig>
   readonly tensors: TensorLayout
   readonly block: Block
+  /** Absent where classifiers are exported without their output layer only. */
+  readonly sequenceHead?: SequenceHeadLayout
 }
 
 /** A size in a configuration. */

@@ -67,4 +67,8 @@ export const bert: Architecture = {
   config: bertConfig((padId) => ({ architecture: 'bert', padId: padId ?? 0, positionOffset: 0 })),
   tensors: BERT_TENSORS,
   block: 'post-norm',
+  sequenceHead: {
+    dense: { tensor: 'bert.pooler.dense', activation: 'Tanh' },
+    output: 'classifier',
+  },
 }

@@ -43,4 +43,5 @@ export const distilbert: Architecture = {
     types: false,
   },
   block: 'post-norm',
+  sequenceHead: { dense: { tensor: 'pre_classifier', activation: 'ReLU' }, output: 'classifier' },
 }

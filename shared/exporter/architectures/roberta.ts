@@ -14,4 +14,8 @@ export const roberta: Architecture = {
   }),
   tensors: BERT_TENSORS,
   block: 'post-norm',
+  sequenceHead: {
+    dense: { tensor: 'classifier.dense', activation: 'Tanh' },
+    output: 'classifier.out_proj',
+  },
 }

@@ -10,6 +10,8 @@ export interface SourceAnswers {
   readonly prompts?: Readonly<Record<string, string>> | undefined
   /** Leave an output layer out: take the encoder of a classifier or of a language model. @default false */
   readonly headless?: boolean | undefined
+  /** Take the output layer of a classifier along: the encoder is what it reads. @default false */
+  readonly classifier?: boolean | undefined
   /** The ONNX file to take, relative to the folder. */
   readonly onnx?: string | undefined
   /** How answers are given; questions name it. @default 'options' */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hint, say, task } from '../../lib/wording.ts'
 import { type Door, howToSay, type Question } from './answers.ts'
 
 /** Fields of a `config.json` that say what a model was trained to answer. */
@@ -58,8 +59,11 @@ export function findOutputLayer(
   return null
 }
 
-/** Asks whether an encoder may be taken without the layer that it was trained with. */
-export function askHeadless(layer: OutputLayer, door: Door): Question {
+/**
+ * Asks whether an encoder may be taken without the layer that it was trained with.
+ * @param isServed an export can take that layer along
+ */
+export function askHeadless(layer: OutputLayer, door: Door, isServed = false): Question {
   return {
     about: 'headless',
     wording: [
@@ -69,6 +73,7 @@ export function askHeadless(layer: OutputLayer, door: Door): Question {
         : 'nothing trained its hidden states to be embeddings; ',
       ...howToSay(door, 'headless'),
       ' to take the encoder without its output layer',
+      ...(isServed ? [hint(say`; ${task('export')} takes it along, with its labels`)] : []),
     ],
   }
 }

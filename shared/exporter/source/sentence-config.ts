@@ -39,6 +39,8 @@ const denseSchema = z.looseObject({
 /** A dense layer after pooling, with the folder that holds its weights. */
 export interface DenseConfig {
   readonly folder: string
+  /** The layer's name in the file. @default linear */
+  readonly tensor?: string | undefined
   readonly inputs: number
   readonly outputs: number
   readonly bias: boolean

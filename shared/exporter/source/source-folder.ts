@@ -12,6 +12,7 @@ import { readJsonFile } from './json-file.ts'
 import { sha256 } from './model-file.ts'
 import { findWeights } from './open-weights.ts'
 import type { OutputLayer } from './output-layer.ts'
+import type { OwnClassifier } from './own-classifier.ts'
 import { checkOwnFiles } from './own-files.ts'
 import type { RecognisedFamily } from './recognise-family.ts'
 import type { SentenceConfig } from './sentence-config.ts'
@@ -35,6 +36,8 @@ export interface SourceFolder {
   readonly network: SourceNetwork
   /** What the model answers above its hidden states, as its configuration says. */
   readonly outputLayer: OutputLayer | null
+  /** The output layer, where it is taken along. */
+  readonly classifier: OwnClassifier | null
   /** What its name and configuration are like. */
   readonly known: RecognisedFamily | null
   /** Whether the folder says all of it, in the layout of sentence-transformers. */
@@ -77,6 +80,7 @@ export async function readSourceFolder(
     padId: network.kind === 'weights' ? network.config.padId : (plain?.pad_token_id ?? 0),
     network,
     outputLayer: survey.outputLayer,
+    classifier: survey.classifier,
     known: survey.known,
     isPlain: survey.isPlain && hasUsualFiles(folder, survey.sentence),
     notes: note === null ? survey.notes : [...survey.notes, note],

@@ -7,6 +7,12 @@ import type { SourceNetwork } from './find-network.ts'
 import { readJsonFile } from './json-file.ts'
 import { settleMaxTokens } from './max-tokens.ts'
 import { askHeadless, findOutputLayer, type OutputLayer, outputSchema } from './output-layer.ts'
+import {
+  denseOf,
+  hasOwnClassifier,
+  type OwnClassifier,
+  readOwnClassifier,
+} from './own-classifier.ts'
 import { identitySchema, type RecognisedFamily, recogniseFamily } from './recognise-family.ts'
 import { readSentenceConfig, type SentenceConfig } from './sentence-config.ts'
 import { POOLINGS } from './source-config.ts'
@@ -17,6 +23,8 @@ export interface Survey {
   /** Null where it is asked for. */
   readonly maxTokens: number | null
   readonly outputLayer: OutputLayer | null
+  /** The output layer, where it is taken along. */
+  readonly classifier: OwnClassifier | null
   readonly known: RecognisedFamily | null
   /** Whether the folder says all of it itself. */
   readonly isPlain: boolean
@@ -40,15 +48,18 @@ export async function surveyFolder(
   const door = answers.door ?? 'options'
   const config = await readJsonFile(join(folder, 'config.json'), configSchema)
   const known = config && recogniseFamily(folder, config)
-  const read = await readSentenceConfig(folder, answers.pooling)
   const tensors = network.kind === 'weights' ? network.tensors : []
   const outputLayer = findOutputLayer(config, tensors)
+  const classifier = await findClassifier(folder, network, outputLayer, answers)
+  const read = await readSentence(folder, network, classifier, answers)
   const questions: Question[] = []
   const notes: Wording[] = []
-  if (network.kind === 'weights' && outputLayer !== null && answers.headless !== true) {
+  const isOpen = classifier === null && answers.headless !== true
+  if (network.kind === 'weights' && outputLayer !== null && isOpen) {
     // sentence-transformers takes the encoder of a language model too, where modules.json tells it to.
     const isMeant = read.isDeclared && outputLayer.kind === 'language model'
-    if (!isMeant) questions.push(askHeadless(outputLayer, door))
+    if (!isMeant)
+      questions.push(askHeadless(outputLayer, door, hasOwnClassifier(network, outputLayer)))
   }
   // What is known of published models is of use where their own files are missing.
   const sure = known?.isSure === true && !read.isDeclared ? known : null
@@ -70,8 +81,37 @@ export async function surveyFolder(
   }
   const sentence = { ...read, pooling, prompts }
   const said = [answers.pooling, answers.maxTokens, answers.prompts, answers.headless]
-  const isPlain = read.isDeclared && said.every((answer) => answer === undefined)
-  return { sentence, maxTokens: length.maxTokens, outputLayer, known, isPlain, questions, notes }
+  const isPlain =
+    read.isDeclared && classifier === null && said.every((answer) => answer === undefined)
+  const { maxTokens } = length
+  return { sentence, maxTokens, outputLayer, classifier, known, isPlain, questions, notes }
+}
+
+async function findClassifier(
+  folder: string,
+  network: SourceNetwork,
+  layer: OutputLayer | null,
+  { classifier, headless }: SourceAnswers,
+): Promise<OwnClassifier | null> {
+  if (classifier !== true || headless === true || layer === null) return null
+  return hasOwnClassifier(network, layer) ? readOwnClassifier(folder, network, layer) : null
+}
+
+/** What a classifier reads is the state of its first token through a dense layer, whatever modules say beside it. */
+async function readSentence(
+  folder: string,
+  network: SourceNetwork,
+  classifier: OwnClassifier | null,
+  { pooling }: SourceAnswers,
+): Promise<SentenceConfig> {
+  if (classifier === null || network.kind !== 'weights') return readSentenceConfig(folder, pooling)
+  if (pooling !== undefined && pooling !== 'cls') {
+    const message = say`${option('pooling', pooling)}: ${classifier.source} reads the state of the first token; to pool otherwise leave its output layer out with ${option('headless')}`
+    throw new EspalierError('invalid_request', message)
+  }
+  const read = await readSentenceConfig(folder, 'cls')
+  const dense = denseOf(folder, network.config.hidden, classifier.layout)
+  return { ...read, isDeclared: true, normalize: true, dense, prompts: {}, defaultPrompt: null }
 }
 
 /** Asks how token vectors become one. */

@@ -157,7 +157,12 @@ async function readDenseFile(
   const file = await openWeights(config.folder)
   try {
     const reader = new TensorReader(file, '', hash)
-    const linear = await reader.linear('linear', config.inputs, config.outputs, config.bias)
+    const linear = await reader.linear(
+      config.tensor ?? 'linear',
+      config.inputs,
+      config.outputs,
+      config.bias,
+    )
     return { ...linear, activation: config.activation }
   } finally {
     await file.close()

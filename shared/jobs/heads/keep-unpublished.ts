@@ -2,9 +2,10 @@ import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { EspalierError, isEspalierError, restate } from '../../lib/errors.ts'
+import { HEAD_FILE } from '../../lib/manifests/head-header.ts'
 import { explainFault } from '../../lib/system-errors.ts'
 import { hint, say, task, type Wording } from '../../lib/wording.ts'
-import { ANSWERS_FILE, HEAD_FILE, REPORT_FILES } from '../../versions/head-version.ts'
+import { ANSWERS_FILE, REPORT_FILES } from '../../versions/head-version.ts'
 import type { ReportFiles } from './request.ts'
 
 /** What is kept where it cannot be published. */

@@ -1,4 +1,5 @@
 import type { Head } from '../../head/head.ts'
+import { HEAD_FILE } from '../../lib/manifests/head-header.ts'
 import type { Registry, RegistryVersion } from '../../registry/types.ts'
 import type { TrainingReport } from '../../reports/types.ts'
 import type { TrainedHead } from '../../training/types.ts'
@@ -6,7 +7,6 @@ import {
   ANSWERS_FILE,
   collectHeadMetrics,
   describeHead,
-  HEAD_FILE,
   type HeadCard,
   REPORT_FILES,
 } from '../../versions/head-version.ts'

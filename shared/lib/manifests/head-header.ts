@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** The file name of a head in a version's files, and beside the encoder that it came with. */
+export const HEAD_FILE = 'head.bin'
+
 const MAX_LABELS = 100_000
 const MAX_DIMENSION = 8_192
 

@@ -182,17 +182,27 @@ class TextEngine implements Engine {
     const manifest = this.#manifest
     const normalized = mode.normalize || mode.projection !== 0
     const usePooled = !mode.normalize && (manifest.normalize || this.#hasPooled)
+    // Lengths are told of every text, whoever asks: a stored vector may be read by such heads later.
     const outputs = await this.#graph.run(rows.ids, group, {
       embedding: normalized || !usePooled,
-      pooled: usePooled,
+      pooled: usePooled || this.#hasPooled,
     })
     const raw = usePooled ? outputs.pooled : outputs.embedding
     const unit = normalized && !manifest.normalize ? toUnit(outputs.embedding) : outputs.embedding
     const vectors = (mode.normalize ? unit : raw) as Float32Array
     rows.keep(group.members, vectors)
     rows.handOn(group.members, vectors, (texts, own) => output.setVectors(texts, own))
+    if (outputs.pooled) {
+      rows.handOn(group.members, outputs.pooled, (texts, own) => output.setNorms(texts, own))
+    }
     if (mode.projection !== 0) {
-      rows.handOn(group.members, unit as Float32Array, (texts, own) => unitRows.set(texts, own))
+      rows.handOn(group.members, unit as Float32Array, (texts, own) => {
+        unitRows.set(
+          texts,
+          own,
+          texts.map((text) => output.norms[text] as number),
+        )
+      })
     }
 
     function toUnit(matrix: Float32Array | null): Float32Array {

@@ -4,14 +4,10 @@ import type { AnswerFacts } from '../../head/answers.ts'
 import { decodeHead } from '../../head/decode.ts'
 import { countColumns, type Head, headBytes, searchBytes } from '../../head/head.ts'
 import { EspalierError } from '../../lib/errors.ts'
+import { HEAD_FILE } from '../../lib/manifests/head-header.ts'
 import { formatModelVersion } from '../../lib/text/model-address.ts'
 import type { RegistryReader, RegistryVersion } from '../../registry/types.ts'
-import {
-  ANSWERS_FILE,
-  checkClassifier,
-  HEAD_FILE,
-  readAnswers,
-} from '../../versions/head-version.ts'
+import { ANSWERS_FILE, checkClassifier, readAnswers } from '../../versions/head-version.ts'
 
 /** Heads read at the same time: bounds the memory of files on their way in. */
 const CONCURRENT_LOADS = 4

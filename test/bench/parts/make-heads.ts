@@ -2,9 +2,10 @@ import type { Encoder } from '../../../shared/encoder/types.ts'
 import { encodeHead } from '../../../shared/head/encode.ts'
 import type { Head } from '../../../shared/head/head.ts'
 import { quantizeRows } from '../../../shared/head/neighbours.ts'
+import { HEAD_FILE } from '../../../shared/lib/manifests/head-header.ts'
 import { createRandom } from '../../../shared/lib/maths/random.ts'
 import type { Registry } from '../../../shared/registry/types.ts'
-import { describeHead, HEAD_FILE } from '../../../shared/versions/head-version.ts'
+import { describeHead } from '../../../shared/versions/head-version.ts'
 
 /** Heads of one size. */
 export interface HeadShape {

@@ -12,6 +12,7 @@ const POOLINGS = ['mean', 'cls', 'max'] as const
 /** The options of `espalier export`. */
 export interface ExportOptions extends PublicationFlags {
   readonly output?: string
+  readonly encoderName?: string
   readonly publish?: boolean
   readonly modality?: (typeof MODALITIES)[number]
   readonly layer?: string
@@ -34,7 +35,11 @@ export function addExportOptions(command: Command): Command {
       '-o, --output <folder>',
       'folder to make; default: the name of FOLDER in the current one, with -encoder',
     )
-    .option('--name <name>', "name of the encoder; default: the folder's")
+    .option('--name <name>', "name of the encoder, or of the classifier; default: the folder's")
+    .option(
+      '--encoder-name <name>',
+      'text: name of the encoder below a classifier; default: that of the classifier with -encoder',
+    )
     .option(
       '--modality <kind>',
       'text or image: what the encoder reads; default: image where the folder says how to prepare images',
@@ -71,7 +76,7 @@ export function addExportOptions(command: Command): Command {
     )
     .option(
       '--headless',
-      'text: take the encoder of a classifier or of a language model without its output layer',
+      'text: leave out the output layer of a classifier or of a language model, and take the encoder alone',
     )
     .option(
       '--onnx <file>',
@@ -81,7 +86,10 @@ export function addExportOptions(command: Command): Command {
       '--allow-regex',
       'text: take the regular expressions of tokenizer.json as they are, also those that can hang on some texts',
     )
-    .option('--publish', 'publish it as a version of the registry under its name')
+    .option(
+      '--publish',
+      'publish it as a version of the registry under its name; of a classifier both',
+    )
     .option('--promote', 'with --publish: make it the champion')
     .option(
       '--idempotency-key <key>',

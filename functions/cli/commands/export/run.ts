@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { EspalierError, restate } from '../../../../shared/lib/errors.ts'
+import type { Modality } from '../../../../shared/lib/manifests/encoder-input.ts'
 import type {
   EncoderManifest,
   Precision,
@@ -8,10 +9,20 @@ import { formatModelVersion } from '../../../../shared/lib/text/model-address.ts
 import { print, say, task } from '../../../../shared/lib/wording.ts'
 import type { Boot } from '../../../boot/types.ts'
 import type { CommandContext } from '../../context.ts'
-import { parseBareName } from '../../options/change-options.ts'
 import type { ProgressDisplay } from '../../output/progress.ts'
 import { COMMAND_LINE } from '../../output/report-error.ts'
 import { checkPublication, publishPath } from '../publish.ts'
+import {
+  chooseNames,
+  describe,
+  describeHead,
+  findClassifier,
+  listModels,
+  type NamedModel,
+  type Published,
+  tellClassifier,
+  tellManifest,
+} from './models.ts'
 import type { ExportOptions } from './options.ts'
 
 const TEXT_PRECISIONS: readonly Precision[] = ['float32', 'int8']
@@ -22,35 +33,44 @@ export async function exportFolder(
   folder: string,
   { json, quiet, ...options }: ExportOptions,
 ): Promise<void> {
-  const published = checkOptions(folder, options)
+  checkOptions(options)
   const output = options.output ?? `${basename(resolve(folder))}-encoder`
   const display = context.progress(quiet === true)
   try {
     const boot = await context.boot()
-    if (published !== null) await checkTarget(context, boot, published)
-    const manifest = await runExport(context, boot, folder, output, options, display)
-    const { lines, result } =
-      published === null
-        ? { lines: [], result: null }
-        : await publishPath(context, boot, output, options, display).catch((error: unknown) => {
-            throw tellKept(error, output, published)
-          })
+    const modality = options.modality ?? (await boot.modalityOf(folder))
+    const classifier = await findClassifier(boot, folder, modality, options)
+    const names = chooseNames(folder, options, classifier)
+    const models = options.publish === true ? listModels(names) : []
+    for (const model of models) await checkTarget(context, boot, model)
+    const wanted = { ...options, modality, ...(names.encoder !== null && { name: names.encoder }) }
+    const isTaken = classifier !== null
+    const manifest = await runExport(context, boot, { folder, output, isTaken }, wanted, display)
+    const published: Published[] = []
+    for (const model of models) {
+      const flags = {
+        ...options,
+        ...model,
+        ...(model.kind === 'classifier' &&
+          classifier &&
+          describeHead(folder, classifier, published)),
+      }
+      const done = await publishPath(context, boot, output, flags, display).catch(
+        (error: unknown) => {
+          throw tellKept(error, output, model)
+        },
+      )
+      published.push({ model: formatModelVersion(done.result.version), lines: done.lines })
+    }
     display.stop()
     if (json === true) {
-      const model = result && formatModelVersion(result.version)
-      const shown = { ...manifest, ...(model && { model }) }
-      return await context.print(JSON.stringify(shown, null, 2))
+      return await context.print(JSON.stringify(describe(manifest, classifier, published), null, 2))
     }
-    const graphs = Object.keys(manifest.graphs).join(', ')
-    const reads =
-      manifest.modality === 'text'
-        ? `${manifest.maxTokens} tokens, ${manifest.pooling} pooling`
-        : `images at layer ${manifest.layer}, ${manifest.pooling} pooling`
-    await context.print(
-      `${output}: ${manifest.name} (${manifest.architecture}, ${manifest.dimension} dimensions, ` +
-        `${reads}), graphs: ${graphs}`,
-    )
-    for (const line of lines) await context.print(line)
+    await context.print(tellManifest(output, manifest))
+    if (classifier !== null) {
+      await context.print(tellClassifier(classifier, names, options.publish === true, output))
+    }
+    for (const line of published.flatMap(({ lines }) => lines)) await context.print(line)
   } finally {
     display.stop()
   }
@@ -60,15 +80,13 @@ export async function exportFolder(
 async function runExport(
   { signal }: CommandContext,
   boot: Boot,
-  folder: string,
-  output: string,
-  options: ExportOptions,
+  { folder, output, isTaken }: { folder: string; output: string; isTaken: boolean },
+  options: ExportOptions & { readonly modality: Modality },
   { report: onProgress, note }: ProgressDisplay,
 ): Promise<EncoderManifest> {
-  const { name, layer, calibration, allowRegex, precision } = options
+  const { name, modality, layer, calibration, allowRegex, precision } = options
   const { pooling, maxTokens, prompt: prompts, headless, onnx } = options
   const common = { folder, output, name, onProgress, signal }
-  const modality = options.modality ?? (await boot.modalityOf(folder))
   if (modality === 'text') {
     if (layer !== undefined) throw forOthers('--layer', 'image')
     const precisions = precision ?? TEXT_PRECISIONS
@@ -79,6 +97,7 @@ async function runExport(
       maxTokens,
       prompts,
       headless,
+      classifier: isTaken,
       onnx,
       allowRegex,
       precisions,
@@ -104,36 +123,32 @@ function forOthers(option: string, modality: string): EspalierError {
 }
 
 /** What could not be published is told before the export, which takes minutes. */
-async function checkTarget({ signal }: CommandContext, boot: Boot, name: string): Promise<void> {
+async function checkTarget(
+  { signal }: CommandContext,
+  boot: Boot,
+  { name, kind }: NamedModel,
+): Promise<void> {
   const { checkTargetKind } = await import('../../../../shared/versions/publish-model.ts')
   const registry = await boot.openRegistry()
-  await checkTargetKind(registry, name, 'embedding', signal)
+  await checkTargetKind(registry, name, kind, signal)
   await registry.checkWritable(name, { signal })
 }
 
 /** The failure of a publication, with what is there all the same. */
-function tellKept(error: unknown, output: string, name: string): unknown {
+function tellKept(error: unknown, output: string, { name, kind }: NamedModel): unknown {
   if (!(error instanceof EspalierError)) return error
-  const command = task('publish', output, { name })
+  const command = task('publish', output, { name, kind })
   return restate(error, {
-    wording: say`${error.wording}; the encoder is kept in ${output}; publish it by ${command}`,
+    wording: say`${error.wording}; what was made is kept in ${output}; publish it by ${command}`,
   })
 }
 
-/** The name to publish under; null where nothing is to be published. */
-function checkOptions(folder: string, options: ExportOptions): string | null {
+/** @throws EspalierError `invalid_request` for options that mean nothing together */
+function checkOptions(options: ExportOptions): void {
   const { publish, promote, idempotencyKey, by } = options
-  if (publish === true) {
-    checkPublication(options)
-    return parseBareName(
-      options.name ?? basename(resolve(folder)),
-      'export --publish',
-      'set --name',
-    )
-  }
-  if (promote === true || idempotencyKey !== undefined || by !== undefined) {
+  if (publish === true) checkPublication(options)
+  else if (promote === true || idempotencyKey !== undefined || by !== undefined) {
     const message = '--promote, --idempotency-key and --by are of use with --publish only'
     throw new EspalierError('invalid_request', message)
   }
-  return null
 }
