@@ -124,6 +124,33 @@ describe('a folder of a fine-tuned classifier', () => {
     expect(JSON.stringify(shown)).toContain('bert-sentiment-encoder@v1')
   })
 
+  it('answers so under the names that RoBERTa has in other languages', async () => {
+    await cp(golden('roberta-plain'), path('xlm'), { recursive: true })
+    const config = JSON.parse(await readFile(join(path('xlm'), 'config.json'), 'utf8'))
+    const names = {
+      model_type: 'xlm-roberta',
+      architectures: ['XLMRobertaForSequenceClassification'],
+    }
+    await writeFile(join(path('xlm'), 'config.json'), JSON.stringify({ ...config, ...names }))
+    const argv = [
+      '--output',
+      path('xlm-out'),
+      '--precision',
+      'float32',
+      '-q',
+      '--publish',
+      '--promote',
+    ]
+    const made = await run('export', path('xlm'), ...argv)
+    expect([made.code, made.stderr]).toEqual([0, ''])
+    const predicted = await run('predict', 'xlm', path('roberta-plain.jsonl'), '-q')
+    const lines = predicted.stdout.trimEnd().split('\n')
+    expectScores(
+      await readExpected('roberta-plain'),
+      lines.map((line) => JSON.parse(line)),
+    )
+  })
+
   it('is made without its output layer where that is asked for', async () => {
     const argv = ['--headless', '--pooling', 'mean', '--precision', 'float32', '-q']
     const made = await run('export', golden('bert-sentiment'), '--output', path('bare'), ...argv)
