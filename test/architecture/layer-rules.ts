@@ -571,6 +571,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       'training/numerics': 'value',
       'training/methods': 'value',
       'training/evaluation': 'value',
+      'training/duplicates': 'value',
       ...lib,
     },
     packages: [],

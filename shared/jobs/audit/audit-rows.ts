@@ -92,7 +92,9 @@ export async function auditRows(deps: AuditDeps, request: AuditRequest): Promise
   const { auditSet } = await import('../../training/audit/audit-set.ts')
   const kernels = await deps.openKernels()
   try {
-    const audit = await auditSet(set, { folds, seed }, { kernels, onProgress, signal })
+    const texts = read.modality === 'image' ? null : examples.map(({ text }) => text)
+    const tools = { kernels, onProgress, signal }
+    const audit = await auditSet({ ...set, texts }, { folds, seed }, tools)
     const counts = countLabels(examples, labels)
     const warnings = addUnreadable(
       [...read.summary.warnings, ...embedded.warnings],

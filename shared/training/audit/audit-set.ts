@@ -1,5 +1,6 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { MatrixKernels, NearestRows } from '../../lib/maths/matrix-kernels.ts'
+import { findNearDuplicates } from '../duplicates/find-near-duplicates.ts'
 import { makeCandidate as makeLda } from '../methods/lda.ts'
 import { createProblem } from '../methods/problem.ts'
 import { oneHot, takeValues } from '../numerics/rows.ts'
@@ -23,6 +24,12 @@ export interface SetAudit extends Neighbourhoods {
   readonly nearest: NearestRows
 }
 
+/** Labelled rows with what is written in them. */
+export interface AuditedSet extends TrainingSet {
+  /** Shape [rows]; null for images, whose copies are found by their vectors alone. */
+  readonly texts: readonly string[] | null
+}
+
 export interface AuditTools {
   readonly kernels: MatrixKernels
   readonly onProgress?: ((stage: string, done: number, total: number) => void) | undefined
@@ -31,15 +38,16 @@ export interface AuditTools {
 
 /** Neighbours that are searched: the row itself and five more. */
 const NEIGHBOURS = 6
-const STEPS = 4
+const STEPS = 5
 
 /**
  * Audits labelled rows: labels by confident learning on held-out answers of discriminant analysis, which is fast and
- * learns few wrong labels, and rows by their neighbours. Deterministic. Rows need one label each.
+ * learns few wrong labels, copies by the finder that splits use, outliers by their neighbours. Deterministic. Rows need
+ * one label each.
  * @throws EspalierError `invalid_data` for rows with several labels
  */
 export async function auditSet(
-  set: TrainingSet,
+  set: AuditedSet,
   { folds, seed }: { readonly folds: number; readonly seed: number },
   { kernels, onProgress, signal }: AuditTools,
 ): Promise<SetAudit> {
@@ -76,12 +84,14 @@ export async function auditSet(
   const inseparable = findInseparable(labelled)
   step('neighbours')
   const nearest = withoutItself(await kernels.nearest(rows, rows, NEIGHBOURS))
+  step('copies')
+  const { links } = await findNearDuplicates({ vectors: rows, texts: set.texts }, kernels)
   step('rows')
   const result = {
     noise: noise.rate,
     ...{ judged: held.length, agreement: accuracy, inseparable, nearest },
     doubted: suspects.map((suspect) => ({ ...suspect, row: held[suspect.row]! })),
-    ...findNeighbourhoods(nearest, targets),
+    ...findNeighbourhoods(links, nearest, (row, other) => targets[row] === targets[other]),
   }
   onProgress?.('done', STEPS, STEPS)
   return result

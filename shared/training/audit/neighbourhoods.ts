@@ -1,11 +1,12 @@
 import type { NearestRows } from '../../lib/maths/matrix-kernels.ts'
+import type { CloseRows } from '../duplicates/find-near-duplicates.ts'
 
-/** Two rows that are nearly the same. */
+/** Two rows that say the same. */
 export interface RowPair {
   readonly row: number
   /** The earlier one. */
   readonly other: number
-  /** Cosine of their vectors. */
+  /** Cosine of their vectors; 1 where their texts have the same letters and digits. */
   readonly similarity: number
 }
 
@@ -16,42 +17,39 @@ export interface Outlier {
   readonly similarity: number
 }
 
-/** What the nearest rows of rows tell. */
+/** What copies and the nearest rows of rows tell. */
 export interface Neighbourhoods {
-  /** Nearly the same row with another label, the nearest first. */
+  /** A near-duplicate with another label, the nearest first. */
   readonly conflicts: readonly RowPair[]
-  /** Nearly the same row with the same label, the nearest first. */
+  /** A near-duplicate with the same label, the nearest first. */
   readonly copies: readonly RowPair[]
   /** The most unlike first. */
   readonly outliers: readonly Outlier[]
 }
 
-/** Rows nearer than this differ in marks, case or a word that says little. */
-const NEARLY_SAME = 0.98
 /** Deviations (1.4826 times the median one, as for normal numbers) below the median from which on a row is an outlier. */
 const DEVIATIONS = 4
 const NORMAL = 1.4826
 /** With fewer rows there is no usual distance. */
 const FEWEST_ROWS = 30
 
-/** Finds copies, conflicts and outliers among rows by the neighbours of each, itself left out. */
-export function findNeighbourhoods(nearest: NearestRows, targets: Int32Array): Neighbourhoods {
-  const { similarities, indices, k } = nearest
-  const pairs = new Map<string, RowPair>()
-  for (let at = 0; at < indices.length; at++) {
-    const similarity = similarities[at]!
-    if (!(similarity >= NEARLY_SAME)) continue
-    const [a, b] = [Math.floor(at / k), indices[at]!]
-    const pair = { row: Math.max(a, b), other: Math.min(a, b), similarity: Math.min(1, similarity) }
-    pairs.set(`${pair.other} ${pair.row}`, pair)
-  }
-  const ordered = [...pairs.values()].sort(
-    (a, b) => b.similarity - a.similarity || a.row - b.row || a.other - b.other,
-  )
-  const isConflict = ({ row, other }: RowPair) => targets[row] !== targets[other]
+/**
+ * Tells copies from conflicts among rows that say the same, and finds outliers by the neighbours of each row, itself left
+ * out. `isSameLabel` compares the labels of two rows.
+ */
+export function findNeighbourhoods(
+  links: readonly CloseRows[],
+  nearest: NearestRows,
+  isSameLabel: (row: number, other: number) => boolean,
+): Neighbourhoods {
+  const pairs = links.map(({ a, b, cosine }) => ({
+    ...{ row: b, other: a },
+    similarity: Math.min(1, cosine),
+  }))
+  const isCopy = ({ row, other }: RowPair) => isSameLabel(row, other)
   return {
-    conflicts: oncePerRow(ordered.filter(isConflict)),
-    copies: oncePerRow(ordered.filter((pair) => !isConflict(pair))),
+    conflicts: oncePerRow(pairs.filter((pair) => !isCopy(pair))),
+    copies: oncePerRow(pairs.filter(isCopy)),
     outliers: findOutliers(nearest),
   }
 }

@@ -19,6 +19,17 @@ export interface NearDuplicates {
   readonly groups: readonly (readonly number[])[]
   /** Pairs that stand in two groups because one would have been too large. */
   readonly parted: number
+  /** Pairs of rows that say the same, the closest first: enough to join all of a group, not all that there are. */
+  readonly links: readonly CloseRows[]
+}
+
+/** Two rows that say the same. */
+export interface CloseRows {
+  /** The earlier one. */
+  readonly a: number
+  readonly b: number
+  /** Of their vectors; 2 where their texts have the same letters and digits. */
+  readonly cosine: number
 }
 
 /** Close rows that are kept of each row: enough to join a group. */
@@ -35,7 +46,7 @@ export async function findNearDuplicates(
 ): Promise<NearDuplicates> {
   const { rows } = vectors
   const compared = texts?.map(comparedText) ?? null
-  const links: Link[] = []
+  const links: CloseRows[] = []
   const first = new Map<string, number>()
   const different: number[] = []
   for (let row = 0; row < rows; row++) {
@@ -90,17 +101,10 @@ export function mostInGroup(rows: number): number {
   return Math.max(2, Math.min(Math.floor(rows / 5), Math.max(20, Math.floor(rows / 20))))
 }
 
-/** Two rows that say the same. */
-interface Link {
-  readonly a: number
-  readonly b: number
-  readonly cosine: number
-}
-
 const leastOf = (texts: readonly string[] | null) => (texts === null ? EQUAL : CLOSE)
 
 /** Joins groups along the links, the closest first, as far as groups may grow. */
-function joinLinks(rows: number, links: Link[]): NearDuplicates {
+function joinLinks(rows: number, links: CloseRows[]): NearDuplicates {
   const most = mostInGroup(rows)
   const parents = Int32Array.from({ length: rows }, (_, row) => row)
   const sizes = new Int32Array(rows).fill(1)
@@ -135,5 +139,5 @@ function joinLinks(rows: number, links: Link[]): NearDuplicates {
     groupOf[row] = row === root ? groups.length - 1 : groupOf[root]!
     groups[groupOf[row]!]!.push(row)
   }
-  return { groupOf, groups, parted }
+  return { groupOf, groups, parted, links }
 }

@@ -122,7 +122,7 @@ describe('training on wrong labels', () => {
 
 describe('an audit of rows', () => {
   const audit = (set: TrainingSet) =>
-    auditSet(set, { folds: 5, seed: 1 }, { kernels: plainKernels() })
+    auditSet({ ...set, texts: null }, { folds: 5, seed: 1 }, { kernels: plainKernels() })
 
   it('ranks wrong labels first, with the likelier label', async () => {
     const { clean, noisy, wrong } = flipped(0.1)

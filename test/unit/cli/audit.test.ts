@@ -67,6 +67,41 @@ describe('audit', () => {
     expect(run.stdout).not.toContain('word')
   })
 
+  it('takes for near-duplicates what splits take for them', async () => {
+    // Marks and case are nothing, whatever the vectors say; a common word is not enough.
+    const more = ['"WORD... 2!",even', '"Word, 3?",even', 'word 4 0,even']
+    const near = ['text,label', ...rows, ...more, ''].join('\n')
+    const run = await audit('near.csv', near, '-q', '--json')
+    const found = JSON.parse(run.stdout).found as { place: string; kind: string }[]
+    const pairs = found.filter(({ kind }) => kind === 'copy' || kind === 'conflict')
+    expect(pairs).toMatchObject([
+      { place: 'line 43', kind: 'conflict', suggestion: 'odd', score: 1 },
+      { place: 'line 42', kind: 'copy', score: 1 },
+    ])
+    expect(pairs).toMatchObject([
+      { nearest: expect.arrayContaining(['line 5']) },
+      { nearest: expect.arrayContaining(['line 4']) },
+    ])
+    const ask = ['train', path('near.csv'), '--name', 'near', '--dry-run', '-q', '--json']
+    const boot = createFakeBoot({ encoder: { dimension: 32 }, cacheFolder: path('cache') })
+    const warned = JSON.parse((await runCommand(ask, { boot })).stdout).warnings
+    expect(warned).toContainEqual(
+      expect.objectContaining({
+        code: 'near_duplicates',
+        count: 4,
+        examples: ['line 4 = line 42', 'line 5 = line 43'],
+      }),
+    )
+  })
+
+  it('counts every copy of many, though no group of a split may be so large', async () => {
+    const many = Array.from({ length: 60 }, (_, i) => `Hello${'!'.repeat(i)},${i < 55 ? 'x' : 'y'}`)
+    const content = ['text,label', ...rows, ...many, ''].join('\n')
+    const run = await audit('many.csv', content, '-q')
+    expect(run.stdout).toContain('copies: 54, nearly the same row with the same label')
+    expect(run.stdout).toContain('conflicts: 5, nearly the same row with another label')
+  })
+
   it('passes below the share of wrong labels that fails', async () => {
     expect(await audit('odd.csv', odd, '-q', '--fail-above', '1')).toMatchObject({ code: 0 })
   })
