@@ -12,6 +12,7 @@ import numpy as np
 from cleanlab.count import compute_confident_joint, estimate_joint, estimate_latent
 from cleanlab.count import get_confident_thresholds
 from cleanlab.filter import find_label_issues
+from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
 from cleanlab.rank import get_normalized_margin_for_each_label, get_self_confidence_for_each_label
 
 
@@ -56,5 +57,25 @@ def golden(seed, rows, labels, noise, spread):
     }
 
 
+def several(seed, rows, labels, noise):
+    """Labels of rows that have several, and what cleanlab doubts of each label for itself."""
+    rng = np.random.default_rng(seed)
+    true = rng.random((rows, labels)) < rng.uniform(0.2, 0.5, labels)
+    given = true ^ (rng.random((rows, labels)) < noise)
+    p = 1 / (1 + np.exp(-(rng.normal(size=(rows, labels)) + np.where(true, 2.5, -2.5))))
+    p = np.round(p, 6).astype(np.float32).astype(np.float64)
+    sets = [np.flatnonzero(row).tolist() for row in given]
+    issues = {}
+    for name, method in (("by-pair", "prune_by_noise_rate"), ("by-label", "prune_by_class"), ("both", "both")):
+        found = find_multilabel_issues_per_class(sets, p, filter_by=method, min_examples_per_class=0, n_jobs=1)
+        issues[name] = [np.flatnonzero(of_label).tolist() for of_label in np.asarray(found).T]
+    return {
+        "labels": labels,
+        "given": sets,
+        "probabilities": [[round(float(x), 6) for x in row] for row in p],
+        "issues": issues,
+    }
+
+
 cases = [golden(1, 150, 3, 0.2, 1.0), golden(11, 160, 5, 0.1, 0.7), golden(3, 90, 2, 0.3, 0.8)]
-print(json.dumps({"cleanlab": "2.9.0", "cases": cases}, separators=(",", ":")))
+print(json.dumps({"cleanlab": "2.9.0", "cases": cases, "several": several(5, 120, 4, 0.08)}, separators=(",", ":")))

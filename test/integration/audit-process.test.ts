@@ -83,3 +83,33 @@ it('train and audit name the rows with a wrong label by line, with the likelier 
   const doubted = found.filter(({ kind }: { kind: string }) => kind === 'label')
   expect(doubted.map(({ line }: { line: number }) => line).sort()).toEqual(WRONG)
 }, 60_000)
+
+it('audit names the labels that rows of several lack, and those that they have too many of', async () => {
+  const lines = Array.from({ length: 80 }, (_, i) => {
+    const text =
+      i % 2 === 0
+        ? `the card payment number ${i} was declined at the shop`
+        : `my transfer number ${i} to another bank has not arrived`
+    const labels = i % 2 === 0 ? ['card', 'shop'] : ['transfer']
+    if (i === 14) labels.pop()
+    if (i === 23) labels.push('shop')
+    return `${text},${labels.join('|')}`
+  })
+  const path = join(folder, 'several.csv')
+  await writeFile(path, ['text,label', ...lines, ''].join('\n'))
+  const ask = (...more: string[]) => run('audit', path, '-q', '--label-separator', '|', ...more)
+  const audited = await ask('--json', '--fail-above', '0.02')
+  expect(audited.stderr).toBe('espalier: 2.5 % of the labels are likely wrong, more than 2.0 %\n')
+  const { found } = JSON.parse(audited.stdout)
+  const doubted = found.filter(({ kind }: { kind: string }) => kind === 'label')
+  expect(doubted).toHaveLength(2)
+  expect(doubted).toContainEqual(
+    expect.objectContaining({ line: 16, label: null, suggestion: 'shop' }),
+  )
+  expect(doubted).toContainEqual(
+    expect.objectContaining({ line: 25, label: 'shop', suggestion: null }),
+  )
+  const { stdout } = await ask()
+  expect(stdout).toMatch(/^ {2}line 16: shop too \(\d+\.\d %\)$/m)
+  expect(stdout).toMatch(/^ {2}line 25: not shop \(\d+\.\d %\)$/m)
+}, 60_000)

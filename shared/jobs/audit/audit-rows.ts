@@ -36,8 +36,12 @@ export interface AuditedRow {
   /** Absent for images. */
   readonly line?: number | undefined
   readonly kind: AuditKind
-  readonly label: string
-  /** The likelier label, of a conflict that of the other row; null where there is none to suggest. */
+  /** Several labels are joined, but where a single one is in doubt that one stands alone; null where it is missing. */
+  readonly label: string | null
+  /**
+   * The likelier label, the missing one, of a conflict that of the other row; null where there is none to suggest: with
+   * several labels a row, one of them is then one too many.
+   */
   readonly suggestion: string | null
   /** Probability that the label is wrong; of conflicts, copies and outliers a cosine. */
   readonly score: number
@@ -50,11 +54,14 @@ export interface AuditResult {
   readonly dataset: DatasetSummary
   /** Rows with a label, repeated ones as often as they occur. */
   readonly rows: number
-  /** Estimated share of wrong labels; 0 where no share clearly explains the rows better than none. */
+  /**
+   * Estimated share of wrong labels, with several labels a row of wrong decisions on a row and a label; 0 where no share
+   * clearly explains the rows better than none.
+   */
   readonly noise: number
   /** Rows whose label cross-validation could judge. */
   readonly judged: number
-  /** Share of them with the label that cross-validation gave. */
+  /** Share of them with the label, or the whole set of labels, that cross-validation gave. */
   readonly agreement: number
   readonly found: readonly AuditedRow[]
   /** Pairs of labels that cross-validation cannot tell apart. */
@@ -73,22 +80,20 @@ const FEW_ROWS = 8
 
 /**
  * Reads, embeds and audits labelled rows; rows that repeat each other are kept, as they are findings too.
- * @throws EspalierError `invalid_data` for data that training refuses, and for rows with several labels
+ * @throws EspalierError `invalid_data` for data that training refuses
  */
 export async function auditRows(deps: AuditDeps, request: AuditRequest): Promise<AuditResult> {
   const { data, reading, textReading, folds, seed, onProgress, signal } = request
   const read = await readLabelled(data, { ...reading, duplicates: 'keep' })
-  if (read.multiLabel) {
-    const fix = 'name a column with one label a row'
-    throw dataError(data.name, null, `rows with several labels cannot be audited; ${fix}`)
-  }
   const inputs = read.examples.map(inputOf)
   const embedded = await embedForJob(deps, inputs, { reading: textReading, onProgress, signal })
   const { encoder, unreadable } = embedded
   const { examples, embeddings } = leaveOut({ ...read, ...embedded }, unreadable)
-  const labels = read.classes.filter((label) => examples.some((each) => each.labels[0] === label))
+  const left = new Set(examples.flatMap((each) => each.labels))
+  const labels = read.classes.filter((label) => left.has(label))
   if (labels.length < 2) throw dataError(data.name, null, 'fewer than two labels can be read')
-  const set = toTrainingSet(examples, embeddings, encoder.dimension, { labels, multiLabel: false })
+  const { multiLabel } = read
+  const set = toTrainingSet(examples, embeddings, encoder.dimension, { labels, multiLabel })
   const { auditSet } = await import('../../training/audit/audit-set.ts')
   const kernels = await deps.openKernels()
   try {
@@ -105,7 +110,7 @@ export async function auditRows(deps: AuditDeps, request: AuditRequest): Promise
       dataset: { ...read.summary, warnings },
       rows: examples.length,
       ...{ noise: audit.noise, judged: audit.judged, agreement: audit.agreement },
-      found: listFound(audit, examples, labels),
+      found: listFound(audit, examples, labels, reading.labelSeparator),
       inseparable: audit.inseparable.map(({ first, second, rows, right }) => ({
         labels: [labels[first]!, labels[second]!] as const,
         ...{ rows, right },
@@ -122,7 +127,9 @@ export async function auditRows(deps: AuditDeps, request: AuditRequest): Promise
 /** Labels with their rows, the rarest first. */
 function countLabels(examples: readonly LabelledExample[], labels: readonly string[]) {
   const counts = new Map(labels.map((label) => [label, 0]))
-  for (const { labels } of examples) counts.set(labels[0]!, counts.get(labels[0]!)! + 1)
+  for (const label of examples.flatMap((each) => each.labels)) {
+    counts.set(label, counts.get(label)! + 1)
+  }
   return [...counts].map(([label, count]) => ({ label, count })).sort((a, b) => a.count - b.count)
 }
 
@@ -130,8 +137,11 @@ function listFound(
   audit: SetAudit,
   examples: readonly LabelledExample[],
   labels: readonly string[],
+  separator = ';',
 ): AuditedRow[] {
   const { nearest } = audit
+  const labelOf = (row: number) => examples[row]!.labels.join(separator)
+  const nameOf = (label: number | null) => (label === null ? null : labels[label]!)
   const near = (row: number): number[] => [
     ...nearest.indices.subarray(row * nearest.k, (row + 1) * nearest.k),
   ]
@@ -141,20 +151,20 @@ function listFound(
     score: number,
     suggestion: string | null,
     others: readonly number[],
+    label: string | null = labelOf(row),
   ): AuditedRow => {
     const example = examples[row]!
     return {
       place: placeOfExample(example),
       line: example.image ? undefined : example.line,
-      ...{ kind, label: example.labels[0]!, suggestion, score },
+      ...{ kind, label, suggestion, score },
       nearest: [...new Set(others)].map((other) => placeOfExample(examples[other]!)),
       text: example.text,
     }
   }
-  const labelOf = (row: number) => examples[row]!.labels[0]!
   return [
-    ...audit.doubted.map(({ row, likelier, score }) =>
-      describe('label', row, score, labels[likelier]!, near(row)),
+    ...audit.doubted.map(({ row, given, likelier, score }) =>
+      describe('label', row, score, nameOf(likelier), near(row), nameOf(given)),
     ),
     ...audit.conflicts.map(({ row, other, similarity }) =>
       describe('conflict', row, similarity, labelOf(other), [other, ...near(row)]),

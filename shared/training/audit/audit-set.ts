@@ -1,24 +1,43 @@
 import { EspalierError } from '../../lib/errors.ts'
 import type { MatrixKernels, NearestRows } from '../../lib/maths/matrix-kernels.ts'
 import { findNearDuplicates } from '../duplicates/find-near-duplicates.ts'
+import { sameSet } from '../evaluation/answers.ts'
 import { makeCandidate as makeLda } from '../methods/lda.ts'
+import type { MakeCandidate } from '../methods/method.ts'
 import { createProblem } from '../methods/problem.ts'
+import { makeCandidate as makeLogistic } from '../methods/softmax.ts'
 import { oneHot, takeValues } from '../numerics/rows.ts'
-import type { DoubtedLabel, TrainingSet } from '../types.ts'
+import type { TrainingSet } from '../types.ts'
+import type { LabelledProbabilities } from './confident-learning.ts'
 import { findInseparable, type InseparableLabels } from './inseparable.ts'
+import { judgeLabelSets, type LabelSets } from './judge-label-sets.ts'
 import { judgeLabels } from './judge-labels.ts'
 import { findNeighbourhoods, type Neighbourhoods } from './neighbourhoods.ts'
 
+/** A row with a label that is likely wrong, or that it likely lacks where rows have several. */
+export interface DoubtedRow {
+  readonly row: number
+  /** The label that is likely wrong; null where one is missing. */
+  readonly given: number | null
+  /** The likelier label, or the missing one; null where one label of several is one too many. */
+  readonly likelier: number | null
+  /** Probability that this is wrong, 0 to 1. */
+  readonly score: number
+}
+
 /** What is found in labelled rows; rows by their places, labels by their numbers. */
 export interface SetAudit extends Neighbourhoods {
-  /** Estimated share of wrong labels; 0 where no share clearly explains the rows better than none. */
+  /**
+   * Estimated share of wrong labels, with several labels a row of wrong decisions on a row and a label; 0 where no share
+   * clearly explains the rows better than none.
+   */
   readonly noise: number
   /** Rows that a fit without them could judge: all but those of labels with one row. */
   readonly judged: number
-  /** Share of the judged rows whose label the fits gave as well. */
+  /** Share of the judged rows whose label, or whole set of labels, the fits gave as well. */
   readonly agreement: number
   /** Most likely wrong first. */
-  readonly doubted: readonly DoubtedLabel[]
+  readonly doubted: readonly DoubtedRow[]
   readonly inseparable: readonly InseparableLabels[]
   /** The rows next to each, itself left out. */
   readonly nearest: NearestRows
@@ -42,69 +61,115 @@ const STEPS = 5
 
 /**
  * Audits labelled rows: labels by confident learning on held-out answers of discriminant analysis, which is fast and
- * learns few wrong labels, copies by the finder that splits use, outliers by their neighbours. Deterministic. Rows need
- * one label each.
- * @throws EspalierError `invalid_data` for rows with several labels
+ * learns few wrong labels, copies by the finder that splits use, outliers by their neighbours. With several
+ * labels a row each label is judged for itself, by logistic regression. Deterministic.
  */
 export async function auditSet(
   set: AuditedSet,
   { folds, seed }: { readonly folds: number; readonly seed: number },
   { kernels, onProgress, signal }: AuditTools,
 ): Promise<SetAudit> {
-  const { targets, embeddings, dimension, labels } = set
-  if (targets === null) {
-    throw new EspalierError(
-      'invalid_data',
-      'rows with several labels cannot be audited: name a column with one label a row',
-    )
-  }
+  const { embeddings, dimension, targets } = set
   let done = 0
   const step = (name: string): void => {
     signal?.throwIfAborted()
     onProgress?.(name, done++, STEPS)
   }
   step('cross-validation')
-  const rows = { data: embeddings, rows: targets.length, columns: dimension }
-  const one = oneHot(targets, labels.length)
-  const data = { rows, targets: one, groups: targets, activation: 'softmax' as const }
-  const options = { folds: Math.min(folds, rows.rows), seed, assumesVariance: true }
-  const problem = await createProblem(kernels, data, options)
+  const sets = set.labelSets ?? Array.from(targets!, (target) => [target])
+  const rows = { data: embeddings, rows: sets.length, columns: dimension }
+  const problem = await createProblem(
+    kernels,
+    { rows, ...describeLabels(sets, set) },
+    { folds: Math.min(folds, rows.rows), seed, assumesVariance: true },
+  )
   const held = problem.heldOut
-  const given = takeValues(targets, held)
-  const { probabilities, accuracy } =
-    held.length === 0
-      ? {
-          probabilities: { data: new Float32Array(0), rows: 0, columns: labels.length },
-          accuracy: 0,
-        }
-      : await answer(problem)
+  const { probabilities, accuracy } = held.length === 0 ? nothing(set) : await answer(problem)
   step('labels')
-  const labelled = { probabilities, given }
-  const { noise, suspects } = judgeLabels(labelled)
-  const inseparable = findInseparable(labelled)
+  const { noise, doubted } =
+    targets === null
+      ? judgeSets({ probabilities, given: problem.truth })
+      : judgeOne({ probabilities, given: takeValues(targets, held) })
+  const inseparable = findInseparable(
+    probabilities,
+    Array.from(held, (row) => sets[row]!),
+  )
   step('neighbours')
   const nearest = withoutItself(await kernels.nearest(rows, rows, NEIGHBOURS))
   step('copies')
   const { links } = await findNearDuplicates({ vectors: rows, texts: set.texts }, kernels)
-  step('rows')
   const result = {
-    noise: noise.rate,
+    noise,
     ...{ judged: held.length, agreement: accuracy, inseparable, nearest },
-    doubted: suspects.map((suspect) => ({ ...suspect, row: held[suspect.row]! })),
-    ...findNeighbourhoods(links, nearest, (row, other) => targets[row] === targets[other]),
+    doubted: doubted.map((suspect) => ({ ...suspect, row: held[suspect.row]! })),
+    ...findNeighbourhoods(links, nearest, (row, other) => sameSet(sets[row]!, sets[other]!)),
   }
   onProgress?.('done', STEPS, STEPS)
   return result
+}
+
+/** What a problem is made of: of several labels a row belongs to the group of its rarest one. */
+function describeLabels(
+  sets: readonly (readonly number[])[],
+  { labels, targets }: Pick<TrainingSet, 'labels' | 'targets'>,
+) {
+  if (targets !== null) {
+    const one = oneHot(targets, labels.length)
+    return { targets: one, groups: targets, activation: 'softmax' as const }
+  }
+  const width = labels.length
+  const all = { data: new Float32Array(sets.length * width), rows: sets.length, columns: width }
+  const counts = new Float64Array(width)
+  for (const [row, set] of sets.entries()) {
+    for (const label of set) {
+      all.data[row * width + label] = 1
+      counts[label]!++
+    }
+  }
+  const pick = (set: readonly number[], isBetter: (a: number, b: number) => boolean) =>
+    set.reduce((a, b) => (a === width || isBetter(counts[a]!, counts[b]!) ? b : a), width)
+  const rarest = sets.map((set) => pick(set, (a, b) => b < a))
+  const members = new Float64Array(width + 1)
+  for (const group of rarest) members[group]!++
+  // A group of one row is never held out: that is for labels of one row, not for rare sets of frequent labels.
+  const groups = rarest.map((group, row) =>
+    members[group] === 1 && counts[group]! > 1 ? pick(sets[row]!, (a, b) => b >= a) : group,
+  )
+  return { targets: all, groups: Int32Array.from(groups), activation: 'sigmoid' as const }
+}
+
+function nothing({ labels }: TrainingSet) {
+  return {
+    probabilities: { data: new Float32Array(0), rows: 0, columns: labels.length },
+    accuracy: 0,
+  }
+}
+
+function judgeOne(labelled: LabelledProbabilities) {
+  const { noise, suspects } = judgeLabels(labelled)
+  return { noise: noise.rate, doubted: suspects }
+}
+
+function judgeSets(sets: LabelSets) {
+  const { noise, doubted } = judgeLabelSets(sets)
+  return {
+    noise,
+    doubted: doubted.map(({ row, label, isMissing, score }) => ({
+      ...{ row, score },
+      given: isMissing ? null : label,
+      likelier: isMissing ? label : null,
+    })),
+  }
 }
 
 async function answer(problem: Awaited<ReturnType<typeof createProblem>>) {
   const run = {
     problem,
     weighted: false,
-    candidate: (make: typeof makeLda) => make(run),
+    candidate: (make: MakeCandidate) => make(run),
     neighbours: () => Promise.reject(new EspalierError('internal', 'no neighbours were searched')),
   }
-  return makeLda(run)
+  return problem.activation === 'sigmoid' ? makeLogistic(run) : makeLda(run)
 }
 
 /** Neighbours of rows among themselves; of equal rows another one may stand for the row. */

@@ -1,11 +1,11 @@
+import type { Matrix } from '../../lib/maths/matrix-kernels.ts'
 import { exactInterval } from '../evaluation/intervals.ts'
-import type { LabelledProbabilities } from './confident-learning.ts'
 
 /** Two labels that fits cannot tell apart. */
 export interface InseparableLabels {
   readonly first: number
   readonly second: number
-  /** Rows of both. */
+  /** Rows of both, without those that have both. */
   readonly rows: number
   /** Share of them for which the right one of the two was the more probable. */
   readonly right: number
@@ -15,30 +15,35 @@ export interface InseparableLabels {
 const FEWEST_ROWS = 8
 
 /**
- * Pairs of labels that cannot be told apart: of the rows that have one of the two, the right one was the more probable not
- * clearly more often (95 % Clopper-Pearson interval) than always naming the more frequent. Least separable first.
+ * Pairs of labels that cannot be told apart: of the rows that have one of the two alone, the right one was the more probable
+ * not clearly more often (95 % Clopper-Pearson interval) than always naming the more frequent. Least separable first.
+ * @param sets the labels of each row, shape [rows]
  */
-export function findInseparable({
-  probabilities,
-  given,
-}: LabelledProbabilities): InseparableLabels[] {
-  const { data, columns: labels } = probabilities
-  const counts = new Float64Array(labels)
-  // Shape [label, other]: rows of a label for which it is more probable than the other.
+export function findInseparable(
+  { data, columns: labels }: Matrix,
+  sets: readonly (readonly number[])[],
+): InseparableLabels[] {
+  // Shape [label, other]: rows of a label without the other, and those for which it is the more probable.
+  const counts = new Float64Array(labels * labels)
   const wins = new Float64Array(labels * labels)
-  given.forEach((label, row) => {
-    counts[label]!++
-    const own = data[row * labels + label]!
-    for (let other = 0; other < labels; other++) {
-      const rival = data[row * labels + other]!
-      if (own > rival) wins[label * labels + other]!++
-      else if (own === rival) wins[label * labels + other]! += 0.5
+  for (const [row, set] of sets.entries()) {
+    const has = new Set(set)
+    for (const label of set) {
+      const own = data[row * labels + label]!
+      for (let other = 0; other < labels; other++) {
+        if (has.has(other)) continue
+        const at = label * labels + other
+        counts[at]!++
+        const rival = data[row * labels + other]!
+        if (own > rival) wins[at]!++
+        else if (own === rival) wins[at]! += 0.5
+      }
     }
-  })
+  }
   const found: InseparableLabels[] = []
   for (let first = 0; first < labels; first++) {
     for (let second = first + 1; second < labels; second++) {
-      const [a, b] = [counts[first]!, counts[second]!]
+      const [a, b] = [counts[first * labels + second]!, counts[second * labels + first]!]
       if (Math.min(a, b) < FEWEST_ROWS) continue
       const rows = a + b
       const right = Math.floor(wins[first * labels + second]! + wins[second * labels + first]!)

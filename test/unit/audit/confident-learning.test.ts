@@ -7,6 +7,7 @@ import {
   noiseMatrix,
   pruneRows,
 } from '../../../shared/training/audit/confident-learning.ts'
+import { decisionsOf } from '../../../shared/training/audit/judge-label-sets.ts'
 
 interface GoldenCase {
   readonly labels: number
@@ -23,7 +24,16 @@ interface GoldenCase {
 }
 
 const file = new URL('../../golden/confident-learning.json', import.meta.url)
-const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: readonly GoldenCase[] }
+const { cases, several } = JSON.parse(readFileSync(file, 'utf8')) as {
+  cases: readonly GoldenCase[]
+  several: Pick<GoldenCase, 'labels' | 'probabilities'> & {
+    readonly given: readonly (readonly number[])[]
+    /** Of each label the rows in doubt. */
+    readonly issues: Readonly<
+      Record<'by-pair' | 'by-label' | 'both', readonly (readonly number[])[]>
+    >
+  }
+}
 
 function labelled({ labels, given, probabilities }: GoldenCase) {
   const data = Float32Array.from(probabilities.flat())
@@ -69,4 +79,26 @@ describe.each(cases)('confident learning of $labels labels, against cleanlab', (
     const order = [...margins.keys()].sort((a, b) => margins[a]! - margins[b]! || a - b)
     expect(order.slice(0, 20)).toEqual(golden.byMargin)
   })
+})
+
+describe('confident learning of several labels a row, against cleanlab', () => {
+  const { labels, given, probabilities } = several
+  const shape = { rows: given.length, columns: labels }
+  const has = new Float32Array(given.length * labels)
+  for (const [row, set] of given.entries()) for (const label of set) has[row * labels + label] = 1
+  const sets = {
+    probabilities: { data: Float32Array.from(probabilities.flat()), ...shape },
+    given: { data: has, ...shape },
+  }
+
+  it.each(['by-pair', 'by-label', 'both'] as const)(
+    'finds its issues %s of each label',
+    (pruning) => {
+      const found = Array.from({ length: labels }, (_, label) => {
+        const decisions = decisionsOf(sets, label)
+        return pruneRows(decisions, estimateJoint(decisions), pruning)
+      })
+      expect(found).toEqual(several.issues[pruning])
+    },
+  )
 })

@@ -102,6 +102,18 @@ describe('audit', () => {
     expect(run.stdout).toContain('conflicts: 5, nearly the same row with another label')
   })
 
+  it('audits rows of several labels', async () => {
+    const several = rows.map((row, i) => (i % 3 === 0 ? `${row};third` : row))
+    const content = ['text,label', ...several, '"Word 0!",odd', ''].join('\n')
+    const output = path('several-found.csv')
+    const ask = ['-q', '--label-separator', ';', '--output', output]
+    const run = await audit('several.csv', content, ...ask)
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.stdout).toMatch(/^41 rows, 3 labels; .* of 41 rows all their labels\n/)
+    expect(run.stdout).toContain('  line 42: odd, but line 2: even;third')
+    expect(await readFile(output, 'utf8')).toMatch(/\r\n42,conflict,odd,even;third,1\.0000,2 /)
+  })
+
   it('passes below the share of wrong labels that fails', async () => {
     expect(await audit('odd.csv', odd, '-q', '--fail-above', '1')).toMatchObject({ code: 0 })
   })
@@ -111,14 +123,8 @@ describe('bad input', () => {
   it.each([
     ['one.csv', 'text,label\na,X\nb,X\n', /every row has the label "X"; two classes are needed$/],
     ['none.csv', 'text,label\n', /no rows$/],
-    [
-      'several.csv',
-      'text,label\na,X;Y\nb,X\nc,Y\n',
-      /rows with several labels cannot be audited; name a column with one label a row$/,
-    ],
   ])('%s is refused in one line before the encoder opens', async (name, content, message) => {
-    const more = name === 'several.csv' ? ['--label-separator', ';'] : []
-    const run = await audit(name, content, '-q', ...more)
+    const run = await audit(name, content, '-q')
     expect(run).toMatchObject({ code: 1, stdout: '', opened: [] })
     expect(run.stderr).toMatch(/^espalier: [^\n]*\n$/)
     expect(run.stderr.trimEnd()).toMatch(message)

@@ -26,10 +26,11 @@ export function formatAudit(
   },
 ): string {
   const { rows, judged, agreement, found } = result
-  const labels = formatCount(result.dataset.classCounts.length, 'label')
+  const { classCounts, multiLabel } = result.dataset
+  const labels = formatCount(classCounts.length, 'label')
   const lines = [
     `${formatCount(rows, 'row')}, ${labels}; cross-validation gives ${formatShare(agreement)} of ` +
-      `${formatCount(judged, 'row')} their label`,
+      `${formatCount(judged, 'row')} ${multiLabel ? 'all their labels' : 'their label'}`,
     tellLabels(result),
     ...show(result, 'label', options.quotes),
     `conflicts: ${countFound(result, 'conflict')}, nearly the same row with another label`,
@@ -51,7 +52,8 @@ function tellLabels(result: AuditResult): string {
   const count = countFound(result, 'label')
   if (result.noise > 0) {
     const share = formatShare(result.noise)
-    return `labels in doubt: ${count}; about ${share} of all labels are likely wrong`
+    const all = result.dataset.multiLabel ? 'all decisions, a row and a label each,' : 'all labels'
+    return `labels in doubt: ${count}; about ${share} of ${all} are likely wrong`
   }
   return `labels in doubt: ${count}, no sign of more`
 }
@@ -61,9 +63,15 @@ function show({ found }: AuditResult, kind: AuditKind, quotes: boolean): string[
   return rows.map((row) => {
     const text = quotes ? `  ${JSON.stringify(row.text.slice(0, MAX_TEXT))}` : ''
     return kind === 'label'
-      ? `  ${row.place}: ${row.suggestion}, not ${row.label} (${formatShare(row.score)})${text}`
+      ? `  ${row.place}: ${tellDoubt(row)} (${formatShare(row.score)})${text}`
       : `  ${row.place}: ${row.label}, but ${row.nearest[0]}: ${row.suggestion}${text}`
   })
+}
+
+/** Of several labels one may be missing, or one too many. */
+function tellDoubt({ label, suggestion }: AuditedRow): string {
+  if (label === null) return `${suggestion} too`
+  return suggestion === null ? `not ${label}` : `${suggestion}, not ${label}`
 }
 
 function tellPairs({ inseparable }: AuditResult): string[] {
@@ -100,7 +108,7 @@ export function formatCsv({ found }: AuditResult, quotes: boolean): string {
   const header = [...COLUMNS, ...(quotes ? ['text'] : [])]
   const lines = found.map((row) => [
     lineOf(row),
-    ...[row.kind, row.label, row.suggestion ?? '', row.score.toFixed(4)],
+    ...[row.kind, row.label ?? '', row.suggestion ?? '', row.score.toFixed(4)],
     row.nearest.map((place) => place.replace(/^line /, '')).join(' '),
     ...(quotes ? [row.text] : []),
   ])
