@@ -220,6 +220,7 @@ export const AREA_RULES: Readonly<Record<string, AreaRule>> = {
       encoder: 'value',
       training: 'types',
       'training/catalogue': 'value',
+      reports: 'dynamic',
       head: 'value',
       dataset: 'value',
       contract: 'value',

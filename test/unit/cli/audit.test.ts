@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
+import { checkXml } from '../reports/check-xml.ts'
 import { runCommand } from './run.ts'
 
 let folder: string
@@ -116,6 +117,56 @@ describe('audit', () => {
 
   it('passes below the share of wrong labels that fails', async () => {
     expect(await audit('odd.csv', odd, '-q', '--fail-above', '1')).toMatchObject({ code: 0 })
+  })
+})
+
+describe('the page of an audit', () => {
+  const evil = '</td><script>alert(1)</script>'
+
+  it('shows figures, findings and counts, and escapes what the data hold', async () => {
+    const labelled = [`"word 0 ${evil}",even`, `"WORD 0, ${evil}",<b>odd</b>`, '"word 3!",odd']
+    const content = ['text,label', ...rows, ...labelled, ''].join('\n')
+    const run = await audit('page.csv', content, '-q', '--html', path('page.html'))
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.stdout).toMatch(/^43 rows, 3 labels/)
+    const page = await readFile(path('page.html'), 'utf8')
+    checkXml(page)
+    expect(page).not.toContain('<script')
+    expect(page).not.toContain('<b>')
+    expect(page).not.toContain('alert(1)')
+    expect(page).toContain('default-src &#39;none&#39;')
+    expect(page).toContain('@media print')
+    for (const title of [
+      'Near-duplicates with another label',
+      'Near-duplicates with the same label',
+      'Rows of each label',
+    ]) {
+      expect(page).toContain(`<h2>${title}</h2>`)
+    }
+    expect(page).toContain('&lt;b&gt;odd&lt;/b&gt;')
+    expect(page).toContain('<td>line 44</td>')
+
+    const quoted = await audit('page.csv', content, '-q', '--quote-texts', '--html', '-')
+    checkXml(quoted.stdout.trimEnd())
+    expect(quoted.stdout).toContain('&lt;script&gt;alert(1)')
+    expect(quoted.stdout).not.toContain('<script')
+    expect(quoted.stdout).toMatch(/^<!doctype html>/)
+  })
+
+  it('is bounded, and says what it leaves out', async () => {
+    const long = 'x'.repeat(5000)
+    const many = Array.from({ length: 400 }, (_, i) => `"${long} ${'!'.repeat(i)}",even`)
+    const content = ['text,label', ...rows, ...many, ''].join('\n')
+    const { stdout } = await audit('long.csv', content, '-q', '--quote-texts', '--html', '-')
+    checkXml(stdout.trimEnd())
+    expect(stdout).toContain('The first 100 of 399.')
+    expect(stdout.length).toBeLessThan(100_000)
+  })
+
+  it('is a failure where it cannot be written', async () => {
+    const run = await audit('odd.csv', odd, '-q', '--html', path('odd.csv/page.html'))
+    expect(run.code).not.toBe(0)
+    expect(run.stderr).toMatch(/^espalier: [^\n]*odd\.csv[^\n]*\n$/)
   })
 })
 

@@ -20,6 +20,7 @@ export function addAuditCommand(program: Command, context: CommandContext): void
 Examples:
   espalier audit tickets.csv
   espalier audit tickets.csv --output suspects.csv --quote-texts
+  espalier audit tickets.csv --html audit.html
   espalier audit tickets.csv --fail-above 0.02 --quiet`,
     )
     .action((data: string, options: AuditOptions) => auditFile(context, data, options))

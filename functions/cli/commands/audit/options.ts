@@ -7,6 +7,7 @@ import { addTextReadingOptions, type TextReadingOptions } from '../../options/te
 /** The options of `espalier audit`. */
 export interface AuditOptions extends LabelledInputOptions, EncoderOptions, TextReadingOptions {
   readonly output?: string
+  readonly html?: string
   readonly quoteTexts?: boolean
   readonly failAbove?: number
   readonly folds: number
@@ -20,6 +21,7 @@ export function addAuditOptions(command: Command): Command {
   addTextReadingOptions(addLabelledOptions(command), 'right')
   return addEncoderOptions(command)
     .option('--output <file>', 'write all findings here as CSV, the most likely wrong labels first')
+    .option('--html <file>', 'write a page with the findings into this file; - for stdout')
     .option('--quote-texts', 'give the texts of the rows too')
     .option(
       '--fail-above <share>',

@@ -1,4 +1,3 @@
-import { openAtomicFile } from '../../../../shared/dataset/atomic-file.ts'
 import { findModality } from '../../../../shared/dataset/texts.ts'
 import type { AuditResult } from '../../../../shared/jobs/audit/audit-rows.ts'
 import type { CommandContext } from '../../context.ts'
@@ -9,6 +8,7 @@ import { textReading } from '../../options/text-reading.ts'
 import { formatShare } from '../../output/number-format.ts'
 import { noteReading } from '../../output/progress.ts'
 import { EXIT_FAILURE } from '../../output/report-error.ts'
+import { writeReportFile } from '../../output/write-report.ts'
 import type { AuditOptions } from './options.ts'
 import { formatAudit, formatCsv } from './print.ts'
 
@@ -41,7 +41,14 @@ export async function auditFile(
       // These are findings.
       if (code !== 'duplicates' && code !== 'contradictions') display.note(`warning: ${message}`)
     }
-    if (given.output !== undefined) await writeText(given.output, formatCsv(result, quotes))
+    if (given.output !== undefined) await writeReportFile(given.output, formatCsv(result, quotes))
+    if (given.html !== undefined) {
+      const { renderAuditPage } = await import('../../../../shared/reports/audit-page.ts')
+      const page = renderAuditPage(result, { quotes })
+      if (given.html === '-') await context.print(page.replace(/\n$/, ''))
+      else await writeReportFile(given.html, page)
+    }
+    if (given.html === '-') return checkShare(context, result, given.failAbove)
     if (given.json === true) await context.print(toJson(result, quotes))
     else await context.print(formatAudit(result, { output: given.output, quotes, file }))
     checkShare(context, result, given.failAbove)
@@ -65,14 +72,4 @@ function toJson({ dataset, found, ...result }: AuditResult, quotes: boolean): st
   const { warnings, ...summary } = dataset
   const rows = found.map(({ text, ...row }) => (quotes ? { ...row, text } : row))
   return JSON.stringify({ ...result, dataset: summary, warnings, found: rows }, null, 2)
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  const file = await openAtomicFile(path)
-  try {
-    await file.write(new TextEncoder().encode(text))
-    await file.commit()
-  } finally {
-    await file.discard()
-  }
 }
