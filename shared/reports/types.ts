@@ -56,6 +56,8 @@ export interface TrainingReport {
   readonly seed: number
   /** The command line that trained this version. */
   readonly command: string
+  /** Set where the head was adapted to rows of another domain. */
+  readonly adapted?: boolean | undefined
   /** Set where the encoder itself was trained too. */
   readonly fineTuning?: ReportFineTuning | undefined
 }

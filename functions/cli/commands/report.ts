@@ -8,6 +8,7 @@ interface ReportFlags {
   readonly html?: string
   readonly markdown?: boolean
   readonly json?: boolean
+  readonly beside?: string
 }
 
 /** `espalier report intent@v3` */
@@ -31,20 +32,34 @@ export function addReportCommand(program: Command, context: CommandContext): voi
     .addOption(form('--html <file>', 'write the page into this file; - for stdout'))
     .addOption(form('--markdown', 'print it as Markdown, as without any option'))
     .addOption(form('--json', 'print it as JSON, as it was stored'))
+    .addOption(
+      new Option(
+        '--beside <model>',
+        'show the figures, labels, confusions and learning curves of another version beside it, as Markdown or a page',
+      ).conflicts(['output', 'json']),
+    )
     .addHelpText(
       'after',
       `
 Examples:
   espalier report intent@v3
   espalier report intent@v3 --html intent.html
-  espalier report intent@champion --output ./report`,
+  espalier report intent@champion --output ./report
+  espalier report intent@v3 --beside intent@v4 --html both.html`,
     )
     .action(async (address: string, flags: ReportFlags) => {
       const registry = await (await context.boot()).openRegistry()
-      const { renderStoredReport } = await import('../../../shared/jobs/report/render-stored.ts')
-      const report = await renderStoredReport(registry, address, context.signal)
+      const stored = await import('../../../shared/jobs/report/render-stored.ts')
       const print = (text: string) => context.print(text.replace(/\n$/, ''))
-      const { output, html, json } = flags
+      const { output, html, json, beside } = flags
+      if (beside !== undefined) {
+        const two = await stored.renderStoredBeside(registry, [address, beside], context.signal)
+        if (html === undefined) return print(two.markdown)
+        if (html === '-') return print(two.html)
+        await writeReportFile(html, two.html)
+        return context.print(`${two.models}: ${html}`)
+      }
+      const report = await stored.renderStoredReport(registry, address, context.signal)
       if (output !== undefined) {
         await writeReport(output, report, '--output')
         return context.print(

@@ -60,6 +60,7 @@ export async function adaptHead(
       const { signal } = request
       return { trained, learnt, vectors, signal, methods, shift, predictions }
     },
+    report: () => ({ adapted: true }),
     origin({ data: { target } }, _fit, { encoder }) {
       const { method, seed, ridge, textReading } = request
       const lineage = { targetHash: target.sha256, targetRows: target.texts.length, ridge }

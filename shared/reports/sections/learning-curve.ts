@@ -15,7 +15,10 @@ export const learningCurveSection = plainSection(
   'Learning curve',
   (report) => {
     const { learningCurve: curve } = report
-    if (curve == null || curve.points.length === 0) return null
+    if (curve == null || curve.points.length === 0) {
+      const why = tellMissing(report)
+      return why === null ? null : { sentences: [why] }
+    }
     const what = report.multiLabel ? 'Exact matches' : 'Accuracy'
     return {
       sentences: [tellMeasured(report, curve), ...tellForecast(curve), ...tellPretraining(curve)],
@@ -65,6 +68,17 @@ export const learningCurveSection = plainSection(
   },
   true,
 )
+
+/** Heads that each point would take a whole training of say so. */
+function tellMissing({ fineTuning, adapted }: TrainingReport): string | null {
+  if (fineTuning !== undefined) {
+    return 'There is none: each point would take a fine-tuning of its own.'
+  }
+  if (adapted === true) {
+    return 'There is none: an adapted head is measured on another domain, which few source rows say nothing of.'
+  }
+  return null
+}
 
 type Point = ReportLearningCurve['points'][number]
 

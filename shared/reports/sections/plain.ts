@@ -41,13 +41,23 @@ export function plainSection(
     half,
     html(report) {
       const content = describe(report)
-      return content && card(title, ...renderContent(content, draw?.(report) ?? null))
+      return content && renderPlain(title, content, draw?.(report) ?? null)
     },
     markdown(report) {
       const content = describe(report)
-      return content && [`## ${title}`, ...showContent(content)].join('\n\n')
+      return content && showPlain(title, content)
     },
   }
+}
+
+/** Sentences and a table as a card of a page, with a chart between them where there is one. */
+export function renderPlain(title: string, content: PlainContent, chart: Child = null): Markup {
+  return card(title, ...renderContent(content, chart))
+}
+
+/** The same as Markdown, without the chart. */
+export function showPlain(title: string, content: PlainContent): string {
+  return [`## ${title}`, ...showContent(content)].join('\n\n')
 }
 
 function renderContent({ sentences = [], points = [], table }: PlainContent, chart: Child) {

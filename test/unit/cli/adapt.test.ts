@@ -116,6 +116,11 @@ describe('adapt with texts', () => {
     expect(names).toEqual(['easytl', 'easytl-c', 'coral', 'source'])
     expect(report.test.accuracy).toBe(report.candidates[0].parameters.targetAccuracy)
     expect(report.split).toMatchObject({ kind: 'file', source: target })
+    expect(report).toMatchObject({ adapted: true, learningCurve: null })
+    const page = await runCommand(['report', 'intent', '--html', '-'], {
+      boot: createFakeBoot({ registry }),
+    })
+    expect(page.stdout).toContain('There is none: an adapted head')
     const answers = (await readFile(path('answers.jsonl'), 'utf8')).trim().split('\n')
     expect(answers).toHaveLength(61)
     expect(Object.keys(JSON.parse(answers[60]!))).toEqual(['index', 'label', 'confidence'])

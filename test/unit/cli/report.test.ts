@@ -157,6 +157,93 @@ describe('the report of a stored version', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1)
   })
 
+  it('stands beside that of another version, as Markdown and as a page', async () => {
+    const { run } = createWorkshop()
+    const train = (...options: string[]) =>
+      run('train', intents, '--name', 'intent', '-q', ...options)
+    await train('--method', 'ncm')
+    await train('--method', 'ridge', '--no-learning-curve')
+    const { code, stdout } = await run('report', 'intent@v1', '--beside', 'intent@v2')
+    expect(code).toBe(0)
+    expect(stdout).toContain('# `intent@v1` beside `intent@v2`')
+    const figures = JSON.parse((await run('report', 'intent@v1', '--json')).stdout)
+    const others = JSON.parse((await run('report', 'intent@v2', '--json')).stdout)
+    const told = (share: number) => `${(100 * share).toFixed(1)} %`
+    const accuracy = stdout.split('\n').find((line) => line.startsWith('| Accuracy'))!
+    const [, , first, second] = accuracy.split('|')
+    expect(first).toContain(told(figures.repeatedCrossValidation.accuracy))
+    expect(second).toContain(told(others.repeatedCrossValidation.accuracy))
+    expect(first).toMatch(/\(\d+\.\d % to \d+\.\d %\)/)
+    expect(stdout).toContain('on the same test rows')
+    for (const title of ['Figures', 'Origin', 'Labels', 'Confusions', 'Learning curves']) {
+      expect(stdout).toContain(`## ${title}\n`)
+    }
+    expect(stdout).toContain('intent@v2 has no learning curve.')
+    const errors = (report: typeof figures) =>
+      report.test.confusions
+        .filter(
+          ({ actual, predicted }: { actual: number; predicted: number }) => actual !== predicted,
+        )
+        .reduce((sum: number, { count }: { count: number }) => sum + count, 0)
+    const table = stdout.split('## Confusions')[1]!.split('## ')[0]!
+    const cells = [...table.matchAll(/\| +(\d+) \| +(\d+) \|/g)]
+    expect(cells.reduce((sum, cell) => sum + Number(cell[1]), 0)).toBe(errors(figures))
+    expect(cells.reduce((sum, cell) => sum + Number(cell[2]), 0)).toBe(errors(others))
+
+    const page = await run('report', 'intent@v1', '--beside', 'intent@v2', '--html', '-')
+    checkXml(page.stdout.trimEnd())
+    expect(page.stdout).toContain('<h1>intent@v1 beside intent@v2</h1>')
+    expect(page.stdout).toContain('>Learning curves</title>')
+    const written = await run(
+      'report',
+      'intent@v1',
+      '--beside',
+      'intent',
+      '--html',
+      path('two.html'),
+    )
+    expect(written.stdout).toMatch(/^intent@v1 beside intent@v\d: .*two\.html\n$/)
+  })
+
+  it('stands beside one of other labels and rows, with what an earlier release has stored', async () => {
+    const { registry, run } = createWorkshop()
+    const publish = (json: string) =>
+      registry.publish({
+        ...{ name: 'intent', kind: 'classifier', family: FAKE_FAMILY, metadata: {} },
+        files: [
+          { path: 'head.bin', source: { bytes: encodeHead(createTestHead('a')) } },
+          { path: 'report.json', source: { bytes: new TextEncoder().encode(json) } },
+        ],
+      })
+    const evil = '</td><script>|`x`'
+    await publish(toJson(sampleReport(['a', 'b', evil])))
+    const other = sampleReport(['a', 'c'])
+    await publish(toJson({ ...other, dataset: { ...other.dataset, sha256: 'f'.repeat(64) } }))
+    await publish(toJson({ ...other, test: null, crossValidation: null }))
+    const { stdout } = await run('report', 'intent@v1', '--beside', 'intent@v2', '--html', '-')
+    checkXml(stdout.trimEnd())
+    expect(stdout).not.toContain('<script')
+    expect(stdout).toContain('Only intent@v2 has: c (1).')
+    expect(stdout).toContain('the test rows may be others')
+    expect(stdout).not.toMatch(/NaN|undefined/)
+    const bare = await run('report', 'intent@v3', '--beside', 'intent@v1')
+    expect(bare.stdout).toContain('One of the two has no test rows')
+    expect(bare.stdout).not.toMatch(/NaN|undefined/)
+  })
+
+  it('refuses to stand beside nothing', async () => {
+    const { run } = createWorkshop()
+    await run('train', intents, '--name', 'intent', '-q', '--no-learning-curve')
+    const { code, stderr } = await run('report', 'intent', '--beside', 'intent@v9')
+    expect(code).toBe(1)
+    expect(stderr).toContain('intent has no v9')
+    for (const form of [['--json'], ['--output', path('two')]]) {
+      expect(await run('report', 'intent', '--beside', 'intent', ...form)).toMatchObject({
+        code: 2,
+      })
+    }
+  })
+
   it('writes in one form at a time', async () => {
     const { run } = createWorkshop()
     const { code, stderr } = await run('report', 'intent', '--json', '--markdown')

@@ -146,6 +146,10 @@ describe('the report of a fine-tuning', () => {
   })
 
   test('as JSON carries it all, and is not there where nothing was tuned', () => {
+    expect(renderMarkdown(report)).toContain(
+      '## Learning curve\n\nThere is none: each point would take a fine-tuning of its own.',
+    )
+    expect(renderMarkdown(sampleReport(labels))).not.toContain('## Learning curve')
     expect(JSON.parse(toJson(report)).fineTuning).toEqual(report.fineTuning)
     expect(Object.keys(JSON.parse(toJson(sampleReport(labels))))).not.toContain('fineTuning')
   })
