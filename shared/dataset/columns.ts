@@ -151,7 +151,7 @@ export function findColumns(row: DataRow, names: readonly string[]): string[] {
 export function pickColumn(
   source: DataSource,
   row: DataRow,
-  role: 'text' | 'label' | 'image' | 'group',
+  role: 'text' | 'label' | 'image' | 'group' | 'time',
   asked: string | undefined,
   defaults: readonly string[],
 ): string {

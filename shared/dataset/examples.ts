@@ -9,6 +9,7 @@ import {
   type GroupWarningCode,
   WarningCounter,
 } from './summary.ts'
+import { takeLatest } from './times.ts'
 
 /** An input with its labels: one where the data are single-label, none or more where multi-label. */
 export interface LabelledExample {
@@ -21,6 +22,8 @@ export interface LabelledExample {
   readonly line?: number | undefined
   /** The value of the column of groups; of an empty cell undefined. */
   readonly group?: string | undefined
+  /** The value of the column of times, of repeated rows the latest. */
+  readonly time?: number | undefined
   /** Examples with the same number stay on one side of every split. */
   readonly together?: number | undefined
 }
@@ -52,6 +55,7 @@ export interface LabelledRow {
   readonly label: string | readonly string[]
   readonly image?: HashedImage | undefined
   readonly group?: string | undefined
+  readonly time?: number | undefined
 }
 
 /** Examples made of rows. */
@@ -125,9 +129,9 @@ export function assembleExamples(
     }
     return [{ ...row, labels }]
   })
-  const examples = multiLabel
-    ? mergeRepeated(labelled, counters, options.duplicates !== 'keep')
-    : noteRepeated(labelled, counters, options.duplicates !== 'keep')
+  const drop = options.duplicates !== 'keep'
+  const timed = drop ? takeLatest(labelled, multiLabel ? identityOf : keyOf) : labelled
+  const examples = (multiLabel ? mergeRepeated : noteRepeated)(timed, counters, drop)
   const classCounts = countClasses(name, labelColumn, examples, options.maxClasses ?? MAX_CLASSES)
   checkClasses(name, labelColumn, examples, classCounts, multiLabel, options)
   noteClasses(classCounts, counters)
@@ -140,11 +144,17 @@ interface SplitRow extends LabelledExample {
   readonly place?: string | undefined
 }
 
-function exampleOf({ text, labels, image, line, group }: SplitRow): LabelledExample {
+/** What makes a row a repetition where it has one label. */
+function keyOf(row: SplitRow): string {
+  return JSON.stringify([identityOf(row), row.labels])
+}
+
+function exampleOf({ text, labels, image, line, group, time }: SplitRow): LabelledExample {
   return {
     ...{ text, labels },
     ...(image === undefined ? { line } : { image }),
     ...(group !== undefined && { group }),
+    ...(time !== undefined && { time }),
   }
 }
 

@@ -23,6 +23,7 @@ import {
 import { readRows, withFirst } from './rows.ts'
 import { type DatasetWarning, WarningCounter } from './summary.ts'
 import { readInput } from './texts.ts'
+import { createTimeReader, type TimeColumn, type TimeReader } from './times.ts'
 import type { DataRow, DataSource, RowOptions, SkippedFile } from './types.ts'
 
 /** How labelled rows are read. */
@@ -33,6 +34,8 @@ export interface LabelledOptions extends RowOptions, ExampleOptions, AskedColumn
   readonly maxTextLength?: number | undefined
   /** Rows with the same value here stay on one side of every split. */
   readonly groupColumn?: string | undefined
+  /** When rows are of: ISO 8601, Unix seconds or milliseconds, or numbers. */
+  readonly timeColumn?: string | undefined
   /** Largest file of an image. @default 10 MiB */
   readonly maxImageBytes?: number | undefined
   readonly onProgress?: ((rows: number) => void) | undefined
@@ -67,6 +70,8 @@ export interface LabelledDataset {
   readonly classes: readonly string[]
   readonly multiLabel: boolean
   readonly modality: 'text' | 'image'
+  /** The column of times where one was asked for. */
+  readonly times?: TimeColumn | undefined
   readonly summary: DatasetSummary
 }
 
@@ -106,7 +111,8 @@ export async function readLabelled(
       if (isMissing(value)) missing.add(`${placeOf(row)}: ${JSON.stringify(value)}`)
     }
     const group = readGroup(row, columns.group)
-    rows.push({ line: row.line, place: row.place, text, label, group })
+    const time = columns.time?.reader.read(row)
+    rows.push({ line: row.line, place: row.place, text, label, group, time })
     if (rows.length % PROGRESS_ROWS === 0) options.onProgress?.(rows.length)
   }
   if (columns === null) throw noRows(source)
@@ -129,6 +135,7 @@ export async function readLabelled(
     classes: [...classCounts.keys()],
     multiLabel,
     modality,
+    ...(columns.time && { times: { name: columns.time.name, kind: columns.time.reader.kind() } }),
     summary: {
       source: source.name,
       ...(modality === 'image' && { modality }),
@@ -165,18 +172,21 @@ interface Places {
   readonly input: InputColumn
   readonly label: LabelPlace
   readonly group: string | undefined
+  readonly time: { readonly name: string; readonly reader: TimeReader } | undefined
 }
 
-/** Where inputs, labels and groups are. */
+/** Where inputs, labels, groups and times are. */
 function findPlaces(
   source: DataSource,
   first: readonly DataRow[],
   options: LabelledOptions,
 ): Places {
   const input = pickInputColumn(source, first[0]!, options)
-  const { groupColumn } = options
+  const { groupColumn, timeColumn } = options
   const group = groupColumn && pickColumn(source, first[0]!, 'group', groupColumn, [])
-  return { input, label: pickLabelPlace(source, first, options, input.columns), group }
+  const name = timeColumn && pickColumn(source, first[0]!, 'time', timeColumn, [])
+  const time = name ? { name, reader: createTimeReader(source.name, name) } : undefined
+  return { input, label: pickLabelPlace(source, first, options, input.columns), group, time }
 }
 
 /** The group of a row; none where the cell is empty. */

@@ -18,13 +18,16 @@ export type GroupWarningCode =
   | 'groups_of_several_labels'
   | 'groups_on_both_sides'
 
-/** What vectors say of rows, beside what their reading finds. */
+/** What vectors say of rows, beside what their reading finds; the last three are of the cut that they decide. */
 export type EncoderWarningCode =
   | 'unknown_tokens'
   | 'unknown_scripts'
   | 'cut_texts'
   | 'near_duplicates'
   | 'near_duplicates_of_training'
+  | 'labels_of_late_rows'
+  | 'rows_before_cut'
+  | 'uneven_cut'
 
 /** A counted warning with the first few cases. */
 export interface DatasetWarning {

@@ -46,6 +46,7 @@ export const OPTIONS = [
   'target-labels',
   'test',
   'text-column',
+  'time-column',
   'truncation-direction',
   'windows',
 ] as const

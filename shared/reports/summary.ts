@@ -1,4 +1,4 @@
-import { formatPoints } from './format.ts'
+import { formatPoints, shorten } from './format.ts'
 import type { ReportChampion, ReportClass, ReportTest, TrainingReport } from './types.ts'
 
 /** Two labels and how often one was taken for the other, in either direction. */
@@ -63,5 +63,9 @@ export function describeChampion(champion: ReportChampion, model: string): strin
 export function describeSplit({ split }: TrainingReport): string {
   if (split.kind === 'none') return 'no rows held out'
   if (split.kind === 'grouped') return 'a grouped, stratified, seeded share'
+  if (split.kind === 'time') {
+    const { cut, column } = split.periods ?? { cut: '?', column: '?' }
+    return `the latest rows, from ${shorten(cut, 40)} on by "${shorten(column, 40)}"`
+  }
   return split.kind === 'file' ? 'a test file of its own' : 'a stratified, seeded share'
 }

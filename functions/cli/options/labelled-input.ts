@@ -13,6 +13,7 @@ export interface LabelledInputOptions extends InputOptions {
   readonly labelSeparator?: string
   readonly multiLabel?: boolean
   readonly groupColumn?: string
+  readonly timeColumn?: string
 }
 
 /** Adds the options of `LabelledInputOptions`. */
@@ -46,7 +47,8 @@ export function labelledReading(
     readonly report?: Progress
   },
 ): LabelledOptions {
-  const { labelColumn, labelColumns, labelSeparator, multiLabel, groupColumn } = options
+  const { labelColumn, labelColumns, labelSeparator, multiLabel } = options
+  const { groupColumn, timeColumn } = options
   const more = [labelColumn, labelSeparator].some((each) => each !== undefined)
   if (labelColumns !== undefined && more) {
     const message = '--label-columns takes the place of --label-column and --label-separator'
@@ -54,7 +56,7 @@ export function labelledReading(
   }
   return {
     ...rowReading(boot, options, reading),
-    ...{ labelColumn, labelColumns, labelSeparator, multiLabel, groupColumn },
+    ...{ labelColumn, labelColumns, labelSeparator, multiLabel, groupColumn, timeColumn },
     ...(report && { onProgress: (rows: number) => report('reading', rows, 0) }),
   }
 }

@@ -19,6 +19,7 @@ export interface FitOptions {
   readonly test?: string
   readonly testFraction: number
   readonly groupColumn?: string
+  readonly timeColumn?: string
   readonly nearDuplicates: NearDuplicateRule
   readonly method: Method
   readonly seed: number
@@ -42,6 +43,11 @@ export function addFitOptions(command: Command): Command {
     .option(
       '--group-column <name>',
       'column of groups, such as a thread or a customer: rows of a group stay on one side of every split',
+    )
+    .option(
+      '--time-column <name>',
+      'column of times: the latest rows are held out for the test, and earlier ones are learnt; dates in ISO 8601, ' +
+        'Unix seconds or milliseconds, or numbers',
     )
     .option(
       '--near-duplicates <rule>',

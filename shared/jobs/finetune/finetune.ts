@@ -6,8 +6,8 @@ import type { Precision } from '../../lib/manifests/encoder-manifest.ts'
 import { option, say, type Wording } from '../../lib/wording.ts'
 import { checkModelName } from '../../registry/records/names.ts'
 import { checkTargetKind } from '../../versions/publish-model.ts'
-import { keepTogether } from '../heads/keep-together.ts'
 import { makeHead } from '../heads/make-head.ts'
+import { settleSplit } from '../heads/settle-split.ts'
 import { embedData } from '../heads/vectors.ts'
 import { type BaseFolder, chooseTrainable, findBaseFolder } from './base.ts'
 import { divideData, type FineTuneData, readFineTuneData } from './data.ts'
@@ -55,7 +55,7 @@ export async function fineTuneClassifier(
         return { ...set, data: data === found ? data : divideData(data, request) }
       },
       async split(embedded, job) {
-        const set = await keepTogether(embedded, request, job)
+        const set = await settleSplit(embedded, request, job)
         return set === embedded ? set : { ...set, data: divideData(set.data, request) }
       },
       async fit({ data, vectors }, { kernels, watch }) {

@@ -7,7 +7,12 @@ import { readPublishable } from '../../versions/publishable.ts'
 import { describeRowPlaces } from '../../versions/row-places.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import type { EncoderBelow } from '../heads/make-head.ts'
-import { describeCommand, describeInputs, type HeadOrigin } from '../heads/publish.ts'
+import {
+  describeCommand,
+  describeInputs,
+  type HeadOrigin,
+  listSplitInputs,
+} from '../heads/publish.ts'
 import type { FineTunedHead } from './fit.ts'
 import { describeSettings } from './settings.ts'
 
@@ -100,6 +105,7 @@ function listInputs(fit: FineTunedHead): readonly unknown[] {
     {
       ...{ method, seed, folds, validationFraction, balance, memory, precision, textReading },
       ...{ optimise, classWeight },
+      ...listSplitInputs(request, fit.job.data),
     },
   ]
 }

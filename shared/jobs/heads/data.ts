@@ -2,10 +2,14 @@ import { dataError } from '../../dataset/data-error.ts'
 import { identityOf, type LabelledExample } from '../../dataset/examples.ts'
 import { type DatasetSummary, type LabelledOptions, readLabelled } from '../../dataset/labelled.ts'
 import type { DatasetWarning } from '../../dataset/summary.ts'
+import type { TimeColumn } from '../../dataset/times.ts'
 import type { DataSource } from '../../dataset/types.ts'
+import { EspalierError } from '../../lib/errors.ts'
 import { quote } from '../../lib/text/text.ts'
-import { splitExamples } from '../rows/split-examples.ts'
+import { option, say } from '../../lib/wording.ts'
+import type { ReportPeriods } from '../../reports/types.ts'
 import { joinGroups, leaveOutKnownGroups } from './groups.ts'
+import { holdOut } from './hold-out.ts'
 
 /** Which rows are learnt and which are held out. */
 export interface DataRequest {
@@ -33,6 +37,10 @@ export interface TrainingData {
   /** @default text */
   readonly modality?: 'text' | 'image' | undefined
   readonly summary: DatasetSummary
+  /** The column of times that decides on the test; some labels may be those of test rows alone until it is settled. */
+  readonly times?: TimeColumn | undefined
+  /** The periods of a settled split by time. */
+  readonly periods?: ReportPeriods | undefined
   /** Places of the examples as they were read, where a share of them is held out. */
   readonly order?: ReadonlyMap<LabelledExample, number> | undefined
   /** Summary of the test file where there is one. */
@@ -45,16 +53,20 @@ const MAX_NAMED = 5
 
 /**
  * Reads and splits labelled data.
- * @throws EspalierError `invalid_data` naming the file, the line and the fix
+ * @throws EspalierError `invalid_data` naming the file, the line and the fix, `invalid_request` for times beside test rows of their own
  */
 export async function readTrainingData(request: DataRequest): Promise<TrainingData> {
-  const { data, test: testSource, testFraction, seed, reading } = request
+  const { data, test: testSource, reading } = request
+  if (testSource !== undefined && reading.timeColumn !== undefined) {
+    const message = say`${option('time-column')} holds the latest rows out, and ${option('test')} names others: leave one out`
+    throw new EspalierError('invalid_request', message)
+  }
   const dataset = await readLabelled(data, reading)
-  const { classes, multiLabel, modality } = dataset
+  const { classes, multiLabel, modality, times } = dataset
   const { examples, warnings: ofGroups } = joinGroups(data, dataset.examples, reading)
   const summary = { ...dataset.summary, warnings: [...dataset.summary.warnings, ...ofGroups] }
   if (testSource === undefined) {
-    const split = splitExamples(examples, testFraction, seed)
+    const split = holdOut(examples, request, { times, source: data.name })
     return {
       train: split.train.map((at) => examples[at]!),
       test: split.test.map((at) => examples[at]!),
@@ -62,6 +74,7 @@ export async function readTrainingData(request: DataRequest): Promise<TrainingDa
       multiLabel,
       modality,
       summary,
+      ...(times && { times }),
       testSummary: null,
       order: new Map(examples.map((example, at) => [example, at])),
       warnings: summary.warnings,

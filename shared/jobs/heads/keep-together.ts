@@ -1,9 +1,9 @@
 import type { LabelledExample } from '../../dataset/examples.ts'
 import type { DatasetWarning } from '../../dataset/summary.ts'
 import { quote } from '../../lib/text/text.ts'
-import { splitExamples } from '../rows/split-examples.ts'
 import { takeRows } from '../rows/take-rows.ts'
 import type { DataRequest, TrainingData } from './data.ts'
+import { holdOut } from './hold-out.ts'
 import type { HeadRequest } from './request.ts'
 import type { Compute } from './tools.ts'
 import type { EmbeddedData, RowVectors } from './vectors.ts'
@@ -28,7 +28,7 @@ export async function keepTogether<Data extends TrainingData, Embedded extends E
   { tools, kernels }: Compute,
 ): Promise<Embedded> {
   const { data, vectors } = set
-  const { nearDuplicates = 'keep-together', testFraction, seed } = request
+  const { nearDuplicates = 'keep-together' } = request
   if (nearDuplicates === 'ignore') return set
   const isFile = data.testSummary !== null
   const rows = isFile ? { examples: data.train, vectors: vectors.train } : inOrder(data, vectors)
@@ -42,7 +42,10 @@ export async function keepTogether<Data extends TrainingData, Embedded extends E
     return { ...set, data: { ...data, train: examples, warnings }, copies }
   }
   if (found.groups.length === 0) return set
-  const split = splitExamples(examples, testFraction, seed)
+  const split = holdOut(examples, request, {
+    times: data.times,
+    source: data.summary.source,
+  })
   const { dimension } = vectors.encoder
   const order = [...data.train, ...data.test]
   const places = new Map(order.map((example, at) => [example, at]))
@@ -104,7 +107,8 @@ function inOrder(data: TrainingData, vectors: RowVectors) {
   }
 }
 
-function comparedRows(
+/** Rows as they are compared with others; of images by vectors alone. */
+export function comparedRows(
   { modality }: TrainingData,
   examples: readonly LabelledExample[],
   data: Float32Array,

@@ -93,12 +93,13 @@ export function addUnreadable(
 }
 
 function checkClasses(
-  { classes, summary }: TrainingData,
+  { classes, summary, train }: TrainingData,
   kept: readonly LabelledExample[],
   unreadable: ReadonlyMap<number, string>,
 ): void {
   const left = new Set(kept.flatMap(({ labels }) => labels))
-  const lost = classes.find((label) => !left.has(label))
+  const learnt = new Set(train.flatMap(({ labels }) => labels))
+  const lost = classes.find((label) => learnt.has(label) && !left.has(label))
   if (lost === undefined) return
   const [why] = unreadable.values()
   const fix = 'mend or replace them, or remove the class'

@@ -115,6 +115,23 @@ export function describeCommand({ command }: Pick<HeadRequest, 'command'>): stri
   return command.slice(0, MAX_COMMAND_LENGTH)
 }
 
+/** What of a request and its rows decides on the split, where it is not the usual. */
+export function listSplitInputs(
+  {
+    reading: { groupColumn, timeColumn },
+    nearDuplicates,
+    precisionAt,
+  }: Pick<TrainHeadRequest, 'reading' | 'nearDuplicates' | 'precisionAt'>,
+  { periods }: Pick<TrainingData, 'periods'>,
+) {
+  return {
+    ...(groupColumn !== undefined && { groupColumn }),
+    ...(nearDuplicates === 'ignore' && { nearDuplicates }),
+    ...(precisionAt !== undefined && { precisionAt }),
+    ...(timeColumn !== undefined && { timeColumn, periods }),
+  }
+}
+
 /** What has to be the same under the same idempotency key, as text. */
 export function describeInputs(
   { summary, testSummary }: TrainingData,

@@ -50,7 +50,8 @@ export function assembleReport(parts: ReportParts): TrainingReport {
   const { request, data, encoder, trained, evaluation } = parts
   const { head, crossValidation } = trained
   const isGrouped = [...data.train, ...data.test].some(({ together }) => together !== undefined)
-  const testKind = data.testSummary !== null ? 'file' : isGrouped ? 'grouped' : 'stratified'
+  const ofShare = isGrouped ? 'grouped' : 'stratified'
+  const testKind = data.testSummary !== null ? 'file' : data.periods ? 'time' : ofShare
   return {
     name: request.name,
     created: new Date(parts.createdMs).toISOString(),
@@ -60,6 +61,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
       source: data.testSummary?.source ?? null,
       trainRows: data.train.length,
       testRows: data.test.length,
+      ...(data.periods && { periods: data.periods }),
     },
     encoder: {
       model: parts.model,

@@ -6,6 +6,7 @@ import { option, say } from '../../lib/wording.ts'
 import type { ReportLayer } from '../../reports/types.ts'
 import { publishModel } from '../../versions/publish-model.ts'
 import type { TrainingData } from '../heads/data.ts'
+import { learntLabels } from '../heads/hold-out.ts'
 import type { EncoderBelow } from '../heads/make-head.ts'
 import type { LayerOptions, TrainHeadDeps, TrainHeadRequest } from '../heads/request.ts'
 import { type Compute, fitHead, loadTraining, PLAIN } from '../heads/tools.ts'
@@ -77,7 +78,11 @@ async function measureLayer(
   data: TrainingData,
 ): Promise<Pick<ReportLayer, 'dimension' | 'accuracy' | 'nll' | 'logMe'>> {
   const { seed, method, onProgress, signal } = request
-  const embedded = await embedData(deps, { ...data, test: [] }, { onProgress, signal })
+  const embedded = await embedData(
+    deps,
+    { ...data, classes: learntLabels(data), test: [] },
+    { onProgress, signal },
+  )
   const { encoder } = embedded.vectors
   const set = takeTrainingRows(embedded.data, embedded.vectors)
   const plain = { ...request, ...PLAIN, method: method === 'auto' ? 'softmax' : method }

@@ -6,11 +6,12 @@ import type { RegistryVersion } from '../../registry/types.ts'
 import { describeRowPlaces } from '../../versions/row-places.ts'
 import { repeatWhereFew } from '../heads/baselines.ts'
 import { readTrainingData, type TrainingData } from '../heads/data.ts'
-import { keepTogether } from '../heads/keep-together.ts'
 import { headFiles, publishOrKeep } from '../heads/keep-unpublished.ts'
 import { inputOf } from '../heads/leave-out-unreadable.ts'
 import { makeHead } from '../heads/make-head.ts'
+import { listSplitInputs } from '../heads/publish.ts'
 import type { TrainHeadDeps, TrainHeadRequest, TrainHeadResult } from '../heads/request.ts'
+import { settleSplit } from '../heads/settle-split.ts'
 import { fitHead } from '../heads/tools.ts'
 import { embedData, takeTrainingRows } from '../heads/vectors.ts'
 import { embedForJob } from '../rows/embed-for-job.ts'
@@ -41,7 +42,7 @@ export async function trainHead(
       if (layer?.report) watch.finish('layers')
       return { ...(await embedData(layer ? { ...deps, ...layer } : deps, data, options)), layer }
     },
-    split: (set, job) => keepTogether(set, request, job),
+    split: (set, job) => settleSplit(set, request, job),
     async fit(set, job) {
       const { data, vectors } = set
       const { signal, onProgress } = request
@@ -68,14 +69,10 @@ export async function trainHead(
       return publishOrKeep(deps, () => publishLayer({ deps, request }, encoder, layer), kept)
     },
     report: ({ layer }) => ({ layers: layer?.report }),
-    origin(_set, _fit, { encoder }) {
+    origin({ data }, _fit, { encoder }) {
       const { method, seed, folds, balance = false, memory, textReading, dropSuspects } = request
-      const { nearDuplicates, reading, optimise, classWeight, precisionAt } = request
-      const split = {
-        ...(reading.groupColumn !== undefined && { groupColumn: reading.groupColumn }),
-        ...(nearDuplicates === 'ignore' && { nearDuplicates }),
-        ...(precisionAt !== undefined && { precisionAt }),
-      }
+      const { optimise, classWeight } = request
+      const split = listSplitInputs(request, data)
       const aims = { optimise, classWeight }
       const fit = { method, seed, folds, balance, memory, textReading, dropSuspects, ...split }
       const inputs = [encoder.fingerprint, { ...fit, ...aims }]

@@ -24,6 +24,7 @@ function renderOrigin(report: TrainingReport): Markup {
     ...(split.source === null
       ? []
       : [['Test file', shorten(split.source, 300)] satisfies [string, string]]),
+    ...listPeriods(split),
     ['Encoder', `${encoder.model}, ${encoder.precision}`],
     ['Family', encoder.family],
     ['Fingerprint', encoder.fingerprint],
@@ -42,6 +43,17 @@ function renderOrigin(report: TrainingReport): Markup {
     renderTimings(report),
     element('pre', {}, shorten(toPlainLine(command), MAX_COMMAND)),
   )
+}
+
+/** The cut and the periods of a split by time. */
+function listPeriods({ periods }: TrainingReport['split']): [string, string][] {
+  if (periods === undefined) return []
+  const { column, cut, train, test } = periods
+  return [
+    ['Cut', `${cut} by "${shorten(column, MAX_TEXT)}"`],
+    ['Period of training', `${train.from} to ${train.to}`],
+    ['Period of the test', `${test.from} to ${test.to}`],
+  ]
 }
 
 function renderTimings({ timings }: TrainingReport): Markup | null {
@@ -71,6 +83,7 @@ function showOrigin(report: TrainingReport): string {
     ],
     ['Data sha256', toCodeSpan(dataset.sha256)],
     ['Training rows', formatCount(split.trainRows)],
+    ...listPeriods(split).map(([item, value]) => [item, toCodeSpan(value)]),
     ['Neighbour memory', `${formatCount(sizes.neighbourRows)} rows`],
     ['Encoder family', toCodeSpan(encoder.family)],
     ['Encoder fingerprint', toCodeSpan(encoder.fingerprint)],
