@@ -9,7 +9,8 @@ const RANGE_DIGITS = 4
 /** Decimals kept of a mean, in steps of 1/255 of the input's range. */
 const MEAN_DECIMALS = 2
 
-const SITE_KINDS: readonly SiteKind[] = ['qkv', 'out', 'ffnIn', 'ffnOut']
+/** The linear layers of a transformer layer, in graph order. */
+export const SITE_KINDS: readonly SiteKind[] = ['qkv', 'out', 'ffnIn', 'ffnOut']
 
 /**
  * What int8 learned of one linear layer: ranges of its input's channels, the mean of the quantised input
@@ -41,13 +42,11 @@ export function listSites({ layers }: EncoderWeights): Site[] {
   return layers.flatMap((_, layer) => SITE_KINDS.map((kind) => ({ layer, kind })))
 }
 
-/** Rounds ranges for storage; every machine that measures them gets the same numbers. */
-export function roundRanges(ranges: ReadonlyMap<string, Ranges>): Map<string, Ranges> {
+/** Rounds a range for storage; every machine that measures it gets the same numbers. */
+export function roundRange({ low, high }: Ranges): Ranges {
   const round = (values: Float64Array) =>
     values.map((value) => Number(value.toPrecision(RANGE_DIGITS)))
-  return new Map(
-    [...ranges].map(([key, { low, high }]) => [key, { low: round(low), high: round(high) }]),
-  )
+  return { low: round(low), high: round(high) }
 }
 
 /** Rounds means of quantised inputs for storage. */

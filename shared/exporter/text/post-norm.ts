@@ -60,7 +60,8 @@ function addFeedForward(
   return dialect.linear(g, { layer: index, kind: 'ffnOut' }, active, layer.ffnOut)[0] as string
 }
 
-function addActivation(
+/** The activation of the feed-forward part. */
+export function addActivation(
   g: GraphBuilder,
   n: Numerics,
   { config }: EncoderWeights,
