@@ -1,6 +1,7 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises'
 import type { EncoderWeights, LayerWeights, Linear } from '../source/weights.ts'
 import type { Site } from '../text/dialect.ts'
+import { blockOf } from '../text/layer-graph.ts'
 import { measureRanges } from './calibrate.ts'
 import {
   type Calibration,
@@ -108,9 +109,14 @@ interface Plan {
 /** Splits channels behind the activations and lays a grid over the input of each layer. */
 function planEncoder(weights: EncoderWeights, ranges: ReadonlyMap<string, Ranges>): Plan {
   const grids = new Map<string, InputGrid>()
+  const isGated = blockOf(weights).feedForward === 'gated'
   const layers = weights.layers.map((original, index) => {
     const keyOf = (kind: Site['kind']) => siteKey({ layer: index, kind })
-    const split = splitChannels(original, ranges.get(keyOf('ffnOut')) as Ranges)
+    const innerRanges = ranges.get(keyOf('ffnOut')) as Ranges
+    // A product of two parts has no highest value that a copy could go on from.
+    const split = isGated
+      ? { layer: original, grid: planGrid(original.ffnOut, innerRanges) }
+      : splitChannels(original, innerRanges)
     for (const kind of ['qkv', 'out', 'ffnIn'] as const) {
       grids.set(keyOf(kind), planGrid(split.layer[kind], ranges.get(keyOf(kind)) as Ranges))
     }
