@@ -113,6 +113,7 @@ async function exportWeights(
     heads,
     activation,
     layerNormEpsilon,
+    ...(config.attention && { attention: JSON.stringify(config.attention) }),
   })
   const calibration = precisions.includes('int8') ? await calibrate(source, weights, options) : null
   const files: Record<string, FileEntry> = {}

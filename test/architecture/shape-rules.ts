@@ -25,6 +25,7 @@ export const SMALL_BY_CHOICE: Readonly<Record<string, string>> = {
   'shared/finetune/optimise/adamw-code.ts': 'infra/assemble.ts writes it from adamw.wat',
   'functions/events/json-log.ts': 'each entry of functions/events loads it without the other one',
   'shared/exporter/architectures/roberta.ts': 'each architecture of the table is a file of its own',
+  'shared/exporter/architectures/mpnet.ts': 'each architecture of the table is a file of its own',
   'functions/boot/start-service.ts': 'the library loads it without the parts of HTTP',
   'shared/client/client-error.ts': 'declarations of the client are made from it alone',
   'shared/lib/maths/select-largest.ts': 'the plain search of the tests selects as the kernels do',

@@ -1,4 +1,8 @@
-"""The models of make-architectures.py: name, how it is built for a vocabulary, pooling, reference where not transformers."""
+"""The models of make-architectures.py.
+
+Each name has how it is built for a vocabulary, pooling, the spread of its random weights, and the reference where it is
+not transformers.
+"""
 
 import transformers as t
 
@@ -13,7 +17,28 @@ def roberta(config, model):
     )
 
 
+def mpnet(vocabulary):
+    config = t.MPNetConfig(vocab_size=vocabulary, max_position_embeddings=514, **SIZES, **IDS)
+    return t.MPNetModel(config, add_pooling_layer=False)
+
+
+def modernbert(vocabulary):
+    config = t.ModernBertConfig(
+        vocab_size=vocabulary,
+        local_attention=24,
+        global_attn_every_n_layers=2,
+        cls_token_id=0,
+        sep_token_id=2,
+        **SIZES,
+        **IDS,
+    )
+    config._attn_implementation = "eager"
+    return t.ModernBertModel(config)
+
+
 MODELS = {
-    "xlm-roberta": (roberta(t.XLMRobertaConfig, t.XLMRobertaModel), "cls", None),
-    "camembert": (roberta(t.CamembertConfig, t.CamembertModel), "mean", None),
+    "xlm-roberta": (roberta(t.XLMRobertaConfig, t.XLMRobertaModel), "cls", 0.25, None),
+    "camembert": (roberta(t.CamembertConfig, t.CamembertModel), "mean", 0.25, None),
+    "mpnet": (mpnet, "mean", 0.25, None),
+    "modernbert": (modernbert, "mean", 0.15, None),
 }

@@ -1,14 +1,15 @@
 """Makes a tiny random encoder of each architecture with the reference library's vectors and gradients.
 
 Each folder of test/golden/architectures has weights in float16, one shared tokenizer, and expected.json: 20 texts in
-five scripts of 1 to 512 tokens with their vectors, and the gradients of one batch, both computed in float32 on the
-CPU. The reference is transformers, save where a published model brings code of its own: nothing of that is run, and
+five scripts of 1 to 512 tokens with their vectors in float32, and the gradients of one batch in float64, both computed
+on the CPU. The reference is transformers, save where a published model brings code of its own: nothing of that is run, and
 architecture_models.py has an implementation from the papers and the published configuration.
 
     pip install torch transformers
     python test/golden/make-architectures.py [NAME ...]
 """
 
+import copy
 import json
 import math
 import shutil
@@ -65,7 +66,7 @@ def make_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def randomize(module: torch.nn.Module) -> None:
+def randomize(module: torch.nn.Module, spread: float) -> None:
     """Fills every parameter, biases and normalisations included, so that none can be forgotten unseen."""
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -75,7 +76,7 @@ def randomize(module: torch.nn.Module) -> None:
             elif parameter.dim() == 2 and parameter.shape[0] >= 300:
                 parameter.copy_(noise)
             else:
-                parameter.copy_((0.3 if name.endswith("bias") else 0.25) * noise)
+                parameter.copy_((0.3 if name.endswith("bias") else spread) * noise)
             parameter.copy_(parameter.half().float())
 
 
@@ -114,13 +115,13 @@ def compute_gradients(model, ids: list[list[int]], pooling: str, pad: int) -> di
     width = max(len(row) for row in rows)
     batch = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    model.zero_grad(set_to_none=True)
+    model.double().zero_grad(set_to_none=True)
     states = model(input_ids=batch, attention_mask=mask).last_hidden_state
     embeddings = F.normalize(pool(states, mask, pooling))
     size = embeddings.shape[1]
     scale = math.sqrt(size)
-    weight = pseudo_random(CLASSES * size, 1.0).reshape(CLASSES, size) / scale
-    scores = scale * embeddings @ weight.T + pseudo_random(CLASSES, 0.2)
+    weight = pseudo_random(CLASSES * size, 1.0).double().reshape(CLASSES, size) / scale
+    scores = scale * embeddings @ weight.T + pseudo_random(CLASSES, 0.2).double()
     loss = F.cross_entropy(scores, torch.arange(len(rows)) % CLASSES)
     loss.backward()
     named = {n: digest(p.grad) for n, p in model.named_parameters() if p.grad is not None}
@@ -141,8 +142,8 @@ def write_json(path: Path, value: object) -> None:
 
 
 def save_folder(folder: Path, model, tokenizer: Tokenizer, pooling: str, hidden: int) -> None:
-    model.half().save_pretrained(folder)
-    model.float()
+    # A copy: half() would round the wavelengths of rotary positions too, which are no weights.
+    copy.deepcopy(model).half().save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     modes = {"mean": "mean_tokens", "cls": "cls_token", "lasttoken": "lasttoken"}
     flags = {f"pooling_mode_{name}": name == modes[pooling] for name in modes.values()}
@@ -164,10 +165,10 @@ def save_folder(folder: Path, model, tokenizer: Tokenizer, pooling: str, hidden:
 
 
 def make(seed: int, name: str, tokenizer: Tokenizer) -> None:
-    build, pooling, reference = MODELS[name]
+    build, pooling, spread, reference = MODELS[name]
     torch.manual_seed(2000 + seed)
     model = build(tokenizer.get_vocab_size()).eval()
-    randomize(model)
+    randomize(model, spread)
     folder = ROOT / name
     shutil.rmtree(folder, ignore_errors=True)
     hidden = model.config.hidden_size

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   type Architecture,
   count,
+  POST_NORM,
   supportedActivation,
   type TransformerConfig,
 } from './architecture.ts'
@@ -35,13 +36,20 @@ export const distilbert: Architecture = {
     }),
   ),
   tensors: {
+    words: 'embeddings.word_embeddings',
+    positions: 'embeddings.position_embeddings',
+    types: null,
+    embeddingNorm: 'embeddings.LayerNorm',
+    relative: null,
     layer: 'transformer.layer.',
-    attention: ['attention.q_lin', 'attention.k_lin', 'attention.v_lin', 'attention.out_lin'],
+    qkv: ['attention.q_lin', 'attention.k_lin', 'attention.v_lin'],
+    out: 'attention.out_lin',
     attentionNorm: 'sa_layer_norm',
-    ffn: ['ffn.lin1', 'ffn.lin2'],
+    ffnIn: ['ffn.lin1'],
+    ffnOut: 'ffn.lin2',
     outputNorm: 'output_layer_norm',
-    types: false,
+    finalNorm: null,
   },
-  block: 'post-norm',
+  block: POST_NORM,
   sequenceHead: { dense: { tensor: 'pre_classifier', activation: 'ReLU' }, output: 'classifier' },
 }

@@ -1,4 +1,4 @@
-import type { Architecture } from './architecture.ts'
+import { type Architecture, POST_NORM } from './architecture.ts'
 import { BERT_TENSORS, bertConfig } from './bert.ts'
 
 const DEFAULT_PAD_ID = 1
@@ -13,7 +13,7 @@ export const roberta: Architecture = {
     return { architecture: 'roberta', padId, positionOffset: padId + 1 }
   }),
   tensors: BERT_TENSORS,
-  block: 'post-norm',
+  block: POST_NORM,
   sequenceHead: {
     dense: { tensor: 'classifier.dense', activation: 'Tanh' },
     output: 'classifier.out_proj',

@@ -2,6 +2,8 @@ import type { ArchitectureName } from '../../lib/manifests/encoder-manifest.ts'
 import type { Architecture } from './architecture.ts'
 import { bert } from './bert.ts'
 import { distilbert } from './distilbert.ts'
+import { modernbert } from './modernbert.ts'
+import { mpnet } from './mpnet.ts'
 import { roberta } from './roberta.ts'
 
 /** The architectures whose weights are read, by the `model_type` of their `config.json`. */
@@ -9,6 +11,8 @@ export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   bert,
   distilbert,
   roberta,
+  mpnet,
+  modernbert,
 }
 
 /** What else a `model_type` says of the same network: names, shapes and arithmetic are those of the other. */

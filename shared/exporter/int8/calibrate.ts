@@ -4,8 +4,8 @@ import { serializeModel } from '../../onnx/writer.ts'
 import { openSession } from '../../runtime/session.ts'
 import type { EncoderWeights, LayerWeights, Linear } from '../source/weights.ts'
 import type { SiteKind } from '../text/dialect.ts'
+import { addActivation, blockOf } from '../text/layer-graph.ts'
 import { createFloat64Numerics } from '../text/numerics.ts'
-import { addActivation } from '../text/post-norm.ts'
 import { roundInBlocks } from './blocked-rounding.ts'
 import {
   type Calibration,
@@ -62,7 +62,8 @@ async function calibrateLayer(
   const rowsOf = (kind: SiteKind) => inputs.get(kind) as InputRows
   const ranges = new Map(SITE_KINDS.map((kind) => [kind, roundRange(measureRange(rowsOf(kind)))]))
   const original = weights.layers[index] as LayerWeights
-  const plan = planLayer(original, (kind) => ranges.get(kind) as Ranges)
+  const { feedForward } = blockOf(weights)
+  const plan = planLayer(original, feedForward, (kind) => ranges.get(kind) as Ranges)
   const sites = new Map<SiteKind, SiteCalibration>()
   for (const kind of SITE_KINDS) {
     options.signal?.throwIfAborted()

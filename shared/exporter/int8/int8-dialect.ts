@@ -1,6 +1,7 @@
 import { ELEMENT_TYPES, type GraphBuilder, MICROSOFT_DOMAIN } from '../../onnx/graph.ts'
-import type { EncoderWeights } from '../source/weights.ts'
+import type { EncoderWeights, Norm } from '../source/weights.ts'
 import type { Dialect, Site } from '../text/dialect.ts'
+import { blockOf } from '../text/layer-graph.ts'
 import { createNumerics } from '../text/numerics.ts'
 import { siteKey } from './calibration-file.ts'
 import { type QuantizedLinear, quantizeRows } from './quantize.ts'
@@ -19,6 +20,15 @@ export function createInt8Dialect(
 ): Dialect {
   const numerics = createNumerics('float32', weights.config.layerNormEpsilon)
   const at = (site: Site) => layers.get(siteKey(site)) as QuantizedLinear
+  const folding = foldingOf(weights)
+  const foldNorm = (g: GraphBuilder, name: string, sum: string, norm: Norm, next: Site) => {
+    const { multiplier, offset } = at(next)
+    const gamma = norm.gamma.map((value, c) => value * (multiplier[c] as number))
+    const beta = norm.beta.map(
+      (value, c) => value * (multiplier[c] as number) + (offset[c] as number),
+    )
+    return numerics.layerNorm(g, name, sum, { gamma, beta })
+  }
   return {
     numerics,
     rows: 'batched',
@@ -28,22 +38,36 @@ export function createInt8Dialect(
         const x = numerics.layerNorm(g, name, sum, norm)
         return { input: x, residual: x }
       }
-      const { multiplier, offset } = at(next)
-      const gamma = norm.gamma.map((value, c) => value * (multiplier[c] as number))
-      const beta = norm.beta.map(
-        (value, c) => value * (multiplier[c] as number) + (offset[c] as number),
-      )
-      const input = numerics.layerNorm(g, name, sum, { gamma, beta })
+      const { multiplier } = at(next)
+      const input = foldNorm(g, name, sum, norm, next)
       const inverse = Float32Array.from(multiplier, (factor) => 1 / factor)
       const factor = g.constant(`${name}.inverse`, 'float32', [inverse.length], inverse)
       return { input, residual: g.op('Mul', [input, factor]) }
     },
+    normInput: foldNorm,
     linear(g, site, input) {
-      const q = foldShifts(at, site)
-      const bytes = addQuantize(g, site, input, q)
+      const q = foldShifts(at, site, folding)
+      const bytes = addQuantize(g, site, input, q, folding)
       const parts = site.kind === 'qkv' ? 3 : 1
       return Array.from({ length: parts }, (_, part) => addProduct(g, site, bytes, q, part, parts))
     },
+  }
+}
+
+/** Which neighbours of a layer take up its multipliers and offsets. */
+interface Folding {
+  /** Whether the residual that a layer closes was recovered from a normalisation. */
+  isRecovered(site: Site): boolean
+  /** Whether the factor's columns of a gated part take up the multipliers of `ffnOut`. */
+  readonly gated: boolean
+}
+
+function foldingOf(weights: EncoderWeights): Folding {
+  const { order, feedForward } = blockOf(weights)
+  return {
+    isRecovered: ({ layer, kind }) =>
+      order === 'post' || (kind === 'out' && weights.layers[layer]?.attentionNorm === null),
+    gated: feedForward === 'gated',
   }
 }
 
@@ -52,9 +76,13 @@ export function createInt8Dialect(
  * so the value columns come out as the quantised input of `out`; and a residual that was recovered by
  * multiplication alone still holds offset / multiplier, which the layer that closes it takes away.
  */
-function foldShifts(at: (site: Site) => QuantizedLinear, site: Site): QuantizedLinear {
+function foldShifts(
+  at: (site: Site) => QuantizedLinear,
+  site: Site,
+  folding: Folding,
+): QuantizedLinear {
   const q = at(site)
-  if (site.kind === 'ffnIn') return q
+  if (site.kind === 'ffnIn' && !folding.gated) return q
   const scale = q.scale.slice()
   const bias = q.bias.slice()
   if (site.kind === 'qkv') {
@@ -64,7 +92,14 @@ function foldShifts(at: (site: Site) => QuantizedLinear, site: Site): QuantizedL
       scale[first + c] = (scale[first + c] as number) * factor
       bias[first + c] = (bias[first + c] as number) * factor + (offset[c] as number)
     })
-  } else {
+  } else if (site.kind === 'ffnIn') {
+    const { multiplier } = at({ ...site, kind: 'ffnOut' })
+    const first = scale.length - multiplier.length
+    multiplier.forEach((factor, c) => {
+      scale[first + c] = (scale[first + c] as number) * factor
+      bias[first + c] = (bias[first + c] as number) * factor
+    })
+  } else if (folding.isRecovered(site)) {
     const { multiplier, offset } = at({ ...site, kind: site.kind === 'out' ? 'qkv' : 'ffnIn' })
     multiplier.forEach((factor, c) => {
       bias[c] = (bias[c] as number) - (offset[c] as number) / factor
@@ -75,15 +110,22 @@ function foldShifts(at: (site: Site) => QuantizedLinear, site: Site): QuantizedL
 
 /**
  * Rounds and clips. Only ffnOut, behind an activation, has to apply its multiplier and offset here: for
- * nothing where every channel has the same ones, else by an operator for each.
+ * nothing where every channel has the same ones, else by an operator for each. The factor of a gate has the
+ * multiplier already.
  */
-function addQuantize(g: GraphBuilder, site: Site, input: string, q: QuantizedLinear): string {
+function addQuantize(
+  g: GraphBuilder,
+  site: Site,
+  input: string,
+  q: QuantizedLinear,
+  { gated }: Folding,
+): string {
   const name = siteKey(site)
   let value = input
   let step = 1
   let zeroPoint = 0
   if (site.kind === 'ffnOut') {
-    const multiplier = commonValue(q.multiplier)
+    const multiplier = gated ? 1 : commonValue(q.multiplier)
     const offset = commonValue(q.offset)
     const width = [q.multiplier.length]
     if (multiplier === null) {

@@ -1,5 +1,7 @@
+import type { Block } from '../architectures/architecture.ts'
 import type { EncoderWeights, LayerWeights, Linear } from '../source/weights.ts'
 import type { SiteKind } from '../text/dialect.ts'
+import { blockOf } from '../text/layer-graph.ts'
 import {
   type Calibration,
   invalid,
@@ -34,10 +36,11 @@ export function quantizeEncoder(
   weights: EncoderWeights,
   calibration: Calibration,
 ): QuantizedEncoder {
+  const { feedForward } = blockOf(weights)
   const layers = new Map<string, QuantizedLinear>()
   const slim = weights.layers.map((original, layer) => {
     const at = (kind: SiteKind) => calibration.sites[siteKey({ layer, kind })] as SiteCalibration
-    const plan = planLayer(original, (kind) => ({
+    const plan = planLayer(original, feedForward, (kind) => ({
       low: Float64Array.from(at(kind).low),
       high: Float64Array.from(at(kind).high),
     }))
@@ -65,8 +68,17 @@ export interface LayerPlan {
 }
 
 /** Splits channels behind the activation and lays a grid over the input of each linear layer. */
-export function planLayer(original: LayerWeights, rangesOf: (kind: SiteKind) => Ranges): LayerPlan {
-  const { layer, grid } = splitChannels(original, rangesOf('ffnOut'))
+export function planLayer(
+  original: LayerWeights,
+  feedForward: Block['feedForward'],
+  rangesOf: (kind: SiteKind) => Ranges,
+): LayerPlan {
+  const inner = rangesOf('ffnOut')
+  // A product of two parts has no highest value that a copy could go on from.
+  const { layer, grid } =
+    feedForward === 'gated'
+      ? { layer: original, grid: planGrid(original.ffnOut, inner) }
+      : splitChannels(original, inner)
   const plan = (kind: SiteKind) => planGrid(layer[kind], rangesOf(kind))
   const grids = { qkv: plan('qkv'), out: plan('out'), ffnIn: plan('ffnIn'), ffnOut: grid }
   return { layer, grids }

@@ -30,5 +30,12 @@ export async function readTransformerConfig(folder: string): Promise<Transformer
       `config.json: hidden size ${config.hidden} is not a multiple of ${config.heads} heads`,
     )
   }
+  const isRotated = config.attention?.some(({ ropeBase }) => ropeBase !== null) ?? false
+  if (isRotated && (config.hidden / config.heads) % 2 !== 0) {
+    throw new EspalierError(
+      'invalid_model_file',
+      `config.json: heads of ${config.hidden / config.heads} numbers cannot be rotated by halves`,
+    )
+  }
   return config
 }

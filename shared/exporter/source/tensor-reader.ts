@@ -14,9 +14,10 @@ export class TensorReader {
     this.#hash = hash
   }
 
-  /** The values of a tensor of this shape. @throws EspalierError `invalid_model_file` */
-  async tensor(name: string, shape: readonly number[]): Promise<Float32Array> {
+  /** The values of a tensor of this shape, null for an axis of any size. @throws EspalierError `invalid_model_file` */
+  async tensor(name: string, wanted: readonly (number | null)[]): Promise<Float32Array> {
     const actual = this.#file.shape(this.#prefix + name)
+    const shape = wanted.map((size, axis) => size ?? actual?.[axis] ?? 1)
     if (actual && actual.join() !== shape.join()) {
       throw new EspalierError(
         'invalid_model_file',
@@ -29,11 +30,9 @@ export class TensorReader {
     return values
   }
 
-  /** Row 0 of the type table, whatever its height: single texts have type 0 throughout. */
-  async typeRow(size: number): Promise<Float32Array> {
-    const name = 'embeddings.token_type_embeddings.weight'
-    const rows = this.#file.shape(this.#prefix + name)?.[0] ?? 1
-    return (await this.tensor(name, [rows, size])).subarray(0, size)
+  /** Row 0 of a table, whatever its height: single texts have type 0 throughout. */
+  async firstRow(name: string, size: number): Promise<Float32Array> {
+    return (await this.tensor(name, [null, size])).subarray(0, size)
   }
 
   /** A linear layer, its weight of shape [outputs, inputs]; without a stored bias a bias of zeros. */
@@ -42,15 +41,24 @@ export class TensorReader {
       inputs,
       outputs,
       weight: await this.tensor(`${name}.weight`, [outputs, inputs]),
-      bias: bias ? await this.tensor(`${name}.bias`, [outputs]) : new Float32Array(outputs),
+      bias: await this.#bias(name, outputs, bias),
     }
   }
 
-  /** Scale and shift of a layer normalisation. */
-  async norm(name: string, size: number) {
+  /** Scale and shift of a layer normalisation; without a stored shift one of zeros. */
+  async norm(name: string, size: number, bias = true) {
     return {
       gamma: await this.tensor(`${name}.weight`, [size]),
-      beta: await this.tensor(`${name}.bias`, [size]),
+      beta: await this.#bias(name, size, bias),
     }
+  }
+
+  async #bias(name: string, size: number, isStored: boolean): Promise<Float32Array> {
+    if (isStored) return this.tensor(`${name}.bias`, [size])
+    if (this.#file.shape(`${this.#prefix}${name}.bias`) === null) return new Float32Array(size)
+    throw new EspalierError(
+      'invalid_model_file',
+      `tensor ${this.#prefix}${name}.bias is there, but the configuration says that there is none`,
+    )
   }
 }

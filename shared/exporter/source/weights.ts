@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { EspalierError } from '../../lib/errors.ts'
-import type { TensorLayout, TransformerConfig } from '../architectures/architecture.ts'
+import type { Architecture, TransformerConfig } from '../architectures/architecture.ts'
+import { spreadBuckets } from '../architectures/positions.ts'
 import { ARCHITECTURES } from '../architectures/table.ts'
 import { describeWeights, openWeights } from './open-weights.ts'
 import type { DenseConfig } from './sentence-config.ts'
-import { findPrefix, WORD_TABLE } from './tensor-names.ts'
+import { findPrefix } from './tensor-names.ts'
 import { TensorReader } from './tensor-reader.ts'
 
 /** y = x·weightᵀ + bias, weight of shape [outputs, inputs] as PyTorch stores it. */
@@ -21,11 +22,15 @@ export interface Norm {
   readonly beta: Float32Array
 }
 
-/** One transformer layer; `qkv` stacks query, key and value. */
+/**
+ * One transformer layer; `qkv` stacks query, key and value, `ffnIn` of a gated part what is activated and its factor.
+ * The norms come behind attention and feed-forward, or before them, as the architecture's order says.
+ */
 export interface LayerWeights {
   readonly qkv: Linear
   readonly out: Linear
-  readonly attentionNorm: Norm
+  /** Null where attention reads what comes in as it is. */
+  readonly attentionNorm: Norm | null
   readonly ffnIn: Linear
   readonly ffnOut: Linear
   readonly outputNorm: Norm
@@ -36,11 +41,15 @@ export interface EncoderWeights {
   readonly config: TransformerConfig
   /** Shape [vocabulary, hidden]. */
   readonly words: Float32Array
-  /** Shape [positions, hidden]: first usable row first, the type row of single texts added. */
-  readonly positions: Float32Array
+  /** Shape [positions, hidden]: first usable row first, the type row of single texts added; null without a table. */
+  readonly positions: Float32Array | null
   readonly positionCount: number
+  /** What attention adds by distance, [heads, 2 · positions − 1] from the farthest key before; null for nothing. */
+  readonly relative?: Float32Array | null
   readonly embeddingNorm: Norm
   readonly layers: readonly LayerWeights[]
+  /** Behind the last layer; null where there is none. */
+  readonly finalNorm?: Norm | null
   readonly dense: (Linear & { readonly activation: DenseConfig['activation'] }) | null
   /** sha256 over names, shapes and float32 values of every tensor used. */
   readonly digest: string
@@ -58,24 +67,32 @@ export async function loadWeights(
   const hash = createHash('sha256')
   const file = await openWeights(folder)
   try {
-    const prefix = findPrefix(file.names)
+    const architecture = ARCHITECTURES[config.architecture]
+    const layout = architecture.tensors
+    const prefix = findPrefix(file.names, layout.words)
     if (prefix === null) {
       throw new EspalierError(
         'invalid_model_file',
-        `${await describeWeights(folder)}: has no tensor ${WORD_TABLE}`,
+        `${await describeWeights(folder)}: has no tensor ${layout.words}.weight`,
       )
     }
+    const { hidden } = config
     const reader = new TensorReader(file, prefix, hash)
-    const layout = ARCHITECTURES[config.architecture].tensors
-    const words = await reader.tensor(WORD_TABLE, [config.vocabulary, config.hidden])
-    const positions = await readPositions(reader, config, layout.types)
-    const embeddingNorm = await reader.norm('embeddings.LayerNorm', config.hidden)
+    const words = await reader.tensor(`${layout.words}.weight`, [config.vocabulary, hidden])
+    const positions = await readPositions(reader, config, architecture)
+    const hasBias = config.biases?.norm ?? true
+    const embeddingNorm = await reader.norm(layout.embeddingNorm, hidden, hasBias)
+    const relative = await readRelative(reader, config, architecture)
     const layers: LayerWeights[] = []
-    for (let i = 0; i < config.layers; i++) layers.push(await readLayer(reader, config, layout, i))
-    const dense = denseConfig && (await readDense(denseConfig, config.hidden, hash))
+    for (let i = 0; i < config.layers; i++) {
+      layers.push(await readLayer(reader, config, architecture, i))
+    }
+    const finalNorm = layout.finalNorm && (await reader.norm(layout.finalNorm, hidden, hasBias))
+    const dense = denseConfig && (await readDense(denseConfig, hidden, hash))
     const positionCount = config.positions - config.positionOffset
     const digest = hash.digest('hex')
-    return { config, words, positions, positionCount, embeddingNorm, layers, dense, digest }
+    const rest = { embeddingNorm, layers, finalNorm: finalNorm || null, dense, digest }
+    return { config, words, positions, positionCount, relative, ...rest }
   } finally {
     await file.close()
   }
@@ -84,42 +101,68 @@ export async function loadWeights(
 async function readPositions(
   reader: TensorReader,
   config: TransformerConfig,
-  hasTypes: boolean,
-): Promise<Float32Array> {
+  { tensors }: Architecture,
+): Promise<Float32Array | null> {
   const { hidden, positions, positionOffset } = config
+  if (tensors.positions === null) return null
   if (positions <= positionOffset) {
     throw new EspalierError('invalid_model_file', `config.json: only ${positions} positions`)
   }
-  const table = await reader.tensor('embeddings.position_embeddings.weight', [positions, hidden])
+  const table = await reader.tensor(`${tensors.positions}.weight`, [positions, hidden])
   const rows = table.slice(positionOffset * hidden)
-  if (!hasTypes) return rows
-  const types = await reader.typeRow(hidden)
+  if (tensors.types === null) return rows
+  const types = await reader.firstRow(`${tensors.types}.weight`, hidden)
   for (let i = 0; i < rows.length; i++)
     rows[i] = (rows[i] as number) + (types[i % hidden] as number)
   return rows
 }
 
+async function readRelative(
+  reader: TensorReader,
+  { heads, positions, positionOffset, relativeBuckets }: TransformerConfig,
+  { tensors }: Architecture,
+): Promise<Float32Array | null> {
+  if (tensors.relative === null || relativeBuckets === undefined) return null
+  const buckets = await reader.tensor(`${tensors.relative}.weight`, [relativeBuckets, heads])
+  return spreadBuckets(buckets, heads, positions - positionOffset)
+}
+
 async function readLayer(
   reader: TensorReader,
-  { hidden, intermediate }: TransformerConfig,
-  layout: TensorLayout,
+  { hidden, intermediate, biases }: TransformerConfig,
+  { tensors, block }: Architecture,
   index: number,
 ): Promise<LayerWeights> {
-  const at = `${layout.layer}${index}.`
-  const [query, key, value, out] = layout.attention
-  const parts = [
-    await reader.linear(at + query, hidden, hidden),
-    await reader.linear(at + key, hidden, hidden),
-    await reader.linear(at + value, hidden, hidden),
-  ]
+  const at = `${tensors.layer}${index}.`
+  const attention = biases?.attention ?? true
+  const ffn = biases?.ffn ?? true
+  const norm = biases?.norm ?? true
+  const inner = block.feedForward === 'gated' ? 2 * intermediate : intermediate
+  const isBare = block.skipsFirstNorm && index === 0
   return {
-    qkv: stackLinears(parts),
-    out: await reader.linear(at + out, hidden, hidden),
-    attentionNorm: await reader.norm(at + layout.attentionNorm, hidden),
-    ffnIn: await reader.linear(at + layout.ffn[0], hidden, intermediate),
-    ffnOut: await reader.linear(at + layout.ffn[1], intermediate, hidden),
-    outputNorm: await reader.norm(at + layout.outputNorm, hidden),
+    qkv: await readStack(reader, at, tensors.qkv, hidden, 3 * hidden, attention),
+    out: await reader.linear(at + tensors.out, hidden, hidden, attention),
+    attentionNorm: isBare ? null : await reader.norm(at + tensors.attentionNorm, hidden, norm),
+    ffnIn: await readStack(reader, at, tensors.ffnIn, hidden, inner, ffn),
+    ffnOut: await reader.linear(at + tensors.ffnOut, intermediate, hidden, ffn),
+    outputNorm: await reader.norm(at + tensors.outputNorm, hidden, norm),
   }
+}
+
+/** Tensors of equal heights, one below the other. */
+async function readStack(
+  reader: TensorReader,
+  at: string,
+  names: readonly string[],
+  inputs: number,
+  outputs: number,
+  hasBias: boolean,
+): Promise<Linear> {
+  const parts: Linear[] = []
+  for (const name of names) {
+    parts.push(await reader.linear(at + name, inputs, outputs / names.length, hasBias))
+  }
+  return parts.length === 1 ? (parts[0] as Linear) : stackLinears(parts)
 }
 
 function stackLinears(parts: readonly Linear[]): Linear {

@@ -29,6 +29,8 @@ export interface Dialect {
   words(g: GraphBuilder, ids: string): string
   /** Normalises a sum for the linear layer `next`, or for pooling where that is null. */
   norm(g: GraphBuilder, name: string, sum: string, norm: Norm, next: Site | null): Normed
+  /** The same where the residual is the sum itself: what the linear layer `next` reads. */
+  normInput(g: GraphBuilder, name: string, sum: string, norm: Norm, next: Site): string
   /** Outputs of a linear layer: query, key and value for `qkv` as attention takes them, one value otherwise. */
   linear(g: GraphBuilder, site: Site, input: string, linear: Linear): string[]
   /** Attention on rows as `linear` gives them. @default on three values [batch, tokens, hidden] */

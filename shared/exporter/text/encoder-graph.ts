@@ -1,6 +1,6 @@
 import { type Graph, GraphBuilder } from '../../onnx/graph.ts'
-import type { Block } from '../architectures/architecture.ts'
-import { ARCHITECTURES } from '../architectures/table.ts'
+import type { Block, LayerAttention } from '../architectures/architecture.ts'
+import { attentionKey } from '../architectures/positions.ts'
 import type { Pooling } from '../source/source-config.ts'
 import type { EncoderWeights } from '../source/weights.ts'
 import {
@@ -11,8 +11,8 @@ import {
   type Projected,
 } from './attention-graph.ts'
 import type { Dialect, Normed, Site } from './dialect.ts'
+import { type AddLayer, addPostNormLayer, addPreNormLayer, blockOf } from './layer-graph.ts'
 import { addPooling } from './pooling-graph.ts'
-import { type AddLayer, addPostNormLayer } from './post-norm.ts'
 
 /** Where a stack of layers starts: at token ids, or at states [batch, tokens, hidden] of the layer below. */
 export type StackStart = { readonly ids: string } | { readonly states: string }
@@ -39,7 +39,11 @@ export const GRAPH_NAMES = {
 } as const
 
 /** The builder of a layer, by how the architecture computes it. */
-const LAYERS: Readonly<Record<Block, AddLayer>> = { 'post-norm': addPostNormLayer }
+const LAYERS: Readonly<Record<Block['order'], AddLayer>> = {
+  post: addPostNormLayer,
+  pre: addPreNormLayer,
+}
+const PLAIN: LayerAttention = { ropeBase: null, window: null }
 
 /**
  * Builds ids [batch, tokens] int32 and mask [batch, tokens] float32, padding last → `embedding` and `pooled`
@@ -66,8 +70,23 @@ export function addStack(g: GraphBuilder, stack: Stack): string {
   const { from = 0, to = weights.layers.length } = stack
   const ids = 'ids' in start ? start.ids : mask
   const shaper = createShaper(g, dialect, ids, hidden)
-  const options = { numerics: dialect.numerics, heads, headSize: hidden / heads, ids, mask }
-  const attend = chooseAttention(g, dialect, options, shaper)
+  const kinds = new Map<string, AddAttention<readonly string[]>>()
+  const kindOf = (index: number) => weights.config.attention?.[index] ?? PLAIN
+  for (let index = from; index < to; index++) {
+    const kind = kindOf(index)
+    if (kinds.has(attentionKey(kind))) continue
+    const options = {
+      ...kind,
+      numerics: dialect.numerics,
+      heads,
+      headSize: hidden / heads,
+      ids,
+      mask,
+      positions: weights.positionCount,
+      relative: weights.relative ?? null,
+    }
+    kinds.set(attentionKey(kind), chooseAttention(g, dialect, options, shaper))
+  }
   const nextSite = (layer: number): Site | null => (layer < to ? { layer, kind: 'qkv' } : null)
 
   let x: Normed
@@ -78,10 +97,14 @@ export function addStack(g: GraphBuilder, stack: Stack): string {
     const rows = shaper.toRows(start.states)
     x = { input: rows, residual: rows }
   }
-  const addLayer = LAYERS[ARCHITECTURES[weights.config.architecture].block]
+  const { order, feedForward } = blockOf(weights)
   for (let index = from; index < to; index++) {
     const next = nextSite(index + 1)
-    x = addLayer({ g, dialect, weights, index, states: x, attend, next })
+    const attend = kinds.get(attentionKey(kindOf(index))) as AddAttention<readonly string[]>
+    x = LAYERS[order]({ g, dialect, weights, feedForward, index, states: x, attend, next })
+  }
+  if (weights.finalNorm && to === weights.layers.length) {
+    x = dialect.norm(g, 'final_norm', x.residual, weights.finalNorm, null)
   }
   return dialect.numerics.toFloat32(g, shaper.toStates(x.input))
 }
@@ -123,6 +146,7 @@ function addEmbeddings(
   weights: EncoderWeights,
   ids: string,
 ): string {
+  if (weights.positions === null) return dialect.words(g, ids)
   const dims = [weights.positionCount, weights.config.hidden]
   const table = dialect.numerics.constant(g, 'embeddings.positions', dims, weights.positions)
   const tokens = g.op('Shape', [ids], { start: 1, end: 2 })

@@ -22,6 +22,7 @@ export function createFloatDialect(weights: EncoderWeights, numerics: Numerics):
       const x = numerics.layerNorm(g, name, sum, norm)
       return { input: x, residual: x }
     },
+    normInput: (g, name, sum, norm) => numerics.layerNorm(g, name, sum, norm),
     linear(g, site, input, linear) {
       const parts = site.kind === 'qkv' ? splitLinear(linear, 3) : [linear]
       return parts.map((part, index) => {

@@ -99,6 +99,6 @@ export async function readBase(
 /** Bytes of all weights in memory. */
 export function weightBytes(weights: EncoderWeights): number {
   const layers = weights.layers.flatMap(({ qkv, out, ffnIn, ffnOut }) => [qkv, out, ffnIn, ffnOut])
-  const tables = weights.words.byteLength + weights.positions.byteLength
+  const tables = weights.words.byteLength + (weights.positions?.byteLength ?? 0)
   return layers.reduce((sum, { weight }) => sum + weight.byteLength, tables)
 }

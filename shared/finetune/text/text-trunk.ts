@@ -1,3 +1,4 @@
+import { storedLayerNames } from '../../exporter/source/tensor-names.ts'
 import type { EncoderWeights, LayerWeights, Linear, Norm } from '../../exporter/source/weights.ts'
 import { addStack } from '../../exporter/text/encoder-graph.ts'
 import { poolStates } from '../../exporter/text/pooling-graph.ts'
@@ -107,7 +108,9 @@ export function listLayers(weights: EncoderWeights, trainable: Trainable): Param
   for (let index = firstTrained(weights, trainable); index < weights.layers.length; index++) {
     parameters.push(...listLayer(weights.layers[index] as LayerWeights, `layers.${index}`))
   }
-  return parameters
+  // A bias that the architecture does not have stays zero.
+  const stored = storedLayerNames(weights.config)
+  return parameters.filter(({ name }) => stored.has(name))
 }
 
 /** Index of the first layer that is trained; the number of layers where none is. */
@@ -134,7 +137,9 @@ function listLayer(layer: LayerWeights, at: string): Parameter[] {
   return [
     ...listLinear(layer.qkv, `${at}.${LINEAR_NAMES.qkv}`),
     ...listLinear(layer.out, `${at}.${LINEAR_NAMES.out}`),
-    ...listNorm(layer.attentionNorm, `${at}.${NORM_NAMES.attentionNorm}`),
+    ...(layer.attentionNorm
+      ? listNorm(layer.attentionNorm, `${at}.${NORM_NAMES.attentionNorm}`)
+      : []),
     ...listLinear(layer.ffnIn, `${at}.${LINEAR_NAMES.ffnIn}`),
     ...listLinear(layer.ffnOut, `${at}.${LINEAR_NAMES.ffnOut}`),
     ...listNorm(layer.outputNorm, `${at}.${NORM_NAMES.outputNorm}`),

@@ -56,7 +56,7 @@ describe('exportEncoder on folders that it cannot export', () => {
       (c) => {
         c.model_type = 'llama'
       },
-      'model_type llama; supported: bert, camembert, distilbert, roberta, xlm-roberta',
+      'model_type llama; supported: bert, camembert, distilbert',
     ],
     [
       'an activation',

@@ -42,6 +42,26 @@ async function digestOf(folder: string): Promise<string> {
   return (await loadWeights(folder, network.config, sentence.dense)).digest
 }
 
+/** Whole: what was trained is what is written, not a mean with the base. */
+const WHOLE = 1
+
+describe('an architecture of its own', () => {
+  test.each<[string, Trainable]>([
+    ['mpnet', { kind: 'all' }],
+    ['modernbert', { kind: 'all' }],
+    ['modernbert', { kind: 'layers', count: 1 }],
+  ])('learns and is written as it was trained: %s, %o', async (name, trainable) => {
+    const baseFolder = checkpoint(`../architectures/${name}`)
+    const settings = toySettings({ trainable, epochs: 4, alpha: WHOLE })
+    const result = await run({ baseFolder, settings })
+    expect(last(result)?.validationLoss).toBeLessThan(result.curve[0]?.validationLoss as number)
+    expect(await digestOf(result.folder)).not.toBe(await digestOf(baseFolder))
+    const again = await run({ baseFolder: result.folder, settings })
+    const [first] = again.curve
+    expect(first?.validationLoss).toBeLessThan(result.curve[0]?.validationLoss as number)
+  })
+})
+
 function last({ curve }: FineTuneResult) {
   return curve.at(-1)
 }
