@@ -1,4 +1,5 @@
 import { basename, join, relative } from 'node:path'
+import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import type { Precision, TextEncoderManifest } from '../lib/manifests/encoder-manifest.ts'
 import { computeFingerprint } from './artifact/fingerprint.ts'
@@ -10,7 +11,7 @@ import type { SourceFolder } from './source/source-folder.ts'
 import { askPooling } from './source/survey.ts'
 import { loadDense } from './source/weights.ts'
 import { type ForeignGraph, isDynamic, readForeignGraph } from './text/foreign-graph.ts'
-import { addForeignPooling, copyForeign } from './text/import-foreign.ts'
+import { addForeignPooling, type CopiedModel, copyForeign } from './text/import-foreign.ts'
 import { familyOf, finishManifest } from './text-manifest.ts'
 
 /** Marks in the fingerprint what runs one text at a time. */
@@ -30,13 +31,11 @@ export async function exportForeign(
   target: string,
 ): Promise<TextEncoderManifest> {
   const { folder, sentence } = source
-  assertSettled(folder, options.door, askDynamic(folder, network, options))
   options.onProgress?.('copying graph', 0, 1)
-  const copied = await copyForeign(folder, network.path, target, network.scan)
-  const hints = { pooling: options.pooling, answerWidths: answerWidths(source.outputLayer) }
-  const tried = await readForeignGraph(join(target, copied.file), network.scan, hints)
-  const { graph } = tried
-  assertSettled(folder, options.door, askOutputs(source, tried, options))
+  const { tried, questions } = await tryForeign(source, network, options, target)
+  assertSettled(folder, options.door, questions)
+  if (tried === null) throw new EspalierError('internal', 'a graph that was not tried')
+  const { graph, copied } = tried
   const isOwnVector = graph.gives === 'vectors' && !graph.isFirstChoice
   const dense = sentence.dense && !isOwnVector ? await loadDense(sentence.dense) : null
   const pooling = graph.gives === 'states' ? sentence.pooling : null
@@ -69,8 +68,34 @@ export async function exportForeign(
   })
 }
 
+/** A graph that was copied and run once. */
+export interface TriedGraph {
+  readonly copied: CopiedModel
+  readonly graph: ForeignGraph
+}
+
+/**
+ * Copies somebody's graph into a folder and runs it once.
+ * @returns null for a graph that is not to be run as it is, and what is to be asked
+ * @throws EspalierError `unsupported_model`, `invalid_model_file`
+ */
+export async function tryForeign(
+  source: SourceFolder,
+  network: GraphNetwork,
+  options: SourceAnswers,
+  target: string,
+): Promise<{ readonly tried: TriedGraph | null; readonly questions: readonly Question[] }> {
+  const { folder, outputLayer } = source
+  const dynamic = askDynamic(folder, network, options)
+  if (dynamic.length > 0) return { tried: null, questions: dynamic }
+  const copied = await copyForeign(folder, network.path, target, network.scan)
+  const hints = { pooling: options.pooling, answerWidths: answerWidths(outputLayer) }
+  const { graph, answers } = await readForeignGraph(join(target, copied.file), network.scan, hints)
+  return { tried: { copied, graph }, questions: askOutputs(source, { graph, answers }, options) }
+}
+
 /** Graphs that were exported before are named as they were then; what runs a text at a time is new. */
-function precisionOf({ isUsual }: GraphNetwork, graph: ForeignGraph): Precision {
+export function precisionOf({ isUsual }: GraphNetwork, graph: ForeignGraph): Precision {
   const isOld = isUsual && graph.type === 'float32' && !graph.isDynamic
   return isOld ? 'float32' : graph.precision
 }
