@@ -3,6 +3,7 @@ import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import type { Precision, TextEncoderManifest } from '../lib/manifests/encoder-manifest.ts'
 import { computeFingerprint } from './artifact/fingerprint.ts'
+import { addFloat16, type PrecisionOptions } from './foreign-precisions.ts'
 import { assertSettled, howToSay, type Question, type SourceAnswers } from './source/answers.ts'
 import type { GraphNetwork } from './source/find-network.ts'
 import { sha256 } from './source/model-file.ts'
@@ -17,7 +18,8 @@ import { familyOf, finishManifest } from './text-manifest.ts'
 /** Marks in the fingerprint what runs one text at a time. */
 const DYNAMIC_SCHEME = 'dynamic, a text at a time'
 
-type ForeignOptions = SourceAnswers & { readonly onProgress?: Progress | undefined }
+type ForeignOptions = SourceAnswers &
+  PrecisionOptions & { readonly onProgress?: Progress | undefined }
 
 /**
  * Copies somebody's graph into an artifact and puts pooling behind it.
@@ -51,7 +53,7 @@ export async function exportForeign(
   const precision = precisionOf(network, graph)
   const quantization = graph.isDynamic ? { scheme: DYNAMIC_SCHEME, calibration: '' } : null
   const isNew = graph.isDynamic || graph.shape !== null || graph.type === 'float16'
-  return finishManifest(source, target, {
+  const draft = await finishManifest(source, target, {
     architecture: 'onnx',
     schema: isNew ? 2 : 1,
     dimension: foreign.dimension,
@@ -66,6 +68,7 @@ export async function exportForeign(
     quantization: null,
     files: foreign.files,
   })
+  return addFloat16(target, draft, options)
 }
 
 /** A graph that was copied and run once. */

@@ -21,6 +21,7 @@ import { readSourceFolder, type SourceFolder } from './source/source-folder.ts'
 import { readTokenizer } from './source/source-tokenizer.ts'
 import { type Survey, surveyFolder } from './source/survey.ts'
 import { loadWeights } from './source/weights.ts'
+import { halveForeign } from './text/foreign-float16.ts'
 
 /** What to look at, with the answers that an export would be given. */
 export interface InspectOptions extends SourceAnswers {
@@ -134,7 +135,9 @@ async function tryGraph(
     const dense = isOwnVector ? null : sentence.dense
     const pooling = graph.gives === 'states' ? (sentence.pooling ?? 'none') : 'none'
     const dimension = dense?.outputs ?? graph.width
-    const precisions = [precisionOf(network, graph)]
+    const precision = precisionOf(network, graph)
+    const halved = precision === 'float32' && (await halveForeign(tried.copied.file, scratch))
+    const precisions = [precision, ...(halved && !('why' in halved) ? ['float16' as const] : [])]
     return { encoder: { name, dimension, maxTokens, pooling, precisions }, questions: [] }
   } finally {
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 })
