@@ -16,6 +16,7 @@ import {
 import { checkRegexes } from './regexes/check-regexes.ts'
 import type { Question, SourceAnswers } from './source/answers.ts'
 import { findNetwork } from './source/find-network.ts'
+import { readOutputLayer } from './source/own-classifier.ts'
 import { checkOwnFiles } from './source/own-files.ts'
 import { readSourceFolder, type SourceFolder } from './source/source-folder.ts'
 import { readTokenizer } from './source/source-tokenizer.ts'
@@ -24,7 +25,7 @@ import { loadWeights } from './source/weights.ts'
 import { halveForeign } from './text/foreign-float16.ts'
 
 /** What to look at, with the answers that an export would be given. */
-export interface InspectOptions extends SourceAnswers {
+export interface InspectOptions extends Omit<SourceAnswers, 'classifier'> {
   readonly name?: string | undefined
   readonly allowRegex?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -62,8 +63,10 @@ export interface FolderInspection {
  */
 export async function inspectFolder(
   folder: string,
-  options: InspectOptions,
+  asked: InspectOptions,
 ): Promise<FolderInspection> {
+  // As an export does where its encoder alone is not asked for.
+  const options = { ...asked, classifier: asked.headless !== true }
   if (!(await stat(folder).catch(() => null))?.isDirectory()) {
     throw new EspalierError('invalid_model_file', `${folder}: no such folder`)
   }
@@ -107,13 +110,16 @@ export async function inspectFolder(
 /** Goes the way of an export as far as before the first graph is written. */
 async function tryExport(
   folder: string,
-  options: InspectOptions,
+  options: InspectOptions & SourceAnswers,
 ): Promise<{ readonly encoder: WouldBe | null; readonly questions: readonly Question[] }> {
   const source = await readSourceFolder(folder, options)
   const { name, maxTokens, network, sentence } = source
   if (network.kind === 'onnx') return tryGraph(source, options)
   const weights = await loadWeights(folder, network.config, sentence.dense)
   const dimension = weights.dense?.outputs ?? network.config.hidden
+  if (source.classifier !== null) {
+    await readOutputLayer(folder, network.config.hidden, source.classifier)
+  }
   const precisions = ['float32', 'float16', 'int8'] as const
   const pooling = sentence.pooling ?? 'none'
   return { encoder: { name, dimension, maxTokens, pooling, precisions }, questions: [] }
@@ -122,7 +128,7 @@ async function tryExport(
 /** Runs somebody's graph on a copy, as weights may lie where the runtime does not look. */
 async function tryGraph(
   source: SourceFolder,
-  options: InspectOptions,
+  options: InspectOptions & SourceAnswers,
 ): Promise<{ readonly encoder: WouldBe | null; readonly questions: readonly Question[] }> {
   const { name, maxTokens, network, sentence } = source
   if (network.kind !== 'onnx') throw new EspalierError('internal', 'no graph')

@@ -146,6 +146,26 @@ describe('inspect', () => {
     expect(await exported()).toBeNull()
   })
 
+  it.each(['bert-sentiment', 'distilbert-topics', 'roberta-plain'])(
+    'says of the classifier %s which labels an export takes along',
+    async (name) => {
+      rmSync(folder, { recursive: true })
+      cpSync(join(checkpoints, '../classifiers', name), folder, { recursive: true })
+      const { code, encoder, classifier } = await inspectJson()
+      const manifest = await exported()
+      expect(code).toBe(0)
+      expect(encoder).toMatchObject({ dimension: manifest.dimension, pooling: manifest.pooling })
+      const { source, labels, multiLabel } = manifest.classifier
+      expect(classifier).toEqual({ source, labels, multiLabel })
+      expect((await inspect()).stdout).toContain(`${labels.length} labels: ${labels[0]}`)
+      const headless = await inspectJson('--headless', '--pooling', 'mean')
+      expect(headless).toMatchObject({ code: 0, classifier: null, encoder: { pooling: 'mean' } })
+      edit('config.json', { id2label: { 0: 'one', 1: 'two', 2: 'three', 3: 'four', 4: 'five' } })
+      expect(await inspectJson()).toMatchObject({ code: 2, encoder: null })
+      expect(await exported()).toBeNull()
+    },
+  )
+
   it('says of an image network where it is cut, and why it is refused', async () => {
     const images = fileURLToPath(new URL('infra/models/', root))
     const name = readdirSync(images).find((each) => !each.startsWith('all-')) ?? ''

@@ -6,6 +6,9 @@ import { COMMAND_LINE, toOneLine } from '../../output/report-error.ts'
 
 type FolderInspection = Awaited<ReturnType<Boot['inspectFolder']>>
 
+/** Labels shown. */
+const MAX_LABELS = 8
+
 const said = (wording: Wording): string => print(wording, COMMAND_LINE)
 
 /** What was found, for `--json`. */
@@ -26,6 +29,7 @@ export function inspectionToJson(folder: string, found: FolderInspection) {
     outputLayer: survey?.outputLayer ?? null,
     known: survey?.known ? describeKnown(survey.known) : null,
     encoder,
+    classifier: survey?.classifier ? describeClassifier(survey.classifier) : null,
     notes: notes.map(said),
     questions: questions.map(({ about, wording }) => ({ about, message: said(wording) })),
     faults: faults.map((fault) => ({
@@ -39,7 +43,8 @@ export function inspectionToJson(folder: string, found: FolderInspection) {
 export function describeInspection(folder: string, found: FolderInspection): string[] {
   const facts = [...describeFiles(found), ...describeMeaning(found)]
   const width = Math.max(...facts.map(([name]) => name.length))
-  const { encoder, notes, questions, faults } = found
+  const { survey, encoder, notes, questions, faults } = found
+  const classifier = survey?.classifier
   return [
     `${folder}: ${encoder === null ? 'not exported as it is' : 'a text encoder'}`,
     ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
@@ -47,6 +52,7 @@ export function describeInspection(folder: string, found: FolderInspection): str
     ...questions.map(({ wording }) => `open: ${toOneLine(said(wording))}`),
     ...faults.map(describeFault),
     ...(encoder === null ? [] : [describeEncoder(encoder)]),
+    ...(encoder === null || !classifier ? [] : [tellClassifier(describeClassifier(classifier))]),
   ]
 }
 
@@ -118,6 +124,23 @@ function describeEncoder({
     `export: ${name}, ${dimension} dimensions, ${maxTokens} tokens, ${pooling} pooling, ` +
     `in ${precisions.join(', ')}`
   )
+}
+
+/** The classifier that an export takes along. */
+function describeClassifier({
+  source,
+  labels,
+  activation,
+}: NonNullable<NonNullable<FolderInspection['survey']>['classifier']>) {
+  return { source, labels, multiLabel: activation === 'sigmoid' }
+}
+
+function tellClassifier(classifier: ReturnType<typeof describeClassifier>): string {
+  const { source, labels, multiLabel } = classifier
+  const several = multiLabel ? 'several labels a text' : 'one label a text'
+  const shown = labels.slice(0, MAX_LABELS).join(', ')
+  const more = labels.length > MAX_LABELS ? ', …' : ''
+  return `export: its classifier (${source}, ${several}), ${formatCount(labels.length, 'label')}: ${shown}${more}`
 }
 
 function formatParameters(count: number): string {
