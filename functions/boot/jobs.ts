@@ -12,6 +12,7 @@ export type JobParts = Pick<
   | 'exportImageEncoder'
   | 'modalityOf'
   | 'listLayers'
+  | 'inspectFolder'
   | 'fineTuning'
   | 'openBulkPlace'
 >
@@ -55,6 +56,10 @@ export function createJobParts(options: {
     async listLayers(folder) {
       const { listLayers } = await import('../../shared/exporter/image/list-layers.ts')
       return listLayers(folder)
+    },
+    async inspectFolder(folder, wanted) {
+      const { inspectFolder } = await import('../../shared/exporter/inspect-folder.ts')
+      return inspectFolder(folder, wanted)
     },
     fineTuning: {
       builtinFolder,

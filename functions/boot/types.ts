@@ -7,6 +7,7 @@ import type { LayeredNetwork } from '../../shared/encoders/layer-encoders.ts'
 import type { ExportEncoderOptions } from '../../shared/exporter/export-encoder.ts'
 import type { ExportImageEncoderOptions } from '../../shared/exporter/export-image-encoder.ts'
 import type { ListedLayers } from '../../shared/exporter/image/list-layers.ts'
+import type { FolderInspection, InspectOptions } from '../../shared/exporter/inspect-folder.ts'
 import type { SourceAnswers } from '../../shared/exporter/source/answers.ts'
 import type { OwnClassifier } from '../../shared/exporter/source/own-classifier.ts'
 import type { Config } from '../../shared/lib/config/config.ts'
@@ -73,6 +74,8 @@ export interface Boot {
   exportImageEncoder(options: Omit<ExportImageEncoderOptions, 'threads'>): Promise<EncoderManifest>
   /** The layers that an image network can be cut at, and the one that an export takes. */
   listLayers(folder: string): Promise<ListedLayers>
+  /** What the folder of a text encoder is, and what an export would make of it. */
+  inspectFolder(folder: string, options: InspectOptions): Promise<FolderInspection>
   /** What fine-tuning needs besides: weights, the worker that trains, texts for int8, and how many threads. */
   readonly fineTuning: {
     readonly builtinFolder: string

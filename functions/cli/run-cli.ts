@@ -15,6 +15,7 @@ import { addEvaluateCommand } from './commands/evaluate.ts'
 import { addExportCommand } from './commands/export/command.ts'
 import { addFineTuneCommand } from './commands/finetune/command.ts'
 import { addGcCommand } from './commands/gc.ts'
+import { addInspectCommand } from './commands/inspect/command.ts'
 import { addKeysCommand } from './commands/keys.ts'
 import { addLayersCommand } from './commands/layers.ts'
 import { addModelsCommand } from './commands/models.ts'
@@ -164,6 +165,7 @@ export function createProgram(context: CommandContext, version: string): Command
   addEmbedCommand(program, context)
   addBulkCommand(program, context)
   addExportCommand(program, context)
+  addInspectCommand(program, context)
   addLayersCommand(program, context)
   addPublishCommand(program, context)
   addModelsCommand(program, context)

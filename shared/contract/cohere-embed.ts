@@ -12,16 +12,25 @@ const partSchema = z.union([
   z.object({ type: z.literal('image_url'), image_url: z.object({ url: imageTextSchema }) }),
 ])
 
+/** What texts are for, in the words of Cohere. */
+const INPUT_TYPES = [
+  'search_query',
+  'search_document',
+  'classification',
+  'clustering',
+  'image',
+] as const
+export type CohereInputType = (typeof INPUT_TYPES)[number]
+
 /** Body of `POST /v2/embed`, the shape of Cohere: one of `texts`, `images` and `inputs`. Unknown keys are ignored. */
 export const cohereEmbedRequestSchema = z
   .object({
     model: modelAddressSchema.nullish(),
     input_type: z
-      .string()
-      .max(40)
+      .enum(INPUT_TYPES)
       .nullish()
       .describe(
-        'Taken, and of no effect: for encoders with prompts, the form of text-embeddings-inference has `prompt_name`.',
+        'The side of a search that the texts are on. Where the encoder has a prompt for it, the texts get it: `query` for search_query; `document`, `passage` or `corpus` for search_document; `classification`; `clustering`. Else they get the default prompt, if there is one.',
       ),
     texts: listOf(textSchema).nullish(),
     images: listOf(imageTextSchema)

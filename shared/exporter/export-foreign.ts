@@ -1,7 +1,9 @@
 import { basename, join, relative } from 'node:path'
+import { EspalierError } from '../lib/errors.ts'
 import type { Progress } from '../lib/logger.ts'
 import type { Precision, TextEncoderManifest } from '../lib/manifests/encoder-manifest.ts'
 import { computeFingerprint } from './artifact/fingerprint.ts'
+import { addFloat16, type PrecisionOptions } from './foreign-precisions.ts'
 import { assertSettled, howToSay, type Question, type SourceAnswers } from './source/answers.ts'
 import type { GraphNetwork } from './source/find-network.ts'
 import { sha256 } from './source/model-file.ts'
@@ -10,13 +12,14 @@ import type { SourceFolder } from './source/source-folder.ts'
 import { askPooling } from './source/survey.ts'
 import { loadDense } from './source/weights.ts'
 import { type ForeignGraph, isDynamic, readForeignGraph } from './text/foreign-graph.ts'
-import { addForeignPooling, copyForeign } from './text/import-foreign.ts'
+import { addForeignPooling, type CopiedModel, copyForeign } from './text/import-foreign.ts'
 import { familyOf, finishManifest } from './text-manifest.ts'
 
 /** Marks in the fingerprint what runs one text at a time. */
 const DYNAMIC_SCHEME = 'dynamic, a text at a time'
 
-type ForeignOptions = SourceAnswers & { readonly onProgress?: Progress | undefined }
+type ForeignOptions = SourceAnswers &
+  PrecisionOptions & { readonly onProgress?: Progress | undefined }
 
 /**
  * Copies somebody's graph into an artifact and puts pooling behind it.
@@ -30,13 +33,11 @@ export async function exportForeign(
   target: string,
 ): Promise<TextEncoderManifest> {
   const { folder, sentence } = source
-  assertSettled(folder, options.door, askDynamic(folder, network, options))
   options.onProgress?.('copying graph', 0, 1)
-  const copied = await copyForeign(folder, network.path, target, network.scan)
-  const hints = { pooling: options.pooling, answerWidths: answerWidths(source.outputLayer) }
-  const tried = await readForeignGraph(join(target, copied.file), network.scan, hints)
-  const { graph } = tried
-  assertSettled(folder, options.door, askOutputs(source, tried, options))
+  const { tried, questions } = await tryForeign(source, network, options, target)
+  assertSettled(folder, options.door, questions)
+  if (tried === null) throw new EspalierError('internal', 'a graph that was not tried')
+  const { graph, copied } = tried
   const isOwnVector = graph.gives === 'vectors' && !graph.isFirstChoice
   const dense = sentence.dense && !isOwnVector ? await loadDense(sentence.dense) : null
   const pooling = graph.gives === 'states' ? sentence.pooling : null
@@ -52,7 +53,7 @@ export async function exportForeign(
   const precision = precisionOf(network, graph)
   const quantization = graph.isDynamic ? { scheme: DYNAMIC_SCHEME, calibration: '' } : null
   const isNew = graph.isDynamic || graph.shape !== null || graph.type === 'float16'
-  return finishManifest(source, target, {
+  const draft = await finishManifest(source, target, {
     architecture: 'onnx',
     schema: isNew ? 2 : 1,
     dimension: foreign.dimension,
@@ -67,10 +68,37 @@ export async function exportForeign(
     quantization: null,
     files: foreign.files,
   })
+  return addFloat16(target, draft, options)
+}
+
+/** A graph that was copied and run once. */
+export interface TriedGraph {
+  readonly copied: CopiedModel
+  readonly graph: ForeignGraph
+}
+
+/**
+ * Copies somebody's graph into a folder and runs it once.
+ * @returns null for a graph that is not to be run as it is, and what is to be asked
+ * @throws EspalierError `unsupported_model`, `invalid_model_file`
+ */
+export async function tryForeign(
+  source: SourceFolder,
+  network: GraphNetwork,
+  options: SourceAnswers,
+  target: string,
+): Promise<{ readonly tried: TriedGraph | null; readonly questions: readonly Question[] }> {
+  const { folder, outputLayer } = source
+  const dynamic = askDynamic(folder, network, options)
+  if (dynamic.length > 0) return { tried: null, questions: dynamic }
+  const copied = await copyForeign(folder, network.path, target, network.scan)
+  const hints = { pooling: options.pooling, answerWidths: answerWidths(outputLayer) }
+  const { graph, answers } = await readForeignGraph(join(target, copied.file), network.scan, hints)
+  return { tried: { copied, graph }, questions: askOutputs(source, { graph, answers }, options) }
 }
 
 /** Graphs that were exported before are named as they were then; what runs a text at a time is new. */
-function precisionOf({ isUsual }: GraphNetwork, graph: ForeignGraph): Precision {
+export function precisionOf({ isUsual }: GraphNetwork, graph: ForeignGraph): Precision {
   const isOld = isUsual && graph.type === 'float32' && !graph.isDynamic
   return isOld ? 'float32' : graph.precision
 }

@@ -19,6 +19,8 @@ export interface ModelScan {
   readonly dataFiles: ReadonlySet<string>
   /** Whether most of its weights, by number, are float16. */
   readonly isHalf: boolean
+  /** Numbers of its weights: of all tensors but scalars, indices and sizes. */
+  readonly parameters: number
 }
 
 /** Control flow in control flow: far beyond what exporters write. */
@@ -31,7 +33,11 @@ interface Found {
   readonly initializers: Set<string>
   half: number
   float: number
+  parameters: number
 }
+
+/** Types of indices and sizes. */
+const INDICES: readonly number[] = [ELEMENT_TYPES.int64, ELEMENT_TYPES.int32, ELEMENT_TYPES.bool]
 
 /**
  * Reads what a model is made of without its weights, also of models that `parseModel` refuses.
@@ -44,6 +50,7 @@ export function scanModel(bytes: Uint8Array): ModelScan {
     initializers: new Set(),
     half: 0,
     float: 0,
+    parameters: 0,
   }
   const inputs: ScannedValue[] = []
   const outputs: ScannedValue[] = []
@@ -53,10 +60,10 @@ export function scanModel(bytes: Uint8Array): ModelScan {
     else if (field === 25) scanFunction(reader.message('a function'), found)
     else reader.skip()
   }
-  const { operators, dataFiles, initializers, half, float } = found
+  const { operators, dataFiles, initializers, half, float, parameters } = found
   // Files of the first years list their weights as inputs as well.
   const own = inputs.filter(({ name }) => !initializers.has(name))
-  return { operators, inputs: own, outputs, dataFiles, isHalf: half > float }
+  return { operators, inputs: own, outputs, dataFiles, isHalf: half > float, parameters }
 }
 
 function scanGraph(
@@ -113,6 +120,7 @@ function scanTensor(reader: ProtobufReader, found: Found): void {
   }
   if (type === ELEMENT_TYPES.float16) found.half += count
   if (type === ELEMENT_TYPES.float32) found.float += count
+  if (count > 1 && !INDICES.includes(type)) found.parameters += count
   if (isExternal) for (const location of locations) found.dataFiles.add(location)
 }
 

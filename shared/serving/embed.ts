@@ -28,6 +28,8 @@ export interface EmbedInput {
   readonly truncationDirection?: 'left' | 'right' | undefined
   readonly normalize?: boolean | undefined
   readonly promptName?: string | undefined
+  /** Names of prompts of which the first that the encoder has is taken, else its default one. */
+  readonly likelyPrompts?: readonly string[] | undefined
   readonly dimensions?: number | undefined
   readonly expectedFingerprint?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -59,7 +61,7 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
       truncate: request.truncate ?? true,
       truncationDirection: request.truncationDirection ?? 'right',
       normalize: request.normalize ?? true,
-      prompt: findPrompt(encoder.info, request.promptName),
+      prompt: findPrompt(encoder.info, choosePrompt(encoder.info, request)),
       signal: request.signal,
       timeoutMs: request.timeoutMs,
       caller: request.caller,
@@ -69,6 +71,11 @@ export async function embed(deps: EmbedDeps, request: EmbedInput): Promise<Embed
   } finally {
     release()
   }
+}
+
+function choosePrompt(info: EncoderInfo, request: EmbedInput): string | undefined {
+  const { promptName, likelyPrompts = [] } = request
+  return promptName ?? likelyPrompts.find((name) => Object.hasOwn(info.prompts, name))
 }
 
 /** Encodes, and names the input at fault as the caller does. */

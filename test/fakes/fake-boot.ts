@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Boot, OpenOptions } from '../../functions/boot/types.ts'
 import { openSecret } from '../../shared/aws/open-secret.ts'
 import { openBulkPlace } from '../../shared/bulk/open-place.ts'
+import { inspectFolder } from '../../shared/exporter/inspect-folder.ts'
 import { parseConfig } from '../../shared/lib/config/config.ts'
 import { EspalierError } from '../../shared/lib/errors.ts'
 import { silentLogger } from '../../shared/lib/logger.ts'
@@ -103,6 +104,7 @@ export function createFakeBoot({
     async listLayers() {
       throw new EspalierError('unsupported_model', 'no images here')
     },
+    inspectFolder,
     async openNetwork(encoder) {
       throw new EspalierError('unsupported_model', `${encoder} has no layers`)
     },

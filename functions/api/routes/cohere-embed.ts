@@ -1,6 +1,7 @@
 import {
   type CohereEmbedRequest,
   type CohereEmbedResponse,
+  type CohereInputType,
   cohereEmbedRequestSchema,
   cohereEmbedResponseSchema,
 } from '../../../shared/contract/cohere-embed.ts'
@@ -11,6 +12,15 @@ import { parseBody } from '../requests/parse-body.ts'
 import { answerJson, recordUsage } from '../responses/answer.ts'
 import { toBase64, vectorsToJson } from '../responses/vector-json.ts'
 import type { Route } from '../types.ts'
+
+/** Prompts by what texts are for, as `encode_query` and `encode_document` of sentence-transformers look for them. */
+const PROMPTS: Readonly<Record<CohereInputType, readonly string[]>> = {
+  search_query: ['query'],
+  search_document: ['document', 'passage', 'corpus'],
+  classification: ['classification'],
+  clustering: ['clustering'],
+  image: [],
+}
 
 /** `POST /v2/embed`, in the shape of Cohere: texts or images. */
 export const cohereEmbedRoute: Route = {
@@ -35,6 +45,7 @@ export const cohereEmbedRoute: Route = {
       truncate: body.truncate !== 'NONE',
       truncationDirection: body.truncate === 'START' ? 'left' : 'right',
       dimensions: body.output_dimension ?? undefined,
+      likelyPrompts: body.input_type ? PROMPTS[body.input_type] : undefined,
       ...readDeadline(c, deps.clock),
     })
     const { model, tokens } = recordUsage(c, [result])

@@ -83,7 +83,7 @@ export async function readForeignGraph(
       type: chosen[1].data instanceof Float32Array ? 'float32' : 'float16',
       isFirstChoice: before?.[0] === chosen[0],
       shape,
-      precision: precisionOf(scan),
+      precision: precisionOfScan(scan),
       isDynamic: isDynamic(scan),
     }
     return { graph, answers }
@@ -103,7 +103,8 @@ function isFloat(data: NamedTensor['data']): boolean {
   return data instanceof Float32Array || data instanceof Uint16Array
 }
 
-function precisionOf(scan: ModelScan): Precision {
+/** What the products of a graph are computed in, as its operators and weights say. */
+export function precisionOfScan(scan: ModelScan): Precision {
   if (QUANTISED.some((name) => scan.operators.has(name))) return 'int8'
   return scan.isHalf ? 'float16' : 'float32'
 }

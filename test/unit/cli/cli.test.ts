@@ -19,6 +19,7 @@ const VERBS = [
   'predict',
   'embed',
   'export',
+  'inspect',
   'layers',
   'publish',
   'models',
