@@ -48,12 +48,14 @@ export interface EncoderWeights {
 
 /**
  * Loads the weights that a graph needs and nothing else.
+ * @param rows of the table of word vectors, where not all stay: `config.vocabulary` of them
  * @throws EspalierError `invalid_model_file` for missing tensors and wrong shapes
  */
 export async function loadWeights(
   folder: string,
   config: TransformerConfig,
   denseConfig: DenseConfig | null,
+  rows: readonly number[] | null = null,
 ): Promise<EncoderWeights> {
   const hash = createHash('sha256')
   const file = await openWeights(folder)
@@ -67,7 +69,10 @@ export async function loadWeights(
     }
     const reader = new TensorReader(file, prefix, hash)
     const layout = ARCHITECTURES[config.architecture].tensors
-    const words = await reader.tensor(WORD_TABLE, [config.vocabulary, config.hidden])
+    const words =
+      rows === null
+        ? await reader.tensor(WORD_TABLE, [config.vocabulary, config.hidden])
+        : await reader.rows(WORD_TABLE, rows, config.hidden)
     const positions = await readPositions(reader, config, layout.types)
     const embeddingNorm = await reader.norm('embeddings.LayerNorm', config.hidden)
     const layers: LayerWeights[] = []
