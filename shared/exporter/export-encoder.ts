@@ -24,6 +24,7 @@ import { writeOwnHead } from './own-head.ts'
 import { checkRegexes } from './regexes/check-regexes.ts'
 import type { SourceAnswers } from './source/answers.ts'
 import { readJsonFile } from './source/json-file.ts'
+import { keepTokens, type PrunedSource } from './source/keep-tokens.ts'
 import { type FileEntry, sha256, writeHashedFile, writeModel } from './source/model-file.ts'
 import type { Pooling } from './source/source-config.ts'
 import { poolingOf, readSourceFolder, type SourceFolder } from './source/source-folder.ts'
@@ -43,6 +44,8 @@ export interface ExportEncoderOptions extends SourceAnswers {
   /** The artifact folder to make; it appears whole or not at all. */
   readonly output: string
   readonly name?: string | undefined
+  /** A file of tokens, one a line: the rest of the vocabulary is left out. */
+  readonly keepTokens?: string | undefined
   readonly precisions: readonly Precision[]
   /** The caller's own texts for int8, one a line; they win over ranges that the folder brings. */
   readonly calibration?: string | undefined
@@ -71,7 +74,8 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
   if (options.precisions.length === 0) {
     throw new EspalierError('invalid_request', 'no precision to export')
   }
-  const source = await readSourceFolder(folder, options)
+  const pruned = await keepTokens(await readSourceFolder(folder, options), options.keepTokens)
+  const { source } = pruned
   for (const note of source.notes) options.onNote?.(note)
   if (options.allowRegex !== true) await checkRegexes(source, true, signal)
   let manifest: TextEncoderManifest | undefined
@@ -79,11 +83,12 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
     const draft =
       source.network.kind === 'onnx'
         ? await exportForeign(source, source.network, options, target)
-        : await exportWeights(source, options, target)
+        : await exportWeights(pruned, options, target)
     if (source.classifier) await writeOwnHead(source, source.classifier, draft.family, target)
     signal?.throwIfAborted()
     onProgress?.('checking', 0, 1)
-    const golden = await readGolden(folder)
+    // Those of the folder are of the whole vocabulary.
+    const golden = pruned.rows === null ? await readGolden(folder) : null
     const proven = golden ? { ...draft, golden } : await measureGolden(target, draft)
     await writeHashedFile(join(target, ENCODER_MANIFEST_FILE), [
       new TextEncoder().encode(`${JSON.stringify(proven, null, 1)}\n`),
@@ -96,7 +101,7 @@ export async function exportEncoder(options: ExportEncoderOptions): Promise<Text
 }
 
 async function exportWeights(
-  source: SourceFolder,
+  { source, rows, vocabulary }: PrunedSource,
   options: ExportEncoderOptions,
   target: string,
 ): Promise<TextEncoderManifest> {
@@ -104,7 +109,7 @@ async function exportWeights(
   const { config } = source.network
   const { onProgress, signal, precisions } = options
   onProgress?.('reading weights', 0, 1)
-  const weights = await loadWeights(source.folder, config, source.sentence.dense)
+  const weights = await loadWeights(source.folder, config, source.sentence.dense, rows)
   onProgress?.('reading weights', 1, 1)
   const { architecture, heads, activation, layerNormEpsilon } = config
   const pooling = poolingOf(source)
@@ -149,6 +154,7 @@ async function exportWeights(
   }
   return finishManifest(source, target, {
     architecture,
+    vocabulary,
     pooling,
     dimension: weights.dense?.outputs ?? config.hidden,
     family,

@@ -14,6 +14,8 @@ export interface NetworkPart {
   readonly pooling: TextEncoderManifest['pooling']
   /** Where an earlier release would run the graphs otherwise than they are meant. @default 1 */
   readonly schema?: TextEncoderManifest['schema']
+  /** Tokens that stay and that there were, where some were left out. */
+  readonly vocabulary?: NonNullable<TextEncoderManifest['vocabulary']> | null
   readonly family: string
   readonly graphs: TextEncoderManifest['graphs']
   readonly quantization: TextEncoderManifest['quantization']
@@ -41,6 +43,7 @@ export async function finishManifest(
     prompts: { ...sentence.prompts },
     defaultPrompt: sentence.defaultPrompt,
     padId: source.padId,
+    ...(part.vocabulary && { vocabulary: part.vocabulary }),
     family: part.family,
     tokenizer: TOKENIZER_FILE,
     graphs: part.graphs,

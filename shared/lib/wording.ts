@@ -20,6 +20,7 @@ export const OPTIONS = [
   'head-learning-rate',
   'headless',
   'image-column',
+  'keep-tokens',
   'kind',
   'label-column',
   'label-columns',

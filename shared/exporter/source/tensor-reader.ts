@@ -25,9 +25,30 @@ export class TensorReader {
       )
     }
     const values = await this.#file.read(this.#prefix + name)
+    this.#fold(name, shape, values)
+    return values
+  }
+
+  /** Some rows of a table, as if it had no others. @throws EspalierError `invalid_model_file` */
+  async rows(name: string, rows: readonly number[], width: number): Promise<Float32Array> {
+    const actual = this.#file.shape(this.#prefix + name)
+    const last = rows.at(-1) ?? 0
+    if (actual?.length !== 2 || actual[1] !== width || last >= (actual[0] ?? 0)) {
+      const message = `tensor ${this.#prefix}${name} is [${actual?.join(', ')}]; rows of ${width} up to ${last} are needed`
+      throw new EspalierError('invalid_model_file', message)
+    }
+    const table = await this.#file.read(this.#prefix + name)
+    const values = new Float32Array(rows.length * width)
+    for (const [to, from] of rows.entries()) {
+      values.set(table.subarray(from * width, (from + 1) * width), to * width)
+    }
+    this.#fold(name, [rows.length, width], values)
+    return values
+  }
+
+  #fold(name: string, shape: readonly number[], values: Float32Array): void {
     this.#hash.update(`${name}[${shape.join()}]`)
     this.#hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-    return values
   }
 
   /** Row 0 of a table, whatever its height: single texts have type 0 throughout. */

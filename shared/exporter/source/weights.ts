@@ -57,12 +57,14 @@ export interface EncoderWeights {
 
 /**
  * Loads the weights that a graph needs and nothing else.
+ * @param rows of the table of word vectors, where not all stay: `config.vocabulary` of them
  * @throws EspalierError `invalid_model_file` for missing tensors and wrong shapes
  */
 export async function loadWeights(
   folder: string,
   config: TransformerConfig,
   denseConfig: DenseConfig | null,
+  rows: readonly number[] | null = null,
 ): Promise<EncoderWeights> {
   const hash = createHash('sha256')
   const file = await openWeights(folder)
@@ -78,7 +80,11 @@ export async function loadWeights(
     }
     const { hidden } = config
     const reader = new TensorReader(file, prefix, hash)
-    const words = await reader.tensor(`${layout.words}.weight`, [config.vocabulary, hidden])
+    const table = `${layout.words}.weight`
+    const words =
+      rows === null
+        ? await reader.tensor(table, [config.vocabulary, hidden])
+        : await reader.rows(table, rows, hidden)
     const positions = await readPositions(reader, config, architecture)
     const hasBias = config.biases?.norm ?? true
     const embeddingNorm = await reader.norm(layout.embeddingNorm, hidden, hasBias)

@@ -83,6 +83,8 @@ const textManifestSchema = z.object({
   prompts: z.record(z.string(), z.string()),
   defaultPrompt: z.string().nullable(),
   padId: z.int().min(0),
+  /** Where tokens were left out: how many stay, special ones included, of how many. */
+  vocabulary: z.object({ tokens: z.int().min(1), of: z.int().min(1) }).optional(),
   tokenizer: fileName,
   golden: z.array(z.object({ text: z.string(), vectors: goldenVectors })),
 })

@@ -23,6 +23,7 @@ export interface ExportOptions extends PublicationFlags {
   readonly prompt?: Readonly<Record<string, string>>
   readonly headless?: boolean
   readonly onnx?: string
+  readonly keepTokens?: string
   readonly allowRegex?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
@@ -81,6 +82,11 @@ export function addExportOptions(command: Command): Command {
     .option(
       '--onnx <file>',
       'text: ONNX file of the folder to take; default: model.safetensors, else onnx/model.onnx',
+    )
+    .option(
+      '--keep-tokens <file>',
+      'text: tokens that stay in the vocabulary, one a line as it spells them, beside special tokens and single ' +
+        'characters; default: all',
     )
     .option(
       '--allow-regex',

@@ -85,7 +85,7 @@ async function runExport(
   { report: onProgress, note }: ProgressDisplay,
 ): Promise<EncoderManifest> {
   const { name, modality, layer, calibration, allowRegex, precision } = options
-  const { pooling, maxTokens, prompt: prompts, headless, onnx } = options
+  const { pooling, maxTokens, prompt: prompts, headless, onnx, keepTokens } = options
   const common = { folder, output, name, onProgress, signal }
   if (modality === 'text') {
     if (layer !== undefined) throw forOthers('--layer', 'image')
@@ -99,6 +99,7 @@ async function runExport(
       headless,
       classifier: isTaken,
       onnx,
+      keepTokens,
       allowRegex,
       precisions,
       onNote: (wording) => note(`note: ${print(wording, COMMAND_LINE)}`),
@@ -110,6 +111,7 @@ async function runExport(
     prompt: prompts,
     headless,
     onnx,
+    'keep-tokens': keepTokens,
     'allow-regex': allowRegex,
   }
   const misplaced = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
