@@ -1,6 +1,12 @@
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
 import { EspalierError } from '../../lib/errors.ts'
 import { correctSteps } from './reference-steps.ts'
+import {
+  fillUnigram,
+  readUnigramPieces,
+  type UnigramModel,
+  type UnigramPieces,
+} from './unigram-vocabulary.ts'
 
 const MAX_TOKEN_ID = 10_000_000
 const MAX_ADDED_TOKENS = 100_000
@@ -133,9 +139,12 @@ function isTokenId(value: unknown): value is number {
 export function createLibrary(config: TokenizerJson, source: string): Library {
   try {
     const { wordPieces, ...file } = config
-    const settings = { ...file, truncation: null, padding: null }
+    const unigram = readUnigramPieces(file.model)
+    const model = unigram ? withoutPieces(file.model, unigram) : file.model
+    const settings = { ...file, model, truncation: null, padding: null }
     const library: Library = new LibraryTokenizer(settings, {})
     if (wordPieces) fillVocabulary(library, wordPieces)
+    if (unigram) fillLibrary(library, unigram)
     correctSteps(library, config, source)
     return library
   } catch (cause) {
@@ -153,6 +162,19 @@ export function createLibrary(config: TokenizerJson, source: string): Library {
 function fillVocabulary(library: Library, wordPieces: Map<string, number>): void {
   for (const [piece, id] of library.model.tokens_to_ids) wordPieces.set(piece, id)
   library.model.tokens_to_ids = wordPieces
+}
+
+/** A model of the unknown piece alone, for the library to start from. */
+function withoutPieces(model: Json, { pieces, unknown }: UnigramPieces): Json {
+  return { ...model, vocab: [pieces[unknown]], unk_id: 0 }
+}
+
+/** The unknown piece had another id so far. */
+function fillLibrary(library: Library, unigram: UnigramPieces): void {
+  const [unknown] = unigram.pieces[unigram.unknown] as readonly [string, number]
+  const ids = library.model.tokens_to_ids
+  if (ids.get(unknown) === 0) ids.delete(unknown)
+  fillUnigram(library.model as UnigramModel, unigram)
 }
 
 function pick(object: Json, key: unknown): Json {
