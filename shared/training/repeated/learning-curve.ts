@@ -41,7 +41,10 @@ export interface LearningCurve {
 
 /** Rows with their vectors and texts; null for images. */
 export interface CurveRows {
-  readonly set: Pick<TrainingSet, 'embeddings' | 'dimension' | 'targets' | 'labelSets' | 'labels'>
+  readonly set: Pick<
+    TrainingSet,
+    'embeddings' | 'dimension' | 'targets' | 'labelSets' | 'labels' | 'together'
+  >
   readonly texts: readonly string[] | null
 }
 
@@ -145,7 +148,7 @@ function wholeOf({ set }: CurveRows, test: CurveRows): Trial {
 }
 
 function holdOut({ set, texts }: CurveRows, groups: Int32Array, seed: number): Trial[] {
-  const assigned = assignFolds(groups, FOLDS, createRandom(seed))
+  const assigned = assignFolds(groups, FOLDS, createRandom(seed), set.together)
   const truth = labelsOf(set)
   const trials: Trial[] = []
   for (let fold = 0; fold < FOLDS; fold++) {

@@ -136,6 +136,19 @@ describe('--group-column', () => {
     })
   })
 
+  it('keeps a group in one fold of the learning curve where nothing is held out', async () => {
+    const data = await file('curve.csv', ['text,label,thread', ...grouped])
+    const rule = ['--near-duplicates', 'ignore', '--test-fraction', '0'] as const
+    const best = ({ report }: Awaited<ReturnType<typeof train>>): number =>
+      Math.max(
+        ...report.learningCurve.points.map(
+          ({ tfIdf }: { tfIdf: { accuracy: number } }) => tfIdf.accuracy,
+        ),
+      )
+    expect(best(await train(data, ...rule))).toBeGreaterThan(0.7)
+    expect(best(await train(data, ...rule, '--group-column', 'thread'))).toBeLessThan(0.5)
+  })
+
   it('says what is odd about groups', async () => {
     const [first, second, ...rest] = grouped
     const odd = [
