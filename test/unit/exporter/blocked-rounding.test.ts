@@ -45,7 +45,10 @@ describe('roundInBlocks', () => {
       const covariance = makeCovariance(size, samples, size)
       const random = createRandom(outputs)
       const inputs = size + 5
-      const values = Float64Array.from({ length: inputs * outputs }, () => (random.next() - 0.5) * 140)
+      const values = Float64Array.from(
+        { length: inputs * outputs },
+        () => (random.next() - 0.5) * 140,
+      )
       values[3] = 0.5
       values[4] = -0.5
       const target = { values, inputs, outputs, limit: LIMIT }
