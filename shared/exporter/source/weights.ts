@@ -78,7 +78,7 @@ export async function loadWeights(
     }
     const { hidden } = config
     const reader = new TensorReader(file, prefix, hash)
-    const words = await reader.tensor(`${layout.words}.weight`, [config.vocabulary, hidden])
+    const words = await readWords(reader, config, architecture)
     const positions = await readPositions(reader, config, architecture)
     const hasBias = config.biases?.norm ?? true
     const embeddingNorm = await reader.norm(layout.embeddingNorm, hidden, hasBias)
@@ -96,6 +96,18 @@ export async function loadWeights(
   } finally {
     await file.close()
   }
+}
+
+/** Word vectors; without a table of positions the type row of single texts is added to them. */
+async function readWords(
+  reader: TensorReader,
+  { vocabulary, hidden }: TransformerConfig,
+  { tensors }: Architecture,
+): Promise<Float32Array> {
+  const words = await reader.tensor(`${tensors.words}.weight`, [vocabulary, hidden])
+  if (tensors.positions !== null || tensors.types === null) return words
+  const types = await reader.firstRow(`${tensors.types}.weight`, hidden)
+  return words.map((value, i) => value + (types[i % hidden] as number))
 }
 
 async function readPositions(
