@@ -10,6 +10,7 @@ import type {
   ReportLearningCurve,
   ReportOutOfFold,
   ReportRepeated,
+  ReportSplit,
   ReportSureAnswers,
 } from './figure-types.ts'
 
@@ -60,31 +61,6 @@ export interface TrainingReport {
   readonly adapted?: boolean | undefined
   /** Set where the encoder itself was trained too. */
   readonly fineTuning?: ReportFineTuning | undefined
-}
-
-/** How test rows were held out: a seeded stratified share, the latest, or a file of their own. */
-export interface ReportSplit {
-  /** `grouped`: whole groups of rows are held out, of a column or of near-duplicates. `time`: the latest rows are. */
-  readonly kind: 'stratified' | 'grouped' | 'time' | 'file' | 'none'
-  /** The test file's name where there is one. */
-  readonly source: string | null
-  readonly trainRows: number
-  readonly testRows: number
-  /** Set where the latest rows are held out. */
-  readonly periods?: ReportPeriods | undefined
-}
-
-/** From when rows are, by a column of times: dates in ISO 8601, numbers as they are. */
-export interface ReportPeriods {
-  readonly column: string
-  /** What the cells are; Unix times are told as dates. */
-  readonly kind: 'date' | 'seconds' | 'milliseconds' | 'number'
-  /** Training rows are strictly earlier. */
-  readonly cut: string
-  readonly train: { readonly from: string; readonly to: string }
-  readonly test: { readonly from: string; readonly to: string }
-  /** Test rows before the cut, which stay together with later ones. */
-  readonly testRowsBeforeCut: number
 }
 
 export interface ReportEncoder {

@@ -36,9 +36,30 @@ def modernbert(vocabulary):
     return t.ModernBertModel(config)
 
 
+def nomic_bert(vocabulary):
+    config = t.NomicBertConfig(vocab_size=vocabulary, layer_norm_eps=1e-12, **SIZES, **IDS)
+    return t.NomicBertModel(config, add_pooling_layer=False)
+
+
+# What transformers renames as it saves, as patterns of names; parts that it stacks are joined in this order.
+RENAMED = {
+    "nomic_bert": [
+        (r"^layers", "encoder.layers"),
+        (r"embeddings\.LayerNorm", "emb_ln"),
+        (r"self_attn\.o_proj", "attn.out_proj"),
+        (r"self_attn\.[qkv]_proj", "attn.Wqkv"),
+        (r"up_proj", "fc11"),
+        (r"gate_proj", "fc12"),
+        (r"down_proj", "fc2"),
+        (r"post_attention_layernorm", "norm1"),
+        (r"post_mlp_layernorm", "norm2"),
+    ],
+}
+
 MODELS = {
     "xlm-roberta": (roberta(t.XLMRobertaConfig, t.XLMRobertaModel), "cls", 0.25, None),
     "camembert": (roberta(t.CamembertConfig, t.CamembertModel), "mean", 0.25, None),
     "mpnet": (mpnet, "mean", 0.25, None),
     "modernbert": (modernbert, "mean", 0.15, None),
+    "nomic_bert": (nomic_bert, "mean", 0.25, None),
 }

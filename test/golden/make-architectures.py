@@ -12,6 +12,7 @@ architecture_models.py has an implementation from the papers and the published c
 import copy
 import json
 import math
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import transformers
-from architecture_models import MODELS
+from architecture_models import MODELS, RENAMED
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 ROOT = Path(__file__).parent / "architectures"
@@ -124,7 +125,13 @@ def compute_gradients(model, ids: list[list[int]], pooling: str, pad: int) -> di
     scores = scale * embeddings @ weight.T + pseudo_random(CLASSES, 0.2).double()
     loss = F.cross_entropy(scores, torch.arange(len(rows)) % CLASSES)
     loss.backward()
-    named = {n: digest(p.grad) for n, p in model.named_parameters() if p.grad is not None}
+    stored: dict[str, list[torch.Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        for pattern, text in RENAMED.get(model.config.model_type, []):
+            name = re.sub(pattern, text, name)
+        if parameter.grad is not None:
+            stored.setdefault(name, []).append(parameter.grad)
+    named = {name: digest(torch.cat(parts)) for name, parts in stored.items()}
     return {"rows": rows, "loss": number(loss.item()), "tensors": named}
 
 

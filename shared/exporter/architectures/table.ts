@@ -4,6 +4,7 @@ import { bert } from './bert.ts'
 import { distilbert } from './distilbert.ts'
 import { modernbert } from './modernbert.ts'
 import { mpnet } from './mpnet.ts'
+import { nomicBert } from './nomic-bert.ts'
 import { roberta } from './roberta.ts'
 
 /** The architectures whose weights are read, by the `model_type` of their `config.json`. */
@@ -13,6 +14,7 @@ export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   roberta,
   mpnet,
   modernbert,
+  nomic_bert: nomicBert,
 }
 
 /** What else a `model_type` says of the same network: names, shapes and arithmetic are those of the other. */

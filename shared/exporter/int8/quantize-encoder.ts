@@ -1,4 +1,3 @@
-import type { Block } from '../architectures/architecture.ts'
 import type { EncoderWeights, LayerWeights, Linear } from '../source/weights.ts'
 import type { SiteKind } from '../text/dialect.ts'
 import { blockOf } from '../text/layer-graph.ts'
@@ -70,7 +69,7 @@ export interface LayerPlan {
 /** Splits channels behind the activation and lays a grid over the input of each linear layer. */
 export function planLayer(
   original: LayerWeights,
-  feedForward: Block['feedForward'],
+  feedForward: ReturnType<typeof blockOf>['feedForward'],
   rangesOf: (kind: SiteKind) => Ranges,
 ): LayerPlan {
   const inner = rangesOf('ffnOut')

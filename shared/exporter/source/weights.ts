@@ -80,11 +80,7 @@ export async function loadWeights(
     }
     const { hidden } = config
     const reader = new TensorReader(file, prefix, hash)
-    const table = `${layout.words}.weight`
-    const words =
-      rows === null
-        ? await reader.tensor(table, [config.vocabulary, hidden])
-        : await reader.rows(table, rows, hidden)
+    const words = await readWords(reader, config, architecture, rows)
     const positions = await readPositions(reader, config, architecture)
     const hasBias = config.biases?.norm ?? true
     const embeddingNorm = await reader.norm(layout.embeddingNorm, hidden, hasBias)
@@ -102,6 +98,23 @@ export async function loadWeights(
   } finally {
     await file.close()
   }
+}
+
+/** Word vectors; without a table of positions the type row of single texts is added to them. */
+async function readWords(
+  reader: TensorReader,
+  { vocabulary, hidden }: TransformerConfig,
+  { tensors }: Architecture,
+  rows: readonly number[] | null,
+): Promise<Float32Array> {
+  const table = `${tensors.words}.weight`
+  const words =
+    rows === null
+      ? await reader.tensor(table, [vocabulary, hidden])
+      : await reader.rows(table, rows, hidden)
+  if (tensors.positions !== null || tensors.types === null) return words
+  const types = await reader.firstRow(`${tensors.types}.weight`, hidden)
+  return words.map((value, i) => value + (types[i % hidden] as number))
 }
 
 async function readPositions(

@@ -7,7 +7,7 @@ import type { DataSource } from '../../dataset/types.ts'
 import { EspalierError } from '../../lib/errors.ts'
 import { quote } from '../../lib/text/text.ts'
 import { option, say } from '../../lib/wording.ts'
-import type { ReportPeriods } from '../../reports/types.ts'
+import type { ReportPeriods } from '../../reports/figure-types.ts'
 import { joinGroups, leaveOutKnownGroups } from './groups.ts'
 import { holdOut } from './hold-out.ts'
 

@@ -13,7 +13,14 @@ export const CALIBRATION_FILE = 'calibration.json'
 export const ENCODER_SCHEMAS = [1, 2] as const
 
 /** Transformers that are built from weights; the exporter's table of architectures has an entry for each. */
-export const ARCHITECTURE_NAMES = ['bert', 'distilbert', 'roberta', 'mpnet', 'modernbert'] as const
+export const ARCHITECTURE_NAMES = [
+  'bert',
+  'distilbert',
+  'roberta',
+  'mpnet',
+  'modernbert',
+  'nomic_bert',
+] as const
 export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number]
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)

@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exportEncoder } from '../../../shared/exporter/export-encoder.ts'
+import { readTransformerConfig } from '../../../shared/exporter/source/source-config.ts'
 import type { Precision } from '../../../shared/lib/manifests/encoder-manifest.ts'
 import { type NamedTensor, openSession, type Session } from '../../../shared/runtime/session.ts'
 import { loadTokenizer } from '../../../shared/runtime/text/tokenizer.ts'
@@ -111,6 +112,28 @@ describe.each(names)('architecture %s', (name) => {
       }
     },
   )
+})
+
+it('reads NomicBERT in the words of published folders as in those of transformers', async () => {
+  const folder = join(work, 'published')
+  cpSync(join(folders, 'nomic_bert'), folder, { recursive: true })
+  const published = {
+    model_type: 'nomic_bert',
+    activation_function: 'swiglu',
+    layer_norm_epsilon: 1e-12,
+    n_embd: 32,
+    n_head: 4,
+    n_inner: 48,
+    n_layer: 2,
+    n_positions: 2048,
+    pad_token_id: 1,
+    rotary_emb_base: 1000,
+    rotary_emb_fraction: 1,
+    vocab_size: 320,
+  }
+  const words = await readTransformerConfig(folder)
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(published))
+  expect(await readTransformerConfig(folder)).toEqual(words)
 })
 
 async function tokenize(folder: string, items: Expected['items']): Promise<number[][]> {

@@ -102,6 +102,15 @@ describe('configurations that no network can have', () => {
       { hidden_activation: 'swish' },
       /activation swish; supported: gelu/,
     ],
+    ['nomic_bert', 'a RoPE base of 0', { rope_parameters: null, rotary_emb_base: 0 }, /rope_theta/],
+    [
+      'nomic_bert',
+      'scaled rotary positions',
+      { rotary_scaling_factor: 2 },
+      /rotary_scaling_factor/,
+    ],
+    ['nomic_bert', 'heads that do not divide', { num_attention_heads: 5 }, /not a multiple of 5/],
+    ['nomic_bert', 'another order', { prenorm: true }, /config.json: prenorm/],
     [
       'xlm-roberta',
       'relative positions',

@@ -50,6 +50,7 @@ describe('an architecture of its own', () => {
     ['mpnet', { kind: 'all' }],
     ['modernbert', { kind: 'all' }],
     ['modernbert', { kind: 'layers', count: 1 }],
+    ['nomic_bert', { kind: 'all' }],
   ])('learns and is written as it was trained: %s, %o', async (name, trainable) => {
     const baseFolder = checkpoint(`../architectures/${name}`)
     const settings = toySettings({ trainable, epochs: 4, alpha: WHOLE })
