@@ -9,6 +9,8 @@ import type { Compute, TrainingTools } from './tools.ts'
 const FEW_TEST_ROWS = 100
 const MAX_PAIRS = 30
 const MAX_LINES = 20
+/** They are sorted: more take seconds. */
+const MOST_DECISIONS = 5_000_000
 
 type Reliability = Awaited<ReturnType<TrainingTools['evaluateHead']>>['reliability']
 
@@ -55,6 +57,32 @@ export function describeAnswers(
     })),
   }
 }
+
+/**
+ * How sure decisions are where rows have several labels. A decision is whether a row has a label; its confidence is the
+ * probability of what was decided: that of the label where it is said, else that of its absence.
+ */
+export function describeDecisions(
+  tools: TrainingTools,
+  { data, rows, columns }: OutOfFold['probabilities'],
+  { said, truth }: { readonly said: readonly Labels[]; readonly truth: readonly Labels[] },
+): ReportAnswers {
+  if (rows * columns > MOST_DECISIONS) return {}
+  const confidences = Float64Array.from(data.subarray(0, rows * columns), (p) => 1 - p)
+  const right = new Uint8Array(rows * columns).fill(1)
+  for (let row = 0; row < rows; row++) {
+    const has = new Set(truth[row])
+    for (const label of said[row]!) {
+      const at = row * columns + label
+      confidences[at] = data[at]!
+      right[at] = Number(has.delete(label))
+    }
+    for (const label of has) right[row * columns + label] = 0
+  }
+  return { riskCoverage: tools.measureRiskCoverage(confidences, right) }
+}
+
+type Labels = readonly number[]
 
 /** What the cross-validation held out, told where few rows are left to test on; null elsewhere. */
 export function describeOutOfFold(

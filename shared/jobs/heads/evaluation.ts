@@ -7,7 +7,7 @@ import type {
   ReportTest,
   ReportWorstConfusion,
 } from '../../reports/types.ts'
-import { describeAnswers, describeReliability } from './describe-answers.ts'
+import { describeAnswers, describeDecisions, describeReliability } from './describe-answers.ts'
 import type { Compute, TrainingTools } from './tools.ts'
 import { toTrainingSet } from './vectors.ts'
 
@@ -57,6 +57,8 @@ export async function evaluateOnRows(
   const { right, predicted, ece, nll, perClass, inDistribution } = measured
   const answers = Array.from(predicted, (label) => head.labels[label]!)
   const { accuracy, macroF1, microF1 } = tools.measureAnswers(measured.answers, seed)
+  const { length: columns } = head.labels
+  const shaped = { data: measured.probabilities, rows: examples.length, columns }
   return {
     correct: right,
     truth: measured.answers.truth,
@@ -83,16 +85,13 @@ export async function evaluateOnRows(
         tools,
         head,
         {
-          probabilities: {
-            data: measured.probabilities,
-            rows: examples.length,
-            columns: head.labels.length,
-          },
+          probabilities: shaped,
           truth: Int32Array.from(measured.answers.truth, (labels) => labels[0] ?? -1),
           examples,
         },
         seed,
       ),
+      ...(multiLabel && describeDecisions(tools, shaped, measured.answers)),
       confusions: multiLabel ? [] : countConfusions(head, answers, examples),
       worstConfusions: multiLabel ? [] : listWorst(answers, examples, quotes),
       ...(mistakes > 0 && {

@@ -4,7 +4,7 @@ import { tellRange } from '../figures.ts'
 import { formatCount, formatNumber, formatPercent } from '../format.ts'
 import { element } from '../markup.ts'
 import type { TrainingReport } from '../types.ts'
-import { plainSection } from './plain.ts'
+import { type PlainContent, plainSection } from './plain.ts'
 
 /** Error among the answered rows where only the surest answers are given. */
 export const riskCoverageSection = plainSection(
@@ -13,22 +13,13 @@ export const riskCoverageSection = plainSection(
     const found = findRisk(report)
     if (found === null) return null
     const { risk, rows, place } = found
+    if (report.multiLabel) return describeDecisions(risk, rows, report.labels.length)
     return {
       sentences: [
         `Error among the answered rows where only the surest are answered, on ${formatCount(rows)} ${place}. The mean error over all ` +
           `shares (AURC) is ${formatPercent(risk.area, 2)}; ${formatPercent(risk.bestArea, 2)} is the least that so many errors allow.`,
       ],
-      table: {
-        label: 'Share that can be answered at an error',
-        header: ['Error up to', 'Answered', 'Confidence from', '95 % interval of the error'],
-        rows: risk.atRisk.map(({ risk: most, coverage, confidence, low, high }) => [
-          formatPercent(most, 0),
-          confidence === null ? 'none' : formatPercent(coverage),
-          confidence === null ? '' : formatNumber(confidence),
-          confidence === null ? '' : tellRange({ low, high }),
-        ]),
-        firstNumeric: 0,
-      },
+      table: tabulate(risk),
     }
   },
   (report) => {
@@ -58,6 +49,33 @@ export const riskCoverageSection = plainSection(
 )
 
 const FIRST_SHOWN = 0.1
+
+/** With several labels a row an answer is one decision: whether the row has the label. */
+function describeDecisions(risk: ReportRiskCoverage, rows: number, labels: number): PlainContent {
+  return {
+    sentences: [
+      `Every label is decided for itself: ${formatCount(rows * labels)} decisions on ${formatCount(rows)} test rows. The confidence of a ` +
+        'decision is the probability of what was decided, the label or its absence. Error among the decisions taken where ' +
+        `only the surest are; the mean error over all shares (AURC) is ${formatPercent(risk.area, 2)}, ` +
+        `${formatPercent(risk.bestArea, 2)} is the least that so many errors allow. Most decisions are absences, so errors are few.`,
+    ],
+    table: tabulate(risk),
+  }
+}
+
+function tabulate({ atRisk }: ReportRiskCoverage): NonNullable<PlainContent['table']> {
+  return {
+    label: 'Share that can be answered at an error',
+    header: ['Error up to', 'Answered', 'Confidence from', '95 % interval of the error'],
+    rows: atRisk.map(({ risk: most, coverage, confidence, low, high }) => [
+      formatPercent(most, 0),
+      confidence === null ? 'none' : formatPercent(coverage),
+      confidence === null ? '' : formatNumber(confidence),
+      confidence === null ? '' : tellRange({ low, high }),
+    ]),
+    firstNumeric: 0,
+  }
+}
 
 function findRisk({
   test,

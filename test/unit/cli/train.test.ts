@@ -160,6 +160,20 @@ describe('train', () => {
     expect(version.metadata).toMatchObject({ multiLabel: true, labels: ['even', 'third'] })
     expect(version.lineage).toMatchObject({ testHash: expect.any(String), testFraction: null })
     expect(version.metrics).toMatchObject({ testRows: 6 })
+
+    // Two decisions a row; those that are wrong follow from the figures of each label.
+    const { boot } = createWorkshop()
+    const argv = ['train', data, '--test', test, '--name', 'intent', '--dry-run', '--json', '-q']
+    const { report } = JSON.parse((await runCommand(argv, { boot })).stdout)
+    const wrong = report.test.perClass.map(
+      (each: { support: number; recall: number; precision: number | null }) => {
+        const hits = each.support * each.recall
+        return each.support - hits + (each.precision ? hits / each.precision - hits : 0)
+      },
+    )
+    const last = report.test.riskCoverage.points.at(-1)
+    expect(last.coverage).toBe(1)
+    expect(last.risk).toBeCloseTo((wrong[0] + wrong[1]) / 12, 6)
   })
 
   it('counts what is odd about the data and goes on', async () => {

@@ -191,3 +191,11 @@ test('150 labels with all that there is make a page of some hundred kilobytes', 
   const report = reportWith({}, labels)
   expect(Buffer.byteLength(renderHtml(report))).toBeLessThan(300_000)
 })
+
+test('several labels a row are told as decisions', () => {
+  const markdown = renderMarkdown({ ...reportWith(), multiLabel: true })
+  const { labels, test: tested } = reportWith()
+  const decisions = (labels.length * tested!.rows).toLocaleString('en')
+  expect(markdown).toContain(`Every label is decided for itself: ${decisions} decisions on`)
+  checkXml(renderHtml({ ...reportWith(), multiLabel: true }))
+})
