@@ -1,5 +1,4 @@
 import { EspalierError } from '../../lib/errors.ts'
-import { parseTokenizerJson } from '../../runtime/text/tokenizer-file.ts'
 
 /** A tokenizer of fewer tokens, and which rows of the table of word vectors they keep. */
 export interface PrunedTokenizer {
@@ -12,6 +11,11 @@ export interface PrunedTokenizer {
 }
 
 type Json = Readonly<Record<string, unknown>>
+/** What is known of a tokenizer.json that has been read. */
+interface TokenizerFile extends Json {
+  readonly added_tokens?: readonly { readonly id: number; readonly content: string }[] | null
+  readonly model: Json
+}
 type Renumber = (id: unknown) => unknown
 /** The vocabulary of a model with new ids. */
 interface Vocabulary {
@@ -25,6 +29,7 @@ const CONTINUED = '##'
  * Leaves a Unigram or WordPiece tokenizer the tokens that are wanted, its added tokens and every single character, so
  * that what could be spelled before can be spelled still. Scores stay: text of dropped tokens becomes the pieces that
  * the model finds best among those that stay.
+ * @param json a tokenizer.json that a tokenizer has been made of
  * @param wanted tokens as the vocabulary spells them
  * @param others ids that stay whatever is wanted, such as that of padding
  * @throws EspalierError `unsupported_model` for other kinds, `invalid_request` for a token that there is not
@@ -35,8 +40,8 @@ export function pruneTokenizer(
   wanted: readonly string[],
   others: readonly number[],
 ): PrunedTokenizer {
-  const { added_tokens: added } = parseTokenizerJson(json, source)
-  const file = JSON.parse(json) as Json & { readonly model: Json }
+  const file: TokenizerFile = JSON.parse(json)
+  const added = file.added_tokens ?? []
   const vocabulary = readVocabulary(file.model, source)
   const addedIds = new Map(added.map(({ id, content }) => [content, id]))
   const kept = new Set<number>([
