@@ -161,6 +161,11 @@ export interface Interpolation {
    * not known.
    */
   readonly cooling: number
+  /**
+   * What is added to the detector's threshold of such a head, by cross-validation: learnt rows lie closer than others.
+   * Null where that is not known.
+   */
+  readonly widening: number | null
 }
 
 /** One alpha beside the base, on the same rows. */

@@ -51,6 +51,8 @@ export interface TrainingReport {
   readonly learningCurve?: ReportLearningCurve | null | undefined
   readonly cost?: ReportCost | undefined
   readonly outOfDistribution: ReportOutOfDistribution | null
+  /** Why there is no threshold, where that is known. */
+  readonly noThreshold?: 'equal-rows' | 'few-rows' | undefined
   readonly champion: ReportChampion | null
   readonly sizes: ReportSizes
   readonly timings: readonly { readonly stage: string; readonly milliseconds: number }[]

@@ -85,10 +85,12 @@ async function trainOnce(
   const head = await assembleHead(set, options, { checked, chosen, problem }, whole)
   if (onAssumed && (await isAssumed(whole))) onAssumed()
   step('detector')
-  const detector = await trainDetector(problem, checked.groupCount)
+  const found = await trainDetector(problem, checked.groupCount)
+  const detector = typeof found === 'string' ? null : found
   tools.onProgress?.('done', STEPS, STEPS)
   return {
     head: { ...head, detector },
+    ...(typeof found === 'string' && { noDetector: found }),
     method: chosen.name,
     why: selection.why,
     candidates: selection.candidates.map(({ name, parameters, accuracy, nll }) => ({

@@ -2,6 +2,7 @@ import type { Head } from '../head/head.ts'
 import type { Matrix, MatrixKernels } from '../lib/maths/matrix-kernels.ts'
 import type { ClassWeight, Optimise } from './catalogue/aims.ts'
 import type { Method } from './catalogue/methods.ts'
+import type { DetectorLack } from './detect/train-detector.ts'
 
 export type { ClassWeight, Method, Optimise }
 
@@ -108,6 +109,8 @@ export interface LabelFindings {
 
 export interface TrainedHead {
   readonly head: Head
+  /** Why the head has no detector; absent where it has one, or where nobody knows. */
+  readonly noDetector?: DetectorLack | undefined
   /** `softmax`, `lda`, `softmax+lda+knn` … */
   readonly method: string
   /** One sentence on why this method. */

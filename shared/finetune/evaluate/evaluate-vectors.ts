@@ -1,6 +1,6 @@
 import type { MatrixKernels } from '../../lib/maths/matrix-kernels.ts'
 import { evaluateHead } from '../../training/evaluation/evaluate.ts'
-import { recalibrateHead } from '../../training/evaluation/recalibrate.ts'
+import { measureExcess, recalibrateHead } from '../../training/evaluation/recalibrate.ts'
 import { trainHead } from '../../training/train-head.ts'
 import type { TrainingSet } from '../../training/types.ts'
 import type { LabelledTexts } from '../types.ts'
@@ -26,6 +26,8 @@ export interface VectorEvaluation {
   readonly right: Uint8Array
   /** Temperature that fits the held-out rows, over the one that fits the learnt rows. */
   readonly cooling: number
+  /** How far held-out rows lie beyond the detector's threshold; empty where there is no detector. */
+  readonly excess: readonly number[]
 }
 
 /**
@@ -42,7 +44,7 @@ export async function evaluateVectors(
   const rows = [...right.keys()].filter(
     (row) => several || labelsOf(heldOut, row, labels).length > 0,
   )
-  if (labels.length === 0 || rows.length === 0) return { right, cooling: 1 }
+  if (labels.length === 0 || rows.length === 0) return { right, cooling: 1, excess: [] }
   const train = toSet(learnt, [...learnt.rows.texts.keys()], labels, several)
   const options = { family: 'validation', method: 'auto', seed } as const
   const { head } = await trainHead(train, options, { kernels })
@@ -50,7 +52,8 @@ export async function evaluateVectors(
   const evaluation = await evaluateHead(head, validation, kernels)
   for (const [at, row] of rows.entries()) right[row] = evaluation.right[at] as number
   const { temperature } = await recalibrateHead(head, validation, kernels)
-  return { right, cooling: temperature / head.temperature }
+  const excess = [...((await measureExcess(head, validation, kernels)) ?? [])]
+  return { right, cooling: temperature / head.temperature, excess }
 }
 
 /** Labels that a head can be taught: some row has them and, where rows have several, some row has not. */

@@ -1,4 +1,5 @@
 import { openMatrixKernels } from '../../runtime/kernels/kernels.ts'
+import { chooseWidening } from '../../training/evaluation/recalibrate.ts'
 import type { WeightInputs } from '../evaluate/evaluate-rows.ts'
 import type { TrainingGraph } from '../graph/types.ts'
 import type { TrainingParts } from '../optimise/training-session.ts'
@@ -29,7 +30,7 @@ export interface InterpolationParts extends Omit<TrainingParts, 'source' | 'rows
 export async function interpolateTuned(parts: InterpolationParts): Promise<Interpolation> {
   const { prepared, settings, adamw, bestStep } = parts
   const { alpha, trainable } = settings
-  const nothing = { rows: 0, scores: [], cooling: 1 }
+  const nothing = { rows: 0, scores: [], cooling: 1, widening: null }
   if (trainable.kind === 'head') return { alpha: 1, basis: 'none', ...nothing }
   if (bestStep === 0) return { alpha: 0, basis: 'none', ...nothing }
   if (alpha === 1) return { alpha, basis: 'given', ...nothing }
@@ -71,16 +72,18 @@ function conclude(
   basis: 'validation' | 'cross-validation',
 ): Interpolation {
   const [first] = folds
-  if (first === undefined) return { alpha: 1, basis: 'none', rows: 0, scores: [], cooling: 1 }
+  if (first === undefined) {
+    return { alpha: 1, basis: 'none', rows: 0, scores: [], cooling: 1, widening: null }
+  }
   const pooled = first.map(({ alpha }, at) => ({
     alpha,
     right: Uint8Array.from(folds.flatMap((fold) => [...(fold[at] as AlphaEvaluation).right])),
   }))
   const cautious = basis === 'cross-validation'
   const { alpha, scores }: AlphaChoice = chooseAlpha(pooled, { cautious })
-  const logs = folds.map((fold) =>
-    Math.log((fold.find((each) => each.alpha === alpha) as AlphaEvaluation).cooling),
-  )
+  const chosen = folds.map((fold) => fold.find((each) => each.alpha === alpha) as AlphaEvaluation)
+  const logs = chosen.map(({ cooling }) => Math.log(cooling))
   const cooling = cautious ? Math.exp(logs.reduce((sum, x) => sum + x, 0) / logs.length) : 1
-  return { alpha, basis, rows: pooled[0]?.right.length ?? 0, scores, cooling }
+  const widening = cautious ? chooseWidening(chosen.flatMap(({ excess }) => excess)) : null
+  return { alpha, basis, rows: pooled[0]?.right.length ?? 0, scores, cooling, widening }
 }

@@ -5,6 +5,9 @@ import type { TrainedHead, TrainingSet } from '../../training/types.ts'
 import { fitHead } from '../heads/tools.ts'
 import type { FineTuneJob } from './job.ts'
 
+/** What is done with so few rows that a threshold would be a matter of luck. */
+const TOO_FEW = 'without an out-of-distribution threshold and hardly calibrated on'
+
 /** A head on the tuned vectors. */
 export interface TunedHead {
   readonly head: Head
@@ -34,12 +37,21 @@ export async function fitTunedHead(
   const trained = await fitHead({ tools, kernels }, learnt, family, fitting, data.modality)
   const rows = validation.embeddings.length / validation.dimension
   if (rows === 0) {
-    const { cooling, basis } = result.blend
-    const head = { ...trained.head, temperature: trained.head.temperature * cooling }
+    const { cooling, basis, widening } = result.blend
+    const { temperature, detector } = trained.head
+    const head = {
+      ...trained.head,
+      temperature: temperature * cooling,
+      // Learnt rows lie closer than new ones: without any that were held out no threshold is known.
+      detector:
+        detector && widening !== null
+          ? { ...detector, threshold: detector.threshold + widening }
+          : null,
+    }
     const how =
       basis === 'cross-validation'
         ? 'calibrated by the cross-validation of the training'
-        : 'no rows were held out to calibrate it on'
+        : 'no rows were held out to calibrate it on, so that it has no out-of-distribution threshold'
     const why = `${trained.method} on the tuned vectors; ${how}`
     return { head, method: trained.method, choice: { chosen: 'refitted', why } }
   }
@@ -48,7 +60,9 @@ export async function fitTunedHead(
   const isInterpolated = result.blend.alpha !== 1
   const own = isInterpolated ? null : takeOutputLayer(trained, result, learnt.dimension)
   if (own === null) {
-    const why = `${trained.method} on the tuned vectors, calibrated on ${rows} validation rows`
+    const how =
+      refitted.detector === null && trained.head.detector !== null ? TOO_FEW : 'calibrated on'
+    const why = `${trained.method} on the tuned vectors, ${how} ${rows} validation rows`
     return { head: refitted, method: trained.method, choice: { chosen: 'refitted', why } }
   }
   const layer = await tools.recalibrateHead(own, validation, kernels)

@@ -95,6 +95,7 @@ export function assembleReport(parts: ReportParts): TrainingReport {
       threshold: head.detector.threshold,
       keepRate: evaluation?.inDistribution ?? null,
     },
+    ...(trained.noDetector && { noThreshold: trained.noDetector }),
     champion: parts.comparison,
     sizes: { headBytes: parts.headBytes, neighbourRows: head.memory?.labels.length ?? 0 },
     timings: parts.timings,

@@ -5,19 +5,26 @@ import type { TrainingReport } from '../types.ts'
 import { markdownTable } from './markdown.ts'
 import type { ReportSection } from './section.ts'
 
-/** Fewer training rows give no threshold that 95 % of ordinary rows pass. */
+/** Why no threshold can be told that 95 % of ordinary rows pass. */
+const REASONS = {
+  'few-rows':
+    'none: it takes 19 training rows that can be held out, each with another of its class',
+  'equal-rows': 'none: the rows of a class do not differ',
+} as const
+/** Reports of earlier releases do not say why; fewer training rows never sufficed. */
 const LEAST_ROWS = 19
-const TOO_FEW = `none: it takes ${LEAST_ROWS} training rows that can be held out`
 
 /** The numbers that most readers came for. */
 export const resultsSection: ReportSection = { html: renderTiles, markdown: showResults }
 
-function isTooSmall({ split }: TrainingReport): boolean {
-  return split.trainRows < LEAST_ROWS
+function reasonOf({ noThreshold, split }: TrainingReport): string | null {
+  if (noThreshold !== undefined) return REASONS[noThreshold]
+  return split.trainRows < LEAST_ROWS ? REASONS['few-rows'] : null
 }
 
 function renderTiles(report: TrainingReport): Markup {
   const { outOfDistribution, sizes } = report
+  const reason = reasonOf(report)
   const tile = (term: string, value: string, note: string): Markup =>
     element(
       'div',
@@ -32,7 +39,7 @@ function renderTiles(report: TrainingReport): Markup {
     tiles.push(
       tile('Kept as in scope', formatPercent(keepRate), `threshold ${formatNumber(threshold)}`),
     )
-  } else if (isTooSmall(report)) tiles.push(tile('Kept as in scope', '–', TOO_FEW))
+  } else if (reason !== null) tiles.push(tile('Kept as in scope', '–', reason))
   const memory = sizes.neighbourRows > 0 ? `${formatCount(sizes.neighbourRows)} neighbours` : ''
   tiles.push(tile('Head', formatBytes(sizes.headBytes), memory))
   return element('dl', { class: 'tiles' }, tiles)
@@ -40,6 +47,7 @@ function renderTiles(report: TrainingReport): Markup {
 
 function showResults(report: TrainingReport): string {
   const { outOfDistribution, sizes } = report
+  const reason = reasonOf(report)
   const rows: string[][] = listFigures(report).map((row) => [...row])
   if (outOfDistribution !== null) {
     const { threshold, keepRate } = outOfDistribution
@@ -47,7 +55,7 @@ function showResults(report: TrainingReport): string {
       'Out-of-distribution threshold',
       `${formatNumber(threshold)}, keeps ${formatPercent(keepRate)}`,
     ])
-  } else if (isTooSmall(report)) rows.push(['Out-of-distribution threshold', TOO_FEW])
+  } else if (reason !== null) rows.push(['Out-of-distribution threshold', reason])
   rows.push(['Head', formatBytes(sizes.headBytes)])
   return `## Result\n\n${markdownTable(['Result', 'Value'], rows)}`
 }

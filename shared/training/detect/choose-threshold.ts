@@ -10,8 +10,9 @@ const KEPT_SHARE = 0.95
 export const LEAST_ROWS = 19
 /** With fewer rows an extrapolation from halves is a matter of luck. */
 const LEAST_EXTRAPOLATED = 100
-/** With so many rows a class on average, four fifths of them measure as all do. */
-const MANY_A_CLASS = 20
+/** With so many rows, or rows a class on average, four fifths of them measure as all do. */
+const MANY = 5_000
+const MANY_A_CLASS = 200
 /** Parts that leave one row of a class out where classes are small. */
 const FEWEST_PARTS = 10
 const MOST_PARTS = 20
@@ -41,18 +42,22 @@ export async function chooseThreshold(
   }
   const rows = problem.heldOut.length
   const classes = new Set(problem.groups).size
-  if (rows >= MANY_A_CLASS * classes) {
+  if (rows >= Math.min(MANY, MANY_A_CLASS * classes)) {
     return quantile(await measureAll(problem.folds.map(toPart)))
   }
   const parts = Math.min(Math.max(largestClass(problem.groups), FEWEST_PARTS), MOST_PARTS)
   const near = await measureAll(divide(problem, parts))
   if (rows < LEAST_EXTRAPOLATED) return quantile(near, near.length + 1)
-  const half = quantile(await measureAll(divide(problem, 2)))
   const most = quantile(near)
-  if (half === null || most === null) return most
-  // Linear in one over the number of rows, which is 1 for all of them.
-  const [atMost, atHalf] = [1 / (1 - 1 / parts), 2]
-  return most - ((half - most) * (atMost - 1)) / (atHalf - atMost) / 2
+  // Where classes of two rows are halved no two rows of any are left to fit on.
+  for (const few of [2, 3]) {
+    const less = quantile(await measureAll(divide(problem, few)))
+    if (less === null || most === null) continue
+    // Linear in one over the number of rows, which is 1 for all of them.
+    const [atMost, atLess] = [1 / (1 - 1 / parts), 1 / (1 - 1 / few)]
+    return most - ((less - most) * (atMost - 1)) / (atLess - atMost) / 2
+  }
+  return most
 }
 
 function toPart(fold: Problem['folds'][number]): DetectorPart {

@@ -12,21 +12,24 @@ const SHRINKAGE = 0.5
 /** Mean variance within groups of unit vectors that is more than rounding. */
 const LEAST_VARIANCE = 1e-9
 
+/** Why there is no detector: rows of a class are equal, or too few rows can be held out to tell a threshold from. */
+export type DetectorLack = 'equal-rows' | 'few-rows'
+
 /**
- * Fits the out-of-distribution detector on all rows, with the threshold that 95 % of ordinary rows pass. Null where
- * the groups cannot be told apart, or fewer than 19 rows could be held out: no threshold can be told from them.
+ * Fits the out-of-distribution detector on all rows, with the threshold that 95 % of ordinary rows pass; the reason where
+ * there is none.
  */
 export async function trainDetector(
   problem: Problem,
   groupCount: number,
-): Promise<Detector | null> {
+): Promise<Detector | DetectorLack> {
   const fit = await fitOn(problem, problem.coordinates, problem.groups, groupCount)
-  if (!fit) return null
+  if (!fit) return 'equal-rows'
   const threshold = await chooseThreshold(problem, async ({ train, trainGroups, test }) => {
     const part = await fitOn(problem, train, trainGroups, groupCount)
     return part ? measureDistances(problem, part, test) : []
   })
-  return threshold === null ? null : { ...exportDetector(problem.basis, fit), threshold }
+  return threshold === null ? 'few-rows' : { ...exportDetector(problem.basis, fit), threshold }
 }
 
 /**

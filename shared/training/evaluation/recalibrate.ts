@@ -9,8 +9,8 @@ import { likelihood } from './probabilities.ts'
 
 /** Share of in-distribution rows that the detector lets through. */
 const KEPT_SHARE = 0.95
-/** With fewer rows a quantile is a matter of luck: the present one stays. */
-const FEWEST_ROWS = 20
+/** With fewer rows a quantile is a matter of luck. */
+export const FEWEST_ROWS = 20
 /** Temperatures far around the present one, by golden-section search over the logarithm. */
 const SPAN = Math.log(10_000)
 const SEARCH_STEPS = 36
@@ -19,7 +19,7 @@ const GOLDEN = (Math.sqrt(5) - 1) / 2
 /**
  * Fits temperature, thresholds and the detector's threshold anew on rows that neither the head nor its
  * encoder has learnt: a fine-tuned encoder is sure of its training rows, and a head calibrated on them would
- * be too (Guo et al. 2017). With fewer than 20 rows the head stays as it is.
+ * be too (Guo et al. 2017). With fewer than 20 rows the head stays as it is, without its detector: no threshold is known.
  */
 export async function recalibrateHead(
   head: Head,
@@ -27,7 +27,7 @@ export async function recalibrateHead(
   kernels: MatrixKernels,
 ): Promise<Head> {
   const rows = set.embeddings.length / set.dimension
-  if (rows < FEWEST_ROWS) return head
+  if (rows < FEWEST_ROWS) return { ...head, detector: null }
   const input = await createRowScorer(head, kernels)(set.embeddings)
   const truth = truthOf(head, set)
   const tempered = { ...head, temperature: searchTemperature(head, input, truth) }
@@ -40,6 +40,29 @@ export async function recalibrateHead(
         ? { ...head.detector, threshold: quantile(distances, KEPT_SHARE) }
         : head.detector,
   }
+}
+
+/** How far beyond the detector's threshold each row lies, shape [rows]; null for a head without one. */
+export async function measureExcess(
+  head: Head,
+  set: TrainingSet,
+  kernels: MatrixKernels,
+): Promise<Float32Array | null> {
+  const { detector } = head
+  if (detector === null) return null
+  const distances = readOodScores(await createRowScorer(head, kernels)(set.embeddings))
+  return distances?.map((distance) => distance - detector.threshold) ?? null
+}
+
+/**
+ * What a threshold from learnt rows is raised by, so that it lets the share of ordinary rows pass that it should: the
+ * quantile of what held-out rows exceeded those of their folds by, corrected for their number. Null for fewer than 20.
+ */
+export function chooseWidening(excess: readonly number[]): number | null {
+  const rows = excess.length
+  if (rows < FEWEST_ROWS) return null
+  const sorted = Float64Array.from(excess).sort()
+  return sorted[Math.min(rows, Math.ceil(KEPT_SHARE * (rows + 1))) - 1]!
 }
 
 function searchTemperature(head: Head, input: HeadInput, truth: Matrix): number {

@@ -49,7 +49,7 @@ describe('a head on some vectors', () => {
     const { right } = await evaluateVectors(learnt, vectors(cycle(24, 0, 1, 2, 3), 2), options)
     expect([...right]).toEqual(cycle(24, 0, 1, 2, 3).map(([label]) => (label === 3 ? 0 : 1)))
     const none = await evaluateVectors(learnt, vectors(cycle(5, 3), 2), options)
-    expect(none).toEqual({ right: new Uint8Array(5), cooling: 1 })
+    expect(none).toEqual({ right: new Uint8Array(5), cooling: 1, excess: [] })
   })
 
   test('with several labels a row, goes by those that it was taught', async () => {

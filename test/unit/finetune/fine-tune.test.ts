@@ -156,7 +156,10 @@ describe('interpolation of base and tuned weights', () => {
   test('is taken as given, halfway to the bit', async () => {
     const given = (alpha: number) => run({ settings: toySettings({ epochs: 2, alpha }) })
     const [half, whole] = [await given(0.5), await given(1)]
-    expect(half.blend).toEqual({ alpha: 0.5, basis: 'given', rows: 0, scores: [], cooling: 1 })
+    expect(half.blend).toEqual({
+      ...{ alpha: 0.5, basis: 'given', rows: 0, scores: [], cooling: 1 },
+      widening: null,
+    })
     const base = await weightsOf(checkpoint('bert-mean'))
     const tuned = await weightsOf(whole.folder)
     const middle = base.map((value, i) => Math.fround((value + (tuned[i] as number)) / 2))
