@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readHead } from '../../../shared/versions/head-version.ts'
 import { createFakeBoot } from '../../fakes/fake-boot.ts'
 import { createTestHead, createTestRegistry, publishHead } from '../../fakes/heads.ts'
 import { runCommand } from './run.ts'
@@ -145,5 +146,21 @@ describe('scores that answers must reach', () => {
     const found = await run('predict', 'tags', texts, ...argv)
     expect(found).toMatchObject({ code, stdout: '' })
     expect(found.stderr).toContain(why)
+  })
+})
+
+describe('a classifier trained for a precision', () => {
+  it('has no score where the rows cannot show the precision, and never abstains', async () => {
+    const made = await run('train', intents, '--name', 'unsure', '-q', '--precision-at', '0.999')
+    expect(made).toMatchObject({ code: 0 })
+    expect((await readHead(registry, 'unsure@v1')).answers.abstention).toBeUndefined()
+    const lines = await predict('unsure@v1')
+    expect(lines.every(({ abstained }) => abstained === undefined)).toBe(true)
+  })
+
+  it.each(['0.4', '1', 'much'])('refuses the precision %s', async (value) => {
+    const { code, stderr } = await run('train', intents, '--name', 'x', '--precision-at', value)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('--precision-at')
   })
 })

@@ -43,6 +43,7 @@ export async function trainFile(
         ...{ data, test, reading, balance: options.balance },
         textReading: textReading(options),
         dropSuspects: options.dropSuspect,
+        precisionAt: options.precisionAt,
         onProgress: display.report,
       },
     )
