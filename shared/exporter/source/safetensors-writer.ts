@@ -13,18 +13,14 @@ export interface TensorToWrite {
 const ALIGNMENT = 8
 const LENGTH_BYTES = 8
 
-/**
- * Writes a safetensors file, one tensor in memory at a time; `format: pt` is what transformers asks for.
- * @param metadata what is said of it beside that
- */
+/** Writes a safetensors file, one tensor in memory at a time; `format: pt` is what transformers asks for. */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorToWrite[],
-  metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const handle = await open(path, 'wx')
   try {
-    await handle.writeFile(encodeHeader(tensors, metadata))
+    await handle.writeFile(encodeHeader(tensors))
     for (const tensor of tensors) await writeTensor(handle, tensor)
     await handle.sync()
   } finally {
@@ -41,17 +37,14 @@ async function writeTensor(handle: FileHandle, tensor: TensorToWrite): Promise<v
 }
 
 /** Length and JSON, padded with spaces so that the data is aligned. */
-function encodeHeader(
-  tensors: readonly TensorToWrite[],
-  metadata: Readonly<Record<string, string>>,
-): Uint8Array {
+function encodeHeader(tensors: readonly TensorToWrite[]): Uint8Array {
   let at = 0
   const entries = tensors.map(({ name, type, shape, bytes }) => {
     const offsets = [at, at + bytes]
     at += bytes
     return [name, { dtype: type, shape, data_offsets: offsets }] as const
   })
-  const header = { __metadata__: { format: 'pt', ...metadata }, ...Object.fromEntries(entries) }
+  const header = { __metadata__: { format: 'pt' }, ...Object.fromEntries(entries) }
   const json = new TextEncoder().encode(JSON.stringify(header))
   const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT
   const bytes = new Uint8Array(LENGTH_BYTES + length).fill(0x20)
