@@ -182,10 +182,12 @@ describe('interpolation of base and tuned weights', () => {
     const progress: FineTuneProgress[] = []
     const settings = toySettings({ folds: 3 })
     // Of a random encoder's first state alone, a classifier reads little.
-    const task = { ...few, baseFolder: checkpoint('distilbert-cls') }
+    const task = { ...few, baseFolder: checkpoint('bert-cls-f16') }
     const onProgress = (p: FineTuneProgress) => progress.push(p)
     const chosen = await run({ ...task, settings, onProgress })
     expect(chosen.blend).toMatchObject({ basis: 'cross-validation', rows: 60 })
+    // Held-out rows lie farther from the means than those that the encoder has learnt.
+    expect(chosen.blend.widening).toBeGreaterThan(0)
     expect(progress.map(({ phase }) => phase)).toContain('rehearsing')
     const { alpha } = chosen.blend
     expect(alpha).toBeGreaterThan(0)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fitTemperature } from '../../../shared/training/evaluation/calibration.ts'
 import { evaluateHead } from '../../../shared/training/evaluation/evaluate.ts'
-import { recalibrateHead } from '../../../shared/training/evaluation/recalibrate.ts'
+import { chooseWidening, recalibrateHead } from '../../../shared/training/evaluation/recalibrate.ts'
 import { oneHot } from '../../../shared/training/numerics/rows.ts'
 import { trainHead } from '../../../shared/training/train-head.ts'
 import { plainKernels } from '../../fakes/plain-kernels.ts'
@@ -52,5 +52,12 @@ describe('recalibrating a head', () => {
     const head = await overconfident()
     const few = makeBlobs([5, 5, 5])
     expect(await recalibrateHead(head, few, kernels)).toEqual({ ...head, detector: null })
+  })
+
+  test('raises a threshold by the quantile of what held-out rows exceed, corrected for their number', () => {
+    const excess = Array.from({ length: 99 }, (_, i) => 99 - i)
+    // The 95th of 99: at most 5 of 100 new rows lie beyond it (Barber et al. 2021, split conformal).
+    expect(chooseWidening(excess)).toBe(95)
+    expect(chooseWidening(excess.slice(0, 19))).toBeNull()
   })
 })
