@@ -57,7 +57,7 @@ export async function exportFolder(
       }
       const done = await publishPath(context, boot, output, flags, display).catch(
         (error: unknown) => {
-          throw tellKept(error, output, model)
+          throw tellKept(error, output, model, isTaken)
         },
       )
       published.push({ model: formatModelVersion(done.result.version), lines: done.lines })
@@ -136,12 +136,18 @@ async function checkTarget(
   await registry.checkWritable(name, { signal })
 }
 
-/** The failure of a publication, with what is there all the same. */
-function tellKept(error: unknown, output: string, { name, kind }: NamedModel): unknown {
+/** The failure of a publication, with what is there all the same; beside a head the kind says which is meant. */
+function tellKept(
+  error: unknown,
+  output: string,
+  { name, kind }: NamedModel,
+  isTaken: boolean,
+): unknown {
   if (!(error instanceof EspalierError)) return error
-  const command = task('publish', output, { name, kind })
+  const command = task('publish', output, { name, ...(isTaken && { kind }) })
+  const what = kind === 'embedding' ? 'the encoder' : 'the classifier'
   return restate(error, {
-    wording: say`${error.wording}; what was made is kept in ${output}; publish it by ${command}`,
+    wording: say`${error.wording}; ${what} is kept in ${output}; publish it by ${command}`,
   })
 }
 
