@@ -31,6 +31,7 @@ LABELS = {
     "distilbert-topics": (TOPICS, "multi_label_classification"),
     # Two labels that nobody named, and no problem_type: the form of many published folders.
     "roberta-plain": (None, None),
+    "mpnet-topics": (TOPICS, "single_label_classification"),
 }
 
 
@@ -59,6 +60,15 @@ def make_config(name: str, vocab_size: int):
             **common,
             **sizes,
         )
+    if name.startswith("mpnet"):
+        return transformers.MPNetConfig(
+            max_position_embeddings=checkpoints.MAX_TOKENS + 2,
+            pad_token_id=1,
+            bos_token_id=0,
+            eos_token_id=2,
+            **common,
+            **sizes,
+        )
     return transformers.BertConfig(max_position_embeddings=64, **common, **sizes)
 
 
@@ -69,7 +79,7 @@ def main() -> None:
     for seed, name in enumerate(LABELS):
         torch.manual_seed(2000 + seed)
         folder = ROOT / name
-        tokenizer = checkpoints.make_byte_bpe() if name.startswith("roberta") else checkpoints.make_wordpiece()
+        tokenizer = checkpoints.make_byte_bpe() if name.startswith(("roberta", "mpnet")) else checkpoints.make_wordpiece()
         model = transformers.AutoModelForSequenceClassification.from_config(make_config(name, len(tokenizer))).eval()
         checkpoints.randomize(model)
         model.save_pretrained(folder)

@@ -62,7 +62,7 @@ function expectScores({ labels, items }: Expected, found: readonly Scored[]): vo
 }
 
 describe('a folder of a fine-tuned classifier', () => {
-  const NAMES = ['bert-sentiment', 'distilbert-topics', 'roberta-plain'] as const
+  const NAMES = ['bert-sentiment', 'distilbert-topics', 'roberta-plain', 'mpnet-topics'] as const
 
   it.each(NAMES)('answers as transformers does: %s', async (name) => {
     const expected = await readExpected(name)

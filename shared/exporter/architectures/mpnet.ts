@@ -21,4 +21,8 @@ export const mpnet: Architecture = {
     attentionNorm: 'attention.LayerNorm',
   },
   block: POST_NORM,
+  sequenceHead: {
+    dense: { tensor: 'classifier.dense', activation: 'Tanh' },
+    output: 'classifier.out_proj',
+  },
 }
