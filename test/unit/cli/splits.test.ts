@@ -67,6 +67,7 @@ describe('near-duplicates in training', () => {
     const honest = await train(data)
     expect(Math.max(...tfIdf(honest))).toBeLessThan(0.5)
     expect(honest.report.test.accuracy).toBeLessThan(0.5)
+    expect(honest.report.crossValidation.accuracy).toBeLessThan(0.5)
     expect(honest.report.split.kind).toBe('grouped')
     expect(honest.report.split.testRows % 4).toBe(0)
     expect(honest.stderr).toContain('240 rows in 60 groups are near-duplicates')

@@ -158,35 +158,64 @@ describe.each(['plain', 'onnxruntime'] as const)('against scikit-learn on %s ker
   })
 })
 
-it('gives in closed form the scores of ridge fits that leave out one row each', async () => {
-  const kernels = plainKernels()
-  const basis = await createBasis(kernels, rows)
-  const features = await toBasis(kernels, basis, rows)
-  const targets = oneHot(groups, golden.classes)
-  const { leaveOneOut } = await fitRidge(kernels, features, basis.energies, targets, 0.5)
-  for (let left = 0; left < rows.rows; left += 7) {
-    const rest = Int32Array.from(groups.keys()).filter((row) => row !== left)
+describe('ridge in closed form', () => {
+  /** The scores of some rows by a fit without them, shape [rows, classes]. */
+  async function refitWithout(left: readonly number[]): Promise<number[]> {
+    const kernels = plainKernels()
+    const rest = Int32Array.from(groups.keys()).filter((row) => !left.includes(row))
     const part = takeRows(rows, rest)
-    const partBasis = await createBasis(kernels, part)
-    const fit = await fitRidge(
-      kernels,
-      await toBasis(kernels, partBasis, part),
-      partBasis.energies,
-      oneHot(takeValues(groups, rest), golden.classes),
-      0.5,
+    const basis = await createBasis(kernels, part)
+    const coordinates = await toBasis(kernels, basis, part)
+    const targets = oneHot(takeValues(groups, rest), golden.classes)
+    const fit = await fitRidge(kernels, coordinates, basis.energies, targets, 0.5)
+    const { weights, bias } = fromBasis(basis, fit)
+    return left.flatMap((row) =>
+      Array.from(bias, (value, c) => {
+        let score = value
+        for (let j = 0; j < rows.columns; j++) {
+          score += weights[c * rows.columns + j]! * rows.data[row * rows.columns + j]!
+        }
+        return score
+      }),
     )
-    const { weights, bias } = fromBasis(partBasis, fit)
-    const expected = Array.from(bias, (value, c) => {
-      let score = value
-      for (let j = 0; j < rows.columns; j++) {
-        score += weights[c * rows.columns + j]! * rows.data[left * rows.columns + j]!
-      }
-      return score
-    })
-    const from = left * golden.classes
-    const found = leaveOneOut.data.subarray(from, from + golden.classes)
-    expect(largestDifference(found, expected)).toBeLessThan(1e-5)
   }
+
+  async function fitAll(together?: Int32Array): Promise<Float32Array> {
+    const kernels = plainKernels()
+    const basis = await createBasis(kernels, rows)
+    const features = await toBasis(kernels, basis, rows)
+    const targets = oneHot(groups, golden.classes)
+    const fit = await fitRidge(kernels, features, basis.energies, targets, 0.5, together)
+    return fit.leaveOneOut.data
+  }
+
+  const scoresOf = (all: Float32Array, of: readonly number[]) =>
+    Float32Array.from(
+      of.flatMap((row) => [...all.subarray(row * golden.classes, (row + 1) * golden.classes)]),
+    )
+
+  it('gives the scores of fits that leave out one row each', async () => {
+    const all = await fitAll()
+    for (let left = 0; left < rows.rows; left += 7) {
+      const found = scoresOf(all, [left])
+      expect(largestDifference(found, await refitWithout([left]))).toBeLessThan(1e-5)
+    }
+  })
+
+  it('gives the scores of fits that leave out all that stays together', async () => {
+    const units = [
+      [3, 8, 40],
+      [1, 2],
+      [rows.rows - 1, 5, 6, 7, 11],
+    ]
+    const together = new Int32Array(rows.rows).fill(-1)
+    for (const [unit, members] of units.entries()) for (const row of members) together[row] = unit
+    const all = await fitAll(together)
+    for (const left of [...units, [0], [20]]) {
+      const found = scoresOf(all, left)
+      expect(largestDifference(found, await refitWithout(left))).toBeLessThan(1e-5)
+    }
+  })
 })
 
 /** The unpenalised bias is free up to a constant: compare it with mean zero. */
