@@ -7,6 +7,7 @@ import type { ReportLayer } from '../../reports/types.ts'
 import { publishModel } from '../../versions/publish-model.ts'
 import type { TrainingData } from '../heads/data.ts'
 import { learntLabels } from '../heads/hold-out.ts'
+import { keepTogether } from '../heads/keep-together.ts'
 import type { EncoderBelow } from '../heads/make-head.ts'
 import type { LayerOptions, TrainHeadDeps, TrainHeadRequest } from '../heads/request.ts'
 import { type Compute, fitHead, loadTraining, PLAIN } from '../heads/tools.ts'
@@ -78,11 +79,13 @@ async function measureLayer(
   data: TrainingData,
 ): Promise<Pick<ReportLayer, 'dimension' | 'accuracy' | 'nll' | 'logMe'>> {
   const { seed, method, onProgress, signal } = request
-  const embedded = await embedData(
-    deps,
-    { ...data, classes: learntLabels(data), test: [] },
-    { onProgress, signal },
-  )
+  const alone = {
+    ...data,
+    ...{ classes: learntLabels(data), test: [], testSummary: null, times: undefined },
+    order: new Map(data.train.map((example, at) => [example, at])),
+  }
+  const found = await embedData(deps, alone, { onProgress, signal })
+  const embedded = await keepTogether(found, { ...request, testFraction: 0 }, compute)
   const { encoder } = embedded.vectors
   const set = takeTrainingRows(embedded.data, embedded.vectors)
   const plain = { ...request, ...PLAIN, method: method === 'auto' ? 'softmax' : method }
