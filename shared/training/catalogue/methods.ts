@@ -38,7 +38,7 @@ export const METHOD_TABLE = {
     load: () => import('../methods/ncm.ts'),
   },
   ridge: {
-    fits: 'regression on the labels, its strength by exact leave-one-out',
+    fits: 'regression on the labels, its strength by exact leave-one-out, with all that stays together left out together',
     severalLabels: false,
     memory: false,
     inAuto: true,
