@@ -67,29 +67,33 @@ export function rowsForCoverage(coverage: number): number {
 /**
  * Split conformal prediction with the score 1 − p of the true label (Vovk et al. 2005; Sadinle, Lei and Wasserman 2019):
  * a set holds each label whose score is at most the ⌈(n + 1) · coverage⌉-th smallest of n rows. The scores of a
- * cross-validation stand for those of a split.
- * @param model what the classifier is called
- * @throws EspalierError `unsupported_answer` where too few rows were held out
+ * cross-validation stand for those of a split. Null where too few rows were held out.
  */
-export function ruleOfSets(
-  facts: SetFacts,
-  { coverage, byLabel = false }: SetWish,
-  model: string,
-): SetRule {
-  const needed = rowsForCoverage(coverage)
+export function cutSets(facts: SetFacts, { coverage, byLabel = false }: SetWish): SetRule | null {
   if (!byLabel) {
     const cut = cutAt(facts, coverage)
-    if (cut === null) throw tooFew(model, coverage, needed, `${facts.rows} were held out`)
-    const least = facts.byLabel.map(() => cut)
-    return { coverage, byLabel, least, tooFewRows: 0 }
+    if (cut === null) return null
+    return { coverage, byLabel, least: facts.byLabel.map(() => cut), tooFewRows: 0 }
   }
   const cuts = facts.byLabel.map((label) => cutAt(label, coverage))
   const tooFewRows = cuts.filter((cut) => cut === null).length
-  if (tooFewRows === cuts.length) {
-    const most = Math.max(...facts.byLabel.map(({ rows }) => rows))
-    throw tooFew(model, coverage, needed, `no label has more than ${most}`, ' of a label')
-  }
+  if (tooFewRows === cuts.length) return null
   return { coverage, byLabel, least: cuts.map((cut) => cut ?? 0), tooFewRows }
+}
+
+/**
+ * The same for a request.
+ * @param model what the classifier is called
+ * @throws EspalierError `unsupported_answer` where too few rows were held out
+ */
+export function ruleOfSets(facts: SetFacts, wish: SetWish, model: string): SetRule {
+  const rule = cutSets(facts, wish)
+  if (rule !== null) return rule
+  const { coverage } = wish
+  const needed = rowsForCoverage(coverage)
+  if (wish.byLabel !== true) throw tooFew(model, coverage, needed, `${facts.rows} were held out`)
+  const most = Math.max(...facts.byLabel.map(({ rows }) => rows))
+  throw tooFew(model, coverage, needed, `no label has more than ${most}`, ' of a label')
 }
 
 /** The lowest probability of a true label that a set must still hold; null where the rows do not suffice. */

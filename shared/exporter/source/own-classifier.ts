@@ -93,7 +93,11 @@ function readLabels(config: z.infer<typeof schema> | null): readonly string[] {
     return Array.from({ length: config?.num_labels ?? 2 }, (_, i) => `LABEL_${i}`)
   }
   const bad = (what: string) => new EspalierError('invalid_model_file', `config.json: ${what}`)
+  if (entries.length > MAX_LABELS) {
+    throw bad(`id2label has ${entries.length} labels; at most ${MAX_LABELS}`)
+  }
   const labels: string[] = []
+  const seen = new Set<string>()
   for (const [id, label] of entries) {
     if (!/^\d+$/.test(id)) throw bad(`id2label has the id ${id}, which is no number`)
     if (Number(id) >= entries.length) {
@@ -101,11 +105,11 @@ function readLabels(config: z.infer<typeof schema> | null): readonly string[] {
         `id2label has ${entries.length} labels and the id ${id}: ids go from 0 up, without gaps`,
       )
     }
+    if (seen.has(label)) throw bad(`id2label names ${label} twice`)
+    if (labels[Number(id)] !== undefined) throw bad(`id2label has the id ${Number(id)} twice`)
+    seen.add(label)
     labels[Number(id)] = label
   }
-  const twice = labels.find((label, i) => labels.indexOf(label) !== i)
-  if (twice !== undefined) throw bad(`id2label names ${twice} twice`)
-  if (Object.keys(labels).length !== entries.length) throw bad('id2label has an id twice')
   return labels
 }
 

@@ -64,7 +64,7 @@ function namesOf(folder: string, { _name_or_path: stated }: Identity) {
   return found.flatMap(({ name, where }) => (name ? [{ name: name.toLowerCase(), where }] : []))
 }
 
-/** `BAAI/bge-small-en-v1.5`, and `/root/.cache/torch/sentence_transformers/BAAI_bge-small-en/` as some were saved. */
+/** `BAAI/bge-small-en-v1.5`, and a folder of a cache that ends in `BAAI_bge-small-en/`, as some were saved. */
 function lastPart(path: string): string {
   const last = path.split(/[\\/]/).findLast((part) => part !== '') ?? ''
   return last.slice(last.lastIndexOf('_') + 1)

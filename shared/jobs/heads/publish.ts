@@ -120,14 +120,12 @@ export function listSplitInputs(
   {
     reading: { groupColumn, timeColumn },
     nearDuplicates,
-    precisionAt,
-  }: Pick<TrainHeadRequest, 'reading' | 'nearDuplicates' | 'precisionAt'>,
+  }: Pick<TrainHeadRequest, 'reading' | 'nearDuplicates'>,
   { periods }: Pick<TrainingData, 'periods'>,
 ) {
   return {
     ...(groupColumn !== undefined && { groupColumn }),
     ...(nearDuplicates === 'ignore' && { nearDuplicates }),
-    ...(precisionAt !== undefined && { precisionAt }),
     ...(timeColumn !== undefined && { timeColumn, periods }),
   }
 }

@@ -1,7 +1,6 @@
 import type { AnswerFacts } from '../../head/answers.ts'
 import type { Head } from '../../head/head.ts'
-import { keepScores, roundDown, ruleOfSets, type SetFacts } from '../../head/prediction-sets.ts'
-import { isEspalierError } from '../../lib/errors.ts'
+import { cutSets, keepScores, roundDown, type SetFacts } from '../../head/prediction-sets.ts'
 import type {
   ReportAbstention,
   ReportPredictionSets,
@@ -71,37 +70,26 @@ function describeSetsOnTest(
   { labels }: Head,
   evaluation: Evaluation | null,
 ): ReportPredictionSets | null {
-  try {
-    const { least } = ruleOfSets(facts, { coverage: TOLD_COVERAGE }, 'the head')
-    const { tooFewRows } = tryByLabel(facts)
-    const told = { coverage: TOLD_COVERAGE, minScore: least[0]!, labelsWithTooFewRows: tooFewRows }
-    if (evaluation === null) return { ...told, test: null }
-    const { probabilities, truth } = evaluation
-    let [covered, size, single, empty] = [0, 0, 0, 0]
-    for (const [row, actual] of truth.entries()) {
-      const own = probabilities.subarray(row * labels.length, (row + 1) * labels.length)
-      const held = own.reduce((sum, p, label) => sum + Number(p >= least[label]!), 0)
-      size += held
-      if (held === 1) single++
-      if (held === 0) empty++
-      if (own[actual[0]!]! >= least[actual[0]!]!) covered++
-    }
-    const rows = truth.length
-    const shares = { covered: covered / rows, meanSize: size / rows, single: single / rows }
-    return { ...told, test: { rows, ...shares, empty: empty / rows } }
-  } catch (error) {
-    if (isEspalierError(error, 'unsupported_answer')) return null
-    throw error
+  const rule = cutSets(facts, { coverage: TOLD_COVERAGE })
+  if (rule === null) return null
+  const { least } = rule
+  const byLabel = cutSets(facts, { coverage: TOLD_COVERAGE, byLabel: true })
+  const tooFewRows = byLabel?.tooFewRows ?? facts.byLabel.length
+  const told = { coverage: TOLD_COVERAGE, minScore: least[0]!, labelsWithTooFewRows: tooFewRows }
+  if (evaluation === null) return { ...told, test: null }
+  const { probabilities, truth } = evaluation
+  let [covered, size, single, empty] = [0, 0, 0, 0]
+  for (const [row, actual] of truth.entries()) {
+    const own = probabilities.subarray(row * labels.length, (row + 1) * labels.length)
+    const held = own.reduce((sum, p, label) => sum + Number(p >= least[label]!), 0)
+    size += held
+    if (held === 1) single++
+    if (held === 0) empty++
+    if (own[actual[0]!]! >= least[actual[0]!]!) covered++
   }
-}
-
-function tryByLabel(facts: SetFacts): { readonly tooFewRows: number } {
-  try {
-    return ruleOfSets(facts, { coverage: TOLD_COVERAGE, byLabel: true }, 'the head')
-  } catch (error) {
-    if (isEspalierError(error, 'unsupported_answer')) return { tooFewRows: facts.byLabel.length }
-    throw error
-  }
+  const rows = truth.length
+  const shares = { covered: covered / rows, meanSize: size / rows, single: single / rows }
+  return { ...told, test: { rows, ...shares, empty: empty / rows } }
 }
 
 function findAbstention(

@@ -71,9 +71,9 @@ export async function trainHead(
     report: ({ layer }) => ({ layers: layer?.report }),
     origin({ data }, _fit, { encoder }) {
       const { method, seed, folds, balance = false, memory, textReading, dropSuspects } = request
-      const { optimise, classWeight } = request
+      const { optimise, classWeight, precisionAt } = request
       const split = listSplitInputs(request, data)
-      const aims = { optimise, classWeight }
+      const aims = { optimise, classWeight, precisionAt }
       const fit = { method, seed, folds, balance, memory, textReading, dropSuspects, ...split }
       const inputs = [encoder.fingerprint, { ...fit, ...aims }]
       const lineage = describeRowPlaces({ train: request.data, test: request.test })

@@ -10,7 +10,7 @@ import { likelihood } from './probabilities.ts'
 /** Share of in-distribution rows that the detector lets through. */
 const KEPT_SHARE = 0.95
 /** With fewer rows a quantile is a matter of luck. */
-export const FEWEST_ROWS = 20
+const FEWEST_ROWS = 20
 /** Temperatures far around the present one, by golden-section search over the logarithm. */
 const SPAN = Math.log(10_000)
 const SEARCH_STEPS = 36

@@ -43,7 +43,6 @@ export async function trainFile(
         ...{ data, test, reading, balance: options.balance },
         textReading: textReading(options),
         dropSuspects: options.dropSuspect,
-        precisionAt: options.precisionAt,
         onProgress: display.report,
       },
     )
